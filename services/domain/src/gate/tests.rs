@@ -1,0 +1,193 @@
+use super::*;
+use crate::{
+    acceptance::{Signer, State},
+    license::Licenses,
+    lineage::Terms,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const WORDS: [&str; 3] = ["first text", "second text", "third text"];
+
+fn model(number: usize) -> ModelName {
+    format!("m/{number}").parse().unwrap()
+}
+
+fn request(purpose: Purpose) -> Request {
+    Request {
+        tenant: "acme".parse().unwrap(),
+        member: "li".parse().unwrap(),
+        model: model(0),
+        revision_sha256: Sha256::of(b"revision"),
+        purpose,
+        at: OffsetDateTime::UNIX_EPOCH,
+    }
+}
+
+fn licensed(place: usize, license: &str, text: Option<usize>) -> Licensed {
+    let licenses = Licenses::shipped().unwrap();
+    let terms = match licenses.get(&license.parse().unwrap()) {
+        Some(facts) => Terms::Known(facts.clone()),
+        None if license == "unregistered" => Terms::Unregistered,
+        None => Terms::WithoutFacts(license.parse().unwrap()),
+    };
+    let terms_sha256 = text.map(|word| Sha256::of(WORDS[word].as_bytes()));
+    Licensed { model: model(place), terms, terms_sha256, through: place.checked_sub(1) }
+}
+
+fn active(text: usize, purposes: &[Purpose], number: Option<&str>) -> Acceptance {
+    Acceptance {
+        id: uuid::Uuid::from_u128(7).into(),
+        tenant: "acme".parse().unwrap(),
+        requested_by: "li".parse().unwrap(),
+        requested_at: OffsetDateTime::UNIX_EPOCH,
+        license: "glm-4".parse().unwrap(),
+        terms_sha256: Sha256::of(WORDS[text].as_bytes()),
+        purposes: purposes.iter().copied().collect(),
+        signer: Signer { name: "Li Na".into(), title: "Counsel".into() },
+        registration_number: number.map(str::to_owned),
+        evidence: None,
+        state: State::Active { since: OffsetDateTime::UNIX_EPOCH, approved: None },
+    }
+}
+
+fn decided(purpose: Purpose, facts: &Facts) -> Decision {
+    decide(uuid::Uuid::from_u128(1).into(), &request(purpose), facts)
+}
+
+fn refusal(purpose: Purpose, facts: &Facts) -> Refusal {
+    match decided(purpose, facts) {
+        Decision::Refused(refusal) => refusal,
+        Decision::Allowed(allowed) => panic!("allowed: {allowed:?}"),
+    }
+}
+
+#[test]
+fn an_allow_carries_terms_and_duties() {
+    let facts = Facts { lineage: vec![licensed(0, "glm-4", Some(0))], acceptances: vec![] };
+    let Decision::Allowed(allowed) = decided(Purpose::Research, &facts) else { panic!("refused") };
+    assert_eq!(allowed.terms_sha256(), Some(Sha256::of(WORDS[0].as_bytes())));
+    assert!(allowed.duties().contains(&Duty::Attribution { text: "Built with glm-4".into() }));
+    assert_eq!(allowed.purpose(), Purpose::Research);
+    let record = DecisionRecord::of(&Decision::Allowed(allowed.clone()), &request(Purpose::Research), &facts);
+    assert_eq!((record.id, record.outcome), (allowed.decision(), Outcome::Allowed));
+}
+
+#[test]
+fn a_refusal_names_the_call_that_cures_it() {
+    let facts = Facts { lineage: vec![licensed(0, "glm-4", Some(0))], acceptances: vec![] };
+    let reason = refusal(Purpose::Commercial, &facts).reasons.remove(0);
+    assert_eq!(reason.code, ReasonCode::LicenseNotAccepted);
+    let terms = Sha256::of(WORDS[0].as_bytes());
+    let call = format!(r#"POST /v1/acceptances with {{"model":"m/0","terms_sha256":"{terms}","purposes":["commercial"]"#);
+    assert!(reason.cure.contains(&call), "{}", reason.cure);
+    assert!(reason.cure.contains("registration_number"), "{}", reason.cure);
+}
+
+#[test]
+fn another_tenants_acceptance_covers_nothing() {
+    let mut theirs = active(0, &[Purpose::Evaluation], None);
+    theirs.tenant = "other".parse().unwrap();
+    let facts = Facts { lineage: vec![licensed(0, "glm-4", Some(0))], acceptances: vec![theirs] };
+    assert_eq!(refusal(Purpose::Evaluation, &facts).reasons[0].code, ReasonCode::LicenseNotAccepted);
+}
+
+#[test]
+fn facts_about_another_model_allow_nothing() {
+    let facts = Facts { lineage: vec![licensed(1, "mit", None)], acceptances: vec![] };
+    assert_eq!(refusal(Purpose::Research, &facts).reasons[0].code, ReasonCode::LicenseUnknown);
+    assert_eq!(refusal(Purpose::Research, &Facts::default()).reasons[0].path, [model(0)]);
+}
+
+#[test]
+fn an_ancestors_reason_tells_the_way_to_it() {
+    let lineage = vec![licensed(0, "mit", None), licensed(1, "mit", None), licensed(2, "unregistered", None)];
+    let refusal = refusal(Purpose::Commercial, &Facts { lineage, acceptances: vec![] });
+    assert_eq!(refusal.reasons[0].path, [model(0), model(1), model(2)]);
+}
+
+fn any_licensed(place: usize) -> impl Strategy<Value = Licensed> {
+    let license =
+        prop_oneof![3 => Just("mit"), 5 => Just("glm-4"), 1 => Just("strange"), 1 => Just("unregistered")];
+    (license, proptest::option::of(0..WORDS.len()))
+        .prop_map(move |(license, text)| licensed(place, license, text))
+}
+
+fn any_acceptance() -> impl Strategy<Value = Acceptance> {
+    let purposes = proptest::sample::subsequence(Purpose::ALL.to_vec(), 1..=3);
+    (0..WORDS.len(), purposes, any::<bool>(), any::<bool>()).prop_map(|(text, purposes, number, standing)| {
+        let mut acceptance = active(text, &purposes, number.then_some("R-1"));
+        if !standing {
+            acceptance.state = State::UnderReview;
+        }
+        acceptance
+    })
+}
+
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let lineage = (1usize..5).prop_flat_map(|count| (0..count).map(any_licensed).collect::<Vec<_>>());
+    (lineage, proptest::collection::vec(any_acceptance(), 0..4))
+        .prop_map(|(lineage, acceptances)| Facts { lineage, acceptances })
+}
+
+fn is_allowed(decision: &Decision) -> bool {
+    matches!(decision, Decision::Allowed(_))
+}
+
+proptest! {
+    #[test]
+    fn an_ancestor_more_never_turns_a_refusal_into_an_allow(facts in any_facts(), extra in any_licensed(9)) {
+        let mut longer = facts.clone();
+        longer.lineage.push(Licensed { through: Some(facts.lineage.len() - 1), ..extra });
+        for purpose in Purpose::ALL {
+            if is_allowed(&decided(purpose, &longer)) {
+                prop_assert!(is_allowed(&decided(purpose, &facts)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_acceptance_less_never_turns_a_refusal_into_an_allow(facts in any_facts(), at: prop::sample::Index) {
+        let mut fewer = facts.clone();
+        if !fewer.acceptances.is_empty() {
+            fewer.acceptances.remove(at.index(fewer.acceptances.len()));
+        }
+        for purpose in Purpose::ALL {
+            if is_allowed(&decided(purpose, &fewer)) {
+                prop_assert!(is_allowed(&decided(purpose, &facts)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_lineage_does_not_permit_no_acceptance_allows(facts in any_facts()) {
+        for purpose in Purpose::ALL {
+            if is_allowed(&decided(purpose, &facts)) {
+                let permitted = lineage::permission(&facts.lineage, purpose);
+                prop_assert_eq!(permitted, crate::license::Permission::Permitted);
+            }
+        }
+    }
+
+    #[test]
+    fn the_answer_depends_on_the_arguments_alone_and_the_id_has_no_say(facts in any_facts(), id: u128) {
+        for purpose in Purpose::ALL {
+            let other = decide(uuid::Uuid::from_u128(id).into(), &request(purpose), &facts);
+            prop_assert_eq!(decided(purpose, &facts), decided(purpose, &facts));
+            prop_assert_eq!(is_allowed(&other), is_allowed(&decided(purpose, &facts)));
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_a_reason_with_a_cure_and_a_path(facts in any_facts()) {
+        for purpose in Purpose::ALL {
+            if let Decision::Refused(refusal) = decided(purpose, &facts) {
+                prop_assert!(!refusal.reasons.is_empty());
+                let whole = |reason: &Reason| !reason.cure.is_empty() && reason.path.first() == Some(&model(0));
+                prop_assert!(refusal.reasons.iter().all(whole));
+                let codes: BTreeSet<_> = refusal.reasons.iter().map(|reason| reason.code.as_str()).collect();
+                prop_assert!(codes.iter().all(|code| !code.is_empty()));
+            }
+        }
+    }
+}

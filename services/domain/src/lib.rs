@@ -1,0 +1,24 @@
+//! The rules of the hub.
+//!
+//! Invariant: nothing in this crate does input or output, waits, or reads a clock.
+//! Everything is a plain value or a function of its arguments.
+
+pub mod acceptance;
+pub mod access;
+pub mod audit;
+pub mod batch;
+pub mod clock;
+pub mod digest;
+pub mod document;
+pub mod gate;
+pub mod grant;
+pub mod id;
+pub mod job;
+pub mod license;
+pub mod lineage;
+pub mod model;
+pub mod names;
+pub mod order;
+pub mod purpose;
+pub mod question;
+pub mod webhook;

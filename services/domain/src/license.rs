@@ -1,0 +1,182 @@
+//! Licenses as facts: what each permits for which purpose, under which conditions, and what it obliges to.
+//!
+//! A license is a file in `policies/licenses/`. The exact text of its terms is not here: it comes with the
+//! weights and is kept by digest.
+
+use crate::{names::LicenseName, purpose::Purpose};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+include!(concat!(env!("OUT_DIR"), "/license_files.rs"));
+
+/// Whether a license lets a purpose be pursued at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Yes, under the conditions.
+    Permitted,
+    /// Nobody has established it. Treated as a refusal, never as freedom.
+    Unknown,
+    /// No.
+    Prohibited,
+}
+
+impl Permission {
+    /// What is left when both must hold: the narrower of the two.
+    pub fn and(self, other: Permission) -> Permission {
+        self.max(other)
+    }
+}
+
+/// What must have happened before a permitted purpose may be pursued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The tenant accepted the terms.
+    Acceptance,
+    /// The acceptance names the number under which the tenant registered with the licensor.
+    Registration,
+    /// A reviewer approved the acceptance.
+    Review,
+}
+
+/// What a license obliges those to who use the model.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Duty {
+    /// Keep the copyright notice.
+    Notice,
+    /// Show this text where the model's work is shown.
+    Attribution {
+        /// The words to show.
+        text: String,
+    },
+    /// Pass on a copy of the terms.
+    TermsCopy,
+    /// Begin the names of derived models with this.
+    NamePrefix {
+        /// The beginning.
+        prefix: String,
+    },
+}
+
+/// What a license says about one purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PurposeFacts {
+    /// Whether it is permitted.
+    pub permission: Permission,
+    /// What must have happened first.
+    #[serde(default)]
+    pub conditions: BTreeSet<Condition>,
+}
+
+static UNKNOWN: PurposeFacts = PurposeFacts { permission: Permission::Unknown, conditions: BTreeSet::new() };
+
+/// The facts of one license.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct License {
+    /// Its id; also the name of its file.
+    pub id: LicenseName,
+    /// Its title.
+    pub title: String,
+    /// Where its text is published.
+    pub source: String,
+    /// Where its licensor takes registrations, if it asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_source: Option<String>,
+    /// The law, and the courts, that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governing_law: Option<String>,
+    /// Whether the licensor may take it back.
+    pub revocable: bool,
+    /// Uses that it forbids whatever the purpose.
+    #[serde(default)]
+    pub prohibitions: Vec<String>,
+    /// What it obliges to.
+    #[serde(default)]
+    pub duties: Vec<Duty>,
+    purposes: BTreeMap<Purpose, PurposeFacts>,
+}
+
+/// A license file says something that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {why}")]
+pub struct BadLicense {
+    /// The file.
+    pub file: String,
+    /// What is wrong, with line and column where known.
+    pub why: String,
+}
+
+impl License {
+    /// Reads the text of `file` (its name ends with `ID.toml`).
+    pub fn read(file: &str, text: &str) -> Result<Self, BadLicense> {
+        let bad = |why: String| BadLicense { file: file.to_owned(), why };
+        let license: License = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".toml"));
+        if stem != Some(license.id.as_str()) {
+            return Err(bad(format!("the id is {}, so the file must be named {0}.toml", license.id)));
+        }
+        for (purpose, facts) in &license.purposes {
+            if facts.permission != Permission::Permitted && !facts.conditions.is_empty() {
+                return Err(bad(format!("{purpose} has conditions but is not permitted")));
+            }
+            if !facts.conditions.is_empty() && !facts.conditions.contains(&Condition::Acceptance) {
+                return Err(bad(format!("{purpose}: registration and review go with acceptance; add it")));
+            }
+        }
+        Ok(license)
+    }
+
+    /// What it says about `purpose`; a purpose that it does not mention is unknown.
+    pub fn purpose(&self, purpose: Purpose) -> &PurposeFacts {
+        self.purposes.get(&purpose).unwrap_or(&UNKNOWN)
+    }
+
+    /// What it says about every purpose.
+    pub fn purposes(&self) -> BTreeMap<Purpose, &PurposeFacts> {
+        Purpose::ALL.into_iter().map(|purpose| (purpose, self.purpose(purpose))).collect()
+    }
+}
+
+/// All licenses that the hub knows.
+#[derive(Debug, Clone, Default)]
+pub struct Licenses(BTreeMap<LicenseName, Arc<License>>);
+
+impl Licenses {
+    /// The licenses that are compiled in.
+    pub fn shipped() -> Result<Self, BadLicense> {
+        Self::read(LICENSE_FILES.iter().copied())
+    }
+
+    /// The licenses of some files, given as name and text.
+    pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, BadLicense> {
+        let mut all = BTreeMap::new();
+        for (file, text) in files {
+            let license = License::read(file, text)?;
+            if let Some(twice) = all.insert(license.id.clone(), Arc::new(license)) {
+                return Err(BadLicense { file: file.to_owned(), why: format!("{} was read before", twice.id) });
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// One license.
+    pub fn get(&self, id: &LicenseName) -> Option<&Arc<License>> {
+        self.0.get(id)
+    }
+
+    /// All, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<License>> {
+        self.0.values()
+    }
+}
+
+#[cfg(test)]
+#[path = "license/tests.rs"]
+mod tests;

@@ -1,0 +1,179 @@
+//! What the registry knows about models.
+
+use crate::{
+    digest::Sha256,
+    lineage::LineageEdge,
+    names::{LicenseName, ModelName},
+};
+use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
+
+time::serde::format_description!(day, Date, "[year]-[month]-[day]");
+
+/// What a model takes in and gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Modality {
+    /// Text in, text out.
+    Text,
+    /// Images and text in, text out.
+    ImageText,
+}
+
+/// A model's card: its facts beside name and license. What is not known is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Who publishes it.
+    #[serde(default)]
+    pub publisher: Option<String>,
+    /// Its family, such as `glm`.
+    #[serde(default)]
+    pub family: Option<String>,
+    /// One line about it.
+    #[serde(default)]
+    pub summary: Option<String>,
+    /// How many parameters it has.
+    #[serde(default)]
+    pub parameters: Option<u64>,
+    /// What it takes in and gives out.
+    #[serde(default)]
+    pub modality: Option<Modality>,
+    /// How many tokens fit its context.
+    #[serde(default)]
+    pub context_tokens: Option<u32>,
+    /// When it was released.
+    #[serde(default, with = "day::option")]
+    pub released: Option<Date>,
+    /// Where its weights are published.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// What it is good at.
+    #[serde(default)]
+    pub strengths: Vec<String>,
+    /// What speaks against it.
+    #[serde(default)]
+    pub weaknesses: Vec<String>,
+}
+
+/// A runnable form of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Its name, such as `q4_k_m`.
+    pub name: String,
+    /// The size of its file.
+    #[serde(default)]
+    pub file_bytes: Option<u64>,
+    /// The memory that it needs.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// What to know before choosing it.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// A named line of work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// Its name.
+    pub name: ModelName,
+    /// The license that it is under.
+    pub license: LicenseName,
+    /// How the hub knows that.
+    pub license_source: String,
+    /// Its facts.
+    pub card: Card,
+    /// Since when it is registered here.
+    pub registered_at: OffsetDateTime,
+}
+
+/// An immutable state of a model's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// The model.
+    pub model: ModelName,
+    /// The digest of its manifest.
+    pub sha256: Sha256,
+    /// The text of the terms that came with the files.
+    pub terms_sha256: Option<Sha256>,
+    /// The bytes of all its artifacts.
+    pub bytes: u64,
+    /// Since when it is here.
+    pub imported_at: OffsetDateTime,
+}
+
+/// A file of a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Where it stands below the model's folder, with `/` between the parts.
+    pub path: String,
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// How many there are.
+    pub bytes: u64,
+}
+
+/// A model as the seed file tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedModel {
+    /// Its name.
+    pub name: ModelName,
+    /// The license that it is under.
+    pub license: LicenseName,
+    /// How that is known.
+    pub license_source: String,
+    /// Its facts.
+    pub card: Card,
+    /// Its runnable forms.
+    #[serde(default)]
+    pub variants: Vec<Variant>,
+}
+
+/// The models that every hub knows from its first start: `models/seed.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seed {
+    /// The models.
+    #[serde(rename = "model")]
+    pub models: Vec<SeedModel>,
+    /// What was made from what.
+    #[serde(rename = "edge", default)]
+    pub edges: Vec<LineageEdge>,
+}
+
+impl Seed {
+    /// The seed that is compiled in.
+    pub fn shipped() -> Result<Self, toml::de::Error> {
+        toml::from_str(include_str!("../../../models/seed.toml"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::license::Licenses;
+    use time::macros::date;
+
+    #[test]
+    fn the_seed_knows_glm_4v_9b_and_its_parent() {
+        let seed = Seed::shipped().unwrap();
+        let vision = seed.models.iter().find(|model| model.name.as_str() == "THUDM/glm-4v-9b").unwrap();
+        assert_eq!(vision.license.as_str(), "glm-4");
+        assert_eq!(vision.card.context_tokens, Some(8192));
+        assert_eq!(vision.card.released, Some(date!(2024 - 06 - 04)));
+        assert_eq!(vision.card.modality, Some(Modality::ImageText));
+        assert!(vision.variants.iter().any(|variant| variant.file_bytes == Some(8_500_000_000)));
+        assert_eq!(seed.edges[0].parent.as_str(), "THUDM/glm-4-9b");
+        assert_eq!(seed.edges[0].child, vision.name);
+    }
+
+    #[test]
+    fn every_seeded_model_is_under_a_license_that_has_a_file() {
+        let licenses = Licenses::shipped().unwrap();
+        for model in Seed::shipped().unwrap().models {
+            assert!(licenses.get(&model.license).is_some(), "{}", model.name);
+        }
+    }
+}

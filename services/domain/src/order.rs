@@ -1,0 +1,162 @@
+//! A work order: one page with its pending questions, and what comes back.
+
+use crate::{
+    digest::Sha256,
+    grant::Grant,
+    id::{JobId, OrderId, WorkerId},
+    names::ModelName,
+};
+use serde::{Deserialize, Serialize};
+
+/// How an answer is to be generated. Absent fields take the engine's defaults (greedy decoding).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// The most tokens to generate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_new_tokens: Option<u32>,
+    /// 0 or absent is greedy; else 0 < temperature <= 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling: 0 < top_p <= 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Only the K likeliest tokens are drawn from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    /// 1 or absent is none; 0 < penalty <= 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
+    /// Makes sampling repeatable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// A question of an order: the job that it belongs to, its text, how to answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderQuestion {
+    /// The job that the answer is for.
+    pub job: JobId,
+    /// The question's text.
+    pub text: String,
+    /// How to generate the answer.
+    pub parameters: Parameters,
+}
+
+/// The digest that binds a grant to the questions: SHA-256 of their JSON.
+pub fn questions_digest(questions: &[OrderQuestion]) -> Sha256 {
+    // Serialising plain structs of strings and numbers cannot fail; an empty digest would match nothing.
+    Sha256::of(&serde_json::to_vec(questions).unwrap_or_default())
+}
+
+/// One page with its pending questions: the unit that travels to a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkOrder {
+    /// The order's id; unique for each dispatch.
+    pub id: OrderId,
+    /// Which attempt at the jobs this is, from 1.
+    pub attempt: u32,
+    /// The page's bytes in the blobs.
+    pub page_sha256: Sha256,
+    /// The model that shall answer.
+    pub model: ModelName,
+    /// Its revision.
+    pub revision_sha256: Sha256,
+    /// The questions.
+    pub questions: Vec<OrderQuestion>,
+    /// The signed grant, a compact JWS.
+    pub grant: String,
+}
+
+impl WorkOrder {
+    /// The order that `grant` allows, carrying its signed form. The only way to make one, so no
+    /// order exists without a grant over exactly its contents.
+    pub fn new(grant: &Grant, signed: String, questions: Vec<OrderQuestion>) -> Self {
+        Self {
+            id: grant.order,
+            attempt: grant.attempt,
+            page_sha256: grant.page_sha256,
+            model: grant.model.clone(),
+            revision_sha256: grant.revision_sha256,
+            questions,
+            grant: signed,
+        }
+    }
+}
+
+/// Why a job was not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// A stable word, such as `page_unreadable` or `grant_expired`.
+    pub code: String,
+    /// What happened, for a person. Holds no text of documents or answers.
+    pub message: String,
+    /// Whether another attempt may succeed.
+    pub may_pass: bool,
+}
+
+/// Why the engine stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended its answer.
+    Stop,
+    /// The limit of tokens was reached.
+    Length,
+}
+
+/// An answer as the worker reports it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerReport {
+    /// The text.
+    pub text: String,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// Tokens of the question, the image counted in full.
+    pub input_tokens: u32,
+    /// Tokens of the answer.
+    pub output_tokens: u32,
+    /// Milliseconds that the engine worked on this question.
+    pub compute_ms: u64,
+    /// Name and version of the engine.
+    pub engine: String,
+}
+
+/// What a worker tells the hub about an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ReportKind {
+    /// The grant held and the work has begun.
+    Started,
+    /// One job has its answer.
+    Answered {
+        /// The job.
+        job: JobId,
+        /// Its answer.
+        answer: AnswerReport,
+    },
+    /// One job has none.
+    Failed {
+        /// The job.
+        job: JobId,
+        /// Why.
+        fault: Fault,
+    },
+    /// The worker hands the order back unfinished (it is leaving); unanswered jobs go on elsewhere.
+    HandedBack,
+}
+
+/// A report: which order and attempt, from whom, what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The order.
+    pub order: OrderId,
+    /// The attempt that the report belongs to: the fence.
+    pub attempt: u32,
+    /// Who reports.
+    pub worker: WorkerId,
+    /// What.
+    pub kind: ReportKind,
+}

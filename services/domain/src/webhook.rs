@@ -1,0 +1,199 @@
+//! What webhooks tell: events, and where they go.
+//!
+//! An event is thin: ids, counts, the decision behind the work and what must be shown with it; never a text of a
+//! document or an answer. Whoever wants more follows the URL, with a token.
+
+pub mod delivery;
+mod secret;
+mod target;
+
+pub use secret::{BadSecret, EndpointSecret, SECRET_BYTES};
+pub use target::{BadTarget, EndpointState, EventTypes, MOST_DESCRIPTION_CHARACTERS, check_description};
+
+use crate::{
+    batch::StoredBatch,
+    gate::Duty,
+    id::{BatchId, EventId, JobId, WebhookEndpointId},
+    names::TenantName,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::{fmt, str::FromStr};
+use time::OffsetDateTime;
+
+/// The types of events, as `type` in a payload has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EventType {
+    /// Every document and job of a batch has its verdict.
+    #[serde(rename = "batch.completed")]
+    BatchCompleted,
+    /// A job has its answer.
+    #[serde(rename = "job.answered")]
+    JobAnswered,
+    /// A job will not be answered.
+    #[serde(rename = "job.failed")]
+    JobFailed,
+    /// Somebody tries whether an endpoint works. Sent to that endpoint alone, whatever it asked for.
+    #[serde(rename = "webhook_endpoint.test")]
+    EndpointTest,
+}
+
+impl EventType {
+    /// Those that an endpoint may ask for.
+    pub const SUBSCRIBABLE: [EventType; 3] = [
+        EventType::BatchCompleted,
+        EventType::JobAnswered,
+        EventType::JobFailed,
+    ];
+
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EventType::BatchCompleted => "batch.completed",
+            EventType::JobAnswered => "job.answered",
+            EventType::JobFailed => "job.failed",
+            EventType::EndpointTest => "webhook_endpoint.test",
+        }
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no type of event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no type of event")]
+pub struct BadEventType(String);
+
+impl FromStr for EventType {
+    type Err = BadEventType;
+
+    fn from_str(text: &str) -> Result<Self, BadEventType> {
+        let known = Self::SUBSCRIBABLE.into_iter().chain([EventType::EndpointTest]);
+        known
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| BadEventType(text.into()))
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventKind {
+    /// See [`EventType::BatchCompleted`].
+    BatchCompleted {
+        /// The batch.
+        batch: BatchId,
+    },
+    /// See [`EventType::JobAnswered`].
+    JobAnswered {
+        /// The job.
+        job: JobId,
+        /// Its batch.
+        batch: BatchId,
+    },
+    /// See [`EventType::JobFailed`].
+    JobFailed {
+        /// The job.
+        job: JobId,
+        /// Its batch.
+        batch: BatchId,
+        /// Why, as a stable word.
+        code: String,
+    },
+    /// See [`EventType::EndpointTest`].
+    EndpointTest {
+        /// The endpoint that is tried.
+        endpoint: WebhookEndpointId,
+    },
+}
+
+/// Something that happened to what a tenant has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id: `webhook-id` of every delivery, so that a receiver knows one that it has seen.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// When it happened.
+    pub at: OffsetDateTime,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+impl EventKind {
+    /// Its type.
+    pub fn event_type(&self) -> EventType {
+        match self {
+            EventKind::BatchCompleted { .. } => EventType::BatchCompleted,
+            EventKind::JobAnswered { .. } => EventType::JobAnswered,
+            EventKind::JobFailed { .. } => EventType::JobFailed,
+            EventKind::EndpointTest { .. } => EventType::EndpointTest,
+        }
+    }
+
+    /// The batch that it is about.
+    pub fn batch(&self) -> Option<BatchId> {
+        match self {
+            EventKind::BatchCompleted { batch }
+            | EventKind::JobAnswered { batch, .. }
+            | EventKind::JobFailed { batch, .. } => Some(*batch),
+            EventKind::EndpointTest { .. } => None,
+        }
+    }
+
+    /// The path of the API under which the whole of it is read.
+    pub fn path(&self) -> String {
+        match self {
+            EventKind::BatchCompleted { batch } => format!("/v1/batches/{batch}/answers"),
+            EventKind::JobAnswered { job, .. } | EventKind::JobFailed { job, .. } => {
+                format!("/v1/jobs/{job}")
+            }
+            EventKind::EndpointTest { endpoint } => format!("/v1/webhook-endpoints/{endpoint}"),
+        }
+    }
+
+    /// The facts that a payload carries as `data`; `batch` is the one that it is about, as it is then.
+    pub fn data(&self, batch: Option<&StoredBatch>) -> Map<String, Value> {
+        let mut data = Map::new();
+        let mut put = |key: &str, value: Value| drop(data.insert(key.to_owned(), value));
+        match self {
+            EventKind::BatchCompleted { .. } | EventKind::EndpointTest { .. } => {}
+            EventKind::JobAnswered { job, .. } => put("job", json!(job)),
+            EventKind::JobFailed { job, code, .. } => {
+                put("job", json!(job));
+                put("code", json!(code));
+            }
+        }
+        if let EventKind::EndpointTest { endpoint } = self {
+            put("webhook_endpoint", json!(endpoint));
+        }
+        if let Some(batch) = batch {
+            put("batch", json!(batch.id));
+            put("model", json!(batch.license.model));
+            put("purpose", json!(batch.license.purpose));
+            put("decision_id", json!(batch.license.decision));
+            put("notices", json!(notices(&batch.license.duties)));
+            if matches!(self, EventKind::BatchCompleted { .. }) {
+                put("jobs", json!(batch.jobs));
+                put("documents", json!(batch.documents));
+            }
+        }
+        data
+    }
+}
+
+/// What must be shown with an answer.
+fn notices(duties: &[Duty]) -> Vec<&str> {
+    let text = |duty| match duty {
+        &Duty::Attribution { ref text } => Some(text.as_str()),
+        Duty::Notice | Duty::TermsCopy | Duty::NamePrefix { .. } => None,
+    };
+    duties.iter().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+use super::*;
+use crate::{clock::HandClock, id::IdMaker};
+use std::sync::Arc;
+
+fn ids() -> IdMaker {
+    IdMaker::new(Arc::new(HandClock::at(OffsetDateTime::UNIX_EPOCH)))
+}
+
+#[test]
+fn the_signature_is_that_of_the_published_example() {
+    // The example of the Standard Webhooks libraries' own tests.
+    let secret: EndpointSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
+    let signature = secret.sign(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1_614_265_330,
+        br#"{"test": 2432232314}"#,
+    );
+    assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+#[test]
+fn a_secret_reads_back_as_itself_and_does_not_print() {
+    let secret = EndpointSecret::of([7; SECRET_BYTES]);
+    let again: EndpointSecret = secret.reveal().parse().unwrap();
+    assert_eq!(again.reveal(), secret.reveal());
+    assert!(!format!("{secret:?}").contains(&secret.reveal()[6..]));
+    assert_eq!("whsec_c2hvcnQ=".parse::<EndpointSecret>().unwrap_err(), BadSecret);
+    assert_eq!(
+        secret.reveal()[6..].parse::<EndpointSecret>().unwrap_err(),
+        BadSecret
+    );
+}
+
+#[test]
+fn every_type_reads_back_as_itself() {
+    for one in EventType::SUBSCRIBABLE
+        .into_iter()
+        .chain([EventType::EndpointTest])
+    {
+        assert_eq!(one.as_str().parse(), Ok(one));
+        assert_eq!(serde_json::to_value(one).unwrap(), one.as_str());
+    }
+}
+
+#[test]
+fn an_endpoint_asks_for_one_type_at_least_and_for_no_test() {
+    assert_eq!(EventTypes::new([]), Err(BadTarget::NoTypes));
+    let test = EventTypes::new([EventType::JobFailed, EventType::EndpointTest]);
+    assert_eq!(test, Err(BadTarget::NotSubscribable(EventType::EndpointTest)));
+    let one = EventTypes::new([EventType::JobFailed, EventType::JobFailed]).unwrap();
+    assert!(one.contains(EventType::JobFailed) && !one.contains(EventType::JobAnswered));
+}
+
+#[test]
+fn a_failed_job_is_told_with_its_code_and_path() {
+    let (job, batch) = (ids().make(), ids().make());
+    let kind = EventKind::JobFailed {
+        job,
+        batch,
+        code: "page_unreadable".into(),
+    };
+    assert_eq!(kind.path(), format!("/v1/jobs/{job}"));
+    assert_eq!(
+        Value::Object(kind.data(None)),
+        json!({ "job": job, "code": "page_unreadable" })
+    );
+}

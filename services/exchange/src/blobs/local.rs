@@ -1,0 +1,262 @@
+//! Blobs in a folder of this machine.
+//!
+//! ```text
+//! DIR/sha256/ab/abcd…      one file per blob, named by its digest, read-only
+//! DIR/drafts/open-…/       what an open store has not finished; removed with it
+//! DIR/drafts/open-….lock   locked for as long as that store is open
+//! ```
+//!
+//! A blob appears under its name by a rename, after its bytes were synced, so a name that can be seen has all its
+//! bytes. What a killed process left in `drafts` is found by its lock, which the system let go when the process
+//! ended: the next one to open the folder removes it. No age has to be guessed, and several processes may
+//! have the same folder open (a hub, and an import beside it).
+
+use super::{BlobError, Blobs, ByteStream, Stored};
+use async_trait::async_trait;
+use domain::digest::Sha256;
+use futures_util::StreamExt as _;
+use sha2::Digest as _;
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::{NamedTempFile, TempPath};
+use tokio::io::AsyncWriteExt as _;
+
+mod drafts;
+
+use drafts::Drafts;
+
+/// How many bytes are read at once.
+const PIECE: usize = 256 * 1024;
+
+/// See the module's text. Cheap to clone.
+#[derive(Clone)]
+pub struct LocalBlobs(Arc<Inner>);
+
+struct Inner {
+    folder: PathBuf,
+    drafts: Drafts,
+}
+
+impl LocalBlobs {
+    /// Opens the store in `folder`, making it if need be, and removes what killed processes left unfinished.
+    pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
+        let folder = folder.into();
+        fs::create_dir_all(folder.join("sha256"))?;
+        let drafts = Drafts::open(folder.join("drafts"))?;
+        sync_folder(&folder)?;
+        Ok(Self(Arc::new(Inner { folder, drafts })))
+    }
+
+    /// Does something with the filesystem on a thread that may wait for it.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        let inner = self.0.clone();
+        match tokio::task::spawn_blocking(move || work(&inner)).await {
+            Ok(done) => done,
+            Err(stopped) => Err(BlobError::Io(io::Error::other(stopped))),
+        }
+    }
+}
+
+impl Inner {
+    fn path_of(&self, sha256: Sha256) -> PathBuf {
+        let name = sha256.to_string();
+        self.folder.join("sha256").join(&name[..2]).join(&name)
+    }
+
+    /// Gives a finished and synced draft its name. A blob that is there already stays, and the draft goes.
+    fn keep(&self, draft: TempPath, stored: Stored) -> Result<Stored, BlobError> {
+        let place = self.path_of(stored.sha256);
+        let shard = place.parent().unwrap_or(&self.folder);
+        let known = fs::metadata(&place).is_ok_and(|there| there.len() == stored.bytes);
+        if !known {
+            make_read_only(&draft)?;
+            if !shard.is_dir() {
+                fs::create_dir_all(shard)?;
+                sync_folder(&self.folder.join("sha256"))?;
+            }
+            draft.persist(&place).map_err(|error| error.error)?;
+        }
+        // Also for a known blob: whoever renamed it may not have come to this line yet.
+        sync_folder(shard)?;
+        Ok(stored)
+    }
+
+    fn copy_in(&self, file: &Path) -> Result<Stored, BlobError> {
+        let draft = self.drafts.file()?.into_temp_path();
+        // The system's own copy: a clone without new blocks where the filesystem can. The copy is hashed and
+        // not the original, which somebody may be writing to.
+        fs::copy(file, &draft)?;
+        let copy = File::open(&draft)?;
+        copy.sync_all()?;
+        let stored = hash(copy)?;
+        self.keep(draft, stored)
+    }
+
+    fn place_at(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
+        let folder = to
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let blob = self.path_of(sha256);
+        let draft = link_or_copy(&blob, folder).map_err(|error| absent_or_io(sha256, error))?;
+        // The very file that takes its place is hashed, whatever happens to the blob meanwhile.
+        if hash(File::open(&draft)?)?.sha256 != sha256 {
+            return Err(BlobError::Damaged(sha256));
+        }
+        let leftover = draft.to_path_buf();
+        draft.persist(to).map_err(|error| error.error)?;
+        // A rename onto another link of the same file does nothing and leaves both names.
+        gone(fs::remove_file(leftover))?;
+        Ok(sync_folder(folder)?)
+    }
+
+    fn remove(&self, sha256: Sha256) -> Result<(), BlobError> {
+        let place = self.path_of(sha256);
+        match fs::remove_file(&place) {
+            Ok(()) => Ok(sync_folder(place.parent().unwrap_or(&self.folder))?),
+            Err(error) => Ok(gone(Err(error))?),
+        }
+    }
+
+    fn probe(&self) -> Result<(), BlobError> {
+        let mut probe = self.drafts.file()?;
+        io::Write::write_all(&mut probe, b"probe")?;
+        probe.as_file().sync_all()?;
+        Ok(probe.close()?)
+    }
+}
+
+#[async_trait]
+impl Blobs for LocalBlobs {
+    async fn put(&self, mut stream: ByteStream, limit: u64) -> Result<Stored, BlobError> {
+        let (file, draft) = self
+            .blocking(|inner| Ok(inner.drafts.file()?))
+            .await?
+            .into_parts();
+        let mut file = tokio::fs::File::from_std(file);
+        let (mut hasher, mut bytes) = (sha2::Sha256::new(), 0u64);
+        while let Some(piece) = stream.next().await {
+            let piece = piece?;
+            bytes += piece.len() as u64;
+            if bytes > limit {
+                return Err(BlobError::TooLarge { limit });
+            }
+            hasher.update(&piece);
+            file.write_all(&piece).await?;
+        }
+        file.flush().await?;
+        file.sync_all().await?;
+        let stored = Stored {
+            sha256: Sha256::from_bytes(hasher.finalize().into()),
+            bytes,
+        };
+        self.blocking(move |inner| inner.keep(draft, stored)).await
+    }
+
+    async fn put_file(&self, file: &Path) -> Result<Stored, BlobError> {
+        let file = file.to_owned();
+        self.blocking(move |inner| inner.copy_in(&file)).await
+    }
+
+    async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
+        let file = tokio::fs::File::open(self.0.path_of(sha256)).await;
+        let file = file.map_err(|error| absent_or_io(sha256, error))?;
+        Ok(tokio_util::io::ReaderStream::with_capacity(file, PIECE).boxed())
+    }
+
+    async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError> {
+        match tokio::fs::metadata(self.0.path_of(sha256)).await {
+            Ok(there) => Ok(Some(there.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
+        let to = to.to_owned();
+        self.blocking(move |inner| inner.place_at(sha256, &to)).await
+    }
+
+    async fn delete(&self, sha256: Sha256) -> Result<(), BlobError> {
+        self.blocking(move |inner| inner.remove(sha256)).await
+    }
+
+    async fn ping(&self) -> Result<(), BlobError> {
+        self.blocking(Inner::probe).await
+    }
+}
+
+fn absent_or_io(sha256: Sha256, error: io::Error) -> BlobError {
+    if error.kind() == io::ErrorKind::NotFound {
+        BlobError::Absent(sha256)
+    } else {
+        error.into()
+    }
+}
+
+/// A removal that found nothing to remove has done its work.
+fn gone(removal: io::Result<()>) -> io::Result<()> {
+    match removal {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn hash(mut file: File) -> io::Result<Stored> {
+    let (mut hasher, mut bytes) = (sha2::Sha256::new(), 0u64);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&piece[..read]);
+        bytes += read as u64;
+    }
+    Ok(Stored {
+        sha256: Sha256::from_bytes(hasher.finalize().into()),
+        bytes,
+    })
+}
+
+/// A second name for `blob` in `folder`, or a synced copy where the filesystem gives none (another disk).
+fn link_or_copy(blob: &Path, folder: &Path) -> io::Result<TempPath> {
+    let mut naming = tempfile::Builder::new();
+    naming.prefix(".fetch-");
+    match naming.make_in(folder, |path| fs::hard_link(blob, path)) {
+        Ok(link) => Ok(link.into_temp_path()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        Err(_) => {
+            let copy = naming
+                .make_in(folder, |path| fs::copy(blob, path).map(drop))?
+                .into_temp_path();
+            File::open(&copy)?.sync_all()?;
+            Ok(copy)
+        }
+    }
+}
+
+/// A blob never changes; its links in models' folders are the same file.
+fn make_read_only(file: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(file)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(file, permissions)
+}
+
+/// Makes names in a folder durable.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

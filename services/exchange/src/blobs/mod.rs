@@ -1,0 +1,92 @@
+//! Bytes by digest: documents, pages and model artifacts.
+//!
+//! A blob is named by the SHA-256 of its bytes and never changes. Putting the same bytes twice
+//! stores them once.
+
+pub mod local;
+
+#[cfg(test)]
+mod contract;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::digest::Sha256;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use std::path::Path;
+
+/// Bytes on their way in or out, in pieces.
+pub type ByteStream = BoxStream<'static, Result<Bytes, std::io::Error>>;
+
+/// What was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The name of the bytes.
+    pub sha256: Sha256,
+    /// How many there are.
+    pub bytes: u64,
+}
+
+/// Why bytes could not be stored or fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// There is no such blob.
+    #[error("there is no blob {0}")]
+    Absent(Sha256),
+    /// The stream had more bytes than allowed; nothing was kept.
+    #[error("more than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The stored bytes do not have the digest that names them.
+    #[error("blob {0} is damaged: its bytes have another digest")]
+    Damaged(Sha256),
+    /// The store, or the stream that was to be stored, failed.
+    #[error("the blob store failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// See the module's text.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Stores a stream of at most `limit` bytes, hashing it on the way. When this returns, the bytes are
+    /// durable. If the stream fails or is too long, nothing is left behind.
+    async fn put(&self, stream: ByteStream, limit: u64) -> Result<Stored, BlobError>;
+    /// Stores a file of this machine. The file is copied (or cloned by the filesystem), never linked: whoever
+    /// edits it later does not reach the blob.
+    async fn put_file(&self, file: &Path) -> Result<Stored, BlobError>;
+    /// The bytes of a blob, in pieces. They are not checked on the way; see [`read`] and [`Blobs::fetch`].
+    async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError>;
+    /// The size of a blob in bytes, or nothing if it is absent.
+    async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError>;
+    /// Places a blob at `to` for reading (linked or copied, parents made) after checking its bytes
+    /// against its name.
+    async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError>;
+    /// Removes a blob. One that is absent is no error.
+    async fn delete(&self, sha256: Sha256) -> Result<(), BlobError>;
+    /// Whether the store can be written now.
+    async fn ping(&self) -> Result<(), BlobError>;
+}
+
+/// All bytes of a blob of at most `limit` bytes, checked against its name.
+pub async fn read(blobs: &dyn Blobs, sha256: Sha256, limit: u64) -> Result<Vec<u8>, BlobError> {
+    let mut stream = blobs.get(sha256).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = stream.next().await {
+        let piece = piece?;
+        if (bytes.len() + piece.len()) as u64 > limit {
+            return Err(BlobError::TooLarge { limit });
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    if Sha256::of(&bytes) == sha256 {
+        Ok(bytes)
+    } else {
+        Err(BlobError::Damaged(sha256))
+    }
+}
+
+/// `bytes` as a stream of one piece, for [`Blobs::put`].
+pub fn one_piece(bytes: impl Into<Bytes>) -> ByteStream {
+    stream::once(std::future::ready(Ok(bytes.into()))).boxed()
+}

@@ -1,0 +1,10 @@
+//! What services and workers hand each other: work orders and reports, blobs, grants.
+
+pub mod blobs;
+pub mod grant;
+pub mod manifest;
+pub mod queue;
+pub mod signing;
+
+#[cfg(test)]
+mod fixtures;

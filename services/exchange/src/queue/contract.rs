@@ -1,0 +1,237 @@
+//! What every queue does, written against the trait. A queue's tests call [`queue_contract`] with something that
+//! makes an empty one of at least eight orders, and a [`Stage`] that lets its leases run out.
+
+use super::{Depth, Queue, Standing};
+use crate::fixtures::Desk;
+use async_trait::async_trait;
+use domain::{
+    id::WorkerId,
+    order::{Report, ReportKind, WorkOrder},
+};
+use std::{collections::BTreeSet, time::Duration};
+
+const NO_WAIT: Duration = Duration::ZERO;
+/// Longer than any test takes: what is waited for comes earlier.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A queue under test with what makes orders for it.
+pub(crate) struct Stage<Q> {
+    pub queue: Q,
+    pub desk: Desk,
+}
+
+/// Lets the time of a lease go by.
+#[async_trait]
+pub(crate) trait Passing {
+    async fn a_lease_goes_by(&self);
+}
+
+/// One test per promise; `$make` is a function that gives a [`Stage`].
+macro_rules! queue_contract {
+    ($make:path: $($promise:ident)*) => {$(
+        #[tokio::test]
+        async fn $promise() {
+            crate::queue::contract::$promise(&$make().await).await;
+        }
+    )*};
+    ($make:path) => {
+        queue_contract! { $make:
+            orders_are_handed_out_oldest_first_and_once
+            an_order_offered_twice_is_held_once
+            an_ended_lease_gives_the_order_to_another_worker_in_its_old_place
+            an_extended_lease_stands
+            a_settled_order_is_gone
+            a_lost_lease_settles_nothing
+            a_withdrawn_order_is_gone_and_its_worker_learns_of_it
+            a_waiting_order_is_withdrawn_silently
+            a_worker_that_waits_gets_what_arrives
+            reports_come_again_until_acknowledged
+            a_collector_that_waits_gets_what_arrives
+            an_epoch_only_rises
+        }
+    };
+}
+pub(crate) use queue_contract;
+
+impl<Q> Stage<Q> {
+    fn worker(&self) -> WorkerId {
+        self.desk.ids.make()
+    }
+
+    fn report(&self, order: &WorkOrder, kind: ReportKind) -> Report {
+        Report {
+            order: order.id,
+            attempt: order.attempt,
+            worker: self.worker(),
+            kind,
+        }
+    }
+}
+
+impl<Q: Queue> Stage<Q> {
+    async fn offered(&self) -> WorkOrder {
+        let order = self.desk.order();
+        self.queue.offer(order.clone()).await.unwrap();
+        order
+    }
+
+    async fn depth(&self) -> (u64, u64, u64) {
+        let Depth {
+            waiting,
+            leased,
+            reports,
+        } = self.queue.depth().await.unwrap();
+        (waiting, leased, reports)
+    }
+}
+
+pub(crate) async fn orders_are_handed_out_oldest_first_and_once<Q: Queue>(stage: &Stage<Q>) {
+    let (first, second) = (stage.offered().await, stage.offered().await);
+    assert_eq!(stage.depth().await, (2, 0, 0));
+    let one = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    let other = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    assert_eq!((&one.order, &other.order), (&first, &second));
+    assert_eq!(stage.queue.take(stage.worker(), NO_WAIT).await.unwrap(), None);
+    assert_eq!(stage.depth().await, (0, 2, 0));
+    let unknown = stage.desk.order();
+    let held = stage
+        .queue
+        .held(&[unknown.id, first.id, second.id])
+        .await
+        .unwrap();
+    assert_eq!(BTreeSet::from_iter(held), BTreeSet::from([first.id, second.id]));
+}
+
+pub(crate) async fn an_order_offered_twice_is_held_once<Q: Queue>(stage: &Stage<Q>) {
+    let order = stage.offered().await;
+    stage.queue.offer(order.clone()).await.unwrap();
+    assert_eq!(stage.depth().await, (1, 0, 0));
+    stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    stage.queue.offer(order).await.unwrap();
+    assert_eq!(stage.depth().await, (0, 1, 0));
+}
+
+pub(crate) async fn an_ended_lease_gives_the_order_to_another_worker_in_its_old_place<Q: Queue>(
+    stage: &Stage<Q>,
+) where
+    Stage<Q>: Passing,
+{
+    let (first, _second) = (stage.offered().await, stage.offered().await);
+    let lost = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    stage.a_lease_goes_by().await;
+    let found = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    assert_eq!(found.order, first);
+    assert_ne!(found.delivery, lost.delivery);
+    assert_eq!(stage.queue.extend(&lost).await.unwrap(), Standing::Lost);
+    assert_eq!(stage.queue.extend(&found).await.unwrap(), Standing::Held);
+}
+
+pub(crate) async fn an_extended_lease_stands<Q: Queue>(stage: &Stage<Q>) {
+    stage.offered().await;
+    let lease = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    for _ in 0..3 {
+        assert_eq!(stage.queue.extend(&lease).await.unwrap(), Standing::Held);
+    }
+    assert_eq!(stage.queue.take(stage.worker(), NO_WAIT).await.unwrap(), None);
+}
+
+pub(crate) async fn a_settled_order_is_gone<Q: Queue>(stage: &Stage<Q>) {
+    let order = stage.offered().await;
+    let lease = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    stage.queue.settle(&lease).await.unwrap();
+    stage.queue.settle(&lease).await.unwrap();
+    assert_eq!(stage.depth().await, (0, 0, 0));
+    assert_eq!(stage.queue.held(&[order.id]).await.unwrap(), []);
+    assert_eq!(stage.queue.extend(&lease).await.unwrap(), Standing::Lost);
+}
+
+pub(crate) async fn a_lost_lease_settles_nothing<Q: Queue>(stage: &Stage<Q>)
+where
+    Stage<Q>: Passing,
+{
+    let order = stage.offered().await;
+    let lost = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    stage.a_lease_goes_by().await;
+    stage.queue.settle(&lost).await.unwrap();
+    let found = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    assert_eq!(found.order, order);
+    stage.queue.settle(&lost).await.unwrap();
+    assert_eq!(stage.queue.extend(&found).await.unwrap(), Standing::Held);
+}
+
+pub(crate) async fn a_withdrawn_order_is_gone_and_its_worker_learns_of_it<Q: Queue>(stage: &Stage<Q>) {
+    let order = stage.offered().await;
+    let lease = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    stage.queue.withdraw(order.id).await.unwrap();
+    assert_eq!(stage.queue.held(&[order.id]).await.unwrap(), []);
+    assert_eq!(stage.queue.extend(&lease).await.unwrap(), Standing::Withdrawn);
+    assert_eq!(stage.queue.extend(&lease).await.unwrap(), Standing::Withdrawn);
+    assert_eq!(stage.depth().await, (0, 0, 0));
+}
+
+pub(crate) async fn a_waiting_order_is_withdrawn_silently<Q: Queue>(stage: &Stage<Q>) {
+    let (first, second) = (stage.offered().await, stage.offered().await);
+    stage.queue.withdraw(first.id).await.unwrap();
+    stage.queue.withdraw(stage.desk.order().id).await.unwrap();
+    let lease = stage.queue.take(stage.worker(), NO_WAIT).await.unwrap().unwrap();
+    assert_eq!(lease.order, second);
+    assert_eq!(stage.depth().await, (0, 1, 0));
+}
+
+pub(crate) async fn a_worker_that_waits_gets_what_arrives<Q: Queue>(stage: &Stage<Q>) {
+    let worker = stage.worker();
+    let (taken, order) = tokio::join!(stage.queue.take(worker, LONG), stage.offered());
+    assert_eq!(taken.unwrap().unwrap().order, order);
+}
+
+pub(crate) async fn reports_come_again_until_acknowledged<Q: Queue>(stage: &Stage<Q>)
+where
+    Stage<Q>: Passing,
+{
+    let order = stage.desk.order();
+    let kinds = [ReportKind::Started, ReportKind::HandedBack];
+    let reports = kinds.map(|kind| stage.report(&order, kind));
+    for report in &reports {
+        stage.queue.report(report.clone()).await.unwrap();
+    }
+    let received = stage.queue.collect(9, NO_WAIT).await.unwrap();
+    assert_eq!(
+        received.iter().map(|one| &one.report).collect::<Vec<_>>(),
+        [&reports[0], &reports[1]]
+    );
+    assert_eq!(stage.queue.collect(9, NO_WAIT).await.unwrap(), []);
+    stage
+        .queue
+        .acknowledge(&[received[0].receipt.clone()])
+        .await
+        .unwrap();
+    stage.a_lease_goes_by().await;
+    let again = stage.queue.collect(9, NO_WAIT).await.unwrap();
+    assert_eq!(
+        again.iter().map(|one| &one.report).collect::<Vec<_>>(),
+        [&reports[1]]
+    );
+    stage
+        .queue
+        .acknowledge(&[again[0].receipt.clone(), received[0].receipt.clone()])
+        .await
+        .unwrap();
+    assert_eq!(stage.depth().await, (0, 0, 0));
+}
+
+pub(crate) async fn a_collector_that_waits_gets_what_arrives<Q: Queue>(stage: &Stage<Q>) {
+    let order = stage.desk.order();
+    let report = stage.report(&order, ReportKind::Started);
+    let (collected, sent) = tokio::join!(stage.queue.collect(1, LONG), stage.queue.report(report.clone()));
+    sent.unwrap();
+    assert_eq!(collected.unwrap()[0].report, report);
+}
+
+pub(crate) async fn an_epoch_only_rises<Q: Queue>(stage: &Stage<Q>) {
+    let (acme, rival) = ("acme".parse().unwrap(), "rival".parse().unwrap());
+    assert_eq!(stage.queue.epoch(&acme).await.unwrap(), 0);
+    stage.queue.announce_epoch(&acme, 7).await.unwrap();
+    stage.queue.announce_epoch(&acme, 3).await.unwrap();
+    assert_eq!(stage.queue.epoch(&acme).await.unwrap(), 7);
+    assert_eq!(stage.queue.epoch(&rival).await.unwrap(), 0);
+}

@@ -1,0 +1,118 @@
+//! Work orders go out to workers, reports come back.
+//!
+//! The queue is never the record: the hub can rebuild it from the database at any moment, so an
+//! implementation may lose everything that it holds. It must not, however, invent or alter an order,
+//! and while it holds an order it hands it to one worker at a time:
+//!
+//! - [`Queue::offer`] puts an order in. Offering an id that is there already changes nothing.
+//! - [`Queue::take`] hands the oldest waiting order to a worker under a **lease**. A lease that is not
+//!   extended in time ends, and the order waits again for another worker.
+//! - [`Queue::extend`] prolongs a lease and tells whether it still stands: it may have ended, or the hub
+//!   may have withdrawn the order (cancelled, or its licence revoked).
+//! - [`Queue::settle`] removes an order that is done with.
+//! - Reports are collected at least once: one that was not [acknowledged](Queue::acknowledge) comes again
+//!   when it has been hidden for as long as a lease lasts.
+//! - A tenant's **revocation epoch** is announced by the hub and read by workers, who have no database.
+//!   It never falls while the queue lives; a queue that lost it says 0 until the hub announces again, so a
+//!   worker also remembers the highest that it has seen.
+
+pub mod embedded;
+
+#[cfg(test)]
+mod contract;
+
+use async_trait::async_trait;
+use domain::{
+    id::{OrderId, WorkerId},
+    names::TenantName,
+    order::{Report, WorkOrder},
+};
+use std::time::Duration;
+
+/// A worker's hold on an order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    /// The order that is held.
+    pub order: WorkOrder,
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// Tells this hold from an earlier one of the same order.
+    pub delivery: u64,
+    /// How long the hold lasts from its last extension. Extend it well before.
+    pub lasts: Duration,
+}
+
+/// Whether a lease still stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The worker goes on.
+    Held,
+    /// The lease ended and somebody else may have the order: the worker stops and reports nothing.
+    Lost,
+    /// The hub has withdrawn the order: the worker stops at once and reports nothing.
+    Withdrawn,
+}
+
+/// A report with what is needed to acknowledge it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// The report.
+    pub report: Report,
+    /// Names this receipt to [`Queue::acknowledge`].
+    pub receipt: String,
+}
+
+/// How much the queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Orders that wait for a worker.
+    pub waiting: u64,
+    /// Orders under a lease.
+    pub leased: u64,
+    /// Reports that were not acknowledged yet.
+    pub reports: u64,
+}
+
+/// The queue did not do it; trying again later may help.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// It holds as much as it may.
+    #[error("the queue is full ({limit} orders)")]
+    Full {
+        /// The configured limit.
+        limit: usize,
+    },
+    /// It cannot be reached.
+    #[error("the queue does not answer: {0}")]
+    Unreachable(String),
+}
+
+/// See the module's text.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Puts an order in; an order whose id is there already is left as it is.
+    async fn offer(&self, order: WorkOrder) -> Result<(), QueueError>;
+    /// Hands out the oldest waiting order, waiting up to `wait` for one.
+    async fn take(&self, worker: WorkerId, wait: Duration) -> Result<Option<Lease>, QueueError>;
+    /// Prolongs a lease by the configured time from now.
+    async fn extend(&self, lease: &Lease) -> Result<Standing, QueueError>;
+    /// Removes the order of a lease that still stands; otherwise changes nothing.
+    async fn settle(&self, lease: &Lease) -> Result<(), QueueError>;
+    /// Removes an order, waiting or leased; its worker learns of it at its next [`Queue::extend`].
+    async fn withdraw(&self, order: OrderId) -> Result<(), QueueError>;
+    /// Which of `orders` the queue still holds, waiting or under a lease.
+    async fn held(&self, orders: &[OrderId]) -> Result<Vec<OrderId>, QueueError>;
+    /// Tells the hub something.
+    async fn report(&self, report: Report) -> Result<(), QueueError>;
+    /// Up to `most` reports, waiting up to `wait` for the first.
+    async fn collect(&self, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;
+    /// Forgets reports for good.
+    async fn acknowledge(&self, receipts: &[String]) -> Result<(), QueueError>;
+    /// The highest revocation epoch that was announced for `tenant`; 0 if none was.
+    async fn epoch(&self, tenant: &TenantName) -> Result<u64, QueueError>;
+    /// Tells the workers that grants of `tenant` from before `epoch` are void. A lower epoch than one
+    /// announced before changes nothing.
+    async fn announce_epoch(&self, tenant: &TenantName, epoch: u64) -> Result<(), QueueError>;
+    /// How much the queue holds now.
+    async fn depth(&self) -> Result<Depth, QueueError>;
+}

@@ -1,0 +1,278 @@
+//! Ed25519 keys: the hub signs grants and access tokens with one, everybody may verify.
+//!
+//! A key is a file of its own with tight permissions. Tokens name their key (`kid`), so that keys can be
+//! changed with an overlap: a [`VerifyingKeys`] holds all that are still good.
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::digest::Sha256;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::BTreeMap, fs, io, io::Write, path::Path};
+
+/// A key could not be made, read or used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    #[error("key file {file}: {source}")]
+    File {
+        /// Which file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds no key of the expected kind.
+    #[error("key file {0} holds no Ed25519 key")]
+    Malformed(String),
+    /// Others can read the private key.
+    #[error(
+        "key file {0} can be read by others: `chmod 600` it, and make a new key if it may have been read"
+    )]
+    Exposed(String),
+    /// The cryptographic library refused.
+    #[error("the key cannot be used: {0}")]
+    Crypto(String),
+}
+
+/// Why a token is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not a token, another algorithm than EdDSA, or claims of another form.
+    #[error("the token is malformed: {0}")]
+    Malformed(String),
+    /// No key of that name is known here.
+    #[error("the token was signed with a key that is not known here")]
+    ForeignKey,
+    /// The signature does not fit.
+    #[error("the token's signature does not fit")]
+    Forged,
+}
+
+/// A private key and its name.
+pub struct SigningKey {
+    kid: String,
+    encoding: EncodingKey,
+    public: [u8; 32],
+}
+
+/// The public keys that are good now, by name.
+#[derive(Clone, Default)]
+pub struct VerifyingKeys(BTreeMap<String, [u8; 32]>);
+
+fn kid_of(public: &[u8; 32]) -> String {
+    Sha256::of(public).to_string()[..16].to_owned()
+}
+
+impl SigningKey {
+    /// Reads the key from `file`; if there is none, makes one first, readable by its owner only.
+    pub fn load_or_create(file: &Path) -> Result<Self, KeyError> {
+        let io_error = |source| KeyError::File {
+            file: file.display().to_string(),
+            source,
+        };
+        match fs::read(file) {
+            Ok(pkcs8) => {
+                refuse_exposed(file)?;
+                Self::from_pkcs8(&pkcs8).map_err(|_| KeyError::Malformed(file.display().to_string()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let pkcs8 = generate()?;
+                match write_private(file, &pkcs8) {
+                    Ok(()) => Self::from_pkcs8(&pkcs8),
+                    // Another process was first: its key is the key.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::load_or_create(file),
+                    Err(error) => Err(io_error(error)),
+                }
+            }
+            Err(error) => Err(io_error(error)),
+        }
+    }
+
+    /// A fresh key that is kept nowhere.
+    pub fn ephemeral() -> Result<Self, KeyError> {
+        Self::from_pkcs8(&generate()?)
+    }
+
+    fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|error| KeyError::Crypto(error.to_string()))?;
+        let public: [u8; 32] = pair
+            .public_key()
+            .as_ref()
+            .try_into()
+            .map_err(|_| KeyError::Crypto("public key of odd length".into()))?;
+        Ok(Self {
+            kid: kid_of(&public),
+            encoding: EncodingKey::from_ed_der(pkcs8),
+            public,
+        })
+    }
+
+    /// The name of the key: the first half of the digest of its public part.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public part, for those who verify.
+    pub fn public(&self) -> VerifyingKeys {
+        VerifyingKeys(BTreeMap::from([(self.kid.clone(), self.public)]))
+    }
+
+    /// `claims` as a compact JWS of type `kind`, signed.
+    pub fn sign<T: Serialize>(&self, kind: &str, claims: &T) -> Result<String, KeyError> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.kid.clone());
+        header.typ = Some(kind.to_owned());
+        encode(&header, claims, &self.encoding).map_err(|error| KeyError::Crypto(error.to_string()))
+    }
+}
+
+impl VerifyingKeys {
+    /// Adds the keys of `other`.
+    pub fn merge(&mut self, other: VerifyingKeys) {
+        self.0.extend(other.0);
+    }
+
+    /// The claims of a token of type `kind` whose signature fits. Times are the caller's to check.
+    pub fn verify<T: DeserializeOwned>(&self, kind: &str, token: &str) -> Result<T, TokenError> {
+        let header = decode_header(token).map_err(|error| TokenError::Malformed(error.to_string()))?;
+        if header.alg != Algorithm::EdDSA {
+            return Err(TokenError::Malformed("the algorithm is not EdDSA".into()));
+        }
+        if header.typ.as_deref() != Some(kind) {
+            return Err(TokenError::Malformed(format!("it is not a {kind}")));
+        }
+        let kid = header.kid.ok_or(TokenError::ForeignKey)?;
+        let public = self.0.get(&kid).ok_or(TokenError::ForeignKey)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        let claims = decode::<T>(token, &DecodingKey::from_ed_der(public), &validation);
+        claims
+            .map(|data| data.claims)
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Forged,
+                _ => TokenError::Malformed(error.to_string()),
+            })
+    }
+
+    /// The keys as a JSON Web Key Set.
+    pub fn jwks(&self) -> serde_json::Value {
+        let key = |(kid, public): (&String, &[u8; 32])| {
+            serde_json::json!({
+                "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
+                "kid": kid, "x": URL_SAFE_NO_PAD.encode(public),
+            })
+        };
+        serde_json::json!({ "keys": self.0.iter().map(key).collect::<Vec<_>>() })
+    }
+}
+
+fn generate() -> Result<Vec<u8>, KeyError> {
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+    document
+        .map(|pkcs8| pkcs8.as_ref().to_vec())
+        .map_err(|error| KeyError::Crypto(error.to_string()))
+}
+
+/// Writes beside the place first and links it there, so that no half-written key is ever seen.
+fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut draft = tempfile::Builder::new().prefix(".key-").tempfile_in(folder)?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist_noclobber(file).map_err(|error| error.error)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(unix)]
+fn refuse_exposed(file: &Path) -> Result<(), KeyError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = fs::metadata(file).map_err(|source| KeyError::File {
+        file: file.display().to_string(),
+        source,
+    })?;
+    if metadata.permissions().mode() & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(KeyError::Exposed(file.display().to_string()))
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_exposed(_file: &Path) -> Result<(), KeyError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_token_is_believed_only_with_its_own_key_and_type() {
+        let (ours, theirs) = (SigningKey::ephemeral().unwrap(), SigningKey::ephemeral().unwrap());
+        let token = ours.sign("grant", &json!({"a": 1})).unwrap();
+        assert_eq!(
+            ours.public().verify::<Value>("grant", &token),
+            Ok(json!({"a": 1}))
+        );
+        assert_eq!(
+            theirs.public().verify::<Value>("grant", &token),
+            Err(TokenError::ForeignKey)
+        );
+        assert!(matches!(
+            ours.public().verify::<Value>("access", &token),
+            Err(TokenError::Malformed(_))
+        ));
+    }
+
+    #[test]
+    fn an_altered_token_is_forged() {
+        let key = SigningKey::ephemeral().unwrap();
+        let token = key.sign("grant", &json!({"a": 1})).unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        let altered = format!(
+            "{}.{}.{}",
+            parts[0],
+            URL_SAFE_NO_PAD.encode(r#"{"a":2}"#),
+            parts[2]
+        );
+        assert_eq!(
+            key.public().verify::<Value>("grant", &altered),
+            Err(TokenError::Forged)
+        );
+    }
+
+    #[test]
+    fn an_unsigned_token_is_malformed() {
+        let key = SigningKey::ephemeral().unwrap();
+        let header =
+            URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"none","typ":"grant","kid":"{}"}}"#, key.kid()));
+        let token = format!("{header}.{}.", URL_SAFE_NO_PAD.encode("{}"));
+        assert!(matches!(
+            key.public().verify::<Value>("grant", &token),
+            Err(TokenError::Malformed(_))
+        ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_is_made_once_and_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys/hub.key");
+        let first = SigningKey::load_or_create(&file).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(SigningKey::load_or_create(&file).unwrap().kid(), first.kid());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(
+            SigningKey::load_or_create(&file),
+            Err(KeyError::Exposed(_))
+        ));
+    }
+}

@@ -1,0 +1,101 @@
+//! The commands. Each has a file of its own with its options and its doing.
+
+use crate::{ask, config, migrate, token, up, worker};
+use clap::{Parser, Subcommand};
+use std::{future::Future, io};
+
+const EXAMPLE: &str = "\
+Examples:
+  glmhub up
+  glmhub ask --model glm-4v-9b --image invoice.png --question 'What is the total amount?'
+
+Exit codes: 0 done, 1 a fault, 2 the command or its settings cannot be right.";
+
+/// A licence-aware hub for GLM-4V 9B and its family
+#[derive(Parser, Debug)]
+#[command(name = "glmhub", version, after_help = EXAMPLE, propagate_version = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Up(up::UpArgs),
+    Ask(ask::AskArgs),
+    Token(TokenArgs),
+    Worker(worker::WorkerArgs),
+    Migrate(migrate::MigrateArgs),
+    Config(ConfigArgs),
+    /// What `hub` starts to split a document into pages, apart from everything else.
+    #[command(name = pages::child::COMMAND, hide = true)]
+    SplitPages { order: String },
+}
+
+/// Makes access tokens
+#[derive(clap::Args, Debug)]
+#[command(after_help = token::EXAMPLE)]
+struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum TokenCommand {
+    Issue(token::IssueArgs),
+}
+
+/// Shows the settings
+#[derive(clap::Args, Debug)]
+#[command(after_help = config::show::EXAMPLE)]
+struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigCommand {
+    Show(config::show::ShowArgs),
+}
+
+impl Cli {
+    /// Does what the command says.
+    pub fn perform(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Up(args) => block_on(up::run(args)),
+            Command::Ask(args) => ask::run(args),
+            Command::Token(TokenArgs { command: TokenCommand::Issue(args) }) => token::issue(args),
+            Command::Worker(args) => worker::run(args),
+            Command::Migrate(args) => block_on(migrate::run(args)),
+            Command::Config(ConfigArgs { command: ConfigCommand::Show(args) }) => config::show::run(args),
+            // On the bare thread: the child limits its own memory before anything else starts.
+            Command::SplitPages { order } => Ok(pages::child::run_child(&order, &mut io::stdout().lock())?),
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_of_the_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("\n  {}", path.trim())), "{path} has no example of its own use");
+            command.get_subcommands().filter(|below| !below.is_hide_set()).for_each(|below| check(below, &path));
+        }
+        check(&Cli::command(), "");
+    }
+}

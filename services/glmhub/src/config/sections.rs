@@ -1,0 +1,164 @@
+//! The sections of the settings. What each setting means stands in `config.default.toml`.
+
+use engine::LoadOptions;
+use hub::work_settings::WorkSettings;
+use serde::Deserialize;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// All settings. Sections of the hub's own parts stand beside those parts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub server: ServerSettings,
+    pub records: RecordsSettings,
+    pub blobs: BlobsSettings,
+    pub queue: QueueSettings,
+    pub worker: WorkerSettings,
+    pub work: WorkSettings,
+    pub log: LogSettings,
+    pub access: AccessSettings,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    pub listen: SocketAddr,
+    pub threads: usize,
+    pub shutdown_seconds: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsSettings {
+    pub connections: u32,
+    pub busy_seconds: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlobsSettings {
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSettings {
+    pub lease_seconds: u64,
+    pub most_orders: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSettings {
+    pub count: usize,
+    pub weights: String,
+    pub drain_seconds: u64,
+    pub models_folder: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    pub token_days: u32,
+    pub longest_token_days: u32,
+}
+
+/// The shortest lease: its third still leaves time for a busy machine.
+const SHORTEST_LEASE: u64 = 5;
+
+impl Settings {
+    /// Whether the values fit together. An error says which do not and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_least()?;
+        self.log.check()?;
+        self.worker.load_options()?;
+        let Settings { server, worker, access, .. } = self;
+        let orders = [
+            (
+                ("worker.drain_seconds", worker.drain_seconds),
+                ("server.shutdown_seconds", server.shutdown_seconds.saturating_sub(1)),
+                "or work is cut off before it can be handed back",
+            ),
+            (
+                ("access.token_days", access.token_days.into()),
+                ("access.longest_token_days", access.longest_token_days.into()),
+                "or no token can be issued",
+            ),
+        ];
+        for ((low, low_value), (high, high_value), why) in orders {
+            if low_value > high_value {
+                return Err(format!("{low} ({low_value}) is too high for {high}, {why}: lower one or raise the other"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_least(&self) -> Result<(), String> {
+        let Settings { records, queue, worker, access, .. } = self;
+        let least = [
+            ("records.connections", u64::from(records.connections), 1),
+            ("queue.lease_seconds", queue.lease_seconds, SHORTEST_LEASE),
+            ("queue.most_orders", queue.most_orders as u64, 1),
+            ("worker.count", worker.count as u64, 1),
+            ("access.token_days", u64::from(access.token_days), 1),
+        ];
+        match least.into_iter().find(|(_, value, least)| value < least) {
+            Some((key, value, least)) => Err(format!("{key} is {value} and must be at least {least}")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl LogSettings {
+    fn check(&self) -> Result<(), String> {
+        tracing_subscriber::EnvFilter::try_new(&self.filter)
+            .map(drop)
+            .map_err(|error| format!("log.filter cannot be read ({error}); an example is info,hub=debug"))
+    }
+}
+
+impl QueueSettings {
+    /// How long a worker may be silent.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+}
+
+impl WorkerSettings {
+    /// How the engine loads models.
+    pub fn load_options(&self) -> Result<LoadOptions, String> {
+        let dtype = self.weights.parse().map_err(|error| format!("worker.weights: {error}"))?;
+        Ok(LoadOptions { dtype })
+    }
+
+    /// How long a leaving worker goes on.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}
+
+impl ServerSettings {
+    /// How long everything may take to end.
+    pub fn shutdown(&self) -> Duration {
+        Duration::from_secs(self.shutdown_seconds)
+    }
+}

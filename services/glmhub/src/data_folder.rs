@@ -1,0 +1,125 @@
+//! The data folder of a hub on one machine.
+//!
+//! ```text
+//! DATA/hub.db       the records (SQLite), with its -wal and -shm beside it
+//! DATA/hub.lock     locked by the one `glmhub up` that serves the folder
+//! DATA/keys/hub.key the hub's signing key
+//! DATA/config.toml  settings, if there are any
+//! ```
+//!
+//! Blobs and laid-out models are where the settings say, by default in `blobs` and `models` beside these.
+
+use crate::{config::Settings, misuse::Misuse};
+use anyhow::{Context as _, anyhow};
+use exchange::signing::SigningKey;
+use records::Db;
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A data folder that exists.
+pub struct DataFolder(PathBuf);
+
+impl DataFolder {
+    /// Opens the folder; makes it, closed to other accounts, if there is none.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let about = || format!("the data folder {} cannot be used", path.display());
+        if !path.exists() {
+            create_private(path).with_context(about)?;
+        }
+        // Absolute, so that children and threads mean the same whatever the current folder is.
+        Ok(Self(path.canonicalize().with_context(about)?))
+    }
+
+    /// Takes the folder for this process, for as long as the file is kept open.
+    pub fn lock(&self) -> anyhow::Result<File> {
+        let path = self.0.join("hub.lock");
+        let about = || format!("the lock {} cannot be taken", path.display());
+        let file = File::options().create(true).append(true).open(&path).with_context(about)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Misuse(format!(
+                "another `glmhub up` serves {}: stop it first, or give --data another folder",
+                self.0.display()
+            ))
+            .into()),
+            Err(TryLockError::Error(error)) => Err(error).with_context(about),
+        }
+    }
+
+    /// The hub's key; makes one on first use.
+    pub fn key(&self) -> anyhow::Result<SigningKey> {
+        let folder = self.0.join("keys");
+        if !folder.exists() {
+            create_private(&folder).with_context(|| format!("the folder {}", folder.display()))?;
+        }
+        Ok(SigningKey::load_or_create(&folder.join("hub.key"))?)
+    }
+
+    /// The database, its tables up to date.
+    pub async fn records(&self, settings: &Settings) -> anyhow::Result<Db> {
+        let file = self.records_file();
+        let busy = Duration::from_secs(settings.records.busy_seconds);
+        let opened = Db::open_sqlite(&file, settings.records.connections, busy).await;
+        let db = opened.map_err(|error| anyhow!(error).context(format!("the database {}", file.display())))?;
+        db.migrate().await.with_context(|| format!("the database {}", file.display()))?;
+        Ok(db)
+    }
+
+    /// The file of the database.
+    pub fn records_file(&self) -> PathBuf {
+        self.0.join("hub.db")
+    }
+
+    /// A path of the settings: relative ones start in the data folder.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.0.join(path)
+    }
+}
+
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_locked_once_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(&parent.path().join("data")).unwrap();
+        let first = folder.lock().unwrap();
+        let error = folder.lock().unwrap_err();
+        assert!(error.is::<Misuse>() && error.to_string().contains("--data"), "{error}");
+        drop(first);
+        assert!(folder.lock().is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_closed_to_other_accounts() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        DataFolder::open(&path).unwrap().key().unwrap();
+        for each in [path.clone(), path.join("keys"), path.join("keys/hub.key")] {
+            assert_eq!(fs::metadata(&each).unwrap().permissions().mode() & 0o077, 0, "{}", each.display());
+        }
+    }
+
+    #[tokio::test]
+    async fn opening_the_records_twice_changes_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(parent.path()).unwrap();
+        let place = crate::config::Place { data: parent.path().into(), config: None };
+        let settings = crate::config::load(&place, &[]).unwrap().settings;
+        folder.records(&settings).await.unwrap().close().await;
+        folder.records(&settings).await.unwrap().ping().await.unwrap();
+    }
+}

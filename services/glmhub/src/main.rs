@@ -1,0 +1,30 @@
+//! The one binary: commands, configuration, telemetry, and the composition of hub and worker.
+
+mod ask;
+mod cli;
+mod clock;
+mod config;
+mod data_folder;
+mod migrate;
+mod misuse;
+mod span;
+mod telemetry;
+mod token;
+mod up;
+mod worker;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().perform() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("glmhub: {error:#}");
+            misuse::exit_code(&error)
+        }
+    }
+}

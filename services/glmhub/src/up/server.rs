@@ -1,0 +1,63 @@
+//! The HTTP server with all that its handlers use.
+
+use super::pieces::Pieces;
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    middleware::from_fn,
+    web::{Data, ServiceConfig},
+};
+use anyhow::Context as _;
+use hub::{app, caller::Door, request_log};
+use std::{net::SocketAddr, thread};
+
+/// A server on the address of the settings, not answering yet, and the addresses that it took.
+pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
+    let settings = &pieces.settings.server;
+    let provide = provide(pieces);
+    let factory = move || {
+        App::new().configure(provide.clone()).configure(app::configure).wrap(from_fn(request_log::around))
+    };
+    let threads = match settings.threads {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let server = HttpServer::new(factory)
+        .workers(threads)
+        // The process listens for signals itself: loops and workers end with the server.
+        .disable_signals()
+        .shutdown_timeout(settings.shutdown_seconds)
+        .bind(settings.listen)
+        .with_context(|| {
+            format!("{} cannot be listened on: free it, or give --listen another address", settings.listen)
+        })?;
+    let addresses = server.addrs();
+    Ok((server.run(), addresses))
+}
+
+/// Hands every piece that a handler may name to the application.
+fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let door = Data::new(Door { keys: pieces.key.public(), clock: pieces.clock.clone() });
+    let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
+    let clock = Data::new(pieces.clock.clone());
+    let (blobs, queue) = (Data::from(pieces.blobs.clone()), Data::from(pieces.queue.clone()));
+    let (key, licenses) = (Data::from(pieces.key.clone()), Data::from(pieces.licenses.clone()));
+    let (work, signals) = (Data::from(pieces.work.clone()), Data::from(pieces.signals.clone()));
+    let splitting = Data::from(pieces.splitting.clone());
+    let metrics = Data::new(pieces.metrics.clone());
+    move |config| {
+        config
+            .app_data(door.clone())
+            .app_data(db.clone())
+            .app_data(ids.clone())
+            .app_data(clock.clone())
+            .app_data(blobs.clone())
+            .app_data(queue.clone())
+            .app_data(key.clone())
+            .app_data(licenses.clone())
+            .app_data(work.clone())
+            .app_data(signals.clone())
+            .app_data(splitting.clone())
+            .app_data(metrics.clone());
+    }
+}

@@ -1,0 +1,16 @@
+//! The whole product from outside: the real program, real files, real HTTP.
+//!
+//! [`hub::Hub`] is a running `glmhub up`; its [`client::Client`] holds every response against `openapi.yaml`
+//! ([`contract`]) before a test sees it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod architecture;
+mod ask;
+mod cli;
+mod client;
+mod contract;
+mod hub;
+mod openapi;
+mod process;
+mod splitting;
+mod tree;

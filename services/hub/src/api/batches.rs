@@ -1,0 +1,261 @@
+//! `/v1/batches`: open, read, submit, cancel.
+
+use super::paging::{Listed, Paging};
+use crate::{
+    app::ok, caller::Authenticated, gate, problem::Problem, signals::Signals, work_settings::WorkSettings,
+};
+use actix_web::{
+    HttpResponse,
+    http::header::LOCATION,
+    web::{self, Data, Json, Path, Query},
+};
+use domain::{
+    access::Act,
+    batch::{Batch, BatchRefusal, BatchState, JobCounts, Metadata, StoredBatch},
+    clock::SharedClock,
+    digest::Sha256,
+    document::DocumentCounts,
+    gate::Duty,
+    id::{BatchId, DecisionId, IdMaker, OrderId},
+    license::Licenses,
+    names::{ModelName, TenantName},
+    order::Parameters,
+    purpose::Purpose,
+    question::{BadQuestions, Question, questions},
+};
+use exchange::queue::Queue;
+use records::{Db, Stamp, batches};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/batches", web::post().to(open))
+        .route("/v1/batches", web::get().to(list))
+        .route("/v1/batches/{batch}", web::get().to(get))
+        .route("/v1/batches/{batch}/submit", web::post().to(submit))
+        .route("/v1/batches/{batch}/cancel", web::post().to(cancel));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewBatch {
+    model: ModelName,
+    purpose: Purpose,
+    questions: Vec<NewQuestion>,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewQuestion {
+    text: String,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+#[expect(clippy::too_many_arguments, reason = "a handler names each piece that it uses")]
+async fn open(
+    caller: Authenticated,
+    body: Json<NewBatch>,
+    db: Data<Db>,
+    licenses: Data<Licenses>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    settings: Data<WorkSettings>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::SubmitBatch)?;
+    let new = body.into_inner();
+    let given = new.questions.into_iter().map(|question| (question.text, question.parameters)).collect();
+    let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
+    check_metadata(&new.metadata, &settings)?;
+    let now = clock.now();
+    let allowed = gate::ask(&db, &licenses, &ids, now, caller, &new.model, new.purpose).await?;
+    let batch = Batch::open(ids.make(), &allowed, new.metadata, now);
+    let stamp = Stamp { ids: &ids, at: now, member: Some(&caller.member) };
+    batches::open(&db, stamp, &batch, &questions).await?;
+    let stored = batches::get(&db, &caller.tenant, batch.id()).await?.ok_or_else(no_batch)?;
+    let location = (LOCATION, format!("/v1/batches/{}", batch.id()));
+    Ok(HttpResponse::Created().insert_header(location).json(BatchView::with_questions(stored, &questions)))
+}
+
+async fn list(
+    caller: Authenticated,
+    query: Query<Paging<BatchId>>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::ReadBatch)?;
+    let (after, limit) = query.into_inner().checked()?;
+    let batches = batches::list(&db, &caller.tenant, after, limit).await?;
+    let views = batches.into_iter().map(BatchView::of).collect();
+    Ok(ok(Listed::new(views, limit, |batch: &BatchView| batch.id.to_string())))
+}
+
+async fn get(caller: Authenticated, path: Path<BatchId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::ReadBatch)?;
+    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+}
+
+async fn submit(
+    caller: Authenticated,
+    path: Path<BatchId>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    signals: Data<Signals>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::SubmitBatch)?;
+    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
+    let submitted = batches::submit(&db, stamp, &caller.tenant, *path).await?;
+    submitted.ok_or_else(no_batch)?.map_err(refused)?;
+    signals.intake.notify_one();
+    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+}
+
+async fn cancel(
+    caller: Authenticated,
+    path: Path<BatchId>,
+    db: Data<Db>,
+    queue: Data<dyn Queue>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::SubmitBatch)?;
+    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
+    let cancelled = batches::cancel(&db, stamp, &caller.tenant, *path).await?;
+    let cancelled = cancelled.ok_or_else(no_batch)?.map_err(refused)?;
+    withdraw(queue.get_ref(), &cancelled.withdrawn).await;
+    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+}
+
+/// Tells the queue to forget orders. Their attempts are closed already: if the queue does not hear of it, only
+/// some computing is wasted, and its reports are fenced.
+pub(super) async fn withdraw(queue: &dyn Queue, orders: &[OrderId]) {
+    for order in orders {
+        if let Err(error) = queue.withdraw(*order).await {
+            tracing::warn!(%order, cause = %error, "a cancelled order could not be withdrawn");
+        }
+    }
+}
+
+async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, Problem> {
+    let batch = batches::get(db, tenant, id).await?.ok_or_else(no_batch)?;
+    let questions = batches::questions(db, tenant, id).await?;
+    let views = questions.into_iter().map(|(text, parameters)| QuestionView { text, parameters });
+    Ok(BatchView { questions: Some(views.collect()), ..BatchView::of(batch) })
+}
+
+/// The 404 for a batch that the tenant does not have.
+pub(super) fn no_batch() -> Problem {
+    Problem::not_found("batch")
+}
+
+/// The 409 for what a batch's state does not allow.
+pub(super) fn refused(refusal: BatchRefusal) -> Problem {
+    let code = match refusal {
+        BatchRefusal::WrongState(_) => "batch_state",
+        BatchRefusal::Empty => "batch_without_documents",
+        BatchRefusal::Unfinished => "batch_unfinished",
+    };
+    Problem::conflict(code, refusal.to_string())
+}
+
+/// The 400 for questions out of their limits.
+pub(super) fn bad_questions(bad: &BadQuestions) -> Problem {
+    let problem = Problem::bad_request("question_invalid", bad.to_string());
+    match bad {
+        BadQuestions::Number { .. } => problem.with("field", "questions"),
+        BadQuestions::Field { place, field, .. } => problem.with("field", format!("questions[{place}].{field}")),
+    }
+}
+
+fn check_metadata(metadata: &Metadata, settings: &WorkSettings) -> Result<(), Problem> {
+    let (most, characters) = (settings.most_metadata_entries, settings.most_metadata_characters);
+    let long = |text: &String| text.chars().count() > characters || text.contains('\0');
+    if metadata.len() > most || metadata.iter().any(|(key, value)| key.is_empty() || long(key) || long(value)) {
+        let detail = format!("metadata has at most {most} entries, keys and values at most {characters} characters");
+        return Err(Problem::bad_request("metadata_invalid", detail).with("field", "metadata"));
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct QuestionView {
+    text: String,
+    parameters: Parameters,
+}
+
+/// A batch in JSON.
+#[derive(Serialize)]
+struct BatchView {
+    id: BatchId,
+    state: &'static str,
+    model: ModelName,
+    revision_sha256: Sha256,
+    purpose: Purpose,
+    decision_id: DecisionId,
+    terms_sha256: Option<Sha256>,
+    duties: Vec<Duty>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    questions: Option<Vec<QuestionView>>,
+    metadata: Metadata,
+    documents: Counted<DocumentCounts>,
+    pages: u64,
+    jobs: Counted<JobCounts>,
+    #[serde(with = "time::serde::rfc3339")]
+    opened_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    submitted_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    completed_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    cancelled_at: Option<OffsetDateTime>,
+}
+
+/// Counts and their sum.
+#[derive(Serialize)]
+struct Counted<T> {
+    total: u64,
+    #[serde(flatten)]
+    counts: T,
+}
+
+impl BatchView {
+    fn of(batch: StoredBatch) -> Self {
+        let (submitted_at, completed_at, cancelled_at) = match batch.state {
+            BatchState::Open => (None, None, None),
+            BatchState::Running { submitted_at } => (Some(submitted_at), None, None),
+            BatchState::Completed { submitted_at, at } => (Some(submitted_at), Some(at), None),
+            BatchState::Cancelled { submitted_at, at } => (submitted_at, None, Some(at)),
+        };
+        Self {
+            id: batch.id,
+            state: batch.state.as_str(),
+            model: batch.license.model,
+            revision_sha256: batch.license.revision_sha256,
+            purpose: batch.license.purpose,
+            decision_id: batch.license.decision,
+            terms_sha256: batch.license.terms_sha256,
+            duties: batch.license.duties,
+            questions: None,
+            metadata: batch.metadata,
+            documents: Counted { total: batch.documents.total(), counts: batch.documents },
+            pages: batch.pages,
+            jobs: Counted { total: batch.jobs.total(), counts: batch.jobs },
+            opened_at: batch.opened_at,
+            submitted_at,
+            completed_at,
+            cancelled_at,
+        }
+    }
+
+    fn with_questions(batch: StoredBatch, questions: &[Question]) -> Self {
+        let view = |question: &Question| QuestionView {
+            text: question.text().to_owned(),
+            parameters: question.parameters().clone(),
+        };
+        Self { questions: Some(questions.iter().map(view).collect()), ..Self::of(batch) }
+    }
+}

@@ -1,0 +1,200 @@
+//! `/v1/batches/{batch}/documents`: upload and list.
+
+use super::{
+    batches::{no_batch, refused},
+    paging::{Listed, Paging},
+};
+use crate::{
+    app::ok,
+    caller::Authenticated,
+    multipart::{Parts, checked_name, media_type},
+    problem::Problem,
+    uploads,
+    work_settings::WorkSettings,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, ContentDisposition},
+    web::{self, Data, Path, Payload, Query},
+};
+use domain::{
+    access::Act,
+    clock::SharedClock,
+    digest::Sha256,
+    document::{Document, DocumentPhase, DocumentState},
+    id::{BatchId, DocumentId, IdMaker},
+};
+use exchange::blobs::Blobs;
+use records::{
+    Db, Stamp, batches,
+    documents::{self, DocumentRefusal, NewDocument},
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/batches/{batch}/documents", web::post().to(upload))
+        .route("/v1/batches/{batch}/documents", web::get().to(list));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: Option<String>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "a handler names each piece that it uses")]
+async fn upload(
+    caller: Authenticated,
+    path: Path<BatchId>,
+    query: Query<Named>,
+    request: HttpRequest,
+    payload: Payload,
+    db: Data<Db>,
+    blobs: Data<dyn Blobs>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    settings: Data<WorkSettings>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::SubmitBatch)?;
+    // Before the body is read: a batch that takes nothing costs nobody an upload.
+    let batch = batches::get(&db, &caller.tenant, *path).await?.ok_or_else(no_batch)?;
+    batch.state.takes_documents().map_err(refused)?;
+    let new = match media_type(&request).as_str() {
+        "multipart/form-data" => parts(blobs.get_ref(), &settings, Parts::of(&request, payload)).await?,
+        media_type => {
+            let name = query.into_inner().name.or_else(|| disposition_name(&request));
+            vec![body(blobs.get_ref(), &settings, &request, payload, media_type, name).await?]
+        }
+    };
+    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
+    let added = documents::add(&db, stamp, &caller.tenant, *path, &new, settings.most_documents).await?;
+    let added = added.ok_or_else(no_batch)?.map_err(not_taken)?;
+    let views: Vec<DocumentView> = added.into_iter().map(DocumentView::of).collect();
+    Ok(HttpResponse::Created().json(serde_json::json!({ "data": views })))
+}
+
+async fn body(
+    blobs: &dyn Blobs,
+    settings: &WorkSettings,
+    request: &HttpRequest,
+    payload: Payload,
+    media_type: &str,
+    name: Option<String>,
+) -> Result<NewDocument, Problem> {
+    let name = checked_name(name)?;
+    if !settings.takes(media_type) {
+        return Err(uploads::wrong_type(media_type, &settings.media_types));
+    }
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > settings.most_document_bytes) {
+        return Err(uploads::too_large(settings.most_document_bytes));
+    }
+    let stored = uploads::store(blobs, settings.most_document_bytes, payload).await?;
+    Ok(NewDocument { name, media_type: media_type.to_owned(), sha256: stored.sha256, bytes: stored.bytes })
+}
+
+async fn parts(
+    blobs: &dyn Blobs,
+    settings: &WorkSettings,
+    mut parts: Parts,
+) -> Result<Vec<NewDocument>, Problem> {
+    let mut documents = Vec::new();
+    while let Some(part) = parts.next().await? {
+        if part.name() != "document" {
+            let detail = format!("there is no part `{}` here; name every file `document`", part.name());
+            return Err(Problem::bad_request("part_unknown", detail));
+        }
+        let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
+        if !settings.takes(&media_type) {
+            return Err(uploads::wrong_type(&media_type, &settings.media_types));
+        }
+        let stored = uploads::store(blobs, settings.most_document_bytes, part.into_stream()).await?;
+        documents.push(NewDocument { name, media_type, sha256: stored.sha256, bytes: stored.bytes });
+    }
+    if documents.is_empty() {
+        return Err(Problem::bad_request("part_missing", "send at least one part named `document`"));
+    }
+    Ok(documents)
+}
+
+fn disposition_name(request: &HttpRequest) -> Option<String> {
+    let header = request.headers().get(CONTENT_DISPOSITION)?;
+    ContentDisposition::from_raw(header).ok()?.get_filename().map(str::to_owned)
+}
+
+fn not_taken(refusal: DocumentRefusal) -> Problem {
+    match refusal {
+        DocumentRefusal::Batch(refusal) => refused(refusal),
+        DocumentRefusal::TooMany { most } => {
+            Problem::conflict("too_many_documents", format!("{refusal}; open another batch")).with("limit", most)
+        }
+    }
+}
+
+async fn list(
+    caller: Authenticated,
+    path: Path<BatchId>,
+    query: Query<Paging<DocumentId>>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::ReadBatch)?;
+    let (after, limit) = query.into_inner().checked()?;
+    batches::get(&db, &caller.tenant, *path).await?.ok_or_else(no_batch)?;
+    let documents = documents::list(&db, &caller.tenant, *path, after, limit).await?;
+    let views = documents.into_iter().map(DocumentView::of).collect();
+    Ok(ok(Listed::new(views, limit, |document: &DocumentView| document.id.to_string())))
+}
+
+/// A document in JSON.
+#[derive(Serialize)]
+struct DocumentView {
+    id: DocumentId,
+    batch: BatchId,
+    place: u32,
+    name: Option<String>,
+    media_type: String,
+    sha256: Sha256,
+    bytes: u64,
+    state: DocumentPhase,
+    pages: Option<u32>,
+    fault: Option<FaultView>,
+    #[serde(with = "time::serde::rfc3339")]
+    received_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    settled_at: Option<OffsetDateTime>,
+}
+
+#[derive(Serialize)]
+struct FaultView {
+    code: String,
+    message: String,
+}
+
+impl DocumentView {
+    fn of(document: Document) -> Self {
+        let state = document.state.phase();
+        let (pages, fault, settled_at) = match document.state {
+            DocumentState::Received | DocumentState::Waiting | DocumentState::Splitting { .. } => (None, None, None),
+            DocumentState::Split { pages, at } => (Some(pages), None, Some(at)),
+            DocumentState::Failed { code, message, at } => (None, Some(FaultView { code, message }), Some(at)),
+            DocumentState::Cancelled { at } => (None, None, Some(at)),
+        };
+        Self {
+            id: document.id,
+            batch: document.batch,
+            place: document.place,
+            name: document.name,
+            media_type: document.media_type,
+            sha256: document.sha256,
+            bytes: document.bytes,
+            state,
+            pages,
+            fault,
+            received_at: document.received_at,
+            settled_at,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Jobs and answers in JSON.
+
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header::HeaderValue};
+use domain::{
+    batch::StoredBatch,
+    digest::Sha256,
+    gate::Duty,
+    id::{BatchId, DecisionId, DocumentId, JobId, WorkerId},
+    job::{JobPhase, JobState},
+    names::ModelName,
+    order::{FinishReason, Parameters},
+};
+use records::{
+    answers::Answer,
+    jobs::{Job, JobFault, WholeJob},
+};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+/// The questions of a batch, in their order.
+type Questions = [(String, Parameters)];
+
+/// A job in JSON. Lists leave out the question's text, the answer and the faults.
+#[derive(Serialize)]
+pub(super) struct JobView {
+    id: JobId,
+    batch: BatchId,
+    document: DocumentId,
+    page: u32,
+    question: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question_text: Option<String>,
+    state: JobPhase,
+    attempts_failed: u32,
+    attempts_lost: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_before: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    settled_at: Option<OffsetDateTime>,
+    fault: Option<CodeView>,
+    decision_id: Option<DecisionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<FaultView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<AnswerView>,
+}
+
+/// A code and what it means here.
+#[derive(Serialize)]
+struct CodeView {
+    code: String,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct FaultView {
+    attempt: u32,
+    code: String,
+    message: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+#[derive(Serialize)]
+struct AnswerView {
+    text: String,
+    finish_reason: FinishReason,
+    input_tokens: u32,
+    output_tokens: u32,
+    compute_ms: u64,
+    engine: String,
+    worker: WorkerId,
+    attempt: u32,
+    model: ModelName,
+    revision_sha256: Sha256,
+    decision_id: DecisionId,
+    /// What must be shown with the answer.
+    notices: Vec<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    answered_at: OffsetDateTime,
+}
+
+/// A row of a batch's answers: one job and its verdict.
+#[derive(Serialize)]
+pub(super) struct RowView {
+    job: JobId,
+    document: DocumentId,
+    page: u32,
+    question: u32,
+    question_text: String,
+    verdict: &'static str,
+    answer: Option<AnswerView>,
+    fault: Option<CodeView>,
+    decision_id: Option<DecisionId>,
+}
+
+impl JobView {
+    /// A job in a list.
+    pub(super) fn brief(job: &Job) -> Self {
+        let (not_before, settled_at) = match job.state {
+            JobState::Queued { not_before } => (Some(not_before), None),
+            JobState::Dispatched(_) | JobState::Running(_) => (None, None),
+            JobState::Answered { at }
+            | JobState::Failed { at, .. }
+            | JobState::Cancelled { at }
+            | JobState::Refused { at, .. } => (None, Some(at)),
+        };
+        Self {
+            id: job.id,
+            batch: job.batch,
+            document: job.document,
+            page: job.page_number,
+            question: job.question,
+            question_text: None,
+            state: job.state.phase(),
+            attempts_failed: job.tries.faults,
+            attempts_lost: job.tries.losses,
+            created_at: job.created_at,
+            not_before,
+            settled_at,
+            fault: code_of(&job.state),
+            decision_id: refused_by(&job.state),
+            faults: None,
+            answer: None,
+        }
+    }
+
+    /// A job by itself.
+    pub(super) fn whole(batch: &StoredBatch, questions: &Questions, whole: &WholeJob) -> Self {
+        Self {
+            question_text: Some(text_of(questions, &whole.job)),
+            faults: Some(whole.faults.iter().map(FaultView::of).collect()),
+            answer: whole.answer.as_ref().map(|answer| AnswerView::of(batch, answer)),
+            ..Self::brief(&whole.job)
+        }
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    /// Whether it has its verdict.
+    pub(super) fn is_settled(&self) -> bool {
+        self.state.is_settled()
+    }
+
+    /// The response with this body, and with the notices that an answer must carry as a header too.
+    pub(super) fn answer_with(&self, mut response: HttpResponseBuilder) -> HttpResponse {
+        let notices = self.answer.iter().flat_map(|answer| &answer.notices);
+        for notice in notices.filter_map(|notice| HeaderValue::from_str(notice).ok()) {
+            response.append_header(("x-attribution", notice));
+        }
+        response.json(self)
+    }
+}
+
+impl RowView {
+    /// The row of `job`.
+    pub(super) fn of(batch: &StoredBatch, questions: &Questions, job: &Job, answer: Option<&Answer>) -> Self {
+        let verdict = match job.state.phase() {
+            JobPhase::Queued | JobPhase::Dispatched | JobPhase::Running => "pending",
+            settled => settled.as_str(),
+        };
+        Self {
+            job: job.id,
+            document: job.document,
+            page: job.page_number,
+            question: job.question,
+            question_text: text_of(questions, job),
+            verdict,
+            answer: answer.map(|answer| AnswerView::of(batch, answer)),
+            fault: code_of(&job.state),
+            decision_id: refused_by(&job.state),
+        }
+    }
+
+    /// The id of its job.
+    pub(super) fn id(&self) -> String {
+        self.job.to_string()
+    }
+}
+
+impl AnswerView {
+    fn of(batch: &StoredBatch, answer: &Answer) -> Self {
+        let notice = |duty: &Duty| match duty {
+            Duty::Attribution { text } => Some(text.clone()),
+            Duty::Notice | Duty::TermsCopy | Duty::NamePrefix { .. } => None,
+        };
+        let report = &answer.report;
+        Self {
+            text: report.text.clone(),
+            finish_reason: report.finish_reason,
+            input_tokens: report.input_tokens,
+            output_tokens: report.output_tokens,
+            compute_ms: report.compute_ms,
+            engine: report.engine.clone(),
+            worker: answer.worker,
+            attempt: answer.attempt,
+            model: batch.license.model.clone(),
+            revision_sha256: batch.license.revision_sha256,
+            decision_id: batch.license.decision,
+            notices: batch.license.duties.iter().filter_map(notice).collect(),
+            answered_at: answer.answered_at,
+        }
+    }
+}
+
+impl FaultView {
+    fn of(fault: &JobFault) -> Self {
+        Self { attempt: fault.attempt, code: fault.code.clone(), message: fault.message.clone(), at: fault.at }
+    }
+}
+
+fn text_of(questions: &Questions, job: &Job) -> String {
+    questions.get(job.question as usize).map(|(text, _)| text.clone()).unwrap_or_default()
+}
+
+fn code_of(state: &JobState) -> Option<CodeView> {
+    match state {
+        JobState::Failed { code, message, .. } => Some(CodeView { code: code.clone(), message: message.clone() }),
+        _ => None,
+    }
+}
+
+fn refused_by(state: &JobState) -> Option<DecisionId> {
+    match state {
+        JobState::Refused { decision, .. } => Some(*decision),
+        _ => None,
+    }
+}

@@ -1,0 +1,44 @@
+//! The whole URL space, and how requests that reach no handler are answered.
+
+use crate::{api, problem::Problem};
+use actix_web::{HttpResponse, ResponseError, error, http::StatusCode, web};
+
+/// The largest JSON body that a handler reads, in bytes.
+pub const JSON_LIMIT: usize = 1024 * 1024;
+
+/// Every route of the hub, and the form of errors that arise before a handler runs.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .app_data(web::JsonConfig::default().limit(JSON_LIMIT).error_handler(|error, _| json_problem(&error).into()))
+        .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("thing").into()))
+        .app_data(
+            web::QueryConfig::default()
+                .error_handler(|error, _| Problem::bad_request("query_malformed", error.to_string()).into()),
+        )
+        .configure(api::batches::routes)
+        .configure(api::documents::routes)
+        .configure(api::jobs::routes)
+        .configure(api::one_call::routes)
+        .default_service(web::to(|| async { Problem::not_found("path").error_response() }));
+}
+
+fn json_problem(error: &error::JsonPayloadError) -> Problem {
+    match error {
+        error::JsonPayloadError::ContentType => Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content_type_wrong",
+            "send the body as application/json",
+        ),
+        error::JsonPayloadError::Overflow { .. } | error::JsonPayloadError::OverflowKnownLength { .. } => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("a JSON body has at most {JSON_LIMIT} bytes"),
+        ),
+        other => Problem::bad_request("json_malformed", other.to_string()),
+    }
+}
+
+/// 200 with a JSON body.
+pub fn ok(body: impl serde::Serialize) -> HttpResponse {
+    HttpResponse::Ok().json(body)
+}

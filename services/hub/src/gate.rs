@@ -1,0 +1,125 @@
+//! Asks the licence gate on behalf of a caller, and remembers what it said.
+
+use crate::problem::Problem;
+use actix_web::http::StatusCode;
+use domain::{
+    access::Caller,
+    digest::Sha256,
+    gate::{self, Allowed, Decision, DecisionRecord, Facts, Refusal, Request},
+    id::IdMaker,
+    license::Licenses,
+    names::{MemberName, ModelName, TenantName},
+    purpose::Purpose,
+};
+use records::{Db, RecordsError, decisions, facts, models};
+use serde_json::json;
+use time::OffsetDateTime;
+
+/// Asks whether `caller` may use the current revision of `model` for `purpose`. The decision is recorded with its
+/// audit entry before this returns, whichever way it went.
+///
+/// Problems: 404 `model_unknown`; 409 `model_not_imported`; 403 with the first reason's code, `decision_id`,
+/// `cure` and all `reasons`.
+pub async fn ask(
+    db: &Db,
+    licenses: &Licenses,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    caller: &Caller,
+    model: &ModelName,
+    purpose: Purpose,
+) -> Result<Allowed, Problem> {
+    let Some(revision) = models::current_revision(db, model).await? else { return Err(without_revision(db, model).await) };
+    let facts = facts::of(db, licenses, &caller.tenant, &revision).await?;
+    let request = Request {
+        tenant: caller.tenant.clone(),
+        member: caller.member.clone(),
+        model: model.clone(),
+        revision_sha256: revision.sha256,
+        purpose,
+        at: now,
+    };
+    let decision = gate::decide(ids.make(), &request, &facts);
+    decisions::record(db, ids, &DecisionRecord::of(&decision, &request, &facts)).await?;
+    match decision {
+        Decision::Allowed(allowed) => Ok(allowed),
+        Decision::Refused(refusal) => Err(problem(&refusal)),
+    }
+}
+
+/// An allow that was given earlier and is about to be used again.
+#[derive(Debug, Clone, Copy)]
+pub struct EarlierAllow<'a> {
+    /// For which tenant.
+    pub tenant: &'a TenantName,
+    /// Who had asked.
+    pub member: &'a MemberName,
+    /// Which model.
+    pub model: &'a ModelName,
+    /// Which revision of it.
+    pub revision_sha256: Sha256,
+    /// For what.
+    pub purpose: Purpose,
+}
+
+/// Whether what was allowed earlier would be allowed now: the terms' digest, or the refusal. A refusal is a
+/// decision of its own and recorded as one; a confirmation is not.
+pub async fn still_holds(
+    db: &Db,
+    licenses: &Licenses,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    earlier: EarlierAllow<'_>,
+) -> Result<Result<Option<Sha256>, Refusal>, RecordsError> {
+    let facts = match models::revision(db, earlier.model, &earlier.revision_sha256).await? {
+        Some(revision) => facts::of(db, licenses, earlier.tenant, &revision).await?,
+        None => Facts::default(),
+    };
+    let request = Request {
+        tenant: earlier.tenant.clone(),
+        member: earlier.member.clone(),
+        model: earlier.model.clone(),
+        revision_sha256: earlier.revision_sha256,
+        purpose: earlier.purpose,
+        at: now,
+    };
+    let decision = gate::decide(ids.make(), &request, &facts);
+    if let Decision::Refused(_) = decision {
+        decisions::record(db, ids, &DecisionRecord::of(&decision, &request, &facts)).await?;
+    }
+    Ok(match decision {
+        Decision::Allowed(allowed) => Ok(allowed.terms_sha256()),
+        Decision::Refused(refusal) => Err(refusal),
+    })
+}
+
+/// The 403 that tells a client of a refusal.
+pub fn problem(refusal: &Refusal) -> Problem {
+    let Some(first) = refusal.reasons.first() else {
+        return Problem::internal(anyhow::anyhow!("decision {} refuses without a reason", refusal.decision));
+    };
+    Problem::new(StatusCode::FORBIDDEN, first.code.as_str(), first.message.clone())
+        .with("decision_id", refusal.decision.to_string())
+        .with("cure", first.cure.clone())
+        .with("reasons", json!(refusal.reasons))
+}
+
+async fn without_revision(db: &Db, model: &ModelName) -> Problem {
+    match models::get(db, model).await {
+        Err(error) => error.into(),
+        Ok(None) => unknown_model(model),
+        Ok(Some(_)) => Problem::conflict(
+            "model_not_imported",
+            format!("{model} is registered and no revision of it is on this hub; the operator runs `glmhub model import --model {model} --from DIR`"),
+        ),
+    }
+}
+
+/// The 404 for a model that is not registered.
+pub fn unknown_model(model: &ModelName) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "model_unknown",
+        format!("no model {model} is registered here; GET /v1/models lists those that are"),
+    )
+}

@@ -1,0 +1,15 @@
+//! The HTTP API and the loops that move batches along.
+
+pub mod access_token;
+pub mod api;
+pub mod app;
+pub mod caller;
+pub mod gate;
+pub mod loops;
+pub mod multipart;
+pub mod problem;
+pub mod request_log;
+pub mod signals;
+pub mod splitting;
+pub mod uploads;
+pub mod work_settings;

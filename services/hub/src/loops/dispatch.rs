@@ -1,0 +1,176 @@
+//! Dispatch: pages whose jobs are due go out to workers as signed orders.
+//!
+//! Only a bounded number of orders is out at a time; the backlog stays in the records. Tenants are served in turn.
+//! Before an order goes out, the gate is asked again. The claim is committed before the order is offered: if the
+//! process dies between the two, the queue never had the order, and the sweep finds it missing.
+
+use super::{Outcome, Step, drive};
+use crate::{
+    gate::{self, EarlierAllow},
+    signals::Signals,
+    work_settings::WorkSettings,
+};
+use anyhow::Context;
+use async_trait::async_trait;
+use domain::{
+    batch::StoredBatch,
+    clock::SharedClock,
+    digest::Sha256,
+    gate::Refusal,
+    grant::Grant,
+    id::{IdMaker, OrderId},
+    license::Licenses,
+    names::TenantName,
+    order::{WorkOrder, questions_digest},
+};
+use exchange::{grant, queue::Queue, signing::SigningKey};
+use records::{
+    Db, Stamp, attempts, batches,
+    dispatching::{self, ClaimedPage, DuePage},
+    epochs,
+};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+/// What dispatch works with.
+#[derive(Clone)]
+pub struct DispatchParts {
+    /// The records.
+    pub db: Db,
+    /// Where orders go.
+    pub queue: Arc<dyn Queue>,
+    /// What licenses say.
+    pub licenses: Arc<Licenses>,
+    /// Signs grants.
+    pub key: Arc<SigningKey>,
+    /// Makes ids.
+    pub ids: IdMaker,
+    /// Tells the time.
+    pub clock: SharedClock,
+    /// The limits.
+    pub settings: Arc<WorkSettings>,
+    /// Wakes dispatch, and those who wait for verdicts.
+    pub signals: Arc<Signals>,
+}
+
+/// See the module's text. Several may run at once, in one process or many.
+pub struct Dispatch {
+    parts: DispatchParts,
+    last: Option<TenantName>,
+}
+
+impl Dispatch {
+    /// A dispatch that begins with the first tenant.
+    pub fn new(parts: DispatchParts) -> Self {
+        Self { parts, last: None }
+    }
+
+    /// Runs until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let (signals, idle) = (self.parts.signals.clone(), self.parts.settings.idle());
+        drive(self, idle, &signals.dispatch, shutdown).await;
+    }
+
+    /// Sends one order out, if a page is due and there is room; or refuses a batch that the gate no longer allows.
+    pub async fn step(&mut self) -> anyhow::Result<Outcome> {
+        let parts = &self.parts;
+        if attempts::outstanding(&parts.db).await? >= parts.settings.most_orders {
+            return Ok(Outcome::Idle);
+        }
+        let now = parts.clock.now();
+        let due = dispatching::next_page(&parts.db, self.last.as_ref(), now).await?;
+        let Some(due) = due else { return Ok(Outcome::Idle) };
+        self.last = Some(due.tenant.clone());
+        let batch = batches::get(&parts.db, &due.tenant, due.batch).await?;
+        let batch = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
+        // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
+        // worker accepts, never one that outlives it.
+        let epoch = epochs::of(&parts.db, &due.tenant).await?;
+        let earlier = EarlierAllow {
+            tenant: &batch.tenant,
+            member: &batch.member,
+            model: &batch.license.model,
+            revision_sha256: batch.license.revision_sha256,
+            purpose: batch.license.purpose,
+        };
+        match gate::still_holds(&parts.db, &parts.licenses, &parts.ids, now, earlier).await? {
+            Ok(terms) => self.send_out(now, &due, &batch, terms, epoch).await?,
+            Err(refusal) => self.refuse(now, &batch, &refusal).await?,
+        }
+        Ok(Outcome::Worked)
+    }
+
+    async fn refuse(&self, now: OffsetDateTime, batch: &StoredBatch, refusal: &Refusal) -> anyhow::Result<()> {
+        let parts = &self.parts;
+        let stamp = Stamp::of_loop(&parts.ids, now);
+        let code = refusal.reasons.first().map_or("refused", |reason| reason.code.as_str());
+        let refused = dispatching::refuse(&parts.db, stamp, batch.id, refusal.decision, code).await?;
+        tracing::info!(batch = %batch.id, decision = %refusal.decision, jobs = refused.len(), code, "jobs refused");
+        for job in refused {
+            parts.signals.settled(job);
+        }
+        Ok(())
+    }
+
+    async fn send_out(
+        &self,
+        now: OffsetDateTime,
+        due: &DuePage,
+        batch: &StoredBatch,
+        terms: Option<Sha256>,
+        epoch: u64,
+    ) -> anyhow::Result<()> {
+        let parts = &self.parts;
+        let stamp = Stamp::of_loop(&parts.ids, now);
+        let order: OrderId = parts.ids.make();
+        let claimed = dispatching::claim(&parts.db, stamp, due, order).await?;
+        // Another dispatch was first, or the jobs were cancelled.
+        let Some(claimed) = claimed else { return Ok(()) };
+        let offered = self.offer(now, batch, claimed, terms, epoch).await;
+        if offered.is_err() {
+            // Nobody has the order: its jobs wait again.
+            attempts::lose(&parts.db, stamp, order, &parts.settings.retry_rule()).await?;
+        }
+        offered.with_context(|| format!("order {order} could not be sent out"))
+    }
+
+    async fn offer(
+        &self,
+        now: OffsetDateTime,
+        batch: &StoredBatch,
+        claimed: ClaimedPage,
+        terms_sha256: Option<Sha256>,
+        epoch: u64,
+    ) -> anyhow::Result<()> {
+        let parts = &self.parts;
+        let grant = Grant {
+            order: claimed.out.order,
+            tenant: batch.tenant.clone(),
+            jobs: claimed.questions.iter().map(|question| question.job).collect(),
+            purpose: batch.license.purpose,
+            page_sha256: claimed.page_sha256,
+            questions_sha256: questions_digest(&claimed.questions),
+            model: batch.license.model.clone(),
+            revision_sha256: batch.license.revision_sha256,
+            terms_sha256,
+            decision: batch.license.decision,
+            attempt: claimed.out.attempt,
+            epoch,
+            exp: (now + parts.settings.grant_lifetime()).unix_timestamp(),
+            iat: now.unix_timestamp(),
+        };
+        let signed = grant::mint(&parts.key, &grant)?;
+        parts.queue.offer(WorkOrder::new(&grant, signed, claimed.questions)).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Step for Dispatch {
+    const NAME: &'static str = "dispatch";
+
+    async fn step(&mut self) -> anyhow::Result<Outcome> {
+        Dispatch::step(self).await
+    }
+}

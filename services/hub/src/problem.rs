@@ -1,0 +1,117 @@
+//! Every refusal and fault as clients see it: `application/problem+json` (RFC 9457) with a stable `code`.
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use records::RecordsError;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// What a client is told.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    more: Map<String, Value>,
+    retry_after: Option<u64>,
+    cause: Option<anyhow::Error>,
+}
+
+impl Problem {
+    /// A problem of the client's making. `detail` says what to do about it.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), more: Map::new(), retry_after: None, cause: None }
+    }
+
+    /// 400 with `code`.
+    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// 404: there is no such thing, or it is another tenant's; the two cannot be told apart.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    /// 409 with `code`: the thing is in a state in which this cannot be done.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 503: the hub cannot take this now and nothing was kept; the client may try again.
+    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: u64) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        problem.retry_after = Some(retry_after);
+        problem
+    }
+
+    /// 500: a fault of ours. The cause goes to the log, never to the client.
+    pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        let mut problem = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the hub failed; the fault was logged under the response's x-request-id",
+        );
+        problem.cause = Some(cause.into());
+        problem
+    }
+
+    /// Adds a member to the problem's body.
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The chain of causes, for the log; only faults of ours have one.
+    pub fn cause(&self) -> Option<&anyhow::Error> {
+        self.cause.as_ref()
+    }
+
+    fn body(&self) -> Value {
+        let mut body = Map::new();
+        body.insert("type".into(), "about:blank".into());
+        body.insert("title".into(), self.status.canonical_reason().unwrap_or("Error").into());
+        body.insert("status".into(), self.status.as_u16().into());
+        body.insert("code".into(), self.code.into());
+        body.insert("detail".into(), self.detail.clone().into());
+        body.extend(self.more.clone());
+        Value::Object(body)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match &self.cause {
+            Some(cause) => tracing::error!(code = self.code, cause = format!("{cause:#}"), "request failed"),
+            None => tracing::debug!(code = self.code, status = self.status.as_u16(), "request refused"),
+        }
+        let mut response = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_after {
+            response.insert_header(("retry-after", seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header(("www-authenticate", "Bearer"));
+        }
+        response.content_type("application/problem+json").body(self.body().to_string())
+    }
+}
+
+impl From<RecordsError> for Problem {
+    fn from(error: RecordsError) -> Self {
+        Self::internal(error)
+    }
+}

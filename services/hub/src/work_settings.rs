@@ -1,0 +1,121 @@
+//! The settings of batches, documents and jobs. `config.default.toml` gives the defaults and says why one
+//! would change them.
+
+use domain::{job::RetryRule, question::QuestionLimits};
+use pages::{Limits, child::Splitter};
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, time::Duration};
+
+/// The section `[work]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkSettings {
+    /// The most questions of a batch.
+    pub most_questions: usize,
+    /// The most characters of a question.
+    pub most_question_characters: usize,
+    /// The most entries of a batch's metadata.
+    pub most_metadata_entries: usize,
+    /// The most characters of a key, and of a value, of metadata.
+    pub most_metadata_characters: usize,
+    /// The most documents of a batch.
+    pub most_documents: u64,
+    /// The most bytes of a document.
+    pub most_document_bytes: u64,
+    /// The media types that documents may have.
+    pub media_types: Vec<String>,
+    /// The longest that a call may wait for its answer, in seconds.
+    pub longest_wait_seconds: u64,
+    /// How many documents are split at once.
+    pub split_processes: usize,
+    /// How long splitting one document may take, in seconds.
+    pub split_seconds: u64,
+    /// How much memory splitting one document may take, in bytes.
+    pub split_memory_bytes: u64,
+    /// The most pixels of a page.
+    pub most_page_pixels: u64,
+    /// The most pixels of a page's longer side.
+    pub most_page_side: u32,
+    /// The most pages of a document.
+    pub most_pages: u32,
+    /// The most orders that are out at once.
+    pub most_orders: u64,
+    /// How long a grant is good, in seconds: longer than an order waits for a worker and is worked on.
+    pub grant_seconds: u64,
+    /// After how many faults that may pass a job is dead-lettered.
+    pub most_faults: u32,
+    /// After how many attempts that vanished at work a job is dead-lettered.
+    pub most_losses: u32,
+    /// The pause after the first fault, in seconds; it doubles with each further one.
+    pub first_pause_seconds: u64,
+    /// The longest pause after a fault, in seconds.
+    pub longest_pause_seconds: u64,
+    /// How many reports are collected at once.
+    pub most_reports: usize,
+    /// How long an order may be missing from the queue before it counts as lost, in seconds.
+    pub lost_after_seconds: u64,
+    /// How long a loop without work waits before it looks again, in milliseconds.
+    pub idle_milliseconds: u64,
+}
+
+impl WorkSettings {
+    /// The limits of questions.
+    pub fn question_limits(&self) -> QuestionLimits {
+        QuestionLimits { most: self.most_questions, characters: self.most_question_characters }
+    }
+
+    /// When attempts are repeated.
+    pub fn retry_rule(&self) -> RetryRule {
+        RetryRule {
+            most_faults: self.most_faults,
+            most_losses: self.most_losses,
+            first_pause: seconds(self.first_pause_seconds),
+            longest_pause: seconds(self.longest_pause_seconds),
+        }
+    }
+
+    /// Splits documents in children of `program`, within the limits.
+    pub fn splitter(&self, program: PathBuf) -> Splitter {
+        Splitter {
+            program,
+            time_limit: Duration::from_secs(self.split_seconds),
+            memory_limit: self.split_memory_bytes,
+            limits: Limits {
+                max_bytes: self.most_document_bytes,
+                max_pixels: self.most_page_pixels,
+                max_side: self.most_page_side,
+                max_pages: self.most_pages,
+            },
+        }
+    }
+
+    /// How long intake holds a document before another may take it: the time for splitting, and as long again for
+    /// storing its pages.
+    pub fn split_hold(&self) -> time::Duration {
+        seconds(self.split_seconds.saturating_mul(2).saturating_add(60))
+    }
+
+    /// How long a grant is good.
+    pub fn grant_lifetime(&self) -> time::Duration {
+        seconds(self.grant_seconds)
+    }
+
+    /// How long an order may be missing from the queue.
+    pub fn lost_after(&self) -> time::Duration {
+        seconds(self.lost_after_seconds)
+    }
+
+    /// How long a loop without work waits.
+    pub fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_milliseconds)
+    }
+
+    /// Whether documents may have this media type.
+    pub fn takes(&self, media_type: &str) -> bool {
+        self.media_types.iter().any(|known| known.eq_ignore_ascii_case(media_type))
+    }
+}
+
+fn seconds(number: u64) -> time::Duration {
+    time::Duration::seconds(i64::try_from(number).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,134 @@
+//! Answers. The table's key makes a second answer of a job impossible.
+
+use crate::{
+    run::Run as _,
+    At, Db, RecordsError, Tx, on,
+    read::{Reading, number},
+};
+use domain::{
+    id::{BatchId, JobId, WorkerId},
+    job::Out,
+    names::TenantName,
+    order::{AnswerReport, FinishReason},
+};
+use time::OffsetDateTime;
+
+const COLUMNS_OF_JOB: &str = "SELECT a.* FROM answers a JOIN jobs j ON j.id = a.job WHERE a.job = $1 AND j.tenant = $2";
+const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM jobs WHERE tenant = $1 AND batch = $2 \
+    AND state = 'answered' AND (document_place, page_number, question) \
+    >= (SELECT document_place, page_number, question FROM jobs WHERE id = $3 AND batch = $2) \
+    AND (document_place, page_number, question) \
+    <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch = $2))";
+const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_reason, input_tokens, output_tokens, \
+    compute_ms, engine, worker, answered_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT];
+
+/// The answer of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The job.
+    pub job: JobId,
+    /// The attempt that it came from.
+    pub attempt: u32,
+    /// What the worker reported.
+    pub report: AnswerReport,
+    /// Who answered.
+    pub worker: WorkerId,
+    /// When it was stored.
+    pub answered_at: OffsetDateTime,
+}
+
+#[derive(sqlx::FromRow)]
+struct AnswerRow {
+    job: String,
+    attempt: i64,
+    text: String,
+    finish_reason: String,
+    input_tokens: i64,
+    output_tokens: i64,
+    compute_ms: i64,
+    engine: String,
+    worker: String,
+    answered_at: At,
+}
+
+impl AnswerRow {
+    fn read(self) -> Result<Answer, RecordsError> {
+        let reading = Reading { table: "answers", id: &self.job };
+        let finish_reason = match self.finish_reason.as_str() {
+            "stop" => FinishReason::Stop,
+            "length" => FinishReason::Length,
+            other => return Err(reading.nonsense(format!("`{other}` is no reason to finish"))),
+        };
+        Ok(Answer {
+            job: reading.parsed(&self.job)?,
+            attempt: reading.whole(self.attempt)?,
+            report: AnswerReport {
+                finish_reason,
+                input_tokens: reading.whole(self.input_tokens)?,
+                output_tokens: reading.whole(self.output_tokens)?,
+                compute_ms: reading.whole(self.compute_ms)?,
+                text: self.text,
+                engine: self.engine,
+            },
+            worker: reading.parsed(&self.worker)?,
+            answered_at: self.answered_at.0,
+        })
+    }
+}
+
+/// The answer of a job of `tenant`.
+pub async fn of_job(db: &Db, tenant: &TenantName, job: JobId) -> Result<Option<Answer>, RecordsError> {
+    let row = on!(db, |c| sqlx::query_as::<_, AnswerRow>(COLUMNS_OF_JOB)
+        .bind(job.to_string())
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    row.map(AnswerRow::read).transpose()
+}
+
+/// The answers of a batch of `tenant` from the job `first` to the job `last`, both included, in no order.
+pub async fn between(
+    db: &Db,
+    tenant: &TenantName,
+    batch: BatchId,
+    first: JobId,
+    last: JobId,
+) -> Result<Vec<Answer>, RecordsError> {
+    let rows = on!(db, |c| sqlx::query_as::<_, AnswerRow>(OF_BATCH)
+        .bind(tenant.as_str())
+        .bind(batch.to_string())
+        .bind(first.to_string())
+        .bind(last.to_string())
+        .fetch_all(c))?;
+    rows.into_iter().map(AnswerRow::read).collect()
+}
+
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    job: JobId,
+    out: Out,
+    worker: WorkerId,
+    report: &AnswerReport,
+    at: OffsetDateTime,
+) -> Result<(), RecordsError> {
+    let finish_reason = match report.finish_reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+    };
+    on!(tx: tx, |c| sqlx::query(INSERT)
+        .bind(job.to_string())
+        .bind(out.order.to_string())
+        .bind(number(out.attempt))
+        // PostgreSQL cannot store U+0000, and no reader would miss it.
+        .bind(report.text.replace('\0', ""))
+        .bind(finish_reason)
+        .bind(number(report.input_tokens))
+        .bind(number(report.output_tokens))
+        .bind(number(report.compute_ms))
+        .bind(&report.engine)
+        .bind(worker.to_string())
+        .bind(At(at))
+        .run(c))?;
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Batches: opened, submitted, completed, cancelled; and their counters.
+//!
+//! Whoever changes a job or a document of a batch locks the batch first ([`lock`]), so that changes of one
+//! batch come one after the other and its counters always add up.
+
+mod counters;
+mod row;
+
+pub(crate) use counters::{Delta, add};
+
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::number, webhooks, run::Run as _};
+use domain::{
+    batch::{Batch, BatchRefusal, BatchState, StoredBatch},
+    document::DocumentPhase,
+    id::{BatchId, OrderId},
+    job::JobPhase,
+    names::TenantName,
+    order::Parameters,
+    question::Question,
+    webhook::{Event, EventKind},
+};
+use row::BatchRow;
+use serde_json::json;
+use sqlx::types::Json;
+
+const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
+    terms_sha256, duties, metadata, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const INSERT_QUESTION: &str = "INSERT INTO questions (batch, place, text, parameters) VALUES ($1, $2, $3, $4)";
+const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
+const LIST: &str = "SELECT * FROM batches WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+const LOCK: &str = "UPDATE batches SET tenant = tenant WHERE id = $1 RETURNING *";
+const WRITE_STATE: &str =
+    "UPDATE batches SET submitted_at = $2, completed_at = $3, cancelled_at = $4 WHERE id = $1";
+const QUESTIONS: &str = "SELECT q.text, q.parameters FROM questions q JOIN batches b ON b.id = q.batch \
+    WHERE q.batch = $1 AND b.tenant = $2 ORDER BY q.place";
+const SEND_TO_INTAKE: &str = "UPDATE documents SET state = 'waiting' WHERE batch = $1 AND state = 'received'";
+const CANCEL_DOCUMENTS: &str = "UPDATE documents SET state = 'cancelled', splitting_until = NULL, settled_at = $2 \
+    WHERE batch = $1 AND state IN ('received', 'waiting', 'splitting')";
+const CANCEL_JOBS: &str = "UPDATE jobs SET state = 'cancelled', settled_at = $2, not_before = NULL, order_id = NULL, \
+    attempt = NULL WHERE batch = $1 AND state IN ('queued', 'dispatched', 'running')";
+const WITHDRAW_ATTEMPTS: &str = "UPDATE attempts SET closed_at = $2, outcome = 'withdrawn' \
+    WHERE batch = $1 AND closed_at IS NULL RETURNING order_id";
+
+pub(crate) const STATEMENTS: &[&str] = &[
+    INSERT,
+    INSERT_QUESTION,
+    GET,
+    LIST,
+    LOCK,
+    WRITE_STATE,
+    QUESTIONS,
+    SEND_TO_INTAKE,
+    CANCEL_DOCUMENTS,
+    CANCEL_JOBS,
+    WITHDRAW_ATTEMPTS,
+    counters::ADD,
+];
+
+/// Stores a batch with its questions.
+pub async fn open(db: &Db, stamp: Stamp<'_>, batch: &Batch, questions: &[Question]) -> Result<(), RecordsError> {
+    let mut tx = db.begin().await?;
+    insert(&mut tx, stamp, batch, questions).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// As [`open`], within a transaction.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &Batch,
+    questions: &[Question],
+) -> Result<(), RecordsError> {
+    let (id, license) = (batch.id().to_string(), batch.license());
+    on!(tx: &mut *tx, |c| sqlx::query(INSERT)
+        .bind(&id)
+        .bind(batch.tenant().as_str())
+        .bind(batch.member().as_str())
+        .bind(license.model.as_str())
+        .bind(license.revision_sha256.to_string())
+        .bind(license.purpose.as_str())
+        .bind(license.decision.to_string())
+        .bind(license.terms_sha256.map(|sha256| sha256.to_string()))
+        .bind(Json(&license.duties))
+        .bind(Json(batch.metadata()))
+        .bind(At(batch.opened_at()))
+        .run(c))?;
+    for (place, question) in questions.iter().enumerate() {
+        on!(tx: &mut *tx, |c| sqlx::query(INSERT_QUESTION)
+            .bind(&id)
+            .bind(number(place))
+            .bind(question.text())
+            .bind(Json(question.parameters()))
+            .run(c))?;
+    }
+    let detail = json!({ "model": license.model, "purpose": license.purpose, "questions": questions.len() });
+    stamp.audit(tx, batch.tenant(), "batch.opened", id, Some(license.decision), detail).await
+}
+
+/// A batch of `tenant`.
+pub async fn get(db: &Db, tenant: &TenantName, id: BatchId) -> Result<Option<StoredBatch>, RecordsError> {
+    let row = on!(db, |c| sqlx::query_as::<_, BatchRow>(GET)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    row.map(BatchRow::read).transpose()
+}
+
+/// Up to `limit` batches of `tenant`, newest first, older than `after`.
+pub async fn list(
+    db: &Db,
+    tenant: &TenantName,
+    after: Option<BatchId>,
+    limit: u32,
+) -> Result<Vec<StoredBatch>, RecordsError> {
+    // `~` sorts after every character of an id.
+    let before = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let rows = on!(db, |c| sqlx::query_as::<_, BatchRow>(LIST)
+        .bind(tenant.as_str())
+        .bind(&before)
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows.into_iter().map(BatchRow::read).collect()
+}
+
+/// The questions of a batch of `tenant`, in their order.
+pub async fn questions(
+    db: &Db,
+    tenant: &TenantName,
+    id: BatchId,
+) -> Result<Vec<(String, Parameters)>, RecordsError> {
+    let rows = on!(db, |c| sqlx::query_as::<_, (String, Json<Parameters>)>(QUESTIONS)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .fetch_all(c))?;
+    Ok(rows.into_iter().map(|(text, Json(parameters))| (text, parameters)).collect())
+}
+
+/// Sends the documents of an open batch to intake. `None`: the tenant has no such batch.
+pub async fn submit(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    id: BatchId,
+) -> Result<Option<Result<StoredBatch, BatchRefusal>>, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else { return Ok(None) };
+    let state = match batch.state.submit(&batch.documents, stamp.at) {
+        Ok(state) if state == batch.state => return Ok(Some(Ok(batch))),
+        Ok(state) => state,
+        Err(refusal) => return Ok(Some(Err(refusal))),
+    };
+    write_state(&mut tx, id, state).await?;
+    on!(tx: &mut tx, |c| sqlx::query(SEND_TO_INTAKE).bind(id.to_string()).run(c))?;
+    let delta = Delta::default()
+        .documents(DocumentPhase::Received, -number(batch.documents.received))
+        .documents(DocumentPhase::Waiting, number(batch.documents.received));
+    add(&mut tx, id, &delta).await?;
+    let detail = json!({ "documents": batch.documents.received });
+    stamp.audit(&mut tx, tenant, "batch.submitted", id.to_string(), None, detail).await?;
+    let batch = lock(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(batch.map(Ok))
+}
+
+/// A batch that was cancelled, and the orders that were out for it: the queue is to forget them.
+#[derive(Debug)]
+pub struct CancelledBatch {
+    /// The batch after it.
+    pub batch: StoredBatch,
+    /// Orders to withdraw.
+    pub withdrawn: Vec<OrderId>,
+}
+
+/// Cancels all of a batch that has no verdict yet. `None`: the tenant has no such batch.
+pub async fn cancel(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    id: BatchId,
+) -> Result<Option<Result<CancelledBatch, BatchRefusal>>, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else { return Ok(None) };
+    let state = match batch.state.cancel(stamp.at) {
+        Ok(state) if state == batch.state => return Ok(Some(Ok(CancelledBatch { batch, withdrawn: vec![] }))),
+        Ok(state) => state,
+        Err(refusal) => return Ok(Some(Err(refusal))),
+    };
+    write_state(&mut tx, id, state).await?;
+    let (text, at) = (id.to_string(), At(stamp.at));
+    on!(tx: &mut tx, |c| sqlx::query(CANCEL_DOCUMENTS).bind(&text).bind(at).run(c))?;
+    on!(tx: &mut tx, |c| sqlx::query(CANCEL_JOBS).bind(&text).bind(at).run(c))?;
+    let orders: Vec<String> =
+        on!(tx: &mut tx, |c| sqlx::query_scalar(WITHDRAW_ATTEMPTS).bind(&text).bind(at).fetch_all(c))?;
+    add(&mut tx, id, &cancelling(&batch)).await?;
+    let detail = json!({ "jobs": batch.jobs.unsettled(), "documents": batch.documents.unsettled() });
+    stamp.audit(&mut tx, tenant, "batch.cancelled", text, None, detail).await?;
+    let after = lock(&mut tx, id).await?;
+    tx.commit().await?;
+    let withdrawn = orders.iter().map(|order| row::order_id(order)).collect::<Result<_, _>>()?;
+    Ok(after.map(|batch| Ok(CancelledBatch { batch, withdrawn })))
+}
+
+fn cancelling(batch: &StoredBatch) -> Delta {
+    let (jobs, documents) = (&batch.jobs, &batch.documents);
+    let mut delta = Delta::default()
+        .documents(DocumentPhase::Received, -number(documents.received))
+        .documents(DocumentPhase::Waiting, -number(documents.waiting))
+        .documents(DocumentPhase::Cancelled, number(documents.unsettled()));
+    for phase in [JobPhase::Queued, JobPhase::Dispatched, JobPhase::Running] {
+        delta = delta.jobs(phase, -number(jobs.of(phase)));
+    }
+    delta.jobs(JobPhase::Cancelled, number(jobs.unsettled()))
+}
+
+/// The batch as it is now; nobody else changes it, its documents or its jobs until `tx` ends.
+pub(crate) async fn lock(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>, RecordsError> {
+    let row =
+        on!(tx: tx, |c| sqlx::query_as::<_, BatchRow>(LOCK).bind(id.to_string()).fetch_optional(c))?;
+    row.map(BatchRow::read).transpose()
+}
+
+/// Stores what is true of a batch now.
+pub(crate) async fn write_state(tx: &mut Tx, id: BatchId, state: BatchState) -> Result<(), RecordsError> {
+    let (submitted, completed, cancelled) = row::times(state);
+    on!(tx: tx, |c| sqlx::query(WRITE_STATE)
+        .bind(id.to_string())
+        .bind(submitted)
+        .bind(completed)
+        .bind(cancelled)
+        .run(c))?;
+    Ok(())
+}
+
+/// Completes a locked batch, and tells of it, if the last verdict has fallen.
+pub(crate) async fn complete_if_done(tx: &mut Tx, stamp: Stamp<'_>, id: BatchId) -> Result<(), RecordsError> {
+    let Some(batch) = lock(tx, id).await? else { return Ok(()) };
+    let Ok(state) = batch.state.complete(&batch.documents, &batch.jobs, stamp.at) else { return Ok(()) };
+    write_state(tx, id, state).await?;
+    let detail = json!({ "jobs": batch.jobs, "documents": batch.documents });
+    stamp.audit(tx, &batch.tenant, "batch.completed", id.to_string(), None, detail).await?;
+    let kind = EventKind::BatchCompleted { batch: id };
+    let event = Event { id: stamp.ids.make(), tenant: batch.tenant, at: stamp.at, kind };
+    webhooks::enqueue(tx, stamp.ids, stamp.at, &event).await
+}

@@ -1,0 +1,116 @@
+//! A row of `batches`, and what it means.
+
+use crate::{At, RecordsError, read::Reading};
+use domain::{
+    batch::{BatchState, JobCounts, LicenseFacts, Metadata, StoredBatch},
+    document::DocumentCounts,
+    gate::Duty,
+    id::OrderId,
+};
+use sqlx::types::Json;
+
+#[derive(sqlx::FromRow)]
+pub(super) struct BatchRow {
+    id: String,
+    tenant: String,
+    member: String,
+    model: String,
+    revision_sha256: String,
+    purpose: String,
+    decision: String,
+    terms_sha256: Option<String>,
+    duties: Json<Vec<Duty>>,
+    metadata: Json<Metadata>,
+    opened_at: At,
+    submitted_at: Option<At>,
+    completed_at: Option<At>,
+    cancelled_at: Option<At>,
+    documents_received: i64,
+    documents_waiting: i64,
+    documents_split: i64,
+    documents_failed: i64,
+    documents_cancelled: i64,
+    pages_total: i64,
+    jobs_queued: i64,
+    jobs_dispatched: i64,
+    jobs_running: i64,
+    jobs_answered: i64,
+    jobs_failed: i64,
+    jobs_cancelled: i64,
+    jobs_refused: i64,
+}
+
+impl BatchRow {
+    pub(super) fn read(self) -> Result<StoredBatch, RecordsError> {
+        let reading = Reading { table: "batches", id: &self.id };
+        Ok(StoredBatch {
+            id: reading.parsed(&self.id)?,
+            tenant: reading.parsed(&self.tenant)?,
+            member: reading.parsed(&self.member)?,
+            opened_at: self.opened_at.0,
+            state: self.state(reading)?,
+            documents: self.documents(reading)?,
+            pages: reading.whole(self.pages_total)?,
+            jobs: self.jobs(reading)?,
+            license: LicenseFacts {
+                model: reading.parsed(&self.model)?,
+                revision_sha256: reading.parsed(&self.revision_sha256)?,
+                purpose: reading.parsed(&self.purpose)?,
+                decision: reading.parsed(&self.decision)?,
+                terms_sha256: reading.parsed_if(self.terms_sha256.as_deref())?,
+                duties: self.duties.0,
+            },
+            metadata: self.metadata.0,
+        })
+    }
+
+    fn state(&self, reading: Reading<'_>) -> Result<BatchState, RecordsError> {
+        match (self.submitted_at, self.completed_at, self.cancelled_at) {
+            (None, None, None) => Ok(BatchState::Open),
+            (Some(submitted), None, None) => Ok(BatchState::Running { submitted_at: submitted.0 }),
+            (Some(submitted), Some(at), None) => {
+                Ok(BatchState::Completed { submitted_at: submitted.0, at: at.0 })
+            }
+            (submitted, None, Some(at)) => {
+                Ok(BatchState::Cancelled { submitted_at: submitted.map(|submitted| submitted.0), at: at.0 })
+            }
+            _ => Err(reading.nonsense("completed although not submitted, or both completed and cancelled")),
+        }
+    }
+
+    fn documents(&self, reading: Reading<'_>) -> Result<DocumentCounts, RecordsError> {
+        Ok(DocumentCounts {
+            received: reading.whole(self.documents_received)?,
+            waiting: reading.whole(self.documents_waiting)?,
+            split: reading.whole(self.documents_split)?,
+            failed: reading.whole(self.documents_failed)?,
+            cancelled: reading.whole(self.documents_cancelled)?,
+        })
+    }
+
+    fn jobs(&self, reading: Reading<'_>) -> Result<JobCounts, RecordsError> {
+        Ok(JobCounts {
+            queued: reading.whole(self.jobs_queued)?,
+            dispatched: reading.whole(self.jobs_dispatched)?,
+            running: reading.whole(self.jobs_running)?,
+            answered: reading.whole(self.jobs_answered)?,
+            failed: reading.whole(self.jobs_failed)?,
+            cancelled: reading.whole(self.jobs_cancelled)?,
+            refused: reading.whole(self.jobs_refused)?,
+        })
+    }
+}
+
+/// The columns `submitted_at`, `completed_at` and `cancelled_at` of a state.
+pub(super) fn times(state: BatchState) -> (Option<At>, Option<At>, Option<At>) {
+    match state {
+        BatchState::Open => (None, None, None),
+        BatchState::Running { submitted_at } => (Some(At(submitted_at)), None, None),
+        BatchState::Completed { submitted_at, at } => (Some(At(submitted_at)), Some(At(at)), None),
+        BatchState::Cancelled { submitted_at, at } => (submitted_at.map(At), None, Some(At(at))),
+    }
+}
+
+pub(super) fn order_id(text: &str) -> Result<OrderId, RecordsError> {
+    Reading { table: "attempts", id: text }.parsed(text)
+}

@@ -1,0 +1,123 @@
+//! The two databases behind one type.
+
+use sqlx::{
+    PgPool, SqlitePool,
+    postgres::PgPoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{path::Path, time::Duration};
+
+/// The database of the hub: PostgreSQL in production, an SQLite file embedded.
+#[derive(Clone)]
+pub enum Db {
+    /// PostgreSQL.
+    Postgres(PgPool),
+    /// SQLite in write-ahead mode.
+    Sqlite(SqlitePool),
+}
+
+/// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
+pub enum Tx {
+    /// On PostgreSQL.
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    /// On SQLite; it holds the write lock from its beginning.
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+}
+
+/// The database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be reached, or the file cannot be made.
+    #[error("the database cannot be opened: {0}")]
+    Connect(#[source] sqlx::Error),
+    /// Its tables could not be brought up to date.
+    #[error("the database's tables cannot be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Compiles `$body` once for a pool or a transaction of each database.
+///
+/// `on!(db, |c| sqlx::query(SQL).bind(x).execute(c))` for a [`Db`] by reference;
+/// `on!(tx: tx, |c| …)` for a `&mut Tx`. The body is an expression that gives a future; `on!` awaits it.
+#[macro_export]
+macro_rules! on {
+    (tx: $tx:expr, |$c:ident| $body:expr) => {
+        match $tx {
+            $crate::Tx::Postgres(transaction) => {
+                let $c = &mut **transaction;
+                $body.await
+            }
+            $crate::Tx::Sqlite(transaction) => {
+                let $c = &mut **transaction;
+                $body.await
+            }
+        }
+    };
+    ($db:expr, |$c:ident| $body:expr) => {
+        match $db {
+            $crate::Db::Postgres($c) => $body.await,
+            $crate::Db::Sqlite($c) => $body.await,
+        }
+    };
+}
+
+impl Db {
+    /// Opens (or makes) an SQLite file. Waits up to `busy` for another writer.
+    pub async fn open_sqlite(file: &Path, connections: u32, busy: Duration) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(busy);
+        let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await;
+        pool.map(Db::Sqlite).map_err(OpenError::Connect)
+    }
+
+    /// Connects to PostgreSQL by URL.
+    pub async fn open_postgres(url: &str, connections: u32) -> Result<Self, OpenError> {
+        let pool = PgPoolOptions::new().max_connections(connections).connect(url).await;
+        pool.map(Db::Postgres).map_err(OpenError::Connect)
+    }
+
+    /// Brings the tables up to date. Safe to call from several processes at once.
+    pub async fn migrate(&self) -> Result<(), OpenError> {
+        match self {
+            Db::Postgres(pool) => sqlx::migrate!("../../migrations/postgres").run(pool).await?,
+            Db::Sqlite(pool) => sqlx::migrate!("../../migrations/sqlite").run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction. On SQLite it takes the write lock at once, so that it cannot fail half-way.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        match self {
+            Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Db::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        on!(self, |c| sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c)).map(drop)
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        match self {
+            Db::Postgres(pool) => pool.close().await,
+            Db::Sqlite(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes everything done in the transaction durable.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Tx::Postgres(transaction) => transaction.commit().await,
+            Tx::Sqlite(transaction) => transaction.commit().await,
+        }
+    }
+}

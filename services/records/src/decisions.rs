@@ -1,0 +1,97 @@
+//! What the gate decided.
+
+use crate::{run::Run as _, At, Db, RecordsError, audit, on, read::Reading};
+use domain::{
+    audit::NewAudit,
+    gate::{DecisionRecord, Duty, Outcome, Reason, Request},
+    id::{DecisionId, IdMaker},
+};
+use serde_json::json;
+use sqlx::types::Json;
+
+const INSERT: &str = "INSERT INTO decisions (id, tenant, member, model, revision_sha256, purpose, at, outcome, \
+    terms_sha256, duties, reasons) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const GET: &str = "SELECT id, tenant, member, model, revision_sha256, purpose, at, outcome, terms_sha256, \
+    duties, reasons FROM decisions WHERE id = $1";
+
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, GET];
+
+/// Records a decision together with its entry in the audit log.
+pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result<(), RecordsError> {
+    let request = &decision.request;
+    let kind = match decision.outcome {
+        Outcome::Allowed => "decision.allowed",
+        Outcome::Refused => "decision.refused",
+    };
+    let codes: Vec<_> = decision.reasons.iter().map(|reason| reason.code).collect();
+    let entry = NewAudit {
+        id: ids.make(),
+        at: request.at,
+        tenant: request.tenant.clone(),
+        member: Some(request.member.clone()),
+        kind,
+        subject: decision.id.to_string(),
+        decision: Some(decision.id),
+        detail: json!({ "model": request.model, "purpose": request.purpose, "reasons": codes }),
+    };
+    let mut tx = db.begin().await?;
+    on!(tx: &mut tx, |c| sqlx::query(INSERT)
+        .bind(decision.id.to_string())
+        .bind(request.tenant.as_str())
+        .bind(request.member.as_str())
+        .bind(request.model.as_str())
+        .bind(request.revision_sha256.to_string())
+        .bind(request.purpose.as_str())
+        .bind(At(request.at))
+        .bind(decision.outcome.as_str())
+        .bind(decision.terms_sha256.map(|sha256| sha256.to_string()))
+        .bind(Json(&decision.duties))
+        .bind(Json(&decision.reasons))
+        .run(c))?;
+    audit::append(&mut tx, &entry).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// A decision of any tenant. Who may see it is for the caller to judge by the tenant in it.
+pub async fn get(db: &Db, id: DecisionId) -> Result<Option<DecisionRecord>, RecordsError> {
+    let row: Option<Row> = on!(db, |c| sqlx::query_as(GET).bind(id.to_string()).fetch_optional(c))?;
+    row.map(|row| row.read(id)).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    tenant: String,
+    member: String,
+    model: String,
+    revision_sha256: String,
+    purpose: String,
+    at: At,
+    outcome: String,
+    terms_sha256: Option<String>,
+    duties: Json<Vec<Duty>>,
+    reasons: Json<Vec<Reason>>,
+}
+
+impl Row {
+    fn read(self, id: DecisionId) -> Result<DecisionRecord, RecordsError> {
+        let row = Reading { table: "decisions", id: &self.id };
+        let outcome = match (self.outcome.as_str(), self.reasons.is_empty()) {
+            ("allowed", true) => Outcome::Allowed,
+            ("refused", false) => Outcome::Refused,
+            _ => return Err(row.nonsense("the outcome does not go with the reasons")),
+        };
+        let request = Request {
+            tenant: row.parsed(&self.tenant)?,
+            member: row.parsed(&self.member)?,
+            model: row.parsed(&self.model)?,
+            revision_sha256: row.parsed(&self.revision_sha256)?,
+            purpose: row.parsed(&self.purpose)?,
+            at: self.at.0,
+        };
+        let terms_sha256 = row.parsed_if(self.terms_sha256.as_deref())?;
+        let (duties, reasons) = (self.duties.0, self.reasons.0);
+        Ok(DecisionRecord { id, request, outcome, terms_sha256, duties, reasons })
+    }
+}

@@ -1,0 +1,158 @@
+//! What dispatch reads and writes: whose turn it is, which page, and the order that goes out for it.
+
+use crate::{
+    run::Run as _,
+    At, Db, RecordsError, Stamp,
+    attempts::tell,
+    batches,
+    jobs::{self, JobRow},
+    on,
+    read::{Reading, number},
+};
+use domain::{
+    digest::Sha256,
+    id::{BatchId, DecisionId, JobId, OrderId, PageId},
+    job::Out,
+    names::TenantName,
+    order::{OrderQuestion, Parameters},
+    webhook::EventKind,
+};
+use serde_json::json;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+const NEXT_PAGE: &str = "SELECT tenant, batch, page FROM jobs WHERE tenant > $1 AND not_before <= $2 \
+    AND state = 'queued' ORDER BY tenant, not_before, id LIMIT 1";
+const DUE_OF_PAGE: &str = "SELECT * FROM jobs WHERE page = $1 AND state = 'queued' AND not_before <= $2 \
+    ORDER BY question";
+const QUEUED_OF_BATCH: &str = "SELECT * FROM jobs WHERE batch = $1 AND state = 'queued' ORDER BY id";
+const NEXT_ATTEMPT: &str = "UPDATE pages SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts, sha256";
+const INSERT_ATTEMPT: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at) \
+    VALUES ($1, $2, $3, $4, $5, $6)";
+const QUESTIONS: &str = "SELECT place, text, parameters FROM questions WHERE batch = $1";
+
+pub(crate) const STATEMENTS: &[&str] =
+    &[NEXT_PAGE, DUE_OF_PAGE, QUEUED_OF_BATCH, NEXT_ATTEMPT, INSERT_ATTEMPT, QUESTIONS];
+
+/// A page with jobs that are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePage {
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// Its batch.
+    pub batch: BatchId,
+    /// The page.
+    pub page: PageId,
+}
+
+/// An order that is out as far as the records know; it still has to be signed and offered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedPage {
+    /// The order and its attempt number.
+    pub out: Out,
+    /// The page's bytes.
+    pub page_sha256: Sha256,
+    /// Its questions, each with its job.
+    pub questions: Vec<OrderQuestion>,
+}
+
+/// The page whose jobs have been due for longest: of the first tenant after `after` in the order of names that has
+/// one, or of the first of all. Calling it with the tenant it gave last serves tenants in turn.
+pub async fn next_page(
+    db: &Db,
+    after: Option<&TenantName>,
+    now: OffsetDateTime,
+) -> Result<Option<DuePage>, RecordsError> {
+    if let Some(after) = after
+        && let Some(page) = first_page(db, after.as_str(), now).await?
+    {
+        return Ok(Some(page));
+    }
+    first_page(db, "", now).await
+}
+
+async fn first_page(db: &Db, after: &str, now: OffsetDateTime) -> Result<Option<DuePage>, RecordsError> {
+    let row: Option<(String, String, String)> =
+        on!(db, |c| sqlx::query_as(NEXT_PAGE).bind(after).bind(At(now)).fetch_optional(c))?;
+    let Some((tenant, batch, page)) = row else { return Ok(None) };
+    let reading = Reading { table: "jobs", id: &page };
+    Ok(Some(DuePage {
+        tenant: reading.parsed(&tenant)?,
+        batch: reading.parsed(&batch)?,
+        page: reading.parsed(&page)?,
+    }))
+}
+
+/// Claims the jobs of a page that are due: from now on `order` is out for them. `None`: none is due any more.
+pub async fn claim(
+    db: &Db,
+    stamp: Stamp<'_>,
+    page: &DuePage,
+    order: OrderId,
+) -> Result<Option<ClaimedPage>, RecordsError> {
+    let mut tx = db.begin().await?;
+    batches::lock(&mut tx, page.batch).await?;
+    let page_id = page.page.to_string();
+    let due = on!(tx: &mut tx, |c| sqlx::query_as::<_, JobRow>(DUE_OF_PAGE)
+        .bind(&page_id)
+        .bind(At(stamp.at))
+        .fetch_all(c))?;
+    if due.is_empty() {
+        return Ok(None);
+    }
+    let (attempt, sha256): (i64, String) =
+        on!(tx: &mut tx, |c| sqlx::query_as(NEXT_ATTEMPT).bind(&page_id).fetch_one(c))?;
+    let reading = Reading { table: "pages", id: &page_id };
+    let out = Out { order, attempt: reading.whole(attempt)? };
+    on!(tx: &mut tx, |c| sqlx::query(INSERT_ATTEMPT)
+        .bind(order.to_string())
+        .bind(page.tenant.as_str())
+        .bind(page.batch.to_string())
+        .bind(&page_id)
+        .bind(attempt)
+        .bind(At(stamp.at))
+        .run(c))?;
+    let asked: Vec<(i64, String, Json<Parameters>)> = on!(tx: &mut tx, |c| sqlx::query_as(QUESTIONS)
+        .bind(page.batch.to_string())
+        .fetch_all(c))?;
+    let mut questions = Vec::with_capacity(due.len());
+    for row in due {
+        let job = row.read()?;
+        let Ok(state) = job.state.clone().dispatch(out) else { continue };
+        jobs::change(&mut tx, &job, &state, job.tries).await?;
+        let place = number(job.question);
+        let question = asked.iter().find(|(asked, ..)| *asked == place);
+        let (_, text, Json(parameters)) = reading.required(question, "its jobs' questions")?;
+        questions.push(OrderQuestion { job: job.id, text: text.clone(), parameters: parameters.clone() });
+    }
+    tx.commit().await?;
+    Ok(Some(ClaimedPage { out, page_sha256: reading.parsed(&sha256)?, questions }))
+}
+
+/// The gate no longer allows a batch: all of its jobs that wait are refused. Gives which.
+pub async fn refuse(
+    db: &Db,
+    stamp: Stamp<'_>,
+    batch: BatchId,
+    decision: DecisionId,
+    code: &str,
+) -> Result<Vec<JobId>, RecordsError> {
+    let mut tx = db.begin().await?;
+    batches::lock(&mut tx, batch).await?;
+    let rows = on!(tx: &mut tx, |c| sqlx::query_as::<_, JobRow>(QUEUED_OF_BATCH)
+        .bind(batch.to_string())
+        .fetch_all(c))?;
+    let mut refused = Vec::with_capacity(rows.len());
+    for row in rows {
+        let job = row.read()?;
+        let Ok(state) = job.state.clone().refuse(decision, stamp.at) else { continue };
+        jobs::change(&mut tx, &job, &state, job.tries).await?;
+        let detail = json!({ "batch": batch, "code": code });
+        stamp.audit(&mut tx, &job.tenant, "job.refused", job.id.to_string(), Some(decision), detail).await?;
+        tell(&mut tx, stamp, &job, EventKind::JobFailed { job: job.id, batch, code: code.to_owned() }).await?;
+        refused.push(job.id);
+    }
+    batches::complete_if_done(&mut tx, stamp, batch).await?;
+    tx.commit().await?;
+    Ok(refused)
+}

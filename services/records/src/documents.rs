@@ -1,0 +1,159 @@
+//! Documents: stored with their batch, taken by intake, and turned into pages and jobs.
+
+mod intake;
+mod row;
+
+pub(crate) use intake::insert_pages;
+pub use intake::{NewPage, TakenDocument, fail, put_back, put_back_all, split, take};
+
+use crate::{
+    run::Run as _,
+    At, Db, RecordsError, Stamp, Tx,
+    batches::{self, Delta, add as add_counts},
+    on,
+    read::number,
+};
+use domain::{
+    batch::{BatchRefusal, StoredBatch},
+    digest::Sha256,
+    document::{Document, DocumentPhase, DocumentState},
+    id::{BatchId, DocumentId},
+    names::TenantName,
+};
+use row::DocumentRow;
+use serde_json::json;
+
+const INSERT: &str = "INSERT INTO documents (id, tenant, batch, place, name, media_type, sha256, bytes, received_at, \
+    state, pages, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const LIST: &str = "SELECT * FROM documents WHERE tenant = $1 AND batch = $2 AND place > COALESCE((SELECT place \
+    FROM documents WHERE id = CAST($3 AS TEXT) AND batch = $2), -1) ORDER BY place LIMIT $4";
+
+pub(crate) const STATEMENTS: &[&str] = &[
+    INSERT,
+    LIST,
+    intake::NEXT,
+    intake::TAKE,
+    intake::SETTLE,
+    intake::PUT_BACK,
+    intake::PUT_BACK_ALL,
+    intake::INSERT_PAGE,
+    intake::INSERT_JOB,
+    intake::COUNT_QUESTIONS,
+];
+
+/// A document whose bytes are in the blobs.
+#[derive(Debug, Clone)]
+pub struct NewDocument {
+    /// The file's name as the client gave it.
+    pub name: Option<String>,
+    /// The media type that the client declared.
+    pub media_type: String,
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// How many they are.
+    pub bytes: u64,
+}
+
+/// Why a batch takes no more documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentRefusal {
+    /// Its state does not allow it.
+    #[error(transparent)]
+    Batch(#[from] BatchRefusal),
+    /// It has as many as it may.
+    #[error("a batch has at most {most} documents")]
+    TooMany {
+        /// The limit.
+        most: u64,
+    },
+}
+
+/// Adds documents to an open batch of `tenant`: all of them or none. `None`: the tenant has no such batch.
+pub async fn add(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    batch: BatchId,
+    new: &[NewDocument],
+    most: u64,
+) -> Result<Option<Result<Vec<Document>, DocumentRefusal>>, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some(batch) = batches::lock(&mut tx, batch).await?.filter(|batch| batch.tenant == *tenant) else {
+        return Ok(None);
+    };
+    if let Err(refusal) = batch.state.takes_documents() {
+        return Ok(Some(Err(refusal.into())));
+    }
+    if batch.documents.total() + new.len() as u64 > most {
+        return Ok(Some(Err(DocumentRefusal::TooMany { most })));
+    }
+    let mut added = Vec::with_capacity(new.len());
+    for document in new {
+        let place = batch.documents.total() + added.len() as u64;
+        added.push(insert(&mut tx, stamp, &batch, place, document, DocumentState::Received).await?);
+    }
+    let delta = Delta::default().documents(DocumentPhase::Received, number(added.len()));
+    add_counts(&mut tx, batch.id, &delta).await?;
+    tx.commit().await?;
+    Ok(Some(Ok(added)))
+}
+
+/// Stores a document that has just arrived, or that has just arrived and been split.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    place: u64,
+    new: &NewDocument,
+    state: DocumentState,
+) -> Result<Document, RecordsError> {
+    let id: DocumentId = stamp.ids.make();
+    let (pages, settled_at) = match state {
+        DocumentState::Split { pages, at } => (Some(number(pages)), Some(At(at))),
+        _ => (None, None),
+    };
+    on!(tx: &mut *tx, |c| sqlx::query(INSERT)
+        .bind(id.to_string())
+        .bind(batch.tenant.as_str())
+        .bind(batch.id.to_string())
+        .bind(number(place))
+        .bind(new.name.as_deref())
+        .bind(&new.media_type)
+        .bind(new.sha256.to_string())
+        .bind(number(new.bytes))
+        .bind(At(stamp.at))
+        .bind(state.phase().as_str())
+        .bind(pages)
+        .bind(settled_at)
+        .run(c))?;
+    let detail = json!({ "batch": batch.id, "sha256": new.sha256, "bytes": new.bytes });
+    stamp.audit(tx, &batch.tenant, "document.received", id.to_string(), None, detail).await?;
+    Ok(Document {
+        id,
+        batch: batch.id,
+        place: u32::try_from(place).unwrap_or(u32::MAX),
+        name: new.name.clone(),
+        media_type: new.media_type.clone(),
+        sha256: new.sha256,
+        bytes: new.bytes,
+        received_at: stamp.at,
+        state,
+    })
+}
+
+/// Up to `limit` documents of a batch of `tenant`, in their order, after the document `after`.
+pub async fn list(
+    db: &Db,
+    tenant: &TenantName,
+    batch: BatchId,
+    after: Option<DocumentId>,
+    limit: u32,
+) -> Result<Vec<Document>, RecordsError> {
+    let rows = on!(db, |c| sqlx::query_as::<_, DocumentRow>(LIST)
+        .bind(tenant.as_str())
+        .bind(batch.to_string())
+        .bind(after.map(|id| id.to_string()))
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows.into_iter().map(DocumentRow::read).collect()
+}

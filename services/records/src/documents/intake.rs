@@ -1,0 +1,238 @@
+//! What intake does to documents: takes one for a time, and settles it as pages and jobs or as a failure.
+//!
+//! A hold that ended, or that the batch's cancelling took away, changes nothing any more: the moment until which
+//! the document was held is its fence.
+
+use super::row::DocumentRow;
+use crate::{
+    run::Run as _,
+    At, Db, RecordsError, Stamp, Tx,
+    batches::{self, Delta, add as add_counts},
+    on,
+    read::{Reading, number},
+};
+use domain::{
+    batch::StoredBatch,
+    digest::Sha256,
+    document::{Document, DocumentPhase},
+    id::{DocumentId, JobId, PageId},
+    job::JobPhase,
+    names::TenantName,
+};
+use serde_json::json;
+use time::OffsetDateTime;
+
+pub(super) const NEXT: &str = "SELECT id FROM documents WHERE tenant > $1 AND (state = 'waiting' OR \
+    (state = 'splitting' AND splitting_until <= $2)) AND state IN ('waiting', 'splitting') \
+    ORDER BY tenant, id LIMIT 1";
+pub(super) const TAKE: &str = "UPDATE documents SET state = 'splitting', splitting_until = $3 WHERE id = $1 AND \
+    (state = 'waiting' OR (state = 'splitting' AND splitting_until <= $2)) RETURNING *";
+pub(super) const SETTLE: &str = "UPDATE documents SET state = $3, splitting_until = NULL, pages = $4, code = $5, \
+    message = $6, settled_at = $7 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
+pub(super) const PUT_BACK: &str = "UPDATE documents SET state = 'waiting', splitting_until = NULL \
+    WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
+pub(super) const PUT_BACK_ALL: &str =
+    "UPDATE documents SET state = 'waiting', splitting_until = NULL WHERE state = 'splitting'";
+pub(super) const INSERT_PAGE: &str = "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, \
+    height) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+pub(super) const INSERT_JOB: &str = "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, \
+    question, state, created_at, not_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $9)";
+pub(super) const COUNT_QUESTIONS: &str = "SELECT COUNT(*) FROM questions WHERE batch = $1";
+
+/// A document in intake's hands.
+#[derive(Debug, Clone)]
+pub struct TakenDocument {
+    /// The document.
+    pub document: Document,
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// When the hold on it ends: the fence.
+    pub until: OffsetDateTime,
+}
+
+/// A page whose bytes are in the blobs.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPage {
+    /// Its number in the document, from 1.
+    pub number: u32,
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// How many they are.
+    pub bytes: u64,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+/// Takes the oldest document to be split, until `until`: of the first tenant after `after` in the order of names
+/// that has one, or of the first of all.
+pub async fn take(
+    db: &Db,
+    after: Option<&TenantName>,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<Option<TakenDocument>, RecordsError> {
+    let mut next = None;
+    if let Some(after) = after {
+        next = next_id(db, after.as_str(), now).await?;
+    }
+    if next.is_none() {
+        next = next_id(db, "", now).await?;
+    }
+    let Some(id) = next else { return Ok(None) };
+    let row = on!(db, |c| sqlx::query_as::<_, DocumentRow>(TAKE)
+        .bind(&id)
+        .bind(At(now))
+        .bind(At(until))
+        .fetch_optional(c))?;
+    let Some(row) = row else { return Ok(None) };
+    let tenant = Reading { table: "documents", id: &row.id }.parsed(&row.tenant)?;
+    Ok(Some(TakenDocument { document: row.read()?, tenant, until }))
+}
+
+async fn next_id(db: &Db, after: &str, now: OffsetDateTime) -> Result<Option<String>, RecordsError> {
+    Ok(on!(db, |c| sqlx::query_scalar(NEXT).bind(after).bind(At(now)).fetch_optional(c))?)
+}
+
+/// Stores the pages of a document and a job for each page and question. Tells whether the hold still stood;
+/// if not, nothing was stored.
+pub async fn split(
+    db: &Db,
+    stamp: Stamp<'_>,
+    taken: &TakenDocument,
+    pages: &[NewPage],
+) -> Result<bool, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some(batch) = batches::lock(&mut tx, taken.document.batch).await? else { return Ok(false) };
+    let verdict = Verdict { phase: DocumentPhase::Split, pages: Some(pages.len()), code: None, message: None };
+    if !settle(&mut tx, stamp, taken, verdict).await? {
+        return Ok(false);
+    }
+    insert_pages(&mut tx, stamp, &batch, &taken.document, pages).await?;
+    add_counts(&mut tx, batch.id, &settled(DocumentPhase::Split)).await?;
+    batches::complete_if_done(&mut tx, stamp, batch.id).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// The document gives no pages, and `code` and `message` say why. Tells whether the hold still stood.
+pub async fn fail(
+    db: &Db,
+    stamp: Stamp<'_>,
+    taken: &TakenDocument,
+    code: &str,
+    message: &str,
+) -> Result<bool, RecordsError> {
+    let mut tx = db.begin().await?;
+    let batch = taken.document.batch;
+    batches::lock(&mut tx, batch).await?;
+    let verdict = Verdict { phase: DocumentPhase::Failed, pages: None, code: Some(code), message: Some(message) };
+    if !settle(&mut tx, stamp, taken, verdict).await? {
+        return Ok(false);
+    }
+    add_counts(&mut tx, batch, &settled(DocumentPhase::Failed)).await?;
+    let (subject, detail) = (taken.document.id.to_string(), json!({ "batch": batch, "code": code }));
+    stamp.audit(&mut tx, &taken.tenant, "document.failed", subject, None, detail).await?;
+    batches::complete_if_done(&mut tx, stamp, batch).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// The document was not at fault: it waits again.
+pub async fn put_back(db: &Db, taken: &TakenDocument) -> Result<(), RecordsError> {
+    let id = taken.document.id.to_string();
+    on!(db, |c| sqlx::query(PUT_BACK).bind(&id).bind(At(taken.until)).run(c))?;
+    Ok(())
+}
+
+/// All documents that somebody had taken wait again. For the start of a process that is the only one.
+pub async fn put_back_all(db: &Db) -> Result<u64, RecordsError> {
+    Ok(on!(db, |c| sqlx::query(PUT_BACK_ALL).run(c))?)
+}
+
+struct Verdict<'a> {
+    phase: DocumentPhase,
+    pages: Option<usize>,
+    code: Option<&'a str>,
+    message: Option<&'a str>,
+}
+
+async fn settle(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    taken: &TakenDocument,
+    verdict: Verdict<'_>,
+) -> Result<bool, RecordsError> {
+    let settled = on!(tx: tx, |c| sqlx::query(SETTLE)
+            .bind(taken.document.id.to_string())
+            .bind(At(taken.until))
+            .bind(verdict.phase.as_str())
+            .bind(verdict.pages.map(number))
+            .bind(verdict.code)
+            .bind(verdict.message)
+            .bind(At(stamp.at))
+        .run(c))?;
+    Ok(settled == 1)
+}
+
+fn settled(phase: DocumentPhase) -> Delta {
+    Delta::default().documents(DocumentPhase::Waiting, -1).documents(phase, 1)
+}
+
+/// Stores pages and their jobs within `tx` and counts them. Gives the jobs in order of page and question.
+pub(crate) async fn insert_pages(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    document: &Document,
+    pages: &[NewPage],
+) -> Result<Vec<JobId>, RecordsError> {
+    let batch_id = batch.id.to_string();
+    let questions: i64 =
+        on!(tx: &mut *tx, |c| sqlx::query_scalar(COUNT_QUESTIONS).bind(&batch_id).fetch_one(c))?;
+    let mut jobs = Vec::new();
+    for page in pages {
+        let id = insert_page(tx, stamp, batch, document.id, page).await?;
+        for question in 0..questions {
+            let job: JobId = stamp.ids.make();
+            on!(tx: &mut *tx, |c| sqlx::query(INSERT_JOB)
+                .bind(job.to_string())
+                .bind(batch.tenant.as_str())
+                .bind(&batch_id)
+                .bind(document.id.to_string())
+                .bind(number(document.place))
+                .bind(id.to_string())
+                .bind(number(page.number))
+                .bind(question)
+                .bind(At(stamp.at))
+                .run(c))?;
+            jobs.push(job);
+        }
+    }
+    let delta = Delta::default().pages(number(pages.len())).jobs(JobPhase::Queued, number(jobs.len()));
+    add_counts(tx, batch.id, &delta).await?;
+    Ok(jobs)
+}
+
+async fn insert_page(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    document: DocumentId,
+    page: &NewPage,
+) -> Result<PageId, RecordsError> {
+    let id: PageId = stamp.ids.make();
+    on!(tx: tx, |c| sqlx::query(INSERT_PAGE)
+        .bind(id.to_string())
+        .bind(batch.tenant.as_str())
+        .bind(batch.id.to_string())
+        .bind(document.to_string())
+        .bind(number(page.number))
+        .bind(page.sha256.to_string())
+        .bind(number(page.bytes))
+        .bind(number(page.width))
+        .bind(number(page.height))
+        .run(c))?;
+    Ok(id)
+}

@@ -1,0 +1,148 @@
+//! A row of `jobs`, and what it means.
+
+use crate::{
+    At, RecordsError,
+    read::{Reading, number},
+};
+use domain::{
+    id::{BatchId, DocumentId, JobId, PageId},
+    job::{JobPhase, JobState, Out, Tries},
+    names::TenantName,
+};
+use time::OffsetDateTime;
+
+/// A job as the records tell of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// The batch that it belongs to.
+    pub batch: BatchId,
+    /// The document of its page.
+    pub document: DocumentId,
+    /// Its page.
+    pub page: PageId,
+    /// The page's number in the document, from 1.
+    pub page_number: u32,
+    /// The question's place in the batch, from 0.
+    pub question: u32,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// What is true of it now.
+    pub state: JobState,
+    /// Attempts that came to nothing.
+    pub tries: Tries,
+}
+
+/// An attempt that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFault {
+    /// Which attempt at the page it was.
+    pub attempt: u32,
+    /// A stable word.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct JobRow {
+    id: String,
+    tenant: String,
+    batch: String,
+    document: String,
+    page: String,
+    page_number: i64,
+    question: i64,
+    state: String,
+    created_at: At,
+    not_before: Option<At>,
+    order_id: Option<String>,
+    attempt: Option<i64>,
+    settled_at: Option<At>,
+    code: Option<String>,
+    message: Option<String>,
+    decision: Option<String>,
+    faults: i64,
+    losses: i64,
+}
+
+impl JobRow {
+    pub(crate) fn read(self) -> Result<Job, RecordsError> {
+        let reading = Reading { table: "jobs", id: &self.id };
+        Ok(Job {
+            id: reading.parsed(&self.id)?,
+            tenant: reading.parsed(&self.tenant)?,
+            batch: reading.parsed(&self.batch)?,
+            document: reading.parsed(&self.document)?,
+            page: reading.parsed(&self.page)?,
+            page_number: reading.whole(self.page_number)?,
+            question: reading.whole(self.question)?,
+            created_at: self.created_at.0,
+            tries: Tries { faults: reading.whole(self.faults)?, losses: reading.whole(self.losses)? },
+            state: self.state(reading)?,
+        })
+    }
+
+    fn state(&self, reading: Reading<'_>) -> Result<JobState, RecordsError> {
+        let at = || reading.required(self.settled_at, "settled_at").map(|at| at.0);
+        let out = || {
+            let order = reading.required(self.order_id.as_deref(), "order_id")?;
+            let attempt = reading.required(self.attempt, "attempt")?;
+            Ok::<_, RecordsError>(Out { order: reading.parsed(order)?, attempt: reading.whole(attempt)? })
+        };
+        Ok(match reading.parsed(&self.state)? {
+            JobPhase::Queued => JobState::Queued { not_before: reading.required(self.not_before, "not_before")?.0 },
+            JobPhase::Dispatched => JobState::Dispatched(out()?),
+            JobPhase::Running => JobState::Running(out()?),
+            JobPhase::Answered => JobState::Answered { at: at()? },
+            JobPhase::Failed => JobState::Failed {
+                code: reading.required(self.code.clone(), "code")?,
+                message: reading.required(self.message.clone(), "message")?,
+                at: at()?,
+            },
+            JobPhase::Cancelled => JobState::Cancelled { at: at()? },
+            JobPhase::Refused => JobState::Refused {
+                decision: reading.parsed(reading.required(self.decision.as_deref(), "decision")?)?,
+                at: at()?,
+            },
+        })
+    }
+}
+
+/// The facts of a state as columns; those that it does not have are empty.
+#[derive(Default)]
+pub(super) struct Columns<'a> {
+    pub(super) not_before: Option<At>,
+    pub(super) order: Option<String>,
+    pub(super) attempt: Option<i64>,
+    pub(super) settled_at: Option<At>,
+    pub(super) code: Option<&'a str>,
+    pub(super) message: Option<&'a str>,
+    pub(super) decision: Option<String>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(state: &'a JobState) -> Self {
+        let none = Columns::default();
+        match state {
+            JobState::Queued { not_before } => Columns { not_before: Some(At(*not_before)), ..none },
+            JobState::Dispatched(out) | JobState::Running(out) => {
+                Columns { order: Some(out.order.to_string()), attempt: Some(number(out.attempt)), ..none }
+            }
+            JobState::Answered { at } | JobState::Cancelled { at } => {
+                Columns { settled_at: Some(At(*at)), ..none }
+            }
+            JobState::Failed { code, message, at } => {
+                Columns { settled_at: Some(At(*at)), code: Some(code), message: Some(message), ..none }
+            }
+            JobState::Refused { decision, at } => {
+                Columns { settled_at: Some(At(*at)), decision: Some(decision.to_string()), ..none }
+            }
+        }
+    }
+}

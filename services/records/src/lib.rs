@@ -1,0 +1,32 @@
+//! All SQL of the hub: one file per group of tables.
+//!
+//! One function is one business fact and one transaction. Every read that concerns a tenant takes the tenant.
+//! Each statement is written once, as a constant in portable SQL, and runs on both databases with native types;
+//! [`on!`] compiles one body per database.
+
+pub mod acceptances;
+pub mod answers;
+mod at;
+pub mod attempts;
+pub mod audit;
+pub mod batches;
+mod db;
+pub mod decisions;
+pub mod dispatching;
+pub mod documents;
+pub mod epochs;
+mod error;
+pub mod facts;
+pub mod jobs;
+pub mod models;
+pub mod one_call;
+mod read;
+mod run;
+mod stamp;
+pub mod terms;
+pub mod webhooks;
+
+pub use at::At;
+pub use db::{Db, OpenError, Tx};
+pub use error::RecordsError;
+pub use stamp::Stamp;

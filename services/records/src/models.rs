@@ -1,0 +1,120 @@
+//! Models, their variants and lineage.
+
+mod revisions;
+mod seeding;
+
+pub use revisions::{
+    Imported, NewRevision, add_revision, artifacts_of_model, current_revision, revision, revision_artifacts,
+    revisions,
+};
+pub use seeding::seed;
+
+use crate::{At, Db, RecordsError, on, read::Reading};
+use domain::{
+    lineage::{LineageEdge, Relation},
+    model::{Card, Model, Revision, Variant},
+    names::ModelName,
+};
+use sqlx::types::Json;
+
+const GET: &str = "SELECT name, license, license_source, card, registered_at FROM models WHERE name = $1";
+const PAGE: &str = "SELECT name, license, license_source, card, registered_at FROM models \
+    WHERE name > COALESCE($1, '') ORDER BY name LIMIT $2";
+const VARIANTS: &str =
+    "SELECT name, file_bytes, memory_bytes, note FROM variants WHERE model = $1 ORDER BY place, name";
+const PARENTS: &str =
+    "SELECT parent, relation, evidence FROM lineage_edges WHERE child = $1 ORDER BY parent, relation";
+
+pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, VARIANTS, PARENTS];
+pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[revisions::STATEMENTS, seeding::STATEMENTS];
+
+/// A model with what hangs on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The model.
+    pub model: Model,
+    /// Its runnable forms.
+    pub variants: Vec<Variant>,
+    /// What it was made from.
+    pub parents: Vec<LineageEdge>,
+    /// Its newest revision.
+    pub revision: Option<Revision>,
+}
+
+/// One model by name.
+pub async fn get(db: &Db, name: &ModelName) -> Result<Option<Model>, RecordsError> {
+    let row: Option<Row> = on!(db, |c| sqlx::query_as(GET).bind(name.as_str()).fetch_optional(c))?;
+    row.map(Row::read).transpose()
+}
+
+/// Up to `limit` models by name, those after `after`.
+pub async fn page(db: &Db, after: Option<&ModelName>, limit: u32) -> Result<Vec<Model>, RecordsError> {
+    let rows: Vec<Row> = on!(db, |c| sqlx::query_as(PAGE)
+        .bind(after.map(|name| name.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// What hangs on a model.
+pub async fn entry(db: &Db, model: Model) -> Result<Entry, RecordsError> {
+    let name = model.name.clone();
+    let variants: Vec<VariantRow> =
+        on!(db, |c| sqlx::query_as(VARIANTS).bind(name.as_str()).fetch_all(c))?;
+    let parents: Vec<(String, String, String)> =
+        on!(db, |c| sqlx::query_as(PARENTS).bind(name.as_str()).fetch_all(c))?;
+    Ok(Entry {
+        variants: variants.into_iter().map(|row| row.read(&name)).collect::<Result<_, _>>()?,
+        parents: parents.into_iter().map(|row| edge(&name, row)).collect::<Result<_, _>>()?,
+        revision: current_revision(db, &name).await?,
+        model,
+    })
+}
+
+fn edge(
+    child: &ModelName,
+    (parent, relation, evidence): (String, String, String),
+) -> Result<LineageEdge, RecordsError> {
+    let row = Reading { table: "lineage_edges", id: child.as_str() };
+    let relation = Relation::from_word(&relation).ok_or_else(|| row.nonsense("an odd relation"))?;
+    Ok(LineageEdge { parent: row.parsed(&parent)?, child: child.clone(), relation, evidence })
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    name: String,
+    license: String,
+    license_source: String,
+    card: Json<Card>,
+    registered_at: At,
+}
+
+impl Row {
+    fn read(self) -> Result<Model, RecordsError> {
+        let row = Reading { table: "models", id: &self.name };
+        Ok(Model {
+            name: row.parsed(&self.name)?,
+            license: row.parsed(&self.license)?,
+            license_source: self.license_source,
+            card: self.card.0,
+            registered_at: self.registered_at.0,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct VariantRow {
+    name: String,
+    file_bytes: Option<i64>,
+    memory_bytes: Option<i64>,
+    note: Option<String>,
+}
+
+impl VariantRow {
+    fn read(self, model: &ModelName) -> Result<Variant, RecordsError> {
+        let row = Reading { table: "variants", id: model.as_str() };
+        let size = |bytes: Option<i64>| bytes.map(|bytes| row.whole(bytes)).transpose();
+        let (file_bytes, memory_bytes) = (size(self.file_bytes)?, size(self.memory_bytes)?);
+        Ok(Variant { name: self.name, file_bytes, memory_bytes, note: self.note })
+    }
+}

@@ -1,0 +1,52 @@
+//! Who does something, when, and where fresh ids come from.
+
+use domain::{
+    id::{DecisionId, IdMaker},
+    names::{MemberName, TenantName},
+};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{RecordsError, Tx, audit};
+use domain::audit::NewAudit;
+
+/// Handed to every function that changes something.
+#[derive(Clone, Copy)]
+pub struct Stamp<'a> {
+    /// Makes ids.
+    pub ids: &'a IdMaker,
+    /// The present moment.
+    pub at: OffsetDateTime,
+    /// The member that asked for it; nobody, if a loop does it.
+    pub member: Option<&'a MemberName>,
+}
+
+impl<'a> Stamp<'a> {
+    /// The stamp of a loop.
+    pub fn of_loop(ids: &'a IdMaker, at: OffsetDateTime) -> Self {
+        Self { ids, at, member: None }
+    }
+
+    /// Appends to the audit log within `tx` that `kind` happened to `subject`.
+    pub(crate) async fn audit(
+        &self,
+        tx: &mut Tx,
+        tenant: &TenantName,
+        kind: &'static str,
+        subject: String,
+        decision: Option<DecisionId>,
+        detail: Value,
+    ) -> Result<(), RecordsError> {
+        let entry = NewAudit {
+            id: self.ids.make(),
+            at: self.at,
+            tenant: tenant.clone(),
+            member: self.member.cloned(),
+            kind,
+            subject,
+            decision,
+            detail,
+        };
+        audit::append(tx, &entry).await
+    }
+}

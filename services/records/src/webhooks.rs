@@ -1,0 +1,98 @@
+//! Webhooks: endpoints, events, and deliveries of events to endpoints.
+//!
+//! An event and its deliveries are stored in the transaction of what happened, so neither is ever there without the
+//! other. Sending comes after, as often as it takes.
+
+pub mod deliveries;
+pub mod endpoints;
+pub mod sending;
+
+use crate::{At, RecordsError, Tx, batches, on};
+use domain::{
+    id::{DeliveryId, IdMaker, WebhookEndpointId},
+    webhook::{Event, EventTypes},
+};
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+const ASKING: &str = "SELECT id, event_types FROM webhook_endpoints \
+    WHERE tenant = $1 AND disabled_at IS NULL AND deleted_at IS NULL ORDER BY id";
+const INSERT_EVENT: &str =
+    "INSERT INTO events (id, tenant, type, at, path, data) VALUES ($1, $2, $3, $4, $5, $6)";
+const INSERT_DELIVERY: &str = "INSERT INTO deliveries (id, tenant, endpoint, event, created_at, state, due_at) \
+    VALUES ($1, $2, $3, $4, $5, 'pending', $5)";
+
+pub(crate) const STATEMENTS: &[&str] = &[ASKING, INSERT_EVENT, INSERT_DELIVERY];
+
+/// Stores `event` and a delivery of it to every endpoint of its tenant that asked for its type; stores nothing if
+/// none did. To be called within the transaction of what happened, after its changes.
+pub async fn enqueue(
+    tx: &mut Tx,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    event: &Event,
+) -> Result<(), RecordsError> {
+    let rows: Vec<(String, Json<EventTypes>)> =
+        on!(tx: &mut *tx, |c| sqlx::query_as(ASKING).bind(event.tenant.as_str()).fetch_all(c))?;
+    let wanted = event.kind.event_type();
+    let asking: Vec<String> = rows
+        .into_iter()
+        .filter(|(_, types)| types.contains(wanted))
+        .map(|(id, _)| id)
+        .collect();
+    if asking.is_empty() {
+        return Ok(());
+    }
+    insert_event(tx, event).await?;
+    for endpoint in &asking {
+        insert_delivery(tx, ids.make(), now, event, endpoint).await?;
+    }
+    Ok(())
+}
+
+/// Stores `event` and a delivery of it to one endpoint, whatever that asked for.
+async fn enqueue_to(
+    tx: &mut Tx,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    event: &Event,
+    endpoint: WebhookEndpointId,
+) -> Result<DeliveryId, RecordsError> {
+    let delivery = ids.make();
+    insert_event(tx, event).await?;
+    insert_delivery(tx, delivery, now, event, &endpoint.to_string()).await?;
+    Ok(delivery)
+}
+
+async fn insert_event(tx: &mut Tx, event: &Event) -> Result<(), RecordsError> {
+    let batch = match event.kind.batch() {
+        Some(id) => batches::lock(tx, id).await?,
+        None => None,
+    };
+    on!(tx: tx, |c| sqlx::query(INSERT_EVENT)
+        .bind(event.id.to_string())
+        .bind(event.tenant.as_str())
+        .bind(event.kind.event_type().as_str())
+        .bind(At(event.at))
+        .bind(event.kind.path())
+        .bind(Json(event.kind.data(batch.as_ref())))
+        .execute(c))?;
+    Ok(())
+}
+
+async fn insert_delivery(
+    tx: &mut Tx,
+    id: DeliveryId,
+    now: OffsetDateTime,
+    event: &Event,
+    endpoint: &str,
+) -> Result<(), RecordsError> {
+    on!(tx: tx, |c| sqlx::query(INSERT_DELIVERY)
+        .bind(id.to_string())
+        .bind(event.tenant.as_str())
+        .bind(endpoint)
+        .bind(event.id.to_string())
+        .bind(At(now))
+        .execute(c))?;
+    Ok(())
+}

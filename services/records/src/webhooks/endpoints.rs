@@ -1,0 +1,339 @@
+//! Webhook endpoints. Their secrets leave the records only with what is to be sent.
+
+use super::{deliveries, enqueue_to, sending::settle_pending};
+use crate::{
+    At, Db, RecordsError, Stamp, Tx, on,
+    read::{Reading, number},
+};
+use domain::{
+    id::WebhookEndpointId,
+    names::{MemberName, TenantName},
+    webhook::{
+        EndpointSecret, EndpointState, Event, EventKind, EventTypes,
+        delivery::{ENDPOINT_DELETED, ENDPOINT_DISABLED},
+    },
+};
+use serde_json::json;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+/// A member asked for it.
+pub const DISABLED_ASKED: &str = "asked";
+/// The receiver answered 410.
+pub const DISABLED_GONE: &str = "gone";
+
+const COUNT: &str = "SELECT COUNT(*) FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL";
+const INSERT: &str = "INSERT INTO webhook_endpoints (id, tenant, member, url, description, event_types, secret, \
+    created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const GET: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code \
+    FROM webhook_endpoints WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+const LIST: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code \
+    FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3";
+const CHANGE: &str = "UPDATE webhook_endpoints SET url = $3, description = $4, event_types = $5, disabled_at = $6, \
+    disabled_code = $7 WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+const DISABLE: &str = "UPDATE webhook_endpoints SET disabled_at = $2, disabled_code = $3 \
+    WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL RETURNING tenant";
+const DELETE: &str = "UPDATE webhook_endpoints SET deleted_at = $3, secret = NULL \
+    WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+
+pub(crate) const STATEMENTS: &[&str] = &[COUNT, INSERT, GET, LIST, CHANGE, DISABLE, DELETE];
+
+/// An endpoint about to be stored.
+#[derive(Debug)]
+pub struct NewEndpoint<'a> {
+    /// Its id.
+    pub id: WebhookEndpointId,
+    /// Whose it is.
+    pub tenant: &'a TenantName,
+    /// Who made it.
+    pub member: &'a MemberName,
+    /// Where its webhooks go, checked by the guard.
+    pub url: &'a str,
+    /// The tenant's own words.
+    pub description: Option<&'a str>,
+    /// What it asked for.
+    pub event_types: &'a EventTypes,
+    /// What its webhooks are signed with.
+    pub secret: &'a EndpointSecret,
+}
+
+/// An endpoint as it is shown: without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: WebhookEndpointId,
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// Who made it.
+    pub member: MemberName,
+    /// Where its webhooks go.
+    pub url: String,
+    /// The tenant's own words.
+    pub description: Option<String>,
+    /// What it asked for.
+    pub event_types: EventTypes,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// What is true of it now.
+    pub state: EndpointState,
+}
+
+#[derive(sqlx::FromRow)]
+struct EndpointRow {
+    id: String,
+    tenant: String,
+    member: String,
+    url: String,
+    description: Option<String>,
+    event_types: Json<EventTypes>,
+    created_at: At,
+    disabled_at: Option<At>,
+    disabled_code: Option<String>,
+}
+
+impl EndpointRow {
+    fn read(self) -> Result<Endpoint, RecordsError> {
+        let reading = Reading {
+            table: "webhook_endpoints",
+            id: &self.id,
+        };
+        let state = match self.disabled_at {
+            None => EndpointState::Enabled,
+            Some(at) => {
+                let code = reading.required(self.disabled_code.clone(), "disabled_code")?;
+                EndpointState::Disabled { at: at.0, code }
+            }
+        };
+        Ok(Endpoint {
+            id: reading.parsed(&self.id)?,
+            tenant: reading.parsed(&self.tenant)?,
+            member: reading.parsed(&self.member)?,
+            created_at: self.created_at.0,
+            state,
+            url: self.url,
+            description: self.description,
+            event_types: self.event_types.0,
+        })
+    }
+}
+
+/// Stores an endpoint, unless its tenant has `most` already. Gives whether it was stored.
+pub async fn create(
+    db: &Db,
+    stamp: Stamp<'_>,
+    new: &NewEndpoint<'_>,
+    most: u32,
+) -> Result<bool, RecordsError> {
+    let mut tx = db.begin().await?;
+    let count: i64 = on!(tx: &mut tx, |c| sqlx::query_scalar(COUNT).bind(new.tenant.as_str()).fetch_one(c))?;
+    if count >= number(most) {
+        return Ok(false);
+    }
+    on!(tx: &mut tx, |c| sqlx::query(INSERT)
+        .bind(new.id.to_string())
+        .bind(new.tenant.as_str())
+        .bind(new.member.as_str())
+        .bind(new.url)
+        .bind(new.description)
+        .bind(Json(new.event_types))
+        .bind(new.secret.reveal())
+        .bind(At(stamp.at))
+        .execute(c))?;
+    let detail = json!({ "url": new.url, "event_types": new.event_types });
+    stamp
+        .audit(
+            &mut tx,
+            new.tenant,
+            "webhook_endpoint.created",
+            new.id.to_string(),
+            None,
+            detail,
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// An endpoint of `tenant`.
+pub async fn get(
+    db: &Db,
+    tenant: &TenantName,
+    id: WebhookEndpointId,
+) -> Result<Option<Endpoint>, RecordsError> {
+    let row: Option<EndpointRow> = on!(db, |c| sqlx::query_as(GET)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    row.map(EndpointRow::read).transpose()
+}
+
+async fn get_in(
+    tx: &mut Tx,
+    tenant: &TenantName,
+    id: WebhookEndpointId,
+) -> Result<Option<Endpoint>, RecordsError> {
+    let row: Option<EndpointRow> = on!(tx: tx, |c| sqlx::query_as(GET)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    row.map(EndpointRow::read).transpose()
+}
+
+/// Up to `limit` endpoints of `tenant`, newest first, older than `after`.
+pub async fn list(
+    db: &Db,
+    tenant: &TenantName,
+    after: Option<WebhookEndpointId>,
+    limit: u32,
+) -> Result<Vec<Endpoint>, RecordsError> {
+    // `~` sorts after every character of an id.
+    let before = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let rows: Vec<EndpointRow> = on!(db, |c| sqlx::query_as(LIST)
+        .bind(tenant.as_str())
+        .bind(&before)
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows.into_iter().map(EndpointRow::read).collect()
+}
+
+/// Changes what `change` changes of an endpoint of `tenant`, and gives it as it is then. Disabling it settles what is
+/// on its way to it. `None`: the tenant has no such endpoint.
+pub async fn change(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    id: WebhookEndpointId,
+    change: impl FnOnce(&mut Endpoint),
+) -> Result<Option<Endpoint>, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some(mut endpoint) = get_in(&mut tx, tenant, id).await? else {
+        return Ok(None);
+    };
+    change(&mut endpoint);
+    let (disabled_at, disabled_code) = match &endpoint.state {
+        EndpointState::Enabled => (None, None),
+        EndpointState::Disabled { at, code } => (Some(At(*at)), Some(code.as_str())),
+    };
+    on!(tx: &mut tx, |c| sqlx::query(CHANGE)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .bind(&endpoint.url)
+        .bind(endpoint.description.as_deref())
+        .bind(Json(&endpoint.event_types))
+        .bind(disabled_at)
+        .bind(disabled_code)
+        .execute(c))?;
+    if disabled_at.is_some() {
+        settle_pending(&mut tx, stamp.at, id, ENDPOINT_DISABLED).await?;
+    }
+    let detail =
+        json!({ "url": endpoint.url, "event_types": endpoint.event_types, "disabled": disabled_code });
+    stamp
+        .audit(
+            &mut tx,
+            tenant,
+            "webhook_endpoint.changed",
+            id.to_string(),
+            None,
+            detail,
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(Some(endpoint))
+}
+
+/// Disables an endpoint that is enabled, for the reason `code`, and settles what is on its way to it.
+pub(super) async fn disable(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    id: WebhookEndpointId,
+    code: &str,
+) -> Result<(), RecordsError> {
+    let text = id.to_string();
+    let tenant: Option<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(DISABLE)
+        .bind(&text)
+        .bind(At(stamp.at))
+        .bind(code)
+        .fetch_optional(c))?;
+    let Some(tenant) = tenant else { return Ok(()) };
+    settle_pending(tx, stamp.at, id, ENDPOINT_DISABLED).await?;
+    let tenant = Reading {
+        table: "webhook_endpoints",
+        id: &text,
+    }
+    .parsed(&tenant)?;
+    stamp
+        .audit(
+            tx,
+            &tenant,
+            "webhook_endpoint.disabled",
+            text,
+            None,
+            json!({ "code": code }),
+        )
+        .await
+}
+
+/// Deletes an endpoint of `tenant` with its secret; what was delivered to it stays in the log. Gives whether there was
+/// one.
+pub async fn delete(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    id: WebhookEndpointId,
+) -> Result<bool, RecordsError> {
+    let mut tx = db.begin().await?;
+    let deleted = on!(tx: &mut tx, |c| sqlx::query(DELETE)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .bind(At(stamp.at))
+        .execute(c))
+    .map(|done| done.rows_affected());
+    if deleted? == 0 {
+        return Ok(false);
+    }
+    settle_pending(&mut tx, stamp.at, id, ENDPOINT_DELETED).await?;
+    stamp
+        .audit(
+            &mut tx,
+            tenant,
+            "webhook_endpoint.deleted",
+            id.to_string(),
+            None,
+            json!({}),
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Why nothing is sent to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disabled;
+
+/// Sends a test event to an endpoint of `tenant`. `None`: the tenant has no such endpoint.
+pub async fn test(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    id: WebhookEndpointId,
+) -> Result<Option<Result<deliveries::Delivery, Disabled>>, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some(endpoint) = get_in(&mut tx, tenant, id).await? else {
+        return Ok(None);
+    };
+    if endpoint.state != EndpointState::Enabled {
+        return Ok(Some(Err(Disabled)));
+    }
+    let kind = EventKind::EndpointTest { endpoint: id };
+    let event = Event {
+        id: stamp.ids.make(),
+        tenant: tenant.clone(),
+        at: stamp.at,
+        kind,
+    };
+    let delivery = enqueue_to(&mut tx, stamp.ids, stamp.at, &event, id).await?;
+    let stored = deliveries::get_in(&mut tx, tenant, delivery).await?;
+    tx.commit().await?;
+    Ok(stored.map(Ok))
+}

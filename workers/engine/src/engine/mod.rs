@@ -1,0 +1,85 @@
+//! The engine: a loaded model that encodes pages and answers conversations.
+
+mod answer;
+mod error;
+mod fit;
+mod page;
+
+use std::path::Path;
+
+pub use answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob};
+pub use error::{EngineError, LoadError};
+pub use fit::{DEFAULT_NEW_TOKENS, Fit};
+pub use page::{EncodedPage, PageSession, Progress};
+
+use crate::config::{Config, end_ids};
+use crate::glm4v::Glm4v;
+use crate::tokenizer::Tokenizer;
+use crate::weights::{WeightType, Weights};
+
+/// How to load a model.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    pub dtype: WeightType,
+}
+
+/// A loaded model. It is only read from, so several threads may ask it at once.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    tokenizer: Tokenizer,
+    end_ids: Vec<u32>,
+    tokenless: Vec<u32>,
+    model: Glm4v,
+}
+
+impl Engine {
+    /// Loads a model's folder in the original layout: `config.json`, `tokenizer.model`, `tokenizer_config.json`,
+    /// safetensors with or without an index, and `generation_config.json` if there is one. Every tensor's name,
+    /// shape and values are checked.
+    pub fn load(dir: &Path, options: &LoadOptions) -> Result<Engine, LoadError> {
+        let config = Config::load(dir)?;
+        let tokenizer = Tokenizer::load(dir)?;
+        let end_ids = end_ids(dir, &config)?;
+        let mut weights = Weights::open(dir, options.dtype)?;
+        let model = Glm4v::new(&config, &mut weights)?;
+        weights.finish()?;
+        let tokenless = tokenizer.tokenless(config.vocabulary as u32);
+        tracing::debug!(layers = config.layers, context = config.context, dtype = ?options.dtype, "model loaded");
+        Ok(Engine {
+            config,
+            tokenizer,
+            end_ids,
+            tokenless,
+            model,
+        })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The architecture alone, for who wants its intermediate tensors.
+    pub fn model(&self) -> &Glm4v {
+        &self.model
+    }
+
+    /// Tokens that prompt, image and answer may have together.
+    pub fn context_length(&self) -> usize {
+        self.config.context
+    }
+
+    /// Tokens that an image counts.
+    pub fn image_tokens(&self) -> usize {
+        self.config.vision.image_rows()
+    }
+
+    /// The ids that end an answer.
+    pub fn end_ids(&self) -> &[u32] {
+        &self.end_ids
+    }
+}

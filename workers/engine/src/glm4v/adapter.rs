@@ -1,0 +1,93 @@
+//! From tower rows to rows of the language model: a 2x2 convolution, a gated MLP, and a frame of two rows.
+
+use candle_core::{Device, Tensor};
+
+use super::trace::{ComputeError, Stage, Trace, report};
+use super::vision::layer_norm;
+use crate::config::Config;
+use crate::ops::{self, LayerNorm};
+use crate::weights::{Linear, Weights, WeightsError};
+
+/// The adapter's norm is made with its library's default, not with the tower's epsilon.
+const NORM_EPSILON: f32 = 1e-5;
+
+/// D = tower hidden, H = hidden, N = a quarter of the patches.
+#[derive(Debug)]
+pub struct Adapter {
+    grid: usize,
+    scaling_factor: f32,
+    /// `[D * 2 * 2] -> [H]`, the inputs in the order channel, row, column.
+    convolution: Linear,
+    projection: Linear,
+    norm: LayerNorm,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+    /// `[1, H]` each.
+    first_row: Tensor,
+    last_row: Tensor,
+}
+
+impl Adapter {
+    pub fn new(config: &Config, weights: &mut Weights) -> Result<Self, WeightsError> {
+        let Config { hidden, inner, .. } = *config;
+        let at = "transformer.vision.linear_proj";
+        let frame = |weights: &mut Weights, name: &str| {
+            let row = weights.tensor(&format!("transformer.vision.{name}"), &[1, 1, hidden])?;
+            Ok::<_, WeightsError>(row.reshape((1, hidden))?)
+        };
+        Ok(Self {
+            grid: config.vision.grid(),
+            scaling_factor: config.vision.scaling_factor,
+            convolution: weights.linear_of(
+                "transformer.vision.conv",
+                &[hidden, config.vision.hidden, 2, 2],
+                true,
+            )?,
+            projection: weights.linear(&format!("{at}.linear_proj"), [hidden, hidden], false)?,
+            norm: layer_norm(weights, &format!("{at}.norm1"), hidden, NORM_EPSILON)?,
+            gate: weights.linear(&format!("{at}.gate_proj"), [inner, hidden], false)?,
+            up: weights.linear(&format!("{at}.dense_h_to_4h"), [inner, hidden], false)?,
+            down: weights.linear(&format!("{at}.dense_4h_to_h"), [hidden, inner], false)?,
+            first_row: frame(weights, "boi")?,
+            last_row: frame(weights, "eoi")?,
+        })
+    }
+
+    /// `[1 + 4 N, D]`, the class row first, to `[N + 2, H]`.
+    pub fn forward(&self, tower: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
+        let x = self.convolution.forward(&self.squares(tower)?)?;
+        report(trace, Stage::Downsampled, &x)?;
+        let x = self.projection.forward(&x)?;
+        self.norm.apply(&x)?;
+        ops::gelu(&x)?;
+        let x = self
+            .down
+            .forward(&ops::silu_gate(&self.gate.forward(&x)?, &self.up.forward(&x)?)?)?;
+        let x = Tensor::cat(&[&self.first_row, &x, &self.last_row], 0)?;
+        ops::divide(&x, self.scaling_factor)?;
+        report(trace, Stage::ImageRows, &x)?;
+        Ok(x)
+    }
+
+    /// One row per square of 2x2 patches, left to right and then down: `[N, D * 2 * 2]`. Drops the class row.
+    fn squares(&self, tower: &Tensor) -> Result<Tensor, ComputeError> {
+        let (grid, half, width) = (self.grid, self.grid / 2, tower.dim(1)?);
+        let mut rows = vec![0.0; half * half * width * 4];
+        ops::with_values(tower, |tower| {
+            for (square, row) in rows.chunks_exact_mut(width * 4).enumerate() {
+                let corner = square / half * 2 * grid + square % half * 2;
+                for (place, patch) in [corner, corner + 1, corner + grid, corner + grid + 1]
+                    .into_iter()
+                    .enumerate()
+                {
+                    let patch = &tower[(1 + patch) * width..][..width];
+                    for (channel, &value) in patch.iter().enumerate() {
+                        row[channel * 4 + place] = value;
+                    }
+                }
+            }
+        })?;
+        Ok(Tensor::from_vec(rows, (half * half, width * 4), &Device::Cpu)?)
+    }
+}

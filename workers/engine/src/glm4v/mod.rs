@@ -1,0 +1,84 @@
+//! GLM-4V: a vision tower, an adapter, and a language model that reads the image's rows among its own.
+
+mod adapter;
+mod splice;
+mod text;
+mod trace;
+mod vision;
+
+use candle_core::Tensor;
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::weights::{Weights, WeightsError};
+pub use adapter::Adapter;
+pub use splice::{PLACEHOLDERS, Splice};
+pub use text::Text;
+pub use trace::{ComputeError, Stage, Trace, Untraced};
+pub use vision::Tower;
+
+/// Rows that enter the language model at one time: bounds the memory of a long prompt.
+const CHUNK: usize = 512;
+
+/// The model. It is only ever read: what a conversation adds lies in its [`Cache`].
+#[derive(Debug)]
+pub struct Glm4v {
+    tower: Tower,
+    adapter: Adapter,
+    text: Text,
+}
+
+impl Glm4v {
+    /// Asks `weights` for every tensor of the architecture.
+    pub fn new(config: &Config, weights: &mut Weights) -> Result<Self, WeightsError> {
+        Ok(Self {
+            tower: Tower::new(&config.vision, weights)?,
+            adapter: Adapter::new(config, weights)?,
+            text: Text::new(config, weights)?,
+        })
+    }
+
+    /// An empty memory for this model.
+    pub fn new_cache(&self) -> Cache {
+        self.text.new_cache()
+    }
+
+    /// Normalised pixels `[3, side, side]` to image rows `[image rows, hidden]`.
+    pub fn encode_image(&self, pixels: &[f32], trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
+        self.adapter.forward(&self.tower.forward(pixels, trace)?, trace)
+    }
+
+    /// The embedded rows of ids: `[ids, hidden]`.
+    pub fn embed(&self, ids: &[u32]) -> Result<Tensor, ComputeError> {
+        Ok(self.text.embed(ids)?)
+    }
+
+    /// Takes rows into the cache, in chunks that are counted from the first of them: the same rows after the same
+    /// rows give the same bits, whoever asked for the ones before. Gives the rows of the last chunk.
+    pub fn take_in(
+        &self,
+        rows: &Tensor,
+        positions: &[usize],
+        cache: &mut Cache,
+        trace: &mut dyn Trace,
+    ) -> Result<Tensor, ComputeError> {
+        let mut last = rows.clone();
+        for (index, positions) in positions.chunks(CHUNK).enumerate() {
+            let chunk = rows.narrow(0, index * CHUNK, positions.len())?;
+            last = self.text.forward(&chunk, positions, cache, trace)?;
+        }
+        Ok(last)
+    }
+
+    /// The logits after the last of `rows`, which [`Self::take_in`] gave.
+    pub fn logits(&self, rows: &Tensor) -> Result<Vec<f32>, ComputeError> {
+        self.text.logits(rows)
+    }
+
+    /// The logits after one more id.
+    pub fn step(&self, id: u32, cache: &mut Cache) -> Result<Vec<f32>, ComputeError> {
+        let position = cache.position();
+        let rows = self.take_in(&self.embed(&[id])?, &[position], cache, &mut Untraced)?;
+        self.logits(&rows)
+    }
+}

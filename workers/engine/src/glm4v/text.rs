@@ -1,0 +1,178 @@
+//! The language model: from embedded rows to logits.
+
+use candle_core::{Device, Tensor};
+use kernels::attention::{Mask, Shape};
+use kernels::rope::{Heads, Rotation};
+
+use super::trace::{ComputeError, Stage, Trace, report};
+use crate::cache::{Cache, LayerCache};
+use crate::config::Config;
+use crate::ops::{self, RmsNorm};
+use crate::weights::{Linear, Weights, WeightsError};
+
+/// H = hidden, Q = heads * head width, K = key heads * head width, F = inner, V = vocabulary.
+#[derive(Debug)]
+pub struct Text {
+    layers: Vec<Layer>,
+    /// `[V, H]` in the weight type.
+    embedding: Tensor,
+    final_norm: RmsNorm,
+    output: Linear,
+    key_width: usize,
+    rotated_pairs: usize,
+    rope_base: f64,
+}
+
+#[derive(Debug)]
+struct Layer {
+    shape: Shape,
+    attention_norm: RmsNorm,
+    /// `[H] -> [Q | K | K]`: queries, keys, values, each head by head.
+    qkv: Linear,
+    dense: Linear,
+    mlp_norm: RmsNorm,
+    /// `[H] -> [F | F]`: gate, up.
+    gate_up: Linear,
+    down: Linear,
+}
+
+impl Text {
+    pub fn new(config: &Config, weights: &mut Weights) -> Result<Self, WeightsError> {
+        let Config {
+            hidden, vocabulary, ..
+        } = *config;
+        Ok(Self {
+            layers: (0..config.layers)
+                .map(|layer| Layer::new(config, weights, layer))
+                .collect::<Result<_, _>>()?,
+            embedding: weights.matrix(
+                "transformer.embedding.word_embeddings.weight",
+                &[vocabulary, hidden],
+            )?,
+            final_norm: rms_norm(weights, "transformer.encoder.final_layernorm", config)?,
+            output: weights.linear("transformer.output_layer", [vocabulary, hidden], false)?,
+            key_width: config.key_heads * config.head_width,
+            rotated_pairs: config.rotated() / 2,
+            rope_base: config.rope_base,
+        })
+    }
+
+    /// An empty memory for this model.
+    pub fn new_cache(&self) -> Cache {
+        Cache::new(self.layers.len(), self.key_width)
+    }
+
+    /// `[ids, H]` in `f32`. Every id is below the vocabulary.
+    pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
+        let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
+        ops::widen(&self.embedding.index_select(&ids, 0)?)
+    }
+
+    /// Takes rows, `[rows, H]` at their positions, through all layers and into the cache: `[rows, H]`, not yet
+    /// normalised for the output.
+    pub fn forward(
+        &self,
+        rows: &Tensor,
+        positions: &[usize],
+        cache: &mut Cache,
+        trace: &mut dyn Trace,
+    ) -> Result<Tensor, ComputeError> {
+        report(trace, Stage::Embedded, rows)?;
+        // The layers change their rows in place, and the given ones may be shared.
+        let x = rows.force_contiguous()?;
+        let rotation = Rotation::new(positions, self.rotated_pairs, self.rope_base);
+        for (index, layer) in self.layers.iter().enumerate() {
+            layer.forward(&x, &rotation, cache.layer(index))?;
+            report(trace, Stage::Layer(index), &x)?;
+        }
+        cache.advance(positions);
+        if trace.wants_final_norm() {
+            report(trace, Stage::FinalNorm, &self.final_norm.of(&x)?)?;
+        }
+        Ok(x)
+    }
+
+    /// The logits after the last of `rows`, `[rows, H]`: `V` of them.
+    pub fn logits(&self, rows: &Tensor) -> Result<Vec<f32>, ComputeError> {
+        let last = rows.narrow(0, rows.dim(0)? - 1, 1)?;
+        let logits = self.output.forward(&self.final_norm.of(&last)?)?;
+        Ok(ops::with_values(&logits, <[f32]>::to_vec)?)
+    }
+}
+
+impl Layer {
+    fn new(config: &Config, weights: &mut Weights, layer: usize) -> Result<Self, WeightsError> {
+        let at = format!("transformer.encoder.layers.{layer}");
+        let Config {
+            hidden,
+            inner,
+            heads,
+            key_heads,
+            head_width: width,
+            ..
+        } = *config;
+        let fused = (heads + 2 * key_heads) * width;
+        let attention = format!("{at}.self_attention");
+        Ok(Self {
+            shape: Shape {
+                heads,
+                key_heads,
+                width,
+            },
+            attention_norm: rms_norm(weights, &format!("{at}.input_layernorm"), config)?,
+            qkv: weights.linear(
+                &format!("{attention}.query_key_value"),
+                [fused, hidden],
+                config.qkv_bias,
+            )?,
+            dense: weights.linear(&format!("{attention}.dense"), [hidden, heads * width], false)?,
+            mlp_norm: rms_norm(weights, &format!("{at}.post_attention_layernorm"), config)?,
+            gate_up: weights.linear(&format!("{at}.mlp.dense_h_to_4h"), [2 * inner, hidden], false)?,
+            down: weights.linear(&format!("{at}.mlp.dense_4h_to_h"), [hidden, inner], false)?,
+        })
+    }
+
+    /// Changes `x`, `[rows, H]`, in place.
+    fn forward(&self, x: &Tensor, rotation: &Rotation, cache: &mut LayerCache) -> candle_core::Result<()> {
+        let attended = self.attention(&self.attention_norm.of(x)?, rotation, cache)?;
+        ops::add(x, &self.dense.forward(&attended)?)?;
+        let inner = self.gate_up.forward(&self.mlp_norm.of(x)?)?;
+        ops::add(x, &self.down.forward(&ops::silu_gate_fused(&inner)?)?)
+    }
+
+    /// `[rows, H]` to `[rows, Q]`; keys and values go into the cache.
+    fn attention(
+        &self,
+        x: &Tensor,
+        rotation: &Rotation,
+        cache: &mut LayerCache,
+    ) -> candle_core::Result<Tensor> {
+        let Shape {
+            heads,
+            key_heads,
+            width,
+        } = self.shape;
+        let (queries, keys) = (heads * width, key_heads * width);
+        let qkv = self.qkv.forward(x)?;
+        // Query and key heads lie side by side, so they turn in one go.
+        ops::turn(
+            &qkv,
+            Heads {
+                heads: heads + key_heads,
+                width,
+            },
+            rotation,
+        )?;
+        let part = |at, width| qkv.narrow(1, at, width)?.contiguous();
+        cache.append(&part(queries, keys)?, &part(queries + keys, keys)?)?;
+        ops::attention(self.shape, &qkv, &cache.context(), Mask::Causal)
+    }
+}
+
+fn rms_norm(weights: &mut Weights, name: &str, config: &Config) -> Result<RmsNorm, WeightsError> {
+    let weight = weights.tensor(&format!("{name}.weight"), &[config.hidden])?;
+    Ok(RmsNorm {
+        weight,
+        epsilon: config.norm_epsilon,
+    })
+}

@@ -1,0 +1,61 @@
+//! Who wants to see how far a computation is, or what it computed on the way.
+
+use std::ops::ControlFlow;
+
+use candle_core::Tensor;
+
+/// A point that a computation has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Patches with their positions: `[positions, tower hidden]`.
+    Patches,
+    /// After tower block `n`: the same shape.
+    TowerBlock(usize),
+    /// After the 2x2 convolution: `[image rows - 2, hidden]`.
+    Downsampled,
+    /// The image's rows, framed and scaled: `[image rows, hidden]`.
+    ImageRows,
+    /// A chunk of rows that enters the language model: `[rows, hidden]`.
+    Embedded,
+    /// The same chunk after layer `n`.
+    Layer(usize),
+    /// The same chunk after the final norm. Reached only if [`Trace::wants_final_norm`].
+    FinalNorm,
+}
+
+/// Receives every stage with its rows, and may break the computation off.
+pub trait Trace {
+    fn reached(&mut self, stage: Stage, rows: &Tensor) -> ControlFlow<()>;
+
+    /// The final norm of rows that no logits are asked for is computed only for those who look at it.
+    fn wants_final_norm(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Untraced;
+
+impl Trace for Untraced {
+    fn reached(&mut self, _: Stage, _: &Tensor) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Why a computation gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ComputeError {
+    #[error("the computation was broken off")]
+    Cancelled,
+    #[error("the computation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Reports a stage.
+pub(super) fn report(trace: &mut dyn Trace, stage: Stage, rows: &Tensor) -> Result<(), ComputeError> {
+    match trace.reached(stage, rows) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(ComputeError::Cancelled),
+    }
+}

@@ -1,0 +1,24 @@
+//! GLM-4V on candle: a page and a question go in, the model's exact answer comes out.
+//!
+//! [`Engine::load`] reads a model's folder; [`Engine::encode_page`] sends a page through the vision tower;
+//! [`Engine::open_page`] lets several questions share its rows; [`Engine::answer`] answers.
+//!
+//! Weights, memory and request are three things: the model is only read, a [`cache::Cache`] belongs to one
+//! conversation, and a request holds everything else.
+
+pub mod cache;
+pub mod config;
+mod engine;
+pub mod glm4v;
+pub mod image;
+mod ops;
+pub mod prompt;
+pub mod sampling;
+pub mod tokenizer;
+pub mod weights;
+
+pub use engine::{
+    Answer, DEFAULT_NEW_TOKENS, EncodedPage, Engine, EngineError, FinishReason, Fit, LoadError, LoadOptions,
+    PageSession, Parameters, Progress, Timings, Token, TopLogprob,
+};
+pub use weights::WeightType;

@@ -1,0 +1,224 @@
+//! The kernels on tensors. Everything here runs on the CPU; another device would get its own arm here and nowhere
+//! else.
+//!
+//! Functions that return `Result<()>` change their first argument in place. Tensors share storage when cloned, so
+//! the caller must own it alone; no argument may alias another.
+
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, bail};
+use half::{bf16, f16};
+use kernels::attention::{Mask, Rows, Shape, Span, attend};
+use kernels::rope::{Heads, Rotation, rotate};
+use kernels::{activation, dense, norm};
+
+/// Weight and bias of a layer norm.
+#[derive(Debug)]
+pub struct LayerNorm {
+    pub weight: Tensor,
+    pub bias: Tensor,
+    pub epsilon: f32,
+}
+
+/// Weight of a root-mean-square norm.
+#[derive(Debug)]
+pub struct RmsNorm {
+    pub weight: Tensor,
+    pub epsilon: f32,
+}
+
+/// An in-place change of contiguous `f32` values.
+struct Change<F>(F);
+
+impl<F: Fn(&mut [f32]) -> Result<()>> InplaceOp1 for Change<F> {
+    fn name(&self) -> &'static str {
+        "change in place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        match (storage, layout.contiguous_offsets()) {
+            (CpuStorage::F32(values), Some((start, end))) => (self.0)(&mut values[start..end]),
+            _ => bail!("only contiguous f32 values can be changed in place"),
+        }
+    }
+}
+
+fn change(x: &Tensor, f: impl Fn(&mut [f32]) -> Result<()>) -> Result<()> {
+    x.inplace_op1(&Change(f))
+}
+
+/// Contiguous values of a tensor, borrowed.
+struct Values<'a> {
+    storage: StorageRef<'a>,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Values<'a> {
+    fn of(x: &'a Tensor) -> Result<Self> {
+        let (storage, layout) = x.storage_and_layout();
+        match layout.contiguous_offsets() {
+            Some((start, end)) => Ok(Self { storage, start, end }),
+            None => bail!("the kernels read contiguous tensors only"),
+        }
+    }
+
+    fn as_slice<T: candle_core::WithDType>(&self) -> Result<&[T]> {
+        match &*self.storage {
+            Storage::Cpu(storage) => Ok(&storage.as_slice::<T>()?[self.start..self.end]),
+            _ => bail!("the kernels run on the CPU only"),
+        }
+    }
+}
+
+/// Calls `f` with the values of `x`, which must be contiguous `f32`.
+pub fn with_values<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    Ok(f(Values::of(x)?.as_slice()?))
+}
+
+/// `x += y`; `y` is a row to be added to each row of `x`, or as large as `x`.
+pub fn add(x: &Tensor, y: &Tensor) -> Result<()> {
+    let y = Values::of(y)?;
+    let y = y.as_slice()?;
+    change(x, |x| {
+        norm::add(x, y);
+        Ok(())
+    })
+}
+
+/// Divides every value.
+pub fn divide(x: &Tensor, by: f32) -> Result<()> {
+    change(x, |x| {
+        x.iter_mut().for_each(|value| *value /= by);
+        Ok(())
+    })
+}
+
+/// The exact GELU.
+pub fn gelu(x: &Tensor) -> Result<()> {
+    change(x, |x| {
+        activation::gelu(x);
+        Ok(())
+    })
+}
+
+impl LayerNorm {
+    /// Normalises every row of `x`.
+    pub fn apply(&self, x: &Tensor) -> Result<()> {
+        let (weight, bias) = (Values::of(&self.weight)?, Values::of(&self.bias)?);
+        let (weight, bias) = (weight.as_slice()?, bias.as_slice()?);
+        change(x, |x| {
+            norm::layer_norm(x, weight, bias, self.epsilon);
+            Ok(())
+        })
+    }
+}
+
+impl RmsNorm {
+    /// The normalised copy of every row of `x`.
+    pub fn of(&self, x: &Tensor) -> Result<Tensor> {
+        let weight = Values::of(&self.weight)?;
+        let weight = weight.as_slice()?;
+        let mut rows = with_values(x, <[f32]>::to_vec)?;
+        norm::rms_norm(&mut rows, weight, self.epsilon);
+        Tensor::from_vec(rows, x.shape(), &Device::Cpu)
+    }
+}
+
+/// `silu(gate) * up`, of one shape.
+pub fn silu_gate(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    let mut out = vec![0.0; gate.elem_count()];
+    let (gates, ups) = (Values::of(gate)?, Values::of(up)?);
+    activation::silu_gate(gates.as_slice()?, ups.as_slice()?, &mut out);
+    Tensor::from_vec(out, gate.shape(), &Device::Cpu)
+}
+
+/// The same for rows of `[gate | up]`: `[rows, 2 * inner]` to `[rows, inner]`.
+pub fn silu_gate_fused(fused: &Tensor) -> Result<Tensor> {
+    let (rows, width) = fused.dims2()?;
+    let mut out = vec![0.0; rows * width / 2];
+    with_values(fused, |fused| {
+        activation::silu_gate_fused(fused, width / 2, &mut out)
+    })?;
+    Tensor::from_vec(out, (rows, width / 2), &Device::Cpu)
+}
+
+/// Turns the first `heads` heads of every row by its position.
+pub fn turn(x: &Tensor, heads: Heads, rotation: &Rotation) -> Result<()> {
+    let stride = x.dim(1)?;
+    change(x, |x| {
+        rotate(x, stride, heads, rotation);
+        Ok(())
+    })
+}
+
+/// A run of context rows: the keys in `keys`, from column `key_column` on, the values alike.
+pub struct ContextRun<'a> {
+    pub keys: &'a Tensor,
+    pub key_column: usize,
+    pub values: &'a Tensor,
+    pub value_column: usize,
+    pub rows: usize,
+}
+
+/// Attention of the queries in the first columns of `queries` over the context: `[rows, heads * width]`.
+pub fn attention(shape: Shape, queries: &Tensor, context: &[ContextRun], mask: Mask) -> Result<Tensor> {
+    let (rows, stride) = queries.dims2()?;
+    let query_values = Values::of(queries)?;
+    let held = context
+        .iter()
+        .map(|run| Ok((Values::of(run.keys)?, Values::of(run.values)?)));
+    let held = held.collect::<Result<Vec<_>>>()?;
+    let spans = context.iter().zip(&held).map(|(run, (keys, values))| {
+        Ok(Span {
+            keys: Rows {
+                values: &keys.as_slice()?[run.key_column..],
+                stride: run.keys.dim(1)?,
+            },
+            values: Rows {
+                values: &values.as_slice()?[run.value_column..],
+                stride: run.values.dim(1)?,
+            },
+            rows: run.rows,
+        })
+    });
+    let spans = spans.collect::<Result<Vec<_>>>()?;
+    let mut out = vec![0.0; rows * shape.heads * shape.width];
+    attend(
+        shape,
+        Rows {
+            values: query_values.as_slice()?,
+            stride,
+        },
+        &spans,
+        mask,
+        &mut out,
+    );
+    Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
+}
+
+/// `x W^T` for a few rows, by the kernel that widens narrow weights as it reads them.
+pub fn few_rows(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let (rows, width) = x.dims2()?;
+    let outputs = weight.dim(0)?;
+    let mut out = vec![0.0; rows * outputs];
+    let (weights, x) = (Values::of(weight)?, Values::of(x)?);
+    match weight.dtype() {
+        DType::F32 => dense::few_rows(weights.as_slice::<f32>()?, x.as_slice()?, width, &mut out),
+        DType::BF16 => dense::few_rows(weights.as_slice::<bf16>()?, x.as_slice()?, width, &mut out),
+        DType::F16 => dense::few_rows(weights.as_slice::<f16>()?, x.as_slice()?, width, &mut out),
+        other => bail!("weights are not kept in {other:?}"),
+    }
+    Tensor::from_vec(out, (rows, outputs), &Device::Cpu)
+}
+
+/// A copy in `f32` of weights kept in 16 bits.
+pub fn widen(weight: &Tensor) -> Result<Tensor> {
+    let mut out = vec![0.0; weight.elem_count()];
+    let weights = Values::of(weight)?;
+    match weight.dtype() {
+        DType::F32 => out.copy_from_slice(weights.as_slice::<f32>()?),
+        DType::BF16 => dense::widen(weights.as_slice::<bf16>()?, &mut out),
+        DType::F16 => dense::widen(weights.as_slice::<f16>()?, &mut out),
+        other => bail!("weights are not kept in {other:?}"),
+    }
+    Tensor::from_vec(out, weight.shape(), &Device::Cpu)
+}

@@ -1,0 +1,158 @@
+//! One source of weights for all formats: tensors by name, with the shape that the configuration makes them have.
+//!
+//! The source remembers what was asked for. Whatever is left over in the end is an error too: a model that does
+//! not use all of its weights is not the model that it says it is.
+
+mod convert;
+mod error;
+mod files;
+mod linear;
+mod map;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::str::FromStr;
+
+use candle_core::{Device, Tensor};
+use half::{bf16, f16};
+
+use convert::{Kept, convert, stored_width};
+pub use error::WeightsError;
+use files::Files;
+pub use linear::Linear;
+
+/// A buffer that old checkpoints carry along; the angles are computed instead, with the right base.
+const IGNORED: &str = "transformer.rotary_pos_emb.inv_freq";
+
+/// What the large matrices are kept in. Activations, norms and sums are `f32` in any case: narrower weights are
+/// widened as they are read, so a checkpoint in `bf16` loses nothing when it is kept in `bf16`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WeightType {
+    /// Fastest where memory allows.
+    #[default]
+    F32,
+    /// Half the memory and half the bytes to read for each decoded token.
+    Bf16,
+    /// The same size; values beyond 65504 do not fit and are refused.
+    F16,
+}
+
+impl FromStr for WeightType {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "f32" => Ok(WeightType::F32),
+            "bf16" => Ok(WeightType::Bf16),
+            "f16" => Ok(WeightType::F16),
+            other => Err(format!("{other:?} is not a weight type; choose f32, bf16 or f16")),
+        }
+    }
+}
+
+/// The tensors of one model's folder.
+#[derive(Debug)]
+pub struct Weights {
+    files: Files,
+    unread: BTreeSet<String>,
+    weight_type: WeightType,
+    device: Device,
+}
+
+impl Weights {
+    /// Maps every file and reads its header; no values yet.
+    pub fn open(dir: &Path, weight_type: WeightType) -> Result<Self, WeightsError> {
+        let files = Files::open(dir)?;
+        let mut unread: BTreeSet<String> = files.places.keys().cloned().collect();
+        unread.remove(IGNORED);
+        Ok(Self {
+            files,
+            unread,
+            weight_type,
+            device: Device::Cpu,
+        })
+    }
+
+    /// A tensor in `f32`, whatever the weight type: norms, biases, embeddings of positions.
+    pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+        self.read::<f32>(name, shape)
+    }
+
+    /// A tensor in the weight type.
+    pub fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+        match self.weight_type {
+            WeightType::F32 => self.read::<f32>(name, shape),
+            WeightType::Bf16 => self.read::<bf16>(name, shape),
+            WeightType::F16 => self.read::<f16>(name, shape),
+        }
+    }
+
+    /// `{name}.weight` of `[outputs, inputs]` and, with `bias`, `{name}.bias` of `[outputs]`.
+    pub fn linear(
+        &mut self,
+        name: &str,
+        [outputs, inputs]: [usize; 2],
+        bias: bool,
+    ) -> Result<Linear, WeightsError> {
+        self.linear_of(name, &[outputs, inputs], bias)
+    }
+
+    /// The same for a weight of more dimensions (a convolution), all but the first of which are inputs.
+    pub fn linear_of(&mut self, name: &str, shape: &[usize], bias: bool) -> Result<Linear, WeightsError> {
+        let weight = self.matrix(&format!("{name}.weight"), shape)?;
+        let outputs = shape[0];
+        let weight = weight.reshape((outputs, weight.elem_count() / outputs))?;
+        let bias = if bias {
+            Some(self.tensor(&format!("{name}.bias"), &[outputs])?)
+        } else {
+            None
+        };
+        Ok(Linear::dense(weight, bias))
+    }
+
+    /// Refuses tensors that nobody asked for.
+    pub fn finish(self) -> Result<(), WeightsError> {
+        match self.unread.into_iter().next() {
+            None => Ok(()),
+            Some(tensor) => {
+                let path = self.files.path(&self.files.places[&tensor]).to_owned();
+                Err(WeightsError::UnexpectedTensor { path, tensor })
+            }
+        }
+    }
+
+    fn read<T: Kept>(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+        let tensor = name.to_owned();
+        let Some(place) = self.files.places.get(name) else {
+            return Err(WeightsError::MissingTensor {
+                path: self.files.contents.clone(),
+                tensor,
+            });
+        };
+        let path = self.files.path(place).to_owned();
+        if place.shape != shape {
+            return Err(WeightsError::Shape {
+                path,
+                tensor,
+                found: place.shape.clone(),
+                expected: shape.to_vec(),
+            });
+        }
+        if stored_width(place.dtype).is_none() {
+            return Err(WeightsError::Type {
+                path,
+                tensor,
+                found: format!("{:?}", place.dtype),
+            });
+        }
+        let values =
+            convert::<T>(self.files.bytes(place), place.dtype).map_err(|at| WeightsError::NotFinite {
+                path,
+                tensor,
+                at,
+                weight_type: T::NAME,
+            })?;
+        self.unread.remove(name);
+        Ok(Tensor::from_vec(values, shape, &self.device)?)
+    }
+}

@@ -1,0 +1,16 @@
+//! The engine from outside, on tiny models whose every intermediate tensor is known.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare itself fails where it stands"
+)]
+
+mod bad_weights;
+mod golden;
+mod load;
+mod odd_sizes;
+mod plain;
+mod requests;
+mod sharing;
+mod stages;
+mod weight_types;

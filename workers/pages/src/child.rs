@@ -1,0 +1,168 @@
+//! Splitting in a child process: a hostile document costs itself, never the process that took it in.
+//!
+//! [`Splitter`] starts `PROGRAM split-pages ORDER` without the environment of its own process. The child
+//! limits its own memory, processor time and file sizes ([`run_child`]), splits, and prints one JSON object:
+//! `pages` or `error`. A child that dies, says nothing sensible or takes too long is an error of the document.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rlimit::Resource;
+use serde::{Deserialize, Serialize};
+
+use crate::{Limits, PageError, PageFile, split};
+
+/// The hidden subcommand that a program offers for [`run_child`]; the order is its only argument.
+pub const COMMAND: &str = "split-pages";
+
+/// Keeps mimalloc, where the program has it, from taking a gibibyte of address space before the child can
+/// limit itself: what it holds already, no limit takes back.
+const NO_ADVANCE_MEMORY: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "0");
+
+/// Longest answer that is read from a child.
+const MAX_ANSWER: u64 = 16 << 20;
+
+/// Splits documents in child processes. Blocks: asynchronous code calls it from a blocking thread.
+#[derive(Clone, Debug)]
+pub struct Splitter {
+    /// A program that hands the argument of its [`COMMAND`] to [`run_child`].
+    pub program: PathBuf,
+    /// How long one document may take.
+    pub time_limit: Duration,
+    /// Bytes of memory that a child may take for its work.
+    pub memory_limit: u64,
+    pub limits: Limits,
+}
+
+/// What the parent asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    document: PathBuf,
+    out_dir: PathBuf,
+    limits: Limits,
+    memory_limit: u64,
+    cpu_seconds: u64,
+}
+
+/// What the child answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Report {
+    Pages(Vec<PageFile>),
+    Error(PageError),
+}
+
+impl Splitter {
+    /// As [`split`](crate::split), in a child.
+    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Vec<PageFile>, PageError> {
+        let order = Order {
+            document: document.to_owned(),
+            out_dir: out_dir.to_owned(),
+            limits: self.limits,
+            memory_limit: self.memory_limit,
+            cpu_seconds: self.time_limit.as_secs() + 1,
+        };
+        let order =
+            serde_json::to_string(&order).map_err(|error| PageError::storage(document, &error.into()))?;
+        let mut child = Command::new(&self.program)
+            .arg(COMMAND)
+            .arg(order)
+            .env_clear()
+            .env(NO_ADVANCE_MEMORY.0, NO_ADVANCE_MEMORY.1)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| PageError::storage(&self.program, &error))?;
+        let answer = self.answer_of(&mut child);
+        // Whatever came of it, no child is left behind; killing one that has ended does nothing.
+        let _ = child.kill();
+        let status = child
+            .wait()
+            .map_err(|error| PageError::storage(&self.program, &error))?;
+        self.judge(answer, status)
+    }
+
+    /// All that the child prints, or `None` when its time is up first.
+    fn answer_of(&self, child: &mut Child) -> Option<Vec<u8>> {
+        let stdout = child.stdout.take()?;
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let mut answer = Vec::new();
+            // A broken pipe leaves an answer that cannot be parsed, which is judged below.
+            let _ = stdout.take(MAX_ANSWER).read_to_end(&mut answer);
+            let _ = sender.send(answer);
+        });
+        receiver.recv_timeout(self.time_limit).ok()
+    }
+
+    fn judge(&self, answer: Option<Vec<u8>>, status: ExitStatus) -> Result<Vec<PageFile>, PageError> {
+        let timed_out = PageError::TimedOut {
+            seconds: self.time_limit.as_secs(),
+        };
+        let answer = answer.ok_or_else(|| timed_out.clone())?;
+        match serde_json::from_slice(&answer) {
+            Ok(Report::Pages(pages)) => Ok(pages),
+            Ok(Report::Error(error)) => Err(error),
+            Err(_) if ran_out_of_cpu(status) => Err(timed_out),
+            Err(_) => Err(PageError::Crashed {
+                reason: format!("its process ended with {status}"),
+            }),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn ran_out_of_cpu(status: ExitStatus) -> bool {
+    const SIGXCPU: i32 = 24;
+    std::os::unix::process::ExitStatusExt::signal(&status) == Some(SIGXCPU)
+}
+
+#[cfg(not(unix))]
+fn ran_out_of_cpu(_: ExitStatus) -> bool {
+    false
+}
+
+/// The child's whole work: limits itself, splits as `order` (made by [`Splitter`]) says, and writes the
+/// answer to `out`. Call it before the process has started threads of its own.
+pub fn run_child(order: &str, out: &mut impl Write) -> io::Result<()> {
+    let order: Order = serde_json::from_str(order)?;
+    limit_this_process(&order)?;
+    let report = match split(&order.document, &order.out_dir, &order.limits) {
+        Ok(pages) => Report::Pages(pages),
+        Err(error) => Report::Error(error),
+    };
+    serde_json::to_writer(&mut *out, &report)?;
+    out.flush()
+}
+
+fn limit_this_process(order: &Order) -> io::Result<()> {
+    let set = |resource: Resource, limit: u64| {
+        // Nobody may raise a limit that is lower already.
+        let (_, hard) = resource.get()?;
+        let limit = limit.min(hard);
+        resource.set(limit, limit)
+    };
+    // Address space that the program itself takes is not the document's doing.
+    set(Resource::AS, address_space().saturating_add(order.memory_limit))?;
+    set(Resource::CPU, order.cpu_seconds)?;
+    set(Resource::CORE, 0)?;
+    let largest_page = order.limits.max_pixels.saturating_mul(4).saturating_add(1 << 20);
+    set(Resource::FSIZE, largest_page.max(order.limits.max_bytes))
+}
+
+/// Bytes of address space that this process has now; 0 where the system does not say.
+fn address_space() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kibibytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSize:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse::<u64>().ok());
+    kibibytes.map_or(0, |kibibytes| kibibytes * 1024)
+}

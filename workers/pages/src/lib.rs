@@ -1,0 +1,31 @@
+//! Documents are hostile: from bytes of a document to upright pages, within limits.
+//!
+//! [`decode`] gives the pixels of a document's first page; [`split`] writes one file per page. Both look at
+//! the bytes, never at a name; check sizes from the header before anything is decoded; and turn the page
+//! upright as its EXIF or TIFF orientation says. Who must not share a process with a decoder of hostile
+//! bytes uses [`child::Splitter`].
+//!
+//! Colours become 8-bit RGB as the model's original code makes them: alpha is dropped, not composited;
+//! grey is repeated; palettes are looked up; of 16 bits the upper eight are kept. (For 16-bit grey alone
+//! Pillow clips instead, which turns every scan white; here it is treated like 16-bit colour.)
+
+pub mod child;
+mod decode;
+mod error;
+mod format;
+mod limits;
+mod split;
+mod tiff;
+
+pub use decode::decode;
+pub use error::PageError;
+pub use limits::Limits;
+pub use split::{PageFile, split};
+
+/// An upright page: 8-bit RGB, row-major, `3 * width * height` bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RgbPage {
+    pub width: u32,
+    pub height: u32,
+    pub pixels: Vec<u8>,
+}

@@ -1,0 +1,136 @@
+//! From a document's file to one file per page.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read};
+use std::path::{Path, PathBuf};
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageFormat};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::decode::{Decoded, TiffPages, decode_image};
+use crate::{Limits, PageError, RgbPage, format, tiff};
+
+/// One page as a file: an image of one upright frame, which [`decode`](crate::decode) takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageFile {
+    /// The page's place in its document, from 1.
+    pub number: u32,
+    /// Pixels of the upright page.
+    pub width: u32,
+    pub height: u32,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Digest of the file, in lower-case hexadecimal.
+    pub sha256: String,
+    pub path: PathBuf,
+}
+
+/// Writes one file per page of the document at `path` into the folder `out_dir`.
+///
+/// Every page is decoded here, so that what comes out can be decoded. A document of one frame that is
+/// upright already is copied as it is; every other page becomes a PNG with the same pixels. After an error
+/// none of the files is left.
+pub fn split(path: &Path, out_dir: &Path, limits: &Limits) -> Result<Vec<PageFile>, PageError> {
+    let bytes = read(path, limits)?;
+    let format = format::recognise(&bytes)?;
+    let mut folder = PageFolder {
+        dir: out_dir,
+        pages: Vec::new(),
+    };
+    let outcome = match format {
+        ImageFormat::Tiff => folder.add_tiff(&bytes, limits),
+        _ => decode_image(&bytes, format, limits).and_then(|decoded| {
+            let keep = !decoded.was_turned && !format::may_be_animated(format, &bytes);
+            folder.add(&decoded.page, keep.then_some((&bytes, format)))
+        }),
+    };
+    match outcome {
+        Ok(()) => Ok(folder.pages),
+        Err(error) => {
+            folder.clear();
+            Err(error)
+        }
+    }
+}
+
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PageError> {
+    let storage = |error: io::Error| PageError::storage(path, &error);
+    let file = File::open(path).map_err(storage)?;
+    limits.check_bytes(file.metadata().map_err(storage)?.len())?;
+    let mut bytes = Vec::new();
+    file.take(limits.max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(storage)?;
+    limits.check_bytes(bytes.len() as u64)?;
+    Ok(bytes)
+}
+
+/// The page files written so far.
+struct PageFolder<'d> {
+    dir: &'d Path,
+    pages: Vec<PageFile>,
+}
+
+impl PageFolder<'_> {
+    fn add_tiff(&mut self, bytes: &[u8], limits: &Limits) -> Result<(), PageError> {
+        let directories = tiff::page_directories(bytes, limits.max_pages)?;
+        let mut document = TiffPages::new(bytes, limits);
+        for &directory in &directories {
+            let Decoded { page, was_turned } = document.page(directory)?;
+            let keep = directories.len() == 1 && !was_turned;
+            self.add(&page, keep.then_some((bytes, ImageFormat::Tiff)))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the next page: the document's own bytes where they can stay, a PNG otherwise.
+    fn add(&mut self, page: &RgbPage, original: Option<(&[u8], ImageFormat)>) -> Result<(), PageError> {
+        let number = self.pages.len() as u32 + 1;
+        let format = original.map_or(ImageFormat::Png, |(_, format)| format);
+        let extension = format.extensions_str().first().copied().unwrap_or("page");
+        let path = self.dir.join(format!("page-{number:04}.{extension}"));
+        // Listed before it is written: a file that is written by half is cleared too.
+        self.pages.push(PageFile {
+            number,
+            width: page.width,
+            height: page.height,
+            bytes: 0,
+            sha256: String::new(),
+            path: path.clone(),
+        });
+        let written = match original {
+            Some((bytes, _)) => std::fs::write(&path, bytes),
+            None => write_png(&path, page),
+        };
+        let (bytes, sha256) = written
+            .and_then(|()| digest(&path))
+            .map_err(|error| PageError::storage(&path, &error))?;
+        if let Some(file) = self.pages.last_mut() {
+            (file.bytes, file.sha256) = (bytes, sha256);
+        }
+        Ok(())
+    }
+
+    fn clear(&self) {
+        for page in &self.pages {
+            // What could not be removed lies in the caller's scratch folder, and goes with it.
+            let _ = std::fs::remove_file(&page.path);
+        }
+    }
+}
+
+fn write_png(path: &Path, page: &RgbPage) -> io::Result<()> {
+    let file = BufWriter::new(File::create(path)?);
+    PngEncoder::new_with_quality(file, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(&page.pixels, page.width, page.height, ExtendedColorType::Rgb8)
+        .map_err(io::Error::other)
+}
+
+/// Length and SHA-256 of a file.
+fn digest(path: &Path) -> io::Result<(u64, String)> {
+    let mut hasher = Sha256::new();
+    let bytes = io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok((bytes, hex::encode(hasher.finalize())))
+}

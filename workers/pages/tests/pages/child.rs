@@ -1,0 +1,113 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use image::ImageFormat;
+use pages::PageError;
+use pages::child::Splitter;
+use tempfile::TempDir;
+
+use crate::documents::{TiffPage, encode, limits, picture, tiff, with_exif};
+
+fn splitter() -> Splitter {
+    Splitter {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_pages-child")),
+        time_limit: Duration::from_secs(60),
+        memory_limit: 1 << 30,
+        limits: limits(),
+    }
+}
+
+fn document(bytes: &[u8]) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("document");
+    std::fs::write(&path, bytes).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn the_child_splits_as_this_process_does() {
+    let page = |grey| TiffPage {
+        width: 6,
+        height: 4,
+        orientation: 8,
+        grey,
+    };
+    for bytes in [
+        encode(picture(30, 20), ImageFormat::WebP),
+        with_exif(&encode(picture(24, 16), ImageFormat::Jpeg), 3),
+        tiff(&[page(1), page(2)]),
+    ] {
+        let (dir, path) = document(&bytes);
+        let by_child = splitter().split(&path, dir.path()).unwrap();
+        assert_eq!(pages::split(&path, dir.path(), &limits()), Ok(by_child));
+    }
+}
+
+#[test]
+fn the_childs_refusal_arrives_whole() {
+    let png = encode(picture(30, 20), ImageFormat::Png);
+    for bytes in [&b""[..], b"text", &png[..png.len() / 2]] {
+        let (dir, path) = document(bytes);
+        let refused = splitter().split(&path, dir.path()).unwrap_err();
+        assert_eq!(pages::split(&path, dir.path(), &limits()), Err(refused));
+    }
+}
+
+#[test]
+fn a_child_that_needs_more_memory_than_allowed_is_an_error_of_the_document() {
+    let (dir, path) = document(&encode(picture(4_000, 3_000), ImageFormat::Png));
+    let tight = Splitter {
+        memory_limit: 8 << 20,
+        ..splitter()
+    };
+    let refused = tight.split(&path, dir.path()).unwrap_err();
+    assert_eq!(refused.code(), "splitting_crashed");
+    assert!(refused.is_documents_fault());
+    assert!(splitter().split(&path, dir.path()).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_child_that_hangs_is_ended_when_its_time_is_up() {
+    let dir = tempfile::tempdir().unwrap();
+    // Opening a pipe that nobody writes to waits for ever.
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let started = Instant::now();
+    let impatient = Splitter {
+        time_limit: Duration::from_millis(300),
+        ..splitter()
+    };
+    assert_eq!(
+        impatient.split(&pipe, dir.path()),
+        Err(PageError::TimedOut { seconds: 0 })
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_no_splitter_is_a_crash_and_one_that_is_missing_our_fault() {
+    let (dir, path) = document(b"text");
+    let with = |program: &str| Splitter {
+        program: PathBuf::from(program),
+        ..splitter()
+    };
+    let silent = with("/bin/false").split(&path, dir.path()).unwrap_err();
+    assert_eq!(silent.code(), "splitting_crashed");
+    let talkative = with("/usr/bin/yes").split(&path, dir.path()).unwrap_err();
+    assert_eq!(talkative.code(), "splitting_crashed");
+    let missing = with("/nowhere/at/all").split(&path, dir.path()).unwrap_err();
+    assert_eq!(missing.code(), "page_storage");
+}
+
+#[test]
+fn an_order_that_is_none_is_refused() {
+    let status = Command::new(env!("CARGO_BIN_EXE_pages-child"))
+        .args([pages::child::COMMAND, "{}"])
+        .status();
+    assert!(!status.unwrap().success());
+    assert!(pages::child::run_child("{}", &mut Vec::new()).is_err());
+    assert!(!Path::new("split-pages").exists());
+}

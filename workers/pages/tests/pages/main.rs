@@ -1,0 +1,11 @@
+//! Documents and the child that splits them, from outside. Every document is made here, by encoders or by
+//! hand; none is a committed blob.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod child;
+mod colours;
+mod documents;
+mod orientation;
+mod refusals;
+mod splitting;

@@ -1,0 +1,185 @@
+//! A worker's hold on the order that it works at: kept up, confirmed before every report, given up once.
+
+use domain::{
+    grant::Grant,
+    id::WorkerId,
+    names::TenantName,
+    order::{Report, ReportKind, WorkOrder},
+};
+use exchange::{
+    grant::GrantError,
+    queue::{Lease, Queue, QueueError, Standing},
+};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How long to wait before a report is tried again that the queue did not take.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Why work at an order stops before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// The lease ended.
+    Lost,
+    /// The hub took the order back.
+    Withdrawn,
+    /// The tenant's epoch rose.
+    Superseded(GrantError),
+    /// The worker shuts down.
+    Leaving,
+}
+
+/// Tells every part of the work that it is over. The first reason is the reason.
+#[derive(Default)]
+pub(crate) struct Stop {
+    reason: OnceLock<StopReason>,
+    token: CancellationToken,
+}
+
+impl Stop {
+    pub(crate) fn set(&self, reason: StopReason) {
+        if self.reason.set(reason).is_ok() {
+            self.token.cancel();
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<&StopReason> {
+        self.reason.get()
+    }
+
+    /// Asked between tokens: an atomic load.
+    pub(crate) fn is_set(&self) -> bool {
+        self.reason.get().is_some()
+    }
+
+    /// What `work` gives, or nothing if it was stopped first.
+    pub(crate) async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.token.run_until_cancelled(work).await
+    }
+}
+
+/// The highest epoch of each tenant that this worker has seen. A queue that lost its epochs, or that somebody
+/// turned back, cannot revive a grant that this worker knows to be void.
+#[derive(Default)]
+pub(crate) struct Epochs(Mutex<HashMap<TenantName, u64>>);
+
+impl Epochs {
+    pub(crate) async fn of(&self, queue: &dyn Queue, tenant: &TenantName) -> Result<u64, QueueError> {
+        let announced = queue.epoch(tenant).await?;
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let highest = seen.entry(tenant.clone()).or_default();
+        *highest = announced.max(*highest);
+        Ok(*highest)
+    }
+}
+
+/// See the module's text.
+pub(crate) struct Hold {
+    queue: Arc<dyn Queue>,
+    epochs: Arc<Epochs>,
+    lease: Lease,
+    grant: Grant,
+    pub(crate) stop: Arc<Stop>,
+    confirmed: Mutex<Instant>,
+}
+
+impl Hold {
+    pub(crate) fn new(queue: Arc<dyn Queue>, epochs: Arc<Epochs>, lease: Lease, grant: Grant) -> Self {
+        let confirmed = Mutex::new(Instant::now());
+        Self {
+            queue,
+            epochs,
+            lease,
+            grant,
+            stop: Arc::default(),
+            confirmed,
+        }
+    }
+
+    pub(crate) fn order(&self) -> &WorkOrder {
+        &self.lease.order
+    }
+
+    /// Keeps the lease up for as long as it is awaited.
+    pub(crate) async fn keep(&self) -> Infallible {
+        loop {
+            sleep(self.lease.lasts / 3).await;
+            self.confirm().await;
+        }
+    }
+
+    /// Extends the lease and looks at the epoch; tells whether the work goes on.
+    pub(crate) async fn confirm(&self) -> bool {
+        match self.queue.extend(&self.lease).await {
+            Ok(Standing::Held) => *self.last_confirmed() = Instant::now(),
+            Ok(Standing::Lost) => self.stop.set(StopReason::Lost),
+            Ok(Standing::Withdrawn) => self.stop.set(StopReason::Withdrawn),
+            Err(error) => {
+                tracing::warn!(%error, "the lease could not be extended");
+                if self.last_confirmed().elapsed() >= self.lease.lasts {
+                    self.stop.set(StopReason::Lost);
+                }
+            }
+        }
+        // If the epoch cannot be read, the extension will soon fail too and end the work.
+        if let Ok(current) = self.epochs.of(&*self.queue, &self.grant.tenant).await
+            && current > self.grant.epoch
+        {
+            let granted = self.grant.epoch;
+            self.stop.set(StopReason::Superseded(GrantError::Superseded {
+                granted,
+                current,
+            }));
+        }
+        !self.stop.is_set()
+    }
+
+    /// Reports, if the work goes on; tells whether it was reported. Tries for as long as the lease lasts.
+    pub(crate) async fn report(&self, kind: ReportKind) -> bool {
+        while self.confirm().await {
+            match self.queue.report(self.signed(kind.clone())).await {
+                Ok(()) => return true,
+                Err(error) => tracing::warn!(%error, "a report was not taken; trying again"),
+            }
+            self.stop.unless(sleep(PAUSE)).await;
+        }
+        false
+    }
+
+    /// Reports the last things about an order whose work has stopped, and settles it, if it is still held. If
+    /// that fails the order stays, and another worker will have it when the lease has ended.
+    pub(crate) async fn end(&self, last: &[ReportKind]) -> Result<Standing, QueueError> {
+        let standing = self.queue.extend(&self.lease).await?;
+        if standing == Standing::Held {
+            for kind in last {
+                self.queue.report(self.signed(kind.clone())).await?;
+            }
+            self.queue.settle(&self.lease).await?;
+        }
+        Ok(standing)
+    }
+
+    fn signed(&self, kind: ReportKind) -> Report {
+        report(self.order(), self.lease.worker, kind)
+    }
+
+    fn last_confirmed(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `kind` as a report of `worker` about `order`.
+pub(crate) fn report(order: &WorkOrder, worker: WorkerId, kind: ReportKind) -> Report {
+    Report {
+        order: order.id,
+        attempt: order.attempt,
+        worker,
+        kind,
+    }
+}

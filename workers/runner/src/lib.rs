@@ -1,0 +1,23 @@
+//! A worker: takes an order, verifies its grant, fetches the page, answers, reports.
+//!
+//! It believes nothing that the queue hands it. An order without a good grant costs a signature check and
+//! nothing else; the page, the manifest and every artifact are fetched by the digests that the grant names and
+//! hashed on arrival. It holds no database and no key that could sign.
+//!
+//! It reports nothing after its lease has ended, after the hub has withdrawn the order, or after the tenant's
+//! epoch has risen: the hold is confirmed before every report ([`hold`]). What a worker leaves undone is never
+//! lost, because an order leaves the queue only when it is settled, and it is settled only when everything about
+//! it was reported.
+
+mod answering;
+mod fault;
+mod hold;
+mod materialise;
+mod models;
+mod parameters;
+mod worker;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use worker::{Outcome, Settings, Worker, WorkerParts};

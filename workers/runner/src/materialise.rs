@@ -1,0 +1,276 @@
+//! From a revision's digest to a folder that the engine can load.
+//!
+//! ```text
+//! DIR/<revision>/            complete: exactly the manifest's files
+//! DIR/<revision>.partial/    being filled; one that a killed process left is gone on with
+//! DIR/<revision>.lock        held while filling or checking, so that workers of one machine share the folder
+//! ```
+
+use crate::fault;
+use domain::{digest::Sha256, order::Fault};
+use exchange::{
+    blobs::{self, Blobs},
+    manifest::{self, Manifest, ManifestFile},
+};
+use sha2::Digest as _;
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How long to leave a folder alone that another worker is filling.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// The folder of `revision` below `models`, with every file checked against the manifest.
+///
+/// Files that are there and whole are kept, others are fetched, and files that the manifest does not list are
+/// removed: the engine finds nothing that the revision does not name.
+pub(crate) async fn materialise(
+    models: &Path,
+    blobs: &dyn Blobs,
+    revision: Sha256,
+) -> Result<PathBuf, Fault> {
+    let manifest = read_manifest(blobs, revision).await?;
+    let (complete, partial) = (
+        models.join(revision.to_string()),
+        models.join(format!("{revision}.partial")),
+    );
+    let _lock = lock(models.join(format!("{revision}.lock"))).await?;
+    let is_complete = complete.is_dir();
+    let folder = if is_complete { &complete } else { &partial };
+    for file in manifest.files() {
+        place(folder, blobs, file, revision).await?;
+    }
+    let listed = manifest
+        .files()
+        .iter()
+        .map(|file| folder.join(&file.path))
+        .collect::<Vec<_>>();
+    remove_strays(folder, &listed).map_err(of_disk)?;
+    if !is_complete {
+        fs::rename(&partial, &complete)
+            .and_then(|()| File::open(models)?.sync_all())
+            .map_err(of_disk)?;
+    }
+    Ok(complete)
+}
+
+async fn read_manifest(blobs: &dyn Blobs, revision: Sha256) -> Result<Manifest, Fault> {
+    let what = format!("the manifest of revision {revision}");
+    let bytes = blobs::read(blobs, revision, manifest::MOST_BYTES).await;
+    let bytes = bytes.map_err(|error| fault::of_artifact(&what, &error))?;
+    Manifest::from_bytes(&bytes).map_err(|error| fault::lasting("model_unusable", format!("{what}: {error}")))
+}
+
+/// A lock that ends with the process at the latest. Asked for again and again rather than waited for on a thread,
+/// so that a worker that shall leave is not kept by another one's long fetch.
+async fn lock(file: PathBuf) -> Result<File, Fault> {
+    fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).map_err(of_disk)?;
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map_err(of_disk)?;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(TryLockError::Error(error)) => return Err(of_disk(error)),
+        }
+    }
+}
+
+async fn place(folder: &Path, blobs: &dyn Blobs, file: &ManifestFile, revision: Sha256) -> Result<(), Fault> {
+    let to = folder.join(&file.path);
+    let (there, expected) = (to.clone(), file.clone());
+    if off_thread(move || is_intact(&there, &expected)).await? {
+        return Ok(());
+    }
+    let what = format!("artifact {} of revision {revision}", file.path);
+    blobs
+        .fetch(file.sha256, &to)
+        .await
+        .map_err(|error| fault::of_artifact(&what, &error))
+}
+
+fn is_intact(there: &Path, expected: &ManifestFile) -> io::Result<bool> {
+    let mut file = match File::open(there) {
+        Ok(file) if file.metadata()?.len() == expected.bytes => file,
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            read => hasher.update(&piece[..read]),
+        }
+    }
+    Ok(Sha256::from_bytes(hasher.finalize().into()) == expected.sha256)
+}
+
+/// Removes every file below `folder` that is not `listed`.
+fn remove_strays(folder: &Path, listed: &[PathBuf]) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            remove_strays(&path, listed)?;
+        } else if !listed.contains(&path) {
+            tracing::warn!(path = %path.display(), "removing a file that the revision does not list");
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does something slow with the filesystem on a thread that may wait for it.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+        .map_err(of_disk)
+}
+
+fn of_disk(error: io::Error) -> Fault {
+    fault::passing(
+        "models_folder_failed",
+        format!("the worker's folder of models failed: {error}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::blobs::{local::LocalBlobs, one_piece};
+    use tempfile::TempDir;
+
+    struct Shelf {
+        folder: TempDir,
+        blobs: LocalBlobs,
+        revision: Sha256,
+    }
+
+    impl Shelf {
+        /// A store with a revision of two small files.
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let blobs = LocalBlobs::open(folder.path().join("blobs")).unwrap();
+            let mut files = Vec::new();
+            for path in ["config.json", "parts/weights"] {
+                let stored = blobs.put(one_piece(path), 99).await.unwrap();
+                files.push(ManifestFile {
+                    path: path.into(),
+                    sha256: stored.sha256,
+                    bytes: stored.bytes,
+                });
+            }
+            let manifest = Manifest::new(files).unwrap();
+            let revision = blobs
+                .put(one_piece(manifest.to_bytes()), 9999)
+                .await
+                .unwrap()
+                .sha256;
+            assert_eq!(revision, manifest.sha256());
+            Self {
+                folder,
+                blobs,
+                revision,
+            }
+        }
+
+        fn models(&self) -> PathBuf {
+            self.folder.path().join("models")
+        }
+
+        async fn materialise(&self) -> Result<PathBuf, Fault> {
+            materialise(&self.models(), &self.blobs, self.revision).await
+        }
+
+        /// Replaces a file of the complete folder, as no honest process does.
+        fn tamper(&self, path: &str, bytes: &str) {
+            let file = self.models().join(self.revision.to_string()).join(path);
+            let _ = fs::remove_file(&file);
+            fs::write(file, bytes).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_revision_becomes_a_folder_of_exactly_its_files() {
+        let shelf = Shelf::new().await;
+        let folder = shelf.materialise().await.unwrap();
+        assert_eq!(folder, shelf.models().join(shelf.revision.to_string()));
+        assert_eq!(fs::read(folder.join("config.json")).unwrap(), b"config.json");
+        assert_eq!(fs::read(folder.join("parts/weights")).unwrap(), b"parts/weights");
+        assert!(
+            !shelf
+                .models()
+                .join(format!("{}.partial", shelf.revision))
+                .exists()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_was_tampered_with_is_mended() {
+        let shelf = Shelf::new().await;
+        let folder = shelf.materialise().await.unwrap();
+        shelf.tamper("config.json", "configxjson");
+        shelf.tamper("parts/weights", "short");
+        shelf.tamper("generation_config.json", "planted");
+        assert_eq!(shelf.materialise().await.unwrap(), folder);
+        assert_eq!(fs::read(folder.join("config.json")).unwrap(), b"config.json");
+        assert_eq!(fs::read(folder.join("parts/weights")).unwrap(), b"parts/weights");
+        assert!(!folder.join("generation_config.json").exists());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_artifact_is_named_and_the_folder_never_complete() {
+        let shelf = Shelf::new().await;
+        let name = Sha256::of(b"parts/weights").to_string();
+        let blob = shelf
+            .folder
+            .path()
+            .join("blobs/sha256")
+            .join(&name[..2])
+            .join(&name);
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, "parts/weightz").unwrap();
+        let fault = shelf.materialise().await.unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.may_pass), ("model_unusable", false));
+        assert!(
+            fault.message.contains("artifact parts/weights of revision"),
+            "{}",
+            fault.message
+        );
+        assert!(!shelf.models().join(shelf.revision.to_string()).exists());
+        fs::remove_file(&blob).unwrap();
+        shelf.blobs.put(one_piece("parts/weights"), 99).await.unwrap();
+        shelf.materialise().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_at_once_share_one_folder() {
+        let shelf = Shelf::new().await;
+        let (one, other) = tokio::join!(shelf.materialise(), shelf.materialise());
+        assert_eq!(one.unwrap(), other.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_is_no_manifest_is_no_revision() {
+        let shelf = Shelf::new().await;
+        let other = shelf.blobs.put(one_piece("{}"), 99).await.unwrap().sha256;
+        let fault = materialise(&shelf.models(), &shelf.blobs, other)
+            .await
+            .unwrap_err();
+        assert_eq!(fault.code, "model_unusable");
+        let absent = materialise(&shelf.models(), &shelf.blobs, Sha256::of(b"absent"))
+            .await
+            .unwrap_err();
+        assert_eq!((absent.code.as_str(), absent.may_pass), ("model_unusable", false));
+    }
+}

@@ -1,0 +1,418 @@
+//! The worker: one order at a time, from the lease to the last report.
+
+use crate::{
+    answering::Sitting,
+    fault,
+    hold::{Epochs, Hold, Stop, StopReason, report},
+    models::Models,
+};
+use domain::{
+    clock::SharedClock,
+    grant::Grant,
+    id::{JobId, OrderId, WorkerId},
+    order::{Fault, ReportKind, WorkOrder},
+};
+use engine::{Engine, LoadOptions};
+use exchange::{
+    blobs::{self, Blobs},
+    grant::{self, GrantError},
+    queue::{Lease, Queue, QueueError, Standing},
+    signing::VerifyingKeys,
+};
+use pages::Limits;
+use std::{convert::Infallible, future, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, spawn_blocking},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+/// How a worker behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long one look into the queue waits for an order.
+    pub wait: Duration,
+    /// How far the clocks of hub and worker may differ.
+    pub leeway: Duration,
+    /// How long a worker that shall leave goes on with its order before it hands it back.
+    pub drain: Duration,
+    /// How long it leaves the queue alone that did not answer.
+    pub pause: Duration,
+    /// How weights are held in memory.
+    pub load: LoadOptions,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_secs(1),
+            leeway: grant::LEEWAY.unsigned_abs(),
+            drain: Duration::from_secs(10),
+            pause: Duration::from_secs(1),
+            load: LoadOptions::default(),
+        }
+    }
+}
+
+/// What a worker is made of.
+pub struct WorkerParts {
+    /// Its id in reports.
+    pub id: WorkerId,
+    /// Where orders come from and reports go to.
+    pub queue: Arc<dyn Queue>,
+    /// Where pages and artifacts are.
+    pub blobs: Arc<dyn Blobs>,
+    /// The hub's public keys.
+    pub keys: VerifyingKeys,
+    /// Against which grants expire.
+    pub clock: SharedClock,
+    /// Where revisions are materialised. Workers of one machine may share it.
+    pub models_dir: PathBuf,
+    /// How large a page may be.
+    pub limits: Limits,
+    /// How it behaves.
+    pub settings: Settings,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was no order.
+    Idle,
+    /// Everything about the order was reported.
+    Finished {
+        /// The order.
+        order: OrderId,
+        /// Jobs with an answer.
+        answered: usize,
+        /// Jobs with a fault.
+        failed: usize,
+    },
+    /// The grant did not hold, at first or no longer; the rest of the order's jobs were reported as failed.
+    Refused {
+        /// The order.
+        order: OrderId,
+        /// The grant's code.
+        code: &'static str,
+    },
+    /// The lease ended; another worker has the order.
+    Lost {
+        /// The order.
+        order: OrderId,
+    },
+    /// The hub took the order back.
+    Withdrawn {
+        /// The order.
+        order: OrderId,
+    },
+    /// The worker leaves, and gave the order back.
+    HandedBack {
+        /// The order.
+        order: OrderId,
+    },
+    /// The queue did not answer. An order that was taken comes again when its lease has ended.
+    Unreachable {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl From<QueueError> for Outcome {
+    fn from(error: QueueError) -> Self {
+        Outcome::Unreachable {
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// See the crate's text.
+pub struct Worker {
+    parts: WorkerParts,
+    models: Models,
+    epochs: Arc<Epochs>,
+}
+
+/// Which jobs of an order have been reported.
+struct Tally {
+    open: Vec<JobId>,
+    answered: usize,
+    failed: usize,
+}
+
+impl Tally {
+    fn of(order: &WorkOrder) -> Self {
+        Self {
+            open: order.questions.iter().map(|question| question.job).collect(),
+            answered: 0,
+            failed: 0,
+        }
+    }
+
+    fn count(&mut self, kind: &ReportKind) {
+        let (outcome, job) = match kind {
+            ReportKind::Answered { job, .. } => ("answered", *job),
+            ReportKind::Failed { job, .. } => ("failed", *job),
+            ReportKind::Started | ReportKind::HandedBack => return,
+        };
+        self.open.retain(|open| *open != job);
+        if outcome == "answered" {
+            self.answered += 1
+        } else {
+            self.failed += 1
+        }
+        metrics::counter!("glmhub_answers_total", "outcome" => outcome).increment(1);
+    }
+
+    /// Reports that fail what is still open.
+    fn failures(&self, fault: &Fault) -> Vec<ReportKind> {
+        self.open
+            .iter()
+            .map(|&job| ReportKind::Failed {
+                job,
+                fault: fault.clone(),
+            })
+            .collect()
+    }
+}
+
+enum Unbelieved {
+    Grant(GrantError),
+    Queue(QueueError),
+}
+
+impl Worker {
+    /// A worker that has loaded nothing yet.
+    pub fn new(parts: WorkerParts) -> Self {
+        let load = parts.settings.load.clone();
+        let models = Models::new(parts.models_dir.clone(), parts.blobs.clone(), load);
+        Self {
+            parts,
+            models,
+            epochs: Arc::default(),
+        }
+    }
+
+    /// Works until `shutdown`, and then for [`Settings::drain`] at most.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            if let Outcome::Unreachable { reason } = self.step_until(&shutdown).await {
+                tracing::warn!(reason, "the queue does not answer");
+                shutdown
+                    .run_until_cancelled(sleep(self.parts.settings.pause))
+                    .await;
+            }
+        }
+    }
+
+    /// Takes one order, if there is one, and works at it to its end.
+    pub async fn step(&self) -> Outcome {
+        self.step_until(&CancellationToken::new()).await
+    }
+
+    async fn step_until(&self, leaving: &CancellationToken) -> Outcome {
+        let taking = self.parts.queue.take(self.parts.id, self.parts.settings.wait);
+        let lease = match leaving.run_until_cancelled(taking).await {
+            Some(Ok(Some(lease))) => lease,
+            Some(Ok(None)) | None => return Outcome::Idle,
+            Some(Err(error)) => return error.into(),
+        };
+        let order = &lease.order;
+        let span =
+            tracing::info_span!("order", id = %order.id, attempt = order.attempt, model = %order.model);
+        async {
+            let outcome = self.work(lease, leaving).await;
+            tracing::info!(?outcome, "the work at an order ended");
+            outcome
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn work(&self, lease: Lease, leaving: &CancellationToken) -> Outcome {
+        let grant = match self.believe(&lease.order).await {
+            Ok(grant) => grant,
+            Err(Unbelieved::Grant(error)) => return self.refuse(&lease, &error).await,
+            Err(Unbelieved::Queue(error)) => return error.into(),
+        };
+        let hold = Hold::new(self.parts.queue.clone(), self.epochs.clone(), lease, grant);
+        tokio::select! {
+            outcome = self.carry_out(&hold) => outcome,
+            never = hold.keep() => match never {},
+            never = self.leave(&hold.stop, leaving) => match never {},
+        }
+    }
+
+    /// The grant of an order, if it holds for exactly this order, now.
+    async fn believe(&self, order: &WorkOrder) -> Result<Grant, Unbelieved> {
+        let WorkerParts {
+            queue,
+            keys,
+            clock,
+            settings,
+            ..
+        } = &self.parts;
+        let leeway = time::Duration::try_from(settings.leeway).unwrap_or(grant::LEEWAY);
+        let checked =
+            grant::check(keys, &order.grant, order, clock.now(), leeway).map_err(Unbelieved::Grant)?;
+        let epoch = self
+            .epochs
+            .of(&**queue, checked.tenant())
+            .await
+            .map_err(Unbelieved::Queue)?;
+        checked.against_epoch(epoch).map_err(Unbelieved::Grant)
+    }
+
+    /// Fails every job of an order that is not believed, and removes it.
+    async fn refuse(&self, lease: &Lease, error: &GrantError) -> Outcome {
+        tracing::warn!(code = error.code(), %error, "an order was refused");
+        let mut tally = Tally::of(&lease.order);
+        for kind in tally.failures(&fault::of_grant(error)) {
+            tally.count(&kind);
+            if let Err(error) = self
+                .parts
+                .queue
+                .report(report(&lease.order, self.parts.id, kind))
+                .await
+            {
+                return error.into();
+            }
+        }
+        match self.parts.queue.settle(lease).await {
+            Ok(()) => Outcome::Refused {
+                order: lease.order.id,
+                code: error.code(),
+            },
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Stops the work when the worker shall leave and its time to finish is over.
+    async fn leave(&self, stop: &Stop, leaving: &CancellationToken) -> Infallible {
+        leaving.cancelled().await;
+        sleep(self.parts.settings.drain).await;
+        stop.set(StopReason::Leaving);
+        future::pending().await
+    }
+
+    async fn carry_out(&self, hold: &Hold) -> Outcome {
+        let mut tally = Tally::of(hold.order());
+        let fault = self.answer(hold, &mut tally).await.err();
+        self.conclude(hold, tally, fault)
+            .await
+            .unwrap_or_else(Outcome::from)
+    }
+
+    /// Answers what it can. A fault is one of all jobs that are still open; a stop is no fault.
+    async fn answer(&self, hold: &Hold, tally: &mut Tally) -> Result<(), Fault> {
+        let WorkOrder {
+            page_sha256,
+            revision_sha256,
+            ..
+        } = *hold.order();
+        let page = blobs::read(&*self.parts.blobs, page_sha256, self.parts.limits.max_bytes);
+        let Some(page) = hold.stop.unless(page).await else {
+            return Ok(());
+        };
+        let page = page.map_err(|error| fault::of_page_blob(&error))?;
+        let Some(engine) = hold.stop.unless(self.models.engine(revision_sha256)).await else {
+            return Ok(());
+        };
+        let engine = engine?;
+        if !hold.report(ReportKind::Started).await {
+            return Ok(());
+        }
+        // One place: the engine is at most one answer ahead of what was reported.
+        let (tell, mut told) = mpsc::channel(1);
+        let thread = self.sit_down(hold, engine, page, tell);
+        while let Some(kind) = hold.stop.unless(told.recv()).await.flatten() {
+            if !hold.report(kind.clone()).await {
+                break;
+            }
+            tally.count(&kind);
+        }
+        drop(told);
+        if hold.stop.reason() == Some(&StopReason::Leaving) {
+            // The thread ends by itself at its next token; leaving does not wait for it.
+            return Ok(());
+        }
+        joined(thread).await
+    }
+
+    /// Starts the engine's thread.
+    fn sit_down(
+        &self,
+        hold: &Hold,
+        engine: Arc<Engine>,
+        page: Vec<u8>,
+        tell: mpsc::Sender<ReportKind>,
+    ) -> JoinHandle<()> {
+        let (limits, stop, questions) = (
+            self.parts.limits,
+            hold.stop.clone(),
+            hold.order().questions.clone(),
+        );
+        let span = tracing::Span::current();
+        spawn_blocking(move || {
+            let _entered = span.enter();
+            let mut tell = |kind| match tell.blocking_send(kind) {
+                Ok(()) => std::ops::ControlFlow::Continue(()),
+                Err(_) => std::ops::ControlFlow::Break(()),
+            };
+            let mut sitting = Sitting {
+                engine: &engine,
+                limits: &limits,
+                stop: &stop,
+                tell: &mut tell,
+            };
+            // Whether it came to its end, the reports tell.
+            let _ = sitting.hold(&page, &questions);
+        })
+    }
+
+    /// Says the last words about an order and gives it up.
+    async fn conclude(
+        &self,
+        hold: &Hold,
+        mut tally: Tally,
+        fault: Option<Fault>,
+    ) -> Result<Outcome, QueueError> {
+        let order = hold.order().id;
+        // Read once: settling ends the lease, which the hold then finds lost.
+        let reason = hold.stop.reason().cloned();
+        let last = match (&reason, fault) {
+            (Some(StopReason::Lost), _) => return Ok(Outcome::Lost { order }),
+            (Some(StopReason::Withdrawn), _) => return Ok(Outcome::Withdrawn { order }),
+            (Some(StopReason::Leaving), _) => vec![ReportKind::HandedBack],
+            (Some(StopReason::Superseded(error)), _) => tally.failures(&fault::of_grant(error)),
+            (None, Some(fault)) => tally.failures(&fault),
+            (None, None) => tally.failures(&fault::passing("engine_failed", "the engine said nothing")),
+        };
+        match hold.end(&last).await? {
+            Standing::Held => last.iter().for_each(|kind| tally.count(kind)),
+            Standing::Lost => return Ok(Outcome::Lost { order }),
+            Standing::Withdrawn => return Ok(Outcome::Withdrawn { order }),
+        }
+        Ok(match reason {
+            Some(StopReason::Superseded(error)) => Outcome::Refused {
+                order,
+                code: error.code(),
+            },
+            Some(_) => Outcome::HandedBack { order },
+            None => Outcome::Finished {
+                order,
+                answered: tally.answered,
+                failed: tally.failed,
+            },
+        })
+    }
+}
+
+/// Waits for the engine's thread. If it panicked, that is this order's fault and the worker goes on.
+async fn joined(thread: JoinHandle<()>) -> Result<(), Fault> {
+    thread.await.map_err(|_| fault::of_panic())
+}
+
+#[cfg(test)]
+mod tests;
