@@ -257,16 +257,17 @@ impl Acceptance {
         }
     }
 
-    /// A reviewer says yes.
-    pub fn approve(self, by: Judge, at: OffsetDateTime) -> Result<Self, NotPossible> {
+    /// A reviewer says yes, perhaps with a remark for the audit log.
+    pub fn approve(self, by: Judge, at: OffsetDateTime, remark: Option<&str>) -> Result<Self, NotPossible> {
         let judgement = self.judged_by(by, at)?;
+        remark.map_or(Ok(()), check_reason)?;
         Ok(Self { state: State::Active { since: at, approved: Some(judgement) }, ..self })
     }
 
     /// A reviewer says no, and why.
     pub fn reject(self, by: Judge, at: OffsetDateTime, reason: String) -> Result<Self, NotPossible> {
         let judged = self.judged_by(by, at)?;
-        let reason = reason_of(reason)?;
+        check_reason(&reason)?;
         Ok(Self { state: State::Rejected { judged, reason }, ..self })
     }
 
@@ -274,7 +275,8 @@ impl Acceptance {
     pub fn revoke(self, by: Judge, at: OffsetDateTime, reason: String) -> Result<Self, NotPossible> {
         match self.state {
             State::Active { since, approved } => {
-                let (judged, reason) = (Judgement { by, at }, reason_of(reason)?);
+                check_reason(&reason)?;
+                let judged = Judgement { by, at };
                 Ok(Self { state: State::Revoked { since, approved, judged, reason }, ..self })
             }
             other => Err(NotPossible::NotActive(other.as_str())),
@@ -282,9 +284,8 @@ impl Acceptance {
     }
 }
 
-fn reason_of(reason: String) -> Result<String, NotPossible> {
-    let fits = text(&reason, REASON_LIMIT, "").is_ok();
-    if fits { Ok(reason) } else { Err(NotPossible::Reason) }
+fn check_reason(reason: &str) -> Result<(), NotPossible> {
+    text(reason, REASON_LIMIT, "").map_err(|_| NotPossible::Reason)
 }
 
 #[cfg(test)]

@@ -56,7 +56,14 @@ impl Batch {
             duties: allowed.duties().to_vec(),
         };
         let (tenant, member) = (allowed.tenant().clone(), allowed.member().clone());
-        Self { id, tenant, member, license, metadata, opened_at: at }
+        Self {
+            id,
+            tenant,
+            member,
+            license,
+            metadata,
+            opened_at: at,
+        }
     }
 
     /// Its id.
@@ -187,10 +194,14 @@ impl BatchState {
     /// The tenant does not want the rest any more. Cancelling again changes nothing.
     pub fn cancel(self, at: OffsetDateTime) -> Result<Self, BatchRefusal> {
         match self {
-            BatchState::Open => Ok(BatchState::Cancelled { submitted_at: None, at }),
-            BatchState::Running { submitted_at } => {
-                Ok(BatchState::Cancelled { submitted_at: Some(submitted_at), at })
-            }
+            BatchState::Open => Ok(BatchState::Cancelled {
+                submitted_at: None,
+                at,
+            }),
+            BatchState::Running { submitted_at } => Ok(BatchState::Cancelled {
+                submitted_at: Some(submitted_at),
+                at,
+            }),
             BatchState::Cancelled { .. } => Ok(self),
             BatchState::Completed { .. } => Err(BatchRefusal::WrongState(self.as_str())),
         }
@@ -276,12 +287,19 @@ mod tests {
     }
 
     fn one(waiting: u64) -> DocumentCounts {
-        DocumentCounts { waiting, split: 1 - waiting, ..DocumentCounts::default() }
+        DocumentCounts {
+            waiting,
+            split: 1 - waiting,
+            ..DocumentCounts::default()
+        }
     }
 
     #[test]
     fn a_batch_without_documents_cannot_be_submitted() {
-        assert_eq!(BatchState::Open.submit(&DocumentCounts::default(), now()), Err(BatchRefusal::Empty));
+        assert_eq!(
+            BatchState::Open.submit(&DocumentCounts::default(), now()),
+            Err(BatchRefusal::Empty)
+        );
     }
 
     #[test]
@@ -291,26 +309,59 @@ mod tests {
         assert_eq!(running.submit(&one(1), later), Ok(running));
         let cancelled = running.cancel(now()).unwrap();
         assert_eq!(cancelled.cancel(later), Ok(cancelled));
-        assert_eq!(cancelled.submit(&one(1), later), Err(BatchRefusal::WrongState("cancelled")));
+        assert_eq!(
+            cancelled.submit(&one(1), later),
+            Err(BatchRefusal::WrongState("cancelled"))
+        );
     }
 
     #[test]
     fn a_batch_completes_only_when_every_document_and_job_has_its_verdict() {
         let running = BatchState::Running { submitted_at: now() };
-        let busy = JobCounts { running: 1, answered: 3, ..JobCounts::default() };
-        let done = JobCounts { failed: 1, answered: 3, ..JobCounts::default() };
-        assert_eq!(running.complete(&one(1), &done, now()), Err(BatchRefusal::Unfinished));
-        assert_eq!(running.complete(&one(0), &busy, now()), Err(BatchRefusal::Unfinished));
+        let busy = JobCounts {
+            running: 1,
+            answered: 3,
+            ..JobCounts::default()
+        };
+        let done = JobCounts {
+            failed: 1,
+            answered: 3,
+            ..JobCounts::default()
+        };
+        assert_eq!(
+            running.complete(&one(1), &done, now()),
+            Err(BatchRefusal::Unfinished)
+        );
+        assert_eq!(
+            running.complete(&one(0), &busy, now()),
+            Err(BatchRefusal::Unfinished)
+        );
         let completed = running.complete(&one(0), &done, now()).unwrap();
-        assert_eq!(completed, BatchState::Completed { submitted_at: now(), at: now() });
-        assert_eq!(completed.cancel(now()), Err(BatchRefusal::WrongState("completed")));
+        assert_eq!(
+            completed,
+            BatchState::Completed {
+                submitted_at: now(),
+                at: now()
+            }
+        );
+        assert_eq!(
+            completed.cancel(now()),
+            Err(BatchRefusal::WrongState("completed"))
+        );
         assert_eq!(completed.reopen(), Ok(running));
     }
 
     #[test]
     fn counts_add_up_over_every_phase() {
-        let jobs =
-            JobCounts { queued: 1, dispatched: 2, running: 3, answered: 4, failed: 5, cancelled: 6, refused: 7 };
+        let jobs = JobCounts {
+            queued: 1,
+            dispatched: 2,
+            running: 3,
+            answered: 4,
+            failed: 5,
+            cancelled: 6,
+            refused: 7,
+        };
         assert_eq!((jobs.total(), jobs.unsettled()), (28, 6));
     }
 }

@@ -65,7 +65,10 @@ impl FromStr for DocumentPhase {
     type Err = BadDocumentPhase;
 
     fn from_str(text: &str) -> Result<Self, BadDocumentPhase> {
-        Self::ALL.into_iter().find(|phase| phase.as_str() == text).ok_or(BadDocumentPhase)
+        Self::ALL
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+            .ok_or(BadDocumentPhase)
     }
 }
 

@@ -131,7 +131,10 @@ impl FromStr for JobPhase {
     type Err = BadPhase;
 
     fn from_str(text: &str) -> Result<Self, BadPhase> {
-        Self::ALL.into_iter().find(|phase| phase.as_str() == text).ok_or(BadPhase)
+        Self::ALL
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+            .ok_or(BadPhase)
     }
 }
 
@@ -200,7 +203,11 @@ impl JobState {
     }
 
     fn fenced_by(self, out: Out) -> Result<Self, JobRefusal> {
-        if self.out() == Some(out) { Ok(self) } else { Err(JobRefusal::Fenced) }
+        if self.out() == Some(out) {
+            Ok(self)
+        } else {
+            Err(JobRefusal::Fenced)
+        }
     }
 
     /// An order goes out for it.
@@ -233,19 +240,36 @@ impl JobState {
     ) -> Result<Self, JobRefusal> {
         self.fenced_by(out)?;
         if !fault.may_pass {
-            return Ok(JobState::Failed { code: fault.code.clone(), message: fault.message.clone(), at });
+            return Ok(JobState::Failed {
+                code: fault.code.clone(),
+                message: fault.message.clone(),
+                at,
+            });
         }
         if tries.faults >= rule.most_faults {
             return Ok(dead_letter(tries.faults, &fault.code, &fault.message, at));
         }
-        Ok(JobState::Queued { not_before: at + rule.pause(tries.faults, random) })
+        Ok(JobState::Queued {
+            not_before: at + rule.pause(tries.faults, random),
+        })
     }
 
     /// The order is gone and its worker with it. `tries` counts this one already, if a worker had begun.
-    pub fn lose(self, out: Out, tries: Tries, rule: &RetryRule, at: OffsetDateTime) -> Result<Self, JobRefusal> {
+    pub fn lose(
+        self,
+        out: Out,
+        tries: Tries,
+        rule: &RetryRule,
+        at: OffsetDateTime,
+    ) -> Result<Self, JobRefusal> {
         self.fenced_by(out)?;
         if tries.losses >= rule.most_losses {
-            return Ok(dead_letter(tries.losses, ATTEMPT_LOST, "the worker vanished at work", at));
+            return Ok(dead_letter(
+                tries.losses,
+                ATTEMPT_LOST,
+                "the worker vanished at work",
+                at,
+            ));
         }
         Ok(JobState::Queued { not_before: at })
     }
@@ -282,7 +306,11 @@ impl JobState {
 
 fn dead_letter(tries: u32, code: &str, message: &str, at: OffsetDateTime) -> JobState {
     let message = format!("{tries} attempts came to nothing, the last with {code}: {message}");
-    JobState::Failed { code: DEAD_LETTERED.into(), message, at }
+    JobState::Failed {
+        code: DEAD_LETTERED.into(),
+        message,
+        at,
+    }
 }
 
 #[cfg(test)]

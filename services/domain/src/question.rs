@@ -59,7 +59,10 @@ pub fn questions(
     limits: QuestionLimits,
 ) -> Result<Vec<Question>, BadQuestions> {
     if given.is_empty() || given.len() > limits.most {
-        return Err(BadQuestions::Number { most: limits.most, found: given.len() });
+        return Err(BadQuestions::Number {
+            most: limits.most,
+            found: given.len(),
+        });
     }
     let check = |(place, (text, parameters)): (usize, (String, Parameters))| {
         let bad = |(field, rule)| BadQuestions::Field { place, field, rule };
@@ -78,7 +81,10 @@ fn check_text(text: &str, most: usize) -> Result<(), Broken> {
         return Err(("text", "must say something".into()));
     }
     if characters > most {
-        return Err(("text", format!("has {characters} characters, and {most} are allowed")));
+        return Err((
+            "text",
+            format!("has {characters} characters, and {most} are allowed"),
+        ));
     }
     // A database may refuse to store it, and no model was trained on it.
     if text.contains('\0') {
@@ -102,14 +108,31 @@ fn check_parameters(given: &Parameters) -> Result<(), Broken> {
     whole("parameters.max_new_tokens", given.max_new_tokens, MOST_NEW_TOKENS)?;
     whole("parameters.top_k", given.top_k, 1_000_000)?;
     let temperature = |value| (0.0..=5.0).contains(&value);
-    real("parameters.temperature", given.temperature, temperature, "must be from 0 to 5")?;
+    real(
+        "parameters.temperature",
+        given.temperature,
+        temperature,
+        "must be from 0 to 5",
+    )?;
     let share = |value| value > 0.0 && value <= 1.0;
-    real("parameters.top_p", given.top_p, share, "must be above 0 and at most 1")?;
+    real(
+        "parameters.top_p",
+        given.top_p,
+        share,
+        "must be above 0 and at most 1",
+    )?;
     let penalty = |value| value > 0.0 && value <= 10.0;
-    real("parameters.repetition_penalty", given.repetition_penalty, penalty, "must be above 0 and at most 10")?;
+    real(
+        "parameters.repetition_penalty",
+        given.repetition_penalty,
+        penalty,
+        "must be above 0 and at most 10",
+    )?;
     // What JSON carries exactly in every client: larger seeds would come back changed.
     match given.seed {
-        Some(seed) if seed > (1 << 53) - 1 => Err(("parameters.seed", "must be at most 9007199254740991".into())),
+        Some(seed) if seed > (1 << 53) - 1 => {
+            Err(("parameters.seed", "must be at most 9007199254740991".into()))
+        }
         _ => Ok(()),
     }
 }
@@ -118,7 +141,10 @@ fn check_parameters(given: &Parameters) -> Result<(), Broken> {
 mod tests {
     use super::*;
 
-    const LIMITS: QuestionLimits = QuestionLimits { most: 2, characters: 5 };
+    const LIMITS: QuestionLimits = QuestionLimits {
+        most: 2,
+        characters: 5,
+    };
 
     fn plain(text: &str) -> (String, Parameters) {
         (text.to_owned(), Parameters::default())
@@ -133,10 +159,16 @@ mod tests {
 
     #[test]
     fn one_question_up_to_the_limit_is_taken_and_one_more_is_not() {
-        assert_eq!(questions(vec![], LIMITS), Err(BadQuestions::Number { most: 2, found: 0 }));
+        assert_eq!(
+            questions(vec![], LIMITS),
+            Err(BadQuestions::Number { most: 2, found: 0 })
+        );
         assert_eq!(questions(vec![plain("a"), plain("b")], LIMITS).unwrap().len(), 2);
         let three = vec![plain("a"), plain("b"), plain("c")];
-        assert_eq!(questions(three, LIMITS), Err(BadQuestions::Number { most: 2, found: 3 }));
+        assert_eq!(
+            questions(three, LIMITS),
+            Err(BadQuestions::Number { most: 2, found: 3 })
+        );
     }
 
     #[test]
@@ -144,22 +176,65 @@ mod tests {
         assert!(questions(vec![plain("总计多少?")], LIMITS).is_ok());
         for bad in ["总计是多少?", "", "  \n", "a\0b"] {
             let seen = questions(vec![plain("a"), plain(bad)], LIMITS);
-            assert!(matches!(seen, Err(BadQuestions::Field { place: 1, field: "text", .. })), "{bad:?}");
+            assert!(
+                matches!(
+                    seen,
+                    Err(BadQuestions::Field {
+                        place: 1,
+                        field: "text",
+                        ..
+                    })
+                ),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn parameters_are_taken_at_their_edges_and_named_beyond_them() {
         let none = Parameters::default();
-        let tokens = |n| Parameters { max_new_tokens: Some(n), ..Parameters::default() };
-        assert_eq!([0, 1, 8_192, 8_193].map(|n| field_of(tokens(n)).is_none()), [false, true, true, false]);
-        let heat = |t| Parameters { temperature: Some(t), ..Parameters::default() };
-        assert_eq!([-0.1, 0.0, 5.0, 5.1, f64::NAN].map(|t| field_of(heat(t)).is_none()), [false, true, true, false, false]);
-        let share = |p| Parameters { top_p: Some(p), ..Parameters::default() };
-        assert_eq!([0.0, 0.1, 1.0, 1.1].map(|p| field_of(share(p)).is_none()), [false, true, true, false]);
-        assert_eq!(field_of(Parameters { top_k: Some(0), ..none.clone() }), Some("parameters.top_k"));
-        let penalty = Parameters { repetition_penalty: Some(10.5), ..none.clone() };
+        let tokens = |n| Parameters {
+            max_new_tokens: Some(n),
+            ..Parameters::default()
+        };
+        assert_eq!(
+            [0, 1, 8_192, 8_193].map(|n| field_of(tokens(n)).is_none()),
+            [false, true, true, false]
+        );
+        let heat = |t| Parameters {
+            temperature: Some(t),
+            ..Parameters::default()
+        };
+        assert_eq!(
+            [-0.1, 0.0, 5.0, 5.1, f64::NAN].map(|t| field_of(heat(t)).is_none()),
+            [false, true, true, false, false]
+        );
+        let share = |p| Parameters {
+            top_p: Some(p),
+            ..Parameters::default()
+        };
+        assert_eq!(
+            [0.0, 0.1, 1.0, 1.1].map(|p| field_of(share(p)).is_none()),
+            [false, true, true, false]
+        );
+        assert_eq!(
+            field_of(Parameters {
+                top_k: Some(0),
+                ..none.clone()
+            }),
+            Some("parameters.top_k")
+        );
+        let penalty = Parameters {
+            repetition_penalty: Some(10.5),
+            ..none.clone()
+        };
         assert_eq!(field_of(penalty), Some("parameters.repetition_penalty"));
-        assert_eq!(field_of(Parameters { seed: Some(1 << 53), ..none }), Some("parameters.seed"));
+        assert_eq!(
+            field_of(Parameters {
+                seed: Some(1 << 53),
+                ..none
+            }),
+            Some("parameters.seed")
+        );
     }
 }

@@ -188,11 +188,11 @@ impl EventKind {
 
 /// What must be shown with an answer.
 fn notices(duties: &[Duty]) -> Vec<&str> {
-    let text = |duty| match duty {
-        &Duty::Attribution { ref text } => Some(text.as_str()),
+    let texts = duties.iter().filter_map(|duty| match duty {
+        Duty::Attribution { text } => Some(text.as_str()),
         Duty::Notice | Duty::TermsCopy | Duty::NamePrefix { .. } => None,
-    };
-    duties.iter().filter_map(text).collect()
+    });
+    texts.collect()
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ enum Command {
     Config(ConfigArgs),
     /// What `hub` starts to split a document into pages, apart from everything else.
     #[command(name = pages::child::COMMAND, hide = true)]
-    SplitPages { order: String },
+    SplitPages {
+        order: String,
+    },
 }
 
 /// Makes access tokens
@@ -64,10 +66,14 @@ impl Cli {
         match self.command {
             Command::Up(args) => block_on(up::run(args)),
             Command::Ask(args) => ask::run(args),
-            Command::Token(TokenArgs { command: TokenCommand::Issue(args) }) => token::issue(args),
+            Command::Token(TokenArgs {
+                command: TokenCommand::Issue(args),
+            }) => token::issue(args),
             Command::Worker(args) => worker::run(args),
             Command::Migrate(args) => block_on(migrate::run(args)),
-            Command::Config(ConfigArgs { command: ConfigCommand::Show(args) }) => config::show::run(args),
+            Command::Config(ConfigArgs {
+                command: ConfigCommand::Show(args),
+            }) => config::show::run(args),
             // On the bare thread: the child limits its own memory before anything else starts.
             Command::SplitPages { order } => Ok(pages::child::run_child(&order, &mut io::stdout().lock())?),
         }
@@ -75,7 +81,10 @@ impl Cli {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
 #[cfg(test)]
@@ -92,9 +101,18 @@ mod tests {
     fn every_command_has_an_example() {
         fn check(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains(&format!("\n  {}", path.trim())), "{path} has no example of its own use");
-            command.get_subcommands().filter(|below| !below.is_hide_set()).for_each(|below| check(below, &path));
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains(&format!("\n  {}", path.trim())),
+                "{path} has no example of its own use"
+            );
+            command
+                .get_subcommands()
+                .filter(|below| !below.is_hide_set())
+                .for_each(|below| check(below, &path));
         }
         check(&Cli::command(), "");
     }

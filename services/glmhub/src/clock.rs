@@ -7,7 +7,10 @@ use time::OffsetDateTime;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "everything else takes the time from this clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "everything else takes the time from this clock"
+    )]
     fn now(&self) -> OffsetDateTime {
         to_microseconds(OffsetDateTime::now_utc())
     }

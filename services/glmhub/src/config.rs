@@ -39,7 +39,10 @@ pub fn load(place: &Place, overrides: &[(&str, String)]) -> Result<Loaded, Misus
         .collect();
     let file = match &place.config {
         Some(file) if !file.is_file() => {
-            return Err(Misuse(format!("there is no file {}: give --config a file of settings", file.display())));
+            return Err(Misuse(format!(
+                "there is no file {}: give --config a file of settings",
+                file.display()
+            )));
         }
         Some(file) => Some(file.clone()),
         None => Some(place.data.join("config.toml")).filter(|file| file.is_file()),
@@ -49,7 +52,9 @@ pub fn load(place: &Place, overrides: &[(&str, String)]) -> Result<Loaded, Misus
 
 fn read(layers: Figment) -> Result<Loaded, Misuse> {
     let settings: Settings = layers.extract().map_err(|error| Misuse(explain(error)))?;
-    settings.check().map_err(|reason| Misuse(format!("the settings do not fit together: {reason}")))?;
+    settings
+        .check()
+        .map_err(|reason| Misuse(format!("the settings do not fit together: {reason}")))?;
     Ok(Loaded { settings, layers })
 }
 
@@ -57,7 +62,10 @@ fn read(layers: Figment) -> Result<Loaded, Misuse> {
 fn explain(error: Error) -> String {
     let explain_one = |error: Error| {
         let key = error.path.join(".");
-        let source = error.metadata.as_ref().map_or("the settings".into(), |from| layers::source_of(from, &key));
+        let source = error
+            .metadata
+            .as_ref()
+            .map_or("the settings".into(), |from| layers::source_of(from, &key));
         match &error.kind {
             Kind::Message(message) if key.is_empty() => format!("{source}: {message}"),
             kind => format!("`{key}` in {source}: {kind}"),

@@ -37,7 +37,11 @@ impl DataFolder {
     pub fn lock(&self) -> anyhow::Result<File> {
         let path = self.0.join("hub.lock");
         let about = || format!("the lock {} cannot be taken", path.display());
-        let file = File::options().create(true).append(true).open(&path).with_context(about)?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(about)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(Misuse(format!(
@@ -63,8 +67,11 @@ impl DataFolder {
         let file = self.records_file();
         let busy = Duration::from_secs(settings.records.busy_seconds);
         let opened = Db::open_sqlite(&file, settings.records.connections, busy).await;
-        let db = opened.map_err(|error| anyhow!(error).context(format!("the database {}", file.display())))?;
-        db.migrate().await.with_context(|| format!("the database {}", file.display()))?;
+        let db =
+            opened.map_err(|error| anyhow!(error).context(format!("the database {}", file.display())))?;
+        db.migrate()
+            .await
+            .with_context(|| format!("the database {}", file.display()))?;
         Ok(db)
     }
 
@@ -96,7 +103,10 @@ mod tests {
         let folder = DataFolder::open(&parent.path().join("data")).unwrap();
         let first = folder.lock().unwrap();
         let error = folder.lock().unwrap_err();
-        assert!(error.is::<Misuse>() && error.to_string().contains("--data"), "{error}");
+        assert!(
+            error.is::<Misuse>() && error.to_string().contains("--data"),
+            "{error}"
+        );
         drop(first);
         assert!(folder.lock().is_ok());
     }
@@ -109,7 +119,12 @@ mod tests {
         let path = parent.path().join("data");
         DataFolder::open(&path).unwrap().key().unwrap();
         for each in [path.clone(), path.join("keys"), path.join("keys/hub.key")] {
-            assert_eq!(fs::metadata(&each).unwrap().permissions().mode() & 0o077, 0, "{}", each.display());
+            assert_eq!(
+                fs::metadata(&each).unwrap().permissions().mode() & 0o077,
+                0,
+                "{}",
+                each.display()
+            );
         }
     }
 
@@ -117,7 +132,10 @@ mod tests {
     async fn opening_the_records_twice_changes_nothing() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(parent.path()).unwrap();
-        let place = crate::config::Place { data: parent.path().into(), config: None };
+        let place = crate::config::Place {
+            data: parent.path().into(),
+            config: None,
+        };
         let settings = crate::config::load(&place, &[]).unwrap().settings;
         folder.records(&settings).await.unwrap().close().await;
         folder.records(&settings).await.unwrap().ping().await.unwrap();

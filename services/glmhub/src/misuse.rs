@@ -10,7 +10,11 @@ pub struct Misuse(pub String);
 
 /// The exit code that tells a shell what kind of error this is.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(|cause| cause.is::<Misuse>()) { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if error.chain().any(|cause| cause.is::<Misuse>()) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[cfg(test)]
@@ -20,9 +24,17 @@ mod tests {
 
     #[test]
     fn misuse_is_found_below_its_context() {
-        let error = Err::<(), _>(Misuse("no".into())).context("reading settings").unwrap_err();
-        assert_eq!(format!("{:?}", exit_code(&error)), format!("{:?}", ExitCode::from(2)));
+        let error = Err::<(), _>(Misuse("no".into()))
+            .context("reading settings")
+            .unwrap_err();
+        assert_eq!(
+            format!("{:?}", exit_code(&error)),
+            format!("{:?}", ExitCode::from(2))
+        );
         let fault = anyhow::anyhow!("the disk is full");
-        assert_eq!(format!("{:?}", exit_code(&fault)), format!("{:?}", ExitCode::FAILURE));
+        assert_eq!(
+            format!("{:?}", exit_code(&fault)),
+            format!("{:?}", ExitCode::FAILURE)
+        );
     }
 }

@@ -48,7 +48,19 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_spans() {
-        for text in ["", "d", "30", "0d", "-1d", "+1d", "1.5h", "1 d", "1w", "99999999999d", "30д"] {
+        for text in [
+            "",
+            "d",
+            "30",
+            "0d",
+            "-1d",
+            "+1d",
+            "1.5h",
+            "1 d",
+            "1w",
+            "99999999999d",
+            "30д",
+        ] {
             assert_eq!(text.parse::<Span>(), Err(BadSpan), "{text:?}");
         }
     }

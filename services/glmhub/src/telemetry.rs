@@ -2,14 +2,16 @@
 
 use crate::config::{LogFormat, LogSettings};
 use anyhow::Context as _;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
 /// Sends logs to stderr, so that stdout holds only what a command answers.
 pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter).context("log.filter")?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let human = match settings.format {
         LogFormat::Human => true,
         LogFormat::Json => false,
@@ -23,7 +25,16 @@ pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
 }
 
+/// The upper bounds of what is measured in seconds: from a look into the records to an answer of a large model.
+const SECONDS: [f64; 12] = [
+    0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 60.0, 180.0, 600.0,
+];
+
 /// Keeps the metrics of the process, for whoever serves them.
 pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")
+    let builder =
+        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS);
+    builder
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("metrics cannot be kept")
 }

@@ -52,8 +52,11 @@ pub fn issue(args: IssueArgs) -> anyhow::Result<()> {
     let settings = config::load(&args.place, &[])?.settings;
     let lifetime = lifetime(args.expires_in, &settings)?;
     let key = DataFolder::open(&args.place.data)?.key()?;
-    let caller =
-        Caller { tenant: args.tenant, member: args.member, roles: args.roles.into_iter().collect() };
+    let caller = Caller {
+        tenant: args.tenant,
+        member: args.member,
+        roles: args.roles.into_iter().collect(),
+    };
     let now = SystemClock.now();
     let token = access_token::issue(&key, &caller, now, lifetime)?;
     let mut stdout = io::stdout().lock();
@@ -74,7 +77,9 @@ pub fn issue(args: IssueArgs) -> anyhow::Result<()> {
 
 fn lifetime(wanted: Option<Span>, settings: &Settings) -> Result<Duration, Misuse> {
     let longest = settings.access.longest_token_days;
-    let lifetime = wanted.map_or(Duration::days(settings.access.token_days.into()), |Span(span)| span);
+    let lifetime = wanted.map_or(Duration::days(settings.access.token_days.into()), |Span(span)| {
+        span
+    });
     if lifetime > Duration::days(longest.into()) {
         return Err(Misuse(format!(
             "a token is good for {longest} days at most: give a shorter --expires-in, or raise \

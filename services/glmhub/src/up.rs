@@ -55,10 +55,10 @@ pub async fn run(args: UpArgs) -> anyhow::Result<()> {
     let mut endings = Endings::listen()?;
     let pieces = Pieces::assemble(&folder, settings, metrics).await?;
     let (server, addresses) = server::bind(&pieces)?;
-    let crew = Crew::start(&pieces).await?;
+    let address = *addresses.first().context("the server has no address")?;
+    let crew = Crew::start(&pieces, address).await?;
     let handle = server.handle();
     let server = tokio::spawn(server);
-    let address = addresses.first().context("the server has no address")?;
     // The one line of stdout: whoever starts a hub waits for it.
     writeln!(io::stdout(), "glmhub is ready at http://{address}")?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "ready");
@@ -87,7 +87,10 @@ struct Endings {
 
 impl Endings {
     fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {

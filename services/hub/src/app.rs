@@ -15,10 +15,17 @@ pub fn configure(config: &mut web::ServiceConfig) {
             web::QueryConfig::default()
                 .error_handler(|error, _| Problem::bad_request("query_malformed", error.to_string()).into()),
         )
+        .configure(api::models::routes)
+        .configure(api::licenses::routes)
+        .configure(api::acceptances::routes)
+        .configure(api::decisions::routes)
         .configure(api::batches::routes)
         .configure(api::documents::routes)
         .configure(api::jobs::routes)
         .configure(api::one_call::routes)
+        .configure(api::webhook_endpoints::routes)
+        .configure(api::deliveries::routes)
+        .configure(api::health::routes)
         .default_service(web::to(|| async { Problem::not_found("path").error_response() }));
 }
 

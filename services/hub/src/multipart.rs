@@ -7,8 +7,17 @@ use futures_util::StreamExt;
 
 /// The essence of a request's media type, without parameters; empty if it has none.
 pub fn media_type(request: &HttpRequest) -> String {
-    let header = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let header = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    header
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// The parts of a `multipart/form-data` body, one after the other.
@@ -46,18 +55,25 @@ impl Part {
 
     /// The essence of the part's media type; empty if it has none.
     pub fn media_type(&self) -> String {
-        self.0.content_type().map(|mime| mime.essence_str().to_owned()).unwrap_or_default()
+        self.0
+            .content_type()
+            .map(|mime| mime.essence_str().to_owned())
+            .unwrap_or_default()
     }
 
     /// The part as text of at most `limit` bytes. Problems: 400 `part_too_long`, `part_not_text`.
     pub async fn text(mut self, limit: usize) -> Result<String, Problem> {
         let name = self.name();
         let bytes = self.0.bytes(limit).await.map_err(|_| {
-            Problem::bad_request("part_too_long", format!("the part `{name}` has at most {limit} bytes"))
+            Problem::bad_request(
+                "part_too_long",
+                format!("the part `{name}` has at most {limit} bytes"),
+            )
         })?;
         let bytes = bytes.map_err(malformed)?;
-        String::from_utf8(bytes.to_vec())
-            .map_err(|_| Problem::bad_request("part_not_text", format!("the part `{name}` is not UTF-8 text")))
+        String::from_utf8(bytes.to_vec()).map_err(|_| {
+            Problem::bad_request("part_not_text", format!("the part `{name}` is not UTF-8 text"))
+        })
     }
 
     /// The bytes of the part, for [`uploads::store`].
@@ -70,18 +86,21 @@ impl Part {
 pub fn checked_name(name: Option<String>) -> Result<Option<String>, Problem> {
     const MOST: usize = 255;
     match name.filter(|name| !name.is_empty()) {
-        Some(name) if name.chars().count() > MOST || name.chars().any(char::is_control) => Err(
-            Problem::bad_request(
+        Some(name) if name.chars().count() > MOST || name.chars().any(char::is_control) => {
+            Err(Problem::bad_request(
                 "document_name_malformed",
                 format!("a document's name has at most {MOST} characters and no control characters"),
-            ),
-        ),
+            ))
+        }
         other => Ok(other),
     }
 }
 
-fn malformed(error: actix_multipart::Error) -> Problem {
-    Problem::bad_request("multipart_malformed", format!("the multipart body cannot be read: {error}"))
+fn malformed(error: actix_multipart::MultipartError) -> Problem {
+    Problem::bad_request(
+        "multipart_malformed",
+        format!("the multipart body cannot be read: {error}"),
+    )
 }
 
 /// The 415 for a body that is not `multipart/form-data`.

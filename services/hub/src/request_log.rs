@@ -6,7 +6,10 @@ use actix_web::{
     Error,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue},
+    },
     middleware::Next,
 };
 use std::time::Instant;
@@ -30,12 +33,29 @@ pub async fn around<B: MessageBody>(
     let status = response.status().as_u16();
     let milliseconds = began.elapsed().as_millis() as u64;
     span.in_scope(|| tracing::info!(status, milliseconds, "answered"));
-    metrics::histogram!("glmhub_request_seconds", "route" => route, "status" => status.to_string())
-        .record(began.elapsed().as_secs_f64());
+    let labels = [
+        ("route", route),
+        ("method", method_label(&method).to_owned()),
+        ("status", status.to_string()),
+    ];
+    metrics::histogram!("glmhub_request_seconds", &labels).record(began.elapsed().as_secs_f64());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
+}
+
+/// A method as a label. Callers can make up methods, so others share one: labels must stay few.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    }
 }
 
 #[cfg(test)]

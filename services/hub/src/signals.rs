@@ -20,12 +20,19 @@ pub struct Signals {
     pub intake: Notify,
     /// Jobs may be due, or there is room for orders.
     pub dispatch: Notify,
+    /// Events wait to be sent.
+    pub deliver: Notify,
     settled: broadcast::Sender<JobId>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { intake: Notify::new(), dispatch: Notify::new(), settled: broadcast::channel(BACKLOG).0 }
+        Self {
+            intake: Notify::new(),
+            dispatch: Notify::new(),
+            deliver: Notify::new(),
+            settled: broadcast::channel(BACKLOG).0,
+        }
     }
 }
 

@@ -32,7 +32,11 @@ impl From<BlobError> for SplitFault {
 
 impl From<PageError> for SplitFault {
     fn from(error: PageError) -> Self {
-        if error.is_documents_fault() { SplitFault::Document(error) } else { SplitFault::Ours(error.into()) }
+        if error.is_documents_fault() {
+            SplitFault::Document(error)
+        } else {
+            SplitFault::Ours(error.into())
+        }
     }
 }
 
@@ -57,12 +61,21 @@ impl Splitting {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => std::fs::create_dir_all(&scratch)?,
         }
-        Ok(Self { splitter, blobs, scratch, permits: Semaphore::new(processes.max(1)) })
+        Ok(Self {
+            splitter,
+            blobs,
+            scratch,
+            permits: Semaphore::new(processes.max(1)),
+        })
     }
 
     /// The pages of the document `sha256`, in their order. When this returns, their bytes are durable.
     pub async fn split(&self, sha256: Sha256) -> Result<Vec<NewPage>, SplitFault> {
-        let _permit = self.permits.acquire().await.map_err(|closed| SplitFault::Ours(closed.into()))?;
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|closed| SplitFault::Ours(closed.into()))?;
         let folder = tempfile::tempdir_in(&self.scratch)?;
         let (document, out) = (folder.path().join("document"), folder.path().join("pages"));
         tokio::fs::create_dir(&out).await?;

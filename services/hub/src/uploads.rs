@@ -21,7 +21,9 @@ pub async fn store<E: Display>(
     source: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Stored, Problem> {
     let mut source = pin!(source);
-    let Some(first) = first_piece(&mut source).await? else { return Err(empty()) };
+    let Some(first) = first_piece(&mut source).await? else {
+        return Err(empty());
+    };
     let (sender, receiver) = mpsc::channel(AHEAD);
     let incoming: ByteStream = stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|piece| (piece, receiver))
@@ -62,7 +64,11 @@ pub async fn store<E: Display>(
         (Err(BlobError::TooLarge { limit }), None) => Err(too_large(limit)),
         (Err(error), None) => {
             tracing::error!(cause = %error, "an upload could not be stored");
-            Err(Problem::unavailable("storage_unavailable", "the hub cannot store documents now; nothing was kept", 10))
+            Err(Problem::unavailable(
+                "storage_unavailable",
+                "the hub cannot store documents now; nothing was kept",
+                10,
+            ))
         }
     }
 }
@@ -88,15 +94,25 @@ pub fn too_large(limit: u64) -> Problem {
 
 /// The 415 for a media type that documents may not have.
 pub fn wrong_type(found: &str, known: &[String]) -> Problem {
-    let found = if found.is_empty() { "no content type" } else { found };
+    let found = if found.is_empty() {
+        "no content type"
+    } else {
+        found
+    };
     let detail = format!("{found} was sent; send one of {}", known.join(", "));
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_wrong", detail)
 }
 
 fn empty() -> Problem {
-    Problem::bad_request("empty_document", "the document has no bytes; upload the file again")
+    Problem::bad_request(
+        "empty_document",
+        "the document has no bytes; upload the file again",
+    )
 }
 
 fn broken_off(error: &str) -> Problem {
-    Problem::bad_request("upload_broken", format!("the upload broke off and nothing was kept: {error}"))
+    Problem::bad_request(
+        "upload_broken",
+        format!("the upload broke off and nothing was kept: {error}"),
+    )
 }

@@ -61,7 +61,10 @@ pub struct WorkSettings {
 impl WorkSettings {
     /// The limits of questions.
     pub fn question_limits(&self) -> QuestionLimits {
-        QuestionLimits { most: self.most_questions, characters: self.most_question_characters }
+        QuestionLimits {
+            most: self.most_questions,
+            characters: self.most_question_characters,
+        }
     }
 
     /// When attempts are repeated.
@@ -112,7 +115,9 @@ impl WorkSettings {
 
     /// Whether documents may have this media type.
     pub fn takes(&self, media_type: &str) -> bool {
-        self.media_types.iter().any(|known| known.eq_ignore_ascii_case(media_type))
+        self.media_types
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(media_type))
     }
 }
 

@@ -160,7 +160,7 @@ pub async fn review(
     let Some(held) = lock(&mut tx, id).await? else { return Ok(None) };
     let detail = json!({ "by": by, "reason": verdict.reason() });
     let (kind, judged) = match verdict {
-        Verdict::Approve(_) => ("acceptance.approved", held.approve(by, stamp.at)),
+        Verdict::Approve(remark) => ("acceptance.approved", held.approve(by, stamp.at, remark.as_deref())),
         Verdict::Reject(reason) => ("acceptance.rejected", held.reject(by, stamp.at, reason)),
     };
     let judged = match judged {
@@ -250,3 +250,6 @@ async fn audit(
 ) -> Result<(), RecordsError> {
     stamp.audit(tx, &acceptance.tenant, kind, acceptance.id.to_string(), None, detail).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! Answers. The table's key makes a second answer of a job impossible.
 
 use crate::{
-    run::Run as _,
     At, Db, RecordsError, Tx, on,
     read::{Reading, number},
+    run::Run as _,
 };
 use domain::{
     id::{BatchId, JobId, WorkerId},
@@ -13,7 +13,8 @@ use domain::{
 };
 use time::OffsetDateTime;
 
-const COLUMNS_OF_JOB: &str = "SELECT a.* FROM answers a JOIN jobs j ON j.id = a.job WHERE a.job = $1 AND j.tenant = $2";
+const COLUMNS_OF_JOB: &str =
+    "SELECT a.* FROM answers a JOIN jobs j ON j.id = a.job WHERE a.job = $1 AND j.tenant = $2";
 const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM jobs WHERE tenant = $1 AND batch = $2 \
     AND state = 'answered' AND (document_place, page_number, question) \
     >= (SELECT document_place, page_number, question FROM jobs WHERE id = $3 AND batch = $2) \
@@ -55,7 +56,10 @@ struct AnswerRow {
 
 impl AnswerRow {
     fn read(self) -> Result<Answer, RecordsError> {
-        let reading = Reading { table: "answers", id: &self.job };
+        let reading = Reading {
+            table: "answers",
+            id: &self.job,
+        };
         let finish_reason = match self.finish_reason.as_str() {
             "stop" => FinishReason::Stop,
             "length" => FinishReason::Length,

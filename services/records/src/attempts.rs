@@ -7,12 +7,12 @@ mod open;
 pub use open::{OpenAttempt, forget_missing, mark_missing, open_after, outstanding};
 
 use crate::{
-    run::Run as _,
     At, Db, RecordsError, Stamp, Tx, answers,
     batches::{self, complete_if_done},
     jobs::{self, Job},
     on,
     read::{Reading, number},
+    run::Run as _,
     webhooks,
 };
 use domain::{
@@ -27,9 +27,9 @@ use serde_json::json;
 const BATCH_OF: &str = "SELECT batch FROM attempts WHERE order_id = $1";
 const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $3), worker = $4, missing_since = NULL \
     WHERE order_id = $1 AND attempt = $2 AND closed_at IS NULL";
-const STILL_OPEN: &str =
-    "SELECT attempt, started_at FROM attempts WHERE order_id = $1 AND closed_at IS NULL";
-const CLOSE: &str = "UPDATE attempts SET closed_at = $2, outcome = $3 WHERE order_id = $1 AND closed_at IS NULL";
+const STILL_OPEN: &str = "SELECT attempt, started_at FROM attempts WHERE order_id = $1 AND closed_at IS NULL";
+const CLOSE: &str =
+    "UPDATE attempts SET closed_at = $2, outcome = $3 WHERE order_id = $1 AND closed_at IS NULL";
 const INSERT_FAULT: &str = "INSERT INTO job_faults (job, order_id, attempt, code, message, at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
 
@@ -96,14 +96,29 @@ pub async fn answer(
     report: &AnswerReport,
 ) -> Result<Taken, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some((batch, job)) = hear_of(&mut tx, stamp, sender, job).await? else { return Ok(Taken::Fenced) };
-    let Ok(state) = job.state.clone().answer(sender.out, stamp.at) else { return Ok(Taken::Fenced) };
+    let Some((batch, job)) = hear_of(&mut tx, stamp, sender, job).await? else {
+        return Ok(Taken::Fenced);
+    };
+    let Ok(state) = job.state.clone().answer(sender.out, stamp.at) else {
+        return Ok(Taken::Fenced);
+    };
     answers::insert(&mut tx, job.id, sender.out, sender.worker, report, stamp.at).await?;
     jobs::change(&mut tx, &job, &state, job.tries).await?;
     let detail = json!({ "batch": batch.id, "attempt": sender.out.attempt, "worker": sender.worker });
     let (subject, decision) = (job.id.to_string(), Some(batch.license.decision));
-    stamp.audit(&mut tx, &job.tenant, "job.answered", subject, decision, detail).await?;
-    tell(&mut tx, stamp, &job, EventKind::JobAnswered { job: job.id, batch: batch.id }).await?;
+    stamp
+        .audit(&mut tx, &job.tenant, "job.answered", subject, decision, detail)
+        .await?;
+    tell(
+        &mut tx,
+        stamp,
+        &job,
+        EventKind::JobAnswered {
+            job: job.id,
+            batch: batch.id,
+        },
+    )
+    .await?;
     close_if_done(&mut tx, stamp, sender.out.order).await?;
     complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
@@ -120,10 +135,15 @@ pub async fn fault(
     retry: Retry<'_>,
 ) -> Result<Taken, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some((batch, job)) = hear_of(&mut tx, stamp, sender, job).await? else { return Ok(Taken::Fenced) };
+    let Some((batch, job)) = hear_of(&mut tx, stamp, sender, job).await? else {
+        return Ok(Taken::Fenced);
+    };
     let mut tries = job.tries;
     tries.faults += 1;
-    let next = job.state.clone().fault(sender.out, fault, tries, retry.rule, stamp.at, retry.random);
+    let next = job
+        .state
+        .clone()
+        .fault(sender.out, fault, tries, retry.rule, stamp.at, retry.random);
     let Ok(state) = next else { return Ok(Taken::Fenced) };
     insert_fault(&mut tx, stamp, &job, sender.out, &fault.code, &fault.message).await?;
     jobs::change(&mut tx, &job, &state, tries).await?;
@@ -159,11 +179,19 @@ pub async fn lose(
     rule: &RetryRule,
 ) -> Result<Taken, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = lock_batch_of(&mut tx, order).await? else { return Ok(Taken::Fenced) };
+    let Some(batch) = lock_batch_of(&mut tx, order).await? else {
+        return Ok(Taken::Fenced);
+    };
     let open: Option<(i64, Option<At>)> =
         on!(tx: &mut tx, |c| sqlx::query_as(STILL_OPEN).bind(order.to_string()).fetch_optional(c))?;
-    let Some((attempt, started_at)) = open else { return Ok(Taken::Fenced) };
-    let attempt = Reading { table: "attempts", id: &order.to_string() }.whole(attempt)?;
+    let Some((attempt, started_at)) = open else {
+        return Ok(Taken::Fenced);
+    };
+    let attempt = Reading {
+        table: "attempts",
+        id: &order.to_string(),
+    }
+    .whole(attempt)?;
     let out = Out { order, attempt };
     for job in jobs::out_of(&mut tx, order).await? {
         lose_job(&mut tx, stamp, &job, out, started_at.is_some(), rule).await?;
@@ -184,7 +212,9 @@ async fn lose_job(
 ) -> Result<(), RecordsError> {
     let mut tries = job.tries;
     tries.losses += u32::from(begun);
-    let Ok(state) = job.state.clone().lose(out, tries, rule, stamp.at) else { return Ok(()) };
+    let Ok(state) = job.state.clone().lose(out, tries, rule, stamp.at) else {
+        return Ok(());
+    };
     if begun {
         insert_fault(tx, stamp, job, out, ATTEMPT_LOST, "the worker vanished at work").await?;
     }
@@ -194,7 +224,9 @@ async fn lose_job(
 
 /// Locks the batch of the sender's order and notes that the sender lives. `None`: the attempt is not open.
 async fn hear(tx: &mut Tx, stamp: Stamp<'_>, sender: Sender) -> Result<Option<StoredBatch>, RecordsError> {
-    let Some(batch) = lock_batch_of(tx, sender.out.order).await? else { return Ok(None) };
+    let Some(batch) = lock_batch_of(tx, sender.out.order).await? else {
+        return Ok(None);
+    };
     let heard = on!(tx: tx, |c| sqlx::query(HEARD)
             .bind(sender.out.order.to_string())
             .bind(number(sender.out.attempt))
@@ -210,7 +242,9 @@ async fn hear_of(
     sender: Sender,
     job: JobId,
 ) -> Result<Option<(StoredBatch, Job)>, RecordsError> {
-    let Some(batch) = hear(tx, stamp, sender).await? else { return Ok(None) };
+    let Some(batch) = hear(tx, stamp, sender).await? else {
+        return Ok(None);
+    };
     Ok(jobs::in_batch(tx, batch.id, job).await?.map(|job| (batch, job)))
 }
 
@@ -219,7 +253,11 @@ async fn lock_batch_of(tx: &mut Tx, order: OrderId) -> Result<Option<StoredBatch
     let batch: Option<String> =
         on!(tx: &mut *tx, |c| sqlx::query_scalar(BATCH_OF).bind(&text).fetch_optional(c))?;
     let Some(batch) = batch else { return Ok(None) };
-    let batch: BatchId = Reading { table: "attempts", id: &text }.parsed(&batch)?;
+    let batch: BatchId = Reading {
+        table: "attempts",
+        id: &text,
+    }
+    .parsed(&batch)?;
     batches::lock(tx, batch).await
 }
 
@@ -235,7 +273,11 @@ pub(crate) async fn close(
 }
 
 async fn close_if_done(tx: &mut Tx, stamp: Stamp<'_>, order: OrderId) -> Result<(), RecordsError> {
-    if jobs::out_of(tx, order).await?.is_empty() { close(tx, stamp, order, "done").await } else { Ok(()) }
+    if jobs::out_of(tx, order).await?.is_empty() {
+        close(tx, stamp, order, "done").await
+    } else {
+        Ok(())
+    }
 }
 
 async fn insert_fault(
@@ -258,14 +300,38 @@ async fn insert_fault(
 }
 
 async fn tell_if_failed(tx: &mut Tx, stamp: Stamp<'_>, job: &Job, to: &JobState) -> Result<(), RecordsError> {
-    let JobState::Failed { code, .. } = to else { return Ok(()) };
+    let JobState::Failed { code, .. } = to else {
+        return Ok(());
+    };
     let detail = json!({ "batch": job.batch, "code": code });
-    stamp.audit(tx, &job.tenant, "job.failed", job.id.to_string(), None, detail).await?;
-    tell(tx, stamp, job, EventKind::JobFailed { job: job.id, batch: job.batch, code: code.clone() }).await
+    stamp
+        .audit(tx, &job.tenant, "job.failed", job.id.to_string(), None, detail)
+        .await?;
+    tell(
+        tx,
+        stamp,
+        job,
+        EventKind::JobFailed {
+            job: job.id,
+            batch: job.batch,
+            code: code.clone(),
+        },
+    )
+    .await
 }
 
 /// Tells the tenant's webhook endpoints of something that happened to `job`.
-pub(crate) async fn tell(tx: &mut Tx, stamp: Stamp<'_>, job: &Job, kind: EventKind) -> Result<(), RecordsError> {
-    let event = Event { id: stamp.ids.make(), tenant: job.tenant.clone(), at: stamp.at, kind };
+pub(crate) async fn tell(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    job: &Job,
+    kind: EventKind,
+) -> Result<(), RecordsError> {
+    let event = Event {
+        id: stamp.ids.make(),
+        tenant: job.tenant.clone(),
+        at: stamp.at,
+        kind,
+    };
     webhooks::enqueue(tx, stamp.ids, stamp.at, &event).await
 }

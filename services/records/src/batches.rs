@@ -8,7 +8,7 @@ mod row;
 
 pub(crate) use counters::{Delta, add};
 
-use crate::{At, Db, RecordsError, Stamp, Tx, on, read::number, webhooks, run::Run as _};
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::number, run::Run as _, webhooks};
 use domain::{
     batch::{Batch, BatchRefusal, BatchState, StoredBatch},
     document::DocumentPhase,
@@ -25,7 +25,8 @@ use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
     terms_sha256, duties, metadata, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-const INSERT_QUESTION: &str = "INSERT INTO questions (batch, place, text, parameters) VALUES ($1, $2, $3, $4)";
+const INSERT_QUESTION: &str =
+    "INSERT INTO questions (batch, place, text, parameters) VALUES ($1, $2, $3, $4)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
 const LIST: &str = "SELECT * FROM batches WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 const LOCK: &str = "UPDATE batches SET tenant = tenant WHERE id = $1 RETURNING *";
@@ -57,7 +58,12 @@ pub(crate) const STATEMENTS: &[&str] = &[
 ];
 
 /// Stores a batch with its questions.
-pub async fn open(db: &Db, stamp: Stamp<'_>, batch: &Batch, questions: &[Question]) -> Result<(), RecordsError> {
+pub async fn open(
+    db: &Db,
+    stamp: Stamp<'_>,
+    batch: &Batch,
+    questions: &[Question],
+) -> Result<(), RecordsError> {
     let mut tx = db.begin().await?;
     insert(&mut tx, stamp, batch, questions).await?;
     tx.commit().await?;
@@ -94,7 +100,16 @@ pub(crate) async fn insert(
             .run(c))?;
     }
     let detail = json!({ "model": license.model, "purpose": license.purpose, "questions": questions.len() });
-    stamp.audit(tx, batch.tenant(), "batch.opened", id, Some(license.decision), detail).await
+    stamp
+        .audit(
+            tx,
+            batch.tenant(),
+            "batch.opened",
+            id,
+            Some(license.decision),
+            detail,
+        )
+        .await
 }
 
 /// A batch of `tenant`.
@@ -133,7 +148,10 @@ pub async fn questions(
         .bind(id.to_string())
         .bind(tenant.as_str())
         .fetch_all(c))?;
-    Ok(rows.into_iter().map(|(text, Json(parameters))| (text, parameters)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(text, Json(parameters))| (text, parameters))
+        .collect())
 }
 
 /// Sends the documents of an open batch to intake. `None`: the tenant has no such batch.
@@ -144,7 +162,9 @@ pub async fn submit(
     id: BatchId,
 ) -> Result<Option<Result<StoredBatch, BatchRefusal>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else { return Ok(None) };
+    let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else {
+        return Ok(None);
+    };
     let state = match batch.state.submit(&batch.documents, stamp.at) {
         Ok(state) if state == batch.state => return Ok(Some(Ok(batch))),
         Ok(state) => state,
@@ -157,7 +177,9 @@ pub async fn submit(
         .documents(DocumentPhase::Waiting, number(batch.documents.received));
     add(&mut tx, id, &delta).await?;
     let detail = json!({ "documents": batch.documents.received });
-    stamp.audit(&mut tx, tenant, "batch.submitted", id.to_string(), None, detail).await?;
+    stamp
+        .audit(&mut tx, tenant, "batch.submitted", id.to_string(), None, detail)
+        .await?;
     let batch = lock(&mut tx, id).await?;
     tx.commit().await?;
     Ok(batch.map(Ok))
@@ -180,9 +202,16 @@ pub async fn cancel(
     id: BatchId,
 ) -> Result<Option<Result<CancelledBatch, BatchRefusal>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else { return Ok(None) };
+    let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else {
+        return Ok(None);
+    };
     let state = match batch.state.cancel(stamp.at) {
-        Ok(state) if state == batch.state => return Ok(Some(Ok(CancelledBatch { batch, withdrawn: vec![] }))),
+        Ok(state) if state == batch.state => {
+            return Ok(Some(Ok(CancelledBatch {
+                batch,
+                withdrawn: vec![],
+            })));
+        }
         Ok(state) => state,
         Err(refusal) => return Ok(Some(Err(refusal))),
     };
@@ -194,10 +223,15 @@ pub async fn cancel(
         on!(tx: &mut tx, |c| sqlx::query_scalar(WITHDRAW_ATTEMPTS).bind(&text).bind(at).fetch_all(c))?;
     add(&mut tx, id, &cancelling(&batch)).await?;
     let detail = json!({ "jobs": batch.jobs.unsettled(), "documents": batch.documents.unsettled() });
-    stamp.audit(&mut tx, tenant, "batch.cancelled", text, None, detail).await?;
+    stamp
+        .audit(&mut tx, tenant, "batch.cancelled", text, None, detail)
+        .await?;
     let after = lock(&mut tx, id).await?;
     tx.commit().await?;
-    let withdrawn = orders.iter().map(|order| row::order_id(order)).collect::<Result<_, _>>()?;
+    let withdrawn = orders
+        .iter()
+        .map(|order| row::order_id(order))
+        .collect::<Result<_, _>>()?;
     Ok(after.map(|batch| Ok(CancelledBatch { batch, withdrawn })))
 }
 
@@ -215,8 +249,7 @@ fn cancelling(batch: &StoredBatch) -> Delta {
 
 /// The batch as it is now; nobody else changes it, its documents or its jobs until `tx` ends.
 pub(crate) async fn lock(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>, RecordsError> {
-    let row =
-        on!(tx: tx, |c| sqlx::query_as::<_, BatchRow>(LOCK).bind(id.to_string()).fetch_optional(c))?;
+    let row = on!(tx: tx, |c| sqlx::query_as::<_, BatchRow>(LOCK).bind(id.to_string()).fetch_optional(c))?;
     row.map(BatchRow::read).transpose()
 }
 
@@ -234,12 +267,23 @@ pub(crate) async fn write_state(tx: &mut Tx, id: BatchId, state: BatchState) -> 
 
 /// Completes a locked batch, and tells of it, if the last verdict has fallen.
 pub(crate) async fn complete_if_done(tx: &mut Tx, stamp: Stamp<'_>, id: BatchId) -> Result<(), RecordsError> {
-    let Some(batch) = lock(tx, id).await? else { return Ok(()) };
-    let Ok(state) = batch.state.complete(&batch.documents, &batch.jobs, stamp.at) else { return Ok(()) };
+    let Some(batch) = lock(tx, id).await? else {
+        return Ok(());
+    };
+    let Ok(state) = batch.state.complete(&batch.documents, &batch.jobs, stamp.at) else {
+        return Ok(());
+    };
     write_state(tx, id, state).await?;
     let detail = json!({ "jobs": batch.jobs, "documents": batch.documents });
-    stamp.audit(tx, &batch.tenant, "batch.completed", id.to_string(), None, detail).await?;
+    stamp
+        .audit(tx, &batch.tenant, "batch.completed", id.to_string(), None, detail)
+        .await?;
     let kind = EventKind::BatchCompleted { batch: id };
-    let event = Event { id: stamp.ids.make(), tenant: batch.tenant, at: stamp.at, kind };
+    let event = Event {
+        id: stamp.ids.make(),
+        tenant: batch.tenant,
+        at: stamp.at,
+        kind,
+    };
     webhooks::enqueue(tx, stamp.ids, stamp.at, &event).await
 }

@@ -1,13 +1,13 @@
 //! What dispatch reads and writes: whose turn it is, which page, and the order that goes out for it.
 
 use crate::{
-    run::Run as _,
     At, Db, RecordsError, Stamp,
     attempts::tell,
     batches,
     jobs::{self, JobRow},
     on,
     read::{Reading, number},
+    run::Run as _,
 };
 use domain::{
     digest::Sha256,
@@ -26,13 +26,20 @@ const NEXT_PAGE: &str = "SELECT tenant, batch, page FROM jobs WHERE tenant > $1 
 const DUE_OF_PAGE: &str = "SELECT * FROM jobs WHERE page = $1 AND state = 'queued' AND not_before <= $2 \
     ORDER BY question";
 const QUEUED_OF_BATCH: &str = "SELECT * FROM jobs WHERE batch = $1 AND state = 'queued' ORDER BY id";
-const NEXT_ATTEMPT: &str = "UPDATE pages SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts, sha256";
+const NEXT_ATTEMPT: &str =
+    "UPDATE pages SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts, sha256";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
 const QUESTIONS: &str = "SELECT place, text, parameters FROM questions WHERE batch = $1";
 
-pub(crate) const STATEMENTS: &[&str] =
-    &[NEXT_PAGE, DUE_OF_PAGE, QUEUED_OF_BATCH, NEXT_ATTEMPT, INSERT_ATTEMPT, QUESTIONS];
+pub(crate) const STATEMENTS: &[&str] = &[
+    NEXT_PAGE,
+    DUE_OF_PAGE,
+    QUEUED_OF_BATCH,
+    NEXT_ATTEMPT,
+    INSERT_ATTEMPT,
+    QUESTIONS,
+];
 
 /// A page with jobs that are due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +79,17 @@ pub async fn next_page(
 }
 
 async fn first_page(db: &Db, after: &str, now: OffsetDateTime) -> Result<Option<DuePage>, RecordsError> {
-    let row: Option<(String, String, String)> =
-        on!(db, |c| sqlx::query_as(NEXT_PAGE).bind(after).bind(At(now)).fetch_optional(c))?;
-    let Some((tenant, batch, page)) = row else { return Ok(None) };
-    let reading = Reading { table: "jobs", id: &page };
+    let row: Option<(String, String, String)> = on!(db, |c| sqlx::query_as(NEXT_PAGE)
+        .bind(after)
+        .bind(At(now))
+        .fetch_optional(c))?;
+    let Some((tenant, batch, page)) = row else {
+        return Ok(None);
+    };
+    let reading = Reading {
+        table: "jobs",
+        id: &page,
+    };
     Ok(Some(DuePage {
         tenant: reading.parsed(&tenant)?,
         batch: reading.parsed(&batch)?,
@@ -102,8 +116,14 @@ pub async fn claim(
     }
     let (attempt, sha256): (i64, String) =
         on!(tx: &mut tx, |c| sqlx::query_as(NEXT_ATTEMPT).bind(&page_id).fetch_one(c))?;
-    let reading = Reading { table: "pages", id: &page_id };
-    let out = Out { order, attempt: reading.whole(attempt)? };
+    let reading = Reading {
+        table: "pages",
+        id: &page_id,
+    };
+    let out = Out {
+        order,
+        attempt: reading.whole(attempt)?,
+    };
     on!(tx: &mut tx, |c| sqlx::query(INSERT_ATTEMPT)
         .bind(order.to_string())
         .bind(page.tenant.as_str())
@@ -118,15 +138,25 @@ pub async fn claim(
     let mut questions = Vec::with_capacity(due.len());
     for row in due {
         let job = row.read()?;
-        let Ok(state) = job.state.clone().dispatch(out) else { continue };
+        let Ok(state) = job.state.clone().dispatch(out) else {
+            continue;
+        };
         jobs::change(&mut tx, &job, &state, job.tries).await?;
         let place = number(job.question);
         let question = asked.iter().find(|(asked, ..)| *asked == place);
         let (_, text, Json(parameters)) = reading.required(question, "its jobs' questions")?;
-        questions.push(OrderQuestion { job: job.id, text: text.clone(), parameters: parameters.clone() });
+        questions.push(OrderQuestion {
+            job: job.id,
+            text: text.clone(),
+            parameters: parameters.clone(),
+        });
     }
     tx.commit().await?;
-    Ok(Some(ClaimedPage { out, page_sha256: reading.parsed(&sha256)?, questions }))
+    Ok(Some(ClaimedPage {
+        out,
+        page_sha256: reading.parsed(&sha256)?,
+        questions,
+    }))
 }
 
 /// The gate no longer allows a batch: all of its jobs that wait are refused. Gives which.
@@ -145,11 +175,32 @@ pub async fn refuse(
     let mut refused = Vec::with_capacity(rows.len());
     for row in rows {
         let job = row.read()?;
-        let Ok(state) = job.state.clone().refuse(decision, stamp.at) else { continue };
+        let Ok(state) = job.state.clone().refuse(decision, stamp.at) else {
+            continue;
+        };
         jobs::change(&mut tx, &job, &state, job.tries).await?;
         let detail = json!({ "batch": batch, "code": code });
-        stamp.audit(&mut tx, &job.tenant, "job.refused", job.id.to_string(), Some(decision), detail).await?;
-        tell(&mut tx, stamp, &job, EventKind::JobFailed { job: job.id, batch, code: code.to_owned() }).await?;
+        stamp
+            .audit(
+                &mut tx,
+                &job.tenant,
+                "job.refused",
+                job.id.to_string(),
+                Some(decision),
+                detail,
+            )
+            .await?;
+        tell(
+            &mut tx,
+            stamp,
+            &job,
+            EventKind::JobFailed {
+                job: job.id,
+                batch,
+                code: code.to_owned(),
+            },
+        )
+        .await?;
         refused.push(job.id);
     }
     batches::complete_if_done(&mut tx, stamp, batch).await?;

@@ -7,11 +7,11 @@ pub(crate) use intake::insert_pages;
 pub use intake::{NewPage, TakenDocument, fail, put_back, put_back_all, split, take};
 
 use crate::{
-    run::Run as _,
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
     on,
     read::number,
+    run::Run as _,
 };
 use domain::{
     batch::{BatchRefusal, StoredBatch},
@@ -78,7 +78,10 @@ pub async fn add(
     most: u64,
 ) -> Result<Option<Result<Vec<Document>, DocumentRefusal>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = batches::lock(&mut tx, batch).await?.filter(|batch| batch.tenant == *tenant) else {
+    let Some(batch) = batches::lock(&mut tx, batch)
+        .await?
+        .filter(|batch| batch.tenant == *tenant)
+    else {
         return Ok(None);
     };
     if let Err(refusal) = batch.state.takes_documents() {
@@ -127,7 +130,16 @@ pub(crate) async fn insert(
         .bind(settled_at)
         .run(c))?;
     let detail = json!({ "batch": batch.id, "sha256": new.sha256, "bytes": new.bytes });
-    stamp.audit(tx, &batch.tenant, "document.received", id.to_string(), None, detail).await?;
+    stamp
+        .audit(
+            tx,
+            &batch.tenant,
+            "document.received",
+            id.to_string(),
+            None,
+            detail,
+        )
+        .await?;
     Ok(Document {
         id,
         batch: batch.id,

@@ -6,13 +6,13 @@ pub(crate) use row::JobRow;
 pub use row::{Job, JobFault};
 
 use crate::{
-    run::Run as _,
     At, Db, RecordsError, Stamp, Tx,
     answers::{self, Answer},
     attempts,
     batches::{self, Delta, add as add_counts},
     on,
     read::{Reading, number},
+    run::Run as _,
 };
 use domain::{
     batch::{BatchRefusal, StoredBatch},
@@ -39,8 +39,17 @@ const WRITE_STATE: &str = "UPDATE jobs SET state = $2, not_before = $3, order_id
     code = $7, message = $8, decision = $9, faults = $10, losses = $11 WHERE id = $1";
 const OUT_OF_ORDER: &str = "SELECT * FROM jobs WHERE order_id = $1 AND state IN ('dispatched', 'running')";
 
-pub(crate) const STATEMENTS: &[&str] =
-    &[GET, GET_IN_BATCH, BATCH_OF, FAULTS, OF_BATCH, LIST_FAILED, LIST_DEAD, WRITE_STATE, OUT_OF_ORDER];
+pub(crate) const STATEMENTS: &[&str] = &[
+    GET,
+    GET_IN_BATCH,
+    BATCH_OF,
+    FAULTS,
+    OF_BATCH,
+    LIST_FAILED,
+    LIST_DEAD,
+    WRITE_STATE,
+    OUT_OF_ORDER,
+];
 
 /// A job with all that is known of it.
 #[derive(Debug, Clone)]
@@ -71,14 +80,30 @@ pub async fn get(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<Whole
     let Some(row) = row else { return Ok(None) };
     let job = row.read()?;
     let text = id.to_string();
-    let faults =
-        on!(db, |c| sqlx::query_as::<_, (i64, String, String, At)>(FAULTS).bind(&text).fetch_all(c))?;
-    let reading = Reading { table: "job_faults", id: &text };
-    let fault = |(attempt, code, message, at): (i64, String, String, At)| {
-        Ok(JobFault { attempt: reading.whole(attempt)?, code, message, at: at.0 })
+    let faults = on!(db, |c| sqlx::query_as::<_, (i64, String, String, At)>(FAULTS)
+        .bind(&text)
+        .fetch_all(c))?;
+    let reading = Reading {
+        table: "job_faults",
+        id: &text,
     };
-    let faults = faults.into_iter().map(fault).collect::<Result<_, RecordsError>>()?;
-    Ok(Some(WholeJob { job, answer: answers::of_job(db, tenant, id).await?, faults }))
+    let fault = |(attempt, code, message, at): (i64, String, String, At)| {
+        Ok(JobFault {
+            attempt: reading.whole(attempt)?,
+            code,
+            message,
+            at: at.0,
+        })
+    };
+    let faults = faults
+        .into_iter()
+        .map(fault)
+        .collect::<Result<_, RecordsError>>()?;
+    Ok(Some(WholeJob {
+        job,
+        answer: answers::of_job(db, tenant, id).await?,
+        faults,
+    }))
 }
 
 /// Up to `limit` jobs of a batch of `tenant` in order of document, page and question, after the job `after`.
@@ -133,7 +158,9 @@ pub async fn cancel(
     id: JobId,
 ) -> Result<Option<Result<Option<OrderId>, JobRefusal>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some((batch, job)) = lock(&mut tx, tenant, id).await? else { return Ok(None) };
+    let Some((batch, job)) = lock(&mut tx, tenant, id).await? else {
+        return Ok(None);
+    };
     let out = job.state.out();
     let state = match job.state.clone().cancel(stamp.at) {
         Ok(state) => state,
@@ -148,7 +175,16 @@ pub async fn cancel(
         }
         attempts::close(&mut tx, stamp, out.order, "withdrawn").await?;
     }
-    stamp.audit(&mut tx, tenant, "job.cancelled", id.to_string(), None, json!({ "batch": batch.id })).await?;
+    stamp
+        .audit(
+            &mut tx,
+            tenant,
+            "job.cancelled",
+            id.to_string(),
+            None,
+            json!({ "batch": batch.id }),
+        )
+        .await?;
     batches::complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
     Ok(Some(Ok(out.map(|out| out.order))))
@@ -173,7 +209,9 @@ pub async fn requeue(
     id: JobId,
 ) -> Result<Option<Result<(), RequeueRefusal>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some((batch, job)) = lock(&mut tx, tenant, id).await? else { return Ok(None) };
+    let Some((batch, job)) = lock(&mut tx, tenant, id).await? else {
+        return Ok(None);
+    };
     let state = match job.state.clone().requeue(stamp.at) {
         Ok(state) => state,
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
@@ -183,7 +221,16 @@ pub async fn requeue(
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
     }
     change(&mut tx, &job, &state, Tries::default()).await?;
-    stamp.audit(&mut tx, tenant, "job.requeued", id.to_string(), None, json!({ "batch": batch.id })).await?;
+    stamp
+        .audit(
+            &mut tx,
+            tenant,
+            "job.requeued",
+            id.to_string(),
+            None,
+            json!({ "batch": batch.id }),
+        )
+        .await?;
     tx.commit().await?;
     Ok(Some(Ok(())))
 }
@@ -199,8 +246,14 @@ async fn lock(
         .bind(tenant.as_str())
         .fetch_optional(c))?;
     let Some(batch) = batch else { return Ok(None) };
-    let batch = Reading { table: "jobs", id: &text }.parsed(&batch)?;
-    let Some(batch) = batches::lock(tx, batch).await? else { return Ok(None) };
+    let batch = Reading {
+        table: "jobs",
+        id: &text,
+    }
+    .parsed(&batch)?;
+    let Some(batch) = batches::lock(tx, batch).await? else {
+        return Ok(None);
+    };
     Ok(in_batch(tx, batch.id, id).await?.map(|job| (batch, job)))
 }
 
@@ -236,5 +289,10 @@ pub(crate) async fn change(tx: &mut Tx, job: &Job, to: &JobState, tries: Tries) 
         .bind(number(tries.faults))
         .bind(number(tries.losses))
         .run(c))?;
-    add_counts(tx, job.batch, &Delta::default().moved(job.state.phase(), to.phase())).await
+    add_counts(
+        tx,
+        job.batch,
+        &Delta::default().moved(job.state.phase(), to.phase()),
+    )
+    .await
 }

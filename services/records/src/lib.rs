@@ -10,6 +10,9 @@ mod at;
 pub mod attempts;
 pub mod audit;
 pub mod batches;
+pub mod counts;
+#[cfg(test)]
+mod databases;
 mod db;
 pub mod decisions;
 pub mod dispatching;
@@ -23,6 +26,7 @@ pub mod one_call;
 mod read;
 mod run;
 mod stamp;
+mod statements;
 pub mod terms;
 pub mod webhooks;
 
@@ -30,3 +34,4 @@ pub use at::At;
 pub use db::{Db, OpenError, Tx};
 pub use error::RecordsError;
 pub use stamp::Stamp;
+pub use statements::statements;

@@ -118,3 +118,6 @@ impl VariantRow {
         Ok(Variant { name: self.name, file_bytes, memory_bytes, note: self.note })
     }
 }
+
+#[cfg(test)]
+mod tests;

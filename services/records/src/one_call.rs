@@ -24,13 +24,31 @@ pub async fn submit(
 ) -> Result<JobId, RecordsError> {
     let mut tx = db.begin().await?;
     batches::insert(&mut tx, stamp, batch, std::slice::from_ref(question)).await?;
-    batches::write_state(&mut tx, batch.id(), BatchState::Running { submitted_at: stamp.at }).await?;
+    batches::write_state(
+        &mut tx,
+        batch.id(),
+        BatchState::Running {
+            submitted_at: stamp.at,
+        },
+    )
+    .await?;
     let text = batch.id().to_string();
-    let reading = Reading { table: "batches", id: &text };
+    let reading = Reading {
+        table: "batches",
+        id: &text,
+    };
     let stored = reading.required(batches::lock(&mut tx, batch.id()).await?, "to be stored")?;
-    let state = DocumentState::Split { pages: 1, at: stamp.at };
+    let state = DocumentState::Split {
+        pages: 1,
+        at: stamp.at,
+    };
     let document = documents::insert(&mut tx, stamp, &stored, 0, document, state).await?;
-    add_counts(&mut tx, stored.id, &Delta::default().documents(DocumentPhase::Split, 1)).await?;
+    add_counts(
+        &mut tx,
+        stored.id,
+        &Delta::default().documents(DocumentPhase::Split, 1),
+    )
+    .await?;
     let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page]).await?;
     let job = reading.required(jobs.first().copied(), "one job")?;
     tx.commit().await?;

@@ -24,7 +24,11 @@ pub struct Stamp<'a> {
 impl<'a> Stamp<'a> {
     /// The stamp of a loop.
     pub fn of_loop(ids: &'a IdMaker, at: OffsetDateTime) -> Self {
-        Self { ids, at, member: None }
+        Self {
+            ids,
+            at,
+            member: None,
+        }
     }
 
     /// Appends to the audit log within `tx` that `kind` happened to `subject`.

@@ -7,7 +7,7 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod sending;
 
-use crate::{At, RecordsError, Tx, batches, on};
+use crate::{At, RecordsError, Tx, batches, on, run::Run as _};
 use domain::{
     id::{DeliveryId, IdMaker, WebhookEndpointId},
     webhook::{Event, EventTypes},
@@ -23,6 +23,8 @@ const INSERT_DELIVERY: &str = "INSERT INTO deliveries (id, tenant, endpoint, eve
     VALUES ($1, $2, $3, $4, $5, 'pending', $5)";
 
 pub(crate) const STATEMENTS: &[&str] = &[ASKING, INSERT_EVENT, INSERT_DELIVERY];
+pub(crate) const MORE_STATEMENTS: &[&[&str]] =
+    &[deliveries::STATEMENTS, endpoints::STATEMENTS, sending::STATEMENTS];
 
 /// Stores `event` and a delivery of it to every endpoint of its tenant that asked for its type; stores nothing if
 /// none did. To be called within the transaction of what happened, after its changes.
@@ -76,7 +78,7 @@ async fn insert_event(tx: &mut Tx, event: &Event) -> Result<(), RecordsError> {
         .bind(At(event.at))
         .bind(event.kind.path())
         .bind(Json(event.kind.data(batch.as_ref())))
-        .execute(c))?;
+        .run(c))?;
     Ok(())
 }
 
@@ -93,6 +95,6 @@ async fn insert_delivery(
         .bind(endpoint)
         .bind(event.id.to_string())
         .bind(At(now))
-        .execute(c))?;
+        .run(c))?;
     Ok(())
 }

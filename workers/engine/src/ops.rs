@@ -4,11 +4,15 @@
 //! Functions that return `Result<()>` change their first argument in place. Tensors share storage when cloned, so
 //! the caller must own it alone; no argument may alias another.
 
-use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, bail};
+use candle_core::{
+    CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, WithDType, bail,
+};
 use half::{bf16, f16};
 use kernels::attention::{Mask, Rows, Shape, Span, attend};
+use kernels::dense::{Weight, few_rows};
+use kernels::product::product as many_rows;
 use kernels::rope::{Heads, Rotation, rotate};
-use kernels::{activation, dense, norm};
+use kernels::{activation, norm};
 
 /// Weight and bias of a layer norm.
 #[derive(Debug)]
@@ -61,7 +65,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    fn as_slice<T: candle_core::WithDType>(&self) -> Result<&[T]> {
+    fn as_slice<T: WithDType>(&self) -> Result<&[T]> {
         match &*self.storage {
             Storage::Cpu(storage) => Ok(&storage.as_slice::<T>()?[self.start..self.end]),
             _ => bail!("the kernels run on the CPU only"),
@@ -195,30 +199,32 @@ pub fn attention(shape: Shape, queries: &Tensor, context: &[ContextRun], mask: M
     Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
 }
 
-/// `x W^T` for a few rows, by the kernel that widens narrow weights as it reads them.
-pub fn few_rows(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
-    let (rows, width) = x.dims2()?;
-    let outputs = weight.dim(0)?;
-    let mut out = vec![0.0; rows * outputs];
-    let (weights, x) = (Values::of(weight)?, Values::of(x)?);
+/// Up to this many rows a product is bound by reading the weight, so its rows are read in order, once.
+const FEW: usize = 4;
+
+/// `x W^T` for rows `x`, `[rows, inputs]`, and a weight `[outputs, inputs]` in any kept type.
+pub fn product(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
     match weight.dtype() {
-        DType::F32 => dense::few_rows(weights.as_slice::<f32>()?, x.as_slice()?, width, &mut out),
-        DType::BF16 => dense::few_rows(weights.as_slice::<bf16>()?, x.as_slice()?, width, &mut out),
-        DType::F16 => dense::few_rows(weights.as_slice::<f16>()?, x.as_slice()?, width, &mut out),
+        DType::F32 => product_of::<f32>(weight, x),
+        DType::BF16 => product_of::<bf16>(weight, x),
+        DType::F16 => product_of::<f16>(weight, x),
         other => bail!("weights are not kept in {other:?}"),
     }
-    Tensor::from_vec(out, (rows, outputs), &Device::Cpu)
 }
 
-/// A copy in `f32` of weights kept in 16 bits.
-pub fn widen(weight: &Tensor) -> Result<Tensor> {
-    let mut out = vec![0.0; weight.elem_count()];
-    let weights = Values::of(weight)?;
-    match weight.dtype() {
-        DType::F32 => out.copy_from_slice(weights.as_slice::<f32>()?),
-        DType::BF16 => dense::widen(weights.as_slice::<bf16>()?, &mut out),
-        DType::F16 => dense::widen(weights.as_slice::<f16>()?, &mut out),
-        other => bail!("weights are not kept in {other:?}"),
+fn product_of<W: Weight + WithDType>(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let (outputs, width) = weight.dims2()?;
+    let (rows, given) = x.dims2()?;
+    if given != width {
+        bail!("rows of {given} values do not fit a weight of {width} inputs");
     }
-    Tensor::from_vec(out, weight.shape(), &Device::Cpu)
+    let mut out = vec![0.0; rows * outputs];
+    let (weights, x) = (Values::of(weight)?, Values::of(x)?);
+    let (weights, x) = (weights.as_slice::<W>()?, x.as_slice()?);
+    if rows <= FEW {
+        few_rows(weights, x, width, &mut out);
+    } else {
+        many_rows(weights, x, width, &mut out);
+    }
+    Tensor::from_vec(out, (rows, outputs), &Device::Cpu)
 }

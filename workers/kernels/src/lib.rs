@@ -7,6 +7,8 @@
 pub mod activation;
 pub mod attention;
 pub mod dense;
+mod micro;
 pub mod norm;
+pub mod product;
 pub mod rope;
 pub mod simd;

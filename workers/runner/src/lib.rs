@@ -14,10 +14,12 @@ mod fault;
 mod hold;
 mod materialise;
 mod models;
+mod outcome;
 mod parameters;
 mod worker;
 
 #[cfg(test)]
 mod fixtures;
 
-pub use worker::{Outcome, Settings, Worker, WorkerParts};
+pub use outcome::Outcome;
+pub use worker::{Settings, Worker, WorkerParts};

@@ -5,11 +5,12 @@ use crate::{
     fault,
     hold::{Epochs, Hold, Stop, StopReason, report},
     models::Models,
+    outcome::{Outcome, Tally},
 };
 use domain::{
     clock::SharedClock,
     grant::Grant,
-    id::{JobId, OrderId, WorkerId},
+    id::WorkerId,
     order::{Fault, ReportKind, WorkOrder},
 };
 use engine::{Engine, LoadOptions};
@@ -76,105 +77,11 @@ pub struct WorkerParts {
     pub settings: Settings,
 }
 
-/// What became of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// There was no order.
-    Idle,
-    /// Everything about the order was reported.
-    Finished {
-        /// The order.
-        order: OrderId,
-        /// Jobs with an answer.
-        answered: usize,
-        /// Jobs with a fault.
-        failed: usize,
-    },
-    /// The grant did not hold, at first or no longer; the rest of the order's jobs were reported as failed.
-    Refused {
-        /// The order.
-        order: OrderId,
-        /// The grant's code.
-        code: &'static str,
-    },
-    /// The lease ended; another worker has the order.
-    Lost {
-        /// The order.
-        order: OrderId,
-    },
-    /// The hub took the order back.
-    Withdrawn {
-        /// The order.
-        order: OrderId,
-    },
-    /// The worker leaves, and gave the order back.
-    HandedBack {
-        /// The order.
-        order: OrderId,
-    },
-    /// The queue did not answer. An order that was taken comes again when its lease has ended.
-    Unreachable {
-        /// What it said.
-        reason: String,
-    },
-}
-
-impl From<QueueError> for Outcome {
-    fn from(error: QueueError) -> Self {
-        Outcome::Unreachable {
-            reason: error.to_string(),
-        }
-    }
-}
-
 /// See the crate's text.
 pub struct Worker {
     parts: WorkerParts,
     models: Models,
     epochs: Arc<Epochs>,
-}
-
-/// Which jobs of an order have been reported.
-struct Tally {
-    open: Vec<JobId>,
-    answered: usize,
-    failed: usize,
-}
-
-impl Tally {
-    fn of(order: &WorkOrder) -> Self {
-        Self {
-            open: order.questions.iter().map(|question| question.job).collect(),
-            answered: 0,
-            failed: 0,
-        }
-    }
-
-    fn count(&mut self, kind: &ReportKind) {
-        let (outcome, job) = match kind {
-            ReportKind::Answered { job, .. } => ("answered", *job),
-            ReportKind::Failed { job, .. } => ("failed", *job),
-            ReportKind::Started | ReportKind::HandedBack => return,
-        };
-        self.open.retain(|open| *open != job);
-        if outcome == "answered" {
-            self.answered += 1
-        } else {
-            self.failed += 1
-        }
-        metrics::counter!("glmhub_answers_total", "outcome" => outcome).increment(1);
-    }
-
-    /// Reports that fail what is still open.
-    fn failures(&self, fault: &Fault) -> Vec<ReportKind> {
-        self.open
-            .iter()
-            .map(|&job| ReportKind::Failed {
-                job,
-                fault: fault.clone(),
-            })
-            .collect()
-    }
 }
 
 enum Unbelieved {

@@ -81,7 +81,7 @@ fn what_a_license_does_not_permit_cannot_be_accepted() {
 fn an_approved_acceptance_stands_from_the_approval() {
     let later = START + Duration::hours(1);
     let acceptance = requested(declared(&[Purpose::Commercial])).unwrap();
-    let approved = acceptance.approve(judge("zhipu", "wu"), later).unwrap();
+    let approved = acceptance.approve(judge("zhipu", "wu"), later, None).unwrap();
     let judgement = Judgement { by: judge("zhipu", "wu"), at: later };
     assert_eq!(approved.state, State::Active { since: later, approved: Some(judgement) });
 }
@@ -89,17 +89,17 @@ fn an_approved_acceptance_stands_from_the_approval() {
 #[test]
 fn nobody_reviews_an_own_acceptance_but_a_namesake_of_another_tenant_may() {
     let acceptance = requested(declared(&[Purpose::Commercial])).unwrap();
-    assert_eq!(acceptance.clone().approve(judge("acme", "li"), START), Err(NotPossible::Own));
+    assert_eq!(acceptance.clone().approve(judge("acme", "li"), START, None), Err(NotPossible::Own));
     assert_eq!(acceptance.clone().reject(judge("acme", "li"), START, "no".into()), Err(NotPossible::Own));
-    assert!(acceptance.clone().approve(judge("other", "li"), START).is_ok());
-    assert!(acceptance.approve(judge("acme", "wu"), START).is_ok());
+    assert!(acceptance.clone().approve(judge("other", "li"), START, None).is_ok());
+    assert!(acceptance.approve(judge("acme", "wu"), START, None).is_ok());
 }
 
 #[test]
 fn a_verdict_falls_once() {
     let acceptance = requested(declared(&[Purpose::Commercial])).unwrap();
     let rejected = acceptance.reject(judge("zhipu", "wu"), START, "no such number".into()).unwrap();
-    let again = rejected.clone().approve(judge("zhipu", "wu"), START);
+    let again = rejected.clone().approve(judge("zhipu", "wu"), START, None);
     assert_eq!(again, Err(NotPossible::NotUnderReview("rejected")));
     let revoked = rejected.revoke(judge("zhipu", "wu"), START, "x".into());
     assert_eq!(revoked, Err(NotPossible::NotActive("rejected")));
@@ -109,6 +109,9 @@ fn a_verdict_falls_once() {
 fn rejecting_and_revoking_need_a_reason() {
     let waiting = requested(declared(&[Purpose::Commercial])).unwrap();
     assert_eq!(waiting.reject(judge("zhipu", "wu"), START, " ".into()), Err(NotPossible::Reason));
+    let long = "x".repeat(REASON_LIMIT + 1);
+    let waiting = requested(declared(&[Purpose::Commercial])).unwrap();
+    assert_eq!(waiting.approve(judge("zhipu", "wu"), START, Some(&long)), Err(NotPossible::Reason));
     let active = requested(declared(&[Purpose::Evaluation])).unwrap();
     assert_eq!(
         active.clone().revoke(judge("zhipu", "wu"), START, String::new()),

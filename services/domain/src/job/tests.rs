@@ -15,7 +15,10 @@ fn now() -> OffsetDateTime {
 
 fn out() -> Out {
     let ids = IdMaker::new(Arc::new(HandClock::at(now())));
-    Out { order: ids.make(), attempt: 1 }
+    Out {
+        order: ids.make(),
+        attempt: 1,
+    }
 }
 
 fn queued() -> JobState {
@@ -23,7 +26,11 @@ fn queued() -> JobState {
 }
 
 fn fault(may_pass: bool) -> Fault {
-    Fault { code: "engine_failed".into(), message: "no memory".into(), may_pass }
+    Fault {
+        code: "engine_failed".into(),
+        message: "no memory".into(),
+        may_pass,
+    }
 }
 
 #[test]
@@ -31,7 +38,10 @@ fn a_report_of_an_older_attempt_is_fenced() {
     let (old, new) = (out(), out());
     let job = queued().dispatch(new).unwrap();
     assert_eq!(job.clone().answer(old, now()), Err(JobRefusal::Fenced));
-    assert_eq!(job.clone().start(Out { attempt: 2, ..new }), Err(JobRefusal::Fenced));
+    assert_eq!(
+        job.clone().start(Out { attempt: 2, ..new }),
+        Err(JobRefusal::Fenced)
+    );
     assert_eq!(job.answer(new, now()), Ok(JobState::Answered { at: now() }));
 }
 
@@ -40,16 +50,38 @@ fn an_answered_job_is_answered_for_good() {
     let order = out();
     let done = queued().dispatch(order).unwrap().answer(order, now()).unwrap();
     assert_eq!(done.clone().answer(order, now()), Err(JobRefusal::Fenced));
-    assert_eq!(done.clone().cancel(now()), Err(JobRefusal::WrongState(JobPhase::Answered)));
-    assert_eq!(done.requeue(now()), Err(JobRefusal::WrongState(JobPhase::Answered)));
+    assert_eq!(
+        done.clone().cancel(now()),
+        Err(JobRefusal::WrongState(JobPhase::Answered))
+    );
+    assert_eq!(
+        done.requeue(now()),
+        Err(JobRefusal::WrongState(JobPhase::Answered))
+    );
 }
 
 #[test]
 fn a_fault_that_cannot_pass_fails_at_once_under_its_own_code() {
     let order = out();
     let job = queued().dispatch(order).unwrap();
-    let seen = job.fault(order, &fault(false), Tries { faults: 1, losses: 0 }, &RULE, now(), 0.5).unwrap();
-    assert_eq!(seen, JobState::Failed { code: "engine_failed".into(), message: "no memory".into(), at: now() });
+    let seen = job
+        .fault(
+            order,
+            &fault(false),
+            Tries { faults: 1, losses: 0 },
+            &RULE,
+            now(),
+            0.5,
+        )
+        .unwrap();
+    assert_eq!(
+        seen,
+        JobState::Failed {
+            code: "engine_failed".into(),
+            message: "no memory".into(),
+            at: now()
+        }
+    );
 }
 
 #[test]
@@ -57,10 +89,29 @@ fn the_last_allowed_fault_makes_a_dead_letter_and_the_one_before_does_not() {
     let order = out();
     let job = queued().dispatch(order).unwrap();
     let after = |faults| {
-        job.clone().fault(order, &fault(true), Tries { faults, losses: 0 }, &RULE, now(), 1.0).unwrap()
+        job.clone()
+            .fault(
+                order,
+                &fault(true),
+                Tries { faults, losses: 0 },
+                &RULE,
+                now(),
+                1.0,
+            )
+            .unwrap()
     };
-    assert_eq!(after(1), JobState::Queued { not_before: now() + Duration::seconds(2) });
-    assert_eq!(after(2), JobState::Queued { not_before: now() + Duration::seconds(4) });
+    assert_eq!(
+        after(1),
+        JobState::Queued {
+            not_before: now() + Duration::seconds(2)
+        }
+    );
+    assert_eq!(
+        after(2),
+        JobState::Queued {
+            not_before: now() + Duration::seconds(4)
+        }
+    );
     assert!(matches!(after(3), JobState::Failed { code, .. } if code == DEAD_LETTERED));
 }
 
@@ -68,7 +119,11 @@ fn the_last_allowed_fault_makes_a_dead_letter_and_the_one_before_does_not() {
 fn losses_are_counted_apart_from_faults() {
     let order = out();
     let job = queued().dispatch(order).unwrap().start(order).unwrap();
-    let after = |losses| job.clone().lose(order, Tries { faults: 2, losses }, &RULE, now()).unwrap();
+    let after = |losses| {
+        job.clone()
+            .lose(order, Tries { faults: 2, losses }, &RULE, now())
+            .unwrap()
+    };
     assert_eq!(after(1), queued());
     assert!(matches!(after(2), JobState::Failed { code, .. } if code == DEAD_LETTERED));
 }
@@ -76,8 +131,14 @@ fn losses_are_counted_apart_from_faults() {
 #[test]
 fn pauses_double_up_to_the_longest_and_are_spread_over_their_upper_half() {
     let seconds = |tries, random| RULE.pause(tries, random).as_seconds_f64();
-    assert_eq!([seconds(1, 0.0), seconds(1, 1.0), seconds(2, 1.0)], [1.0, 2.0, 4.0]);
-    assert_eq!([seconds(3, 1.0), seconds(4_000_000_000, 1.0), seconds(9, 0.0)], [5.0, 5.0, 2.5]);
+    assert_eq!(
+        [seconds(1, 0.0), seconds(1, 1.0), seconds(2, 1.0)],
+        [1.0, 2.0, 4.0]
+    );
+    assert_eq!(
+        [seconds(3, 1.0), seconds(4_000_000_000, 1.0), seconds(9, 0.0)],
+        [5.0, 5.0, 2.5]
+    );
 }
 
 #[test]
@@ -85,8 +146,14 @@ fn only_waiting_jobs_are_refused_and_only_failed_or_refused_ones_requeued() {
     let order = out();
     let decision = IdMaker::new(Arc::new(HandClock::at(now()))).make();
     let dispatched = queued().dispatch(order).unwrap();
-    assert_eq!(dispatched.clone().refuse(decision, now()), Err(JobRefusal::WrongState(JobPhase::Dispatched)));
-    assert_eq!(dispatched.requeue(now()), Err(JobRefusal::WrongState(JobPhase::Dispatched)));
+    assert_eq!(
+        dispatched.clone().refuse(decision, now()),
+        Err(JobRefusal::WrongState(JobPhase::Dispatched))
+    );
+    assert_eq!(
+        dispatched.requeue(now()),
+        Err(JobRefusal::WrongState(JobPhase::Dispatched))
+    );
     let refused = queued().refuse(decision, now()).unwrap();
     assert_eq!(refused.requeue(now()), Ok(queued()));
 }

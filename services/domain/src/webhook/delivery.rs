@@ -1,5 +1,6 @@
 //! A delivery: one event on its way to one endpoint.
 
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use time::{Duration, OffsetDateTime};
 
@@ -44,7 +45,8 @@ pub enum DeliveryState {
 }
 
 /// The states without their facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeliveryPhase {
     /// See [`DeliveryState::Pending`].
     Pending,

@@ -4,7 +4,6 @@ use crate::misuse::Misuse;
 use figment::{
     Error, Figment, Metadata, Profile, Provider, Source,
     providers::{Format, Toml},
-    util::nest,
     value::{Dict, Map, Value},
 };
 use std::path::Path;
@@ -30,12 +29,25 @@ impl Provider for Named {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        let mut tree = Figment::new();
+        let mut tree = Dict::new();
         for (key, value) in &self.values {
-            let branch = nest(key, value.clone()).into_dict().unwrap_or_default();
-            tree = tree.merge((Profile::Default, branch));
+            plant(&mut tree, key, value.clone());
         }
-        tree.data()
+        Ok(Map::from([(Profile::Default, tree)]))
+    }
+}
+
+/// Puts a value at its dotted key.
+fn plant(tree: &mut Dict, key: &str, value: Value) {
+    let Some((name, below)) = key.split_once('.') else {
+        tree.insert(key.to_owned(), value);
+        return;
+    };
+    let branch = tree
+        .entry(name.to_owned())
+        .or_insert_with(|| Value::from(Dict::new()));
+    if let Value::Dict(_, inner) = branch {
+        plant(inner, below, value);
     }
 }
 
@@ -56,7 +68,9 @@ pub fn all(
     for layer in upper.into_iter().flatten() {
         let unknown = unknown_in(&tree_of(&layer)?, &known, "");
         if let Some(key) = unknown {
-            let source = layer.find_metadata(&key).map_or("the settings".into(), |from| source_of(from, &key));
+            let source = layer
+                .find_metadata(&key)
+                .map_or("the settings".into(), |from| source_of(from, &key));
             return Err(Misuse(format!(
                 "`{key}` in {source} is no setting; `glmhub config show` lists those there are"
             )));
@@ -76,18 +90,28 @@ fn from_environment(environment: Vec<(String, String)>) -> Named {
         let value = text.parse().unwrap_or(Value::from(text));
         Some((key.replace(SEPARATOR, ".").to_ascii_lowercase(), value))
     };
-    Named { name: ENVIRONMENT, values: environment.into_iter().filter_map(setting).collect() }
+    Named {
+        name: ENVIRONMENT,
+        values: environment.into_iter().filter_map(setting).collect(),
+    }
 }
 
 fn from_command_line(overrides: &[(&str, String)]) -> Named {
     let setting = |(key, text): &(&str, String)| (key.to_string(), Value::from(text.clone()));
-    Named { name: COMMAND_LINE, values: overrides.iter().map(setting).collect() }
+    Named {
+        name: COMMAND_LINE,
+        values: overrides.iter().map(setting).collect(),
+    }
 }
 
 /// The first dotted key of `layer` that is not in `known`.
 fn unknown_in(layer: &Dict, known: &Dict, above: &str) -> Option<String> {
     layer.iter().find_map(|(name, value)| {
-        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        let key = if above.is_empty() {
+            name.clone()
+        } else {
+            format!("{above}.{name}")
+        };
         match (value, known.get(name)) {
             (_, None) => Some(key),
             (Value::Dict(_, inner), Some(Value::Dict(_, known))) => unknown_in(inner, known, &key),
@@ -101,7 +125,10 @@ pub fn source_of(from: &Metadata, key: &str) -> String {
     match (&from.source, from.name.as_ref()) {
         (Some(Source::File(file)), _) => file.display().to_string(),
         (_, ENVIRONMENT) => {
-            format!("{ENVIRONMENT} ({PREFIX}{})", key.replace('.', SEPARATOR).to_ascii_uppercase())
+            format!(
+                "{ENVIRONMENT} ({PREFIX}{})",
+                key.replace('.', SEPARATOR).to_ascii_uppercase()
+            )
         }
         (_, COMMAND_LINE) => COMMAND_LINE.to_owned(),
         _ => "the defaults".to_owned(),

@@ -1,7 +1,7 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
 use engine::LoadOptions;
-use hub::work_settings::WorkSettings;
+use hub::{outgoing::OutgoingSettings, webhook_settings::WebhookSettings, work_settings::WorkSettings};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,6 +15,8 @@ pub struct Settings {
     pub queue: QueueSettings,
     pub worker: WorkerSettings,
     pub work: WorkSettings,
+    pub webhooks: WebhookSettings,
+    pub outgoing: OutgoingSettings,
     pub log: LogSettings,
     pub access: AccessSettings,
 }
@@ -90,30 +92,47 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         self.check_least()?;
         self.log.check()?;
+        self.webhooks.check()?;
         self.worker.load_options()?;
-        let Settings { server, worker, access, .. } = self;
-        let orders = [
-            (
-                ("worker.drain_seconds", worker.drain_seconds),
-                ("server.shutdown_seconds", server.shutdown_seconds.saturating_sub(1)),
-                "or work is cut off before it can be handed back",
-            ),
-            (
-                ("access.token_days", access.token_days.into()),
-                ("access.longest_token_days", access.longest_token_days.into()),
-                "or no token can be issued",
-            ),
-        ];
-        for ((low, low_value), (high, high_value), why) in orders {
-            if low_value > high_value {
-                return Err(format!("{low} ({low_value}) is too high for {high}, {why}: lower one or raise the other"));
-            }
-        }
-        Ok(())
+        self.webhooks.check()?;
+        let Settings {
+            server,
+            queue,
+            worker,
+            work,
+            access,
+            ..
+        } = self;
+        below(
+            ("queue.lease_seconds", queue.lease_seconds),
+            ("work.grant_seconds", work.grant_seconds),
+            "or a grant ends while its order is worked on",
+        )?;
+        below(
+            ("worker.drain_seconds", worker.drain_seconds),
+            ("server.shutdown_seconds", server.shutdown_seconds),
+            "or work is cut off before it can be handed back",
+        )?;
+        not_above(
+            ("work.most_orders", work.most_orders),
+            ("queue.most_orders", queue.most_orders as u64),
+            "or orders are sent out that the queue cannot take",
+        )?;
+        not_above(
+            ("access.token_days", access.token_days.into()),
+            ("access.longest_token_days", access.longest_token_days.into()),
+            "or no token can be issued",
+        )
     }
 
     fn check_least(&self) -> Result<(), String> {
-        let Settings { records, queue, worker, access, .. } = self;
+        let Settings {
+            records,
+            queue,
+            worker,
+            access,
+            ..
+        } = self;
         let least = [
             ("records.connections", u64::from(records.connections), 1),
             ("queue.lease_seconds", queue.lease_seconds, SHORTEST_LEASE),
@@ -126,6 +145,32 @@ impl Settings {
             None => Ok(()),
         }
     }
+}
+
+/// A setting's name and value.
+type Named = (&'static str, u64);
+
+fn below(low: Named, high: Named, why: &str) -> Result<(), String> {
+    if low.1 < high.1 {
+        Ok(())
+    } else {
+        Err(misfit(low, "below", high, why))
+    }
+}
+
+fn not_above(low: Named, high: Named, why: &str) -> Result<(), String> {
+    if low.1 <= high.1 {
+        Ok(())
+    } else {
+        Err(misfit(low, "at most", high, why))
+    }
+}
+
+fn misfit(low: Named, relation: &str, high: Named, why: &str) -> String {
+    format!(
+        "{} ({}) must be {relation} {} ({}), {why}",
+        low.0, low.1, high.0, high.1
+    )
 }
 
 impl LogSettings {
@@ -146,7 +191,10 @@ impl QueueSettings {
 impl WorkerSettings {
     /// How the engine loads models.
     pub fn load_options(&self) -> Result<LoadOptions, String> {
-        let dtype = self.weights.parse().map_err(|error| format!("worker.weights: {error}"))?;
+        let dtype = self
+            .weights
+            .parse()
+            .map_err(|error| format!("worker.weights: {error}"))?;
         Ok(LoadOptions { dtype })
     }
 

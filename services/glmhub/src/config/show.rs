@@ -47,7 +47,11 @@ pub fn run(args: ShowArgs) -> anyhow::Result<()> {
         writeln!(stdout)?;
         return Ok(());
     }
-    let width = shown.iter().map(|setting| setting.key.len() + setting.value.to_string().len()).max().unwrap_or(0);
+    let width = shown
+        .iter()
+        .map(|setting| setting.key.len() + setting.value.to_string().len())
+        .max()
+        .unwrap_or(0);
     for Shown { key, value, source } in &shown {
         let value = value.to_string();
         let space = " ".repeat(width - key.len() - value.len());
@@ -65,7 +69,11 @@ impl Loaded {
         let shown = |(key, value): (String, &Value)| {
             let from = self.layers.find_metadata(&key);
             let source = from.map_or("the defaults".into(), |from| layers::source_of(from, &key));
-            Ok(Shown { value: redacted(&key, serde_json::to_value(value)?), source, key })
+            Ok(Shown {
+                value: redacted(&key, serde_json::to_value(value)?),
+                source,
+                key,
+            })
         };
         leaves.into_iter().map(shown).collect()
     }
@@ -73,7 +81,11 @@ impl Loaded {
 
 fn collect_leaves<'a>(tree: &'a Dict, above: &str, leaves: &mut Vec<(String, &'a Value)>) {
     for (name, value) in tree {
-        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        let key = if above.is_empty() {
+            name.clone()
+        } else {
+            format!("{above}.{name}")
+        };
         match value {
             Value::Dict(_, inner) => collect_leaves(inner, &key, leaves),
             leaf => leaves.push((key, leaf)),
@@ -84,10 +96,18 @@ fn collect_leaves<'a>(tree: &'a Dict, above: &str, leaves: &mut Vec<(String, &'a
 /// The value, unless its name or form says that it is secret: better one too many than one too few.
 fn redacted(key: &str, value: serde_json::Value) -> serde_json::Value {
     let name = key.rsplit('.').next().unwrap_or(key);
-    let secret_name = ["secret", "password", "private"].iter().any(|word| name.contains(word));
+    let secret_name = ["secret", "password", "private"]
+        .iter()
+        .any(|word| name.contains(word));
     // A URL such as postgres://name:password@host carries its password with it.
-    let secret_form = value.as_str().is_some_and(|text| text.contains("://") && text.contains('@'));
-    if secret_name || secret_form { REDACTED.into() } else { value }
+    let secret_form = value
+        .as_str()
+        .is_some_and(|text| text.contains("://") && text.contains('@'));
+    if secret_name || secret_form {
+        REDACTED.into()
+    } else {
+        value
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +116,11 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        for (key, value) in [("a.secret", "x"), ("a.admin_password", "x"), ("a.url", "postgres://me:pw@db/hub")] {
+        for (key, value) in [
+            ("a.secret", "x"),
+            ("a.admin_password", "x"),
+            ("a.url", "postgres://me:pw@db/hub"),
+        ] {
             assert_eq!(redacted(key, value.into()), REDACTED, "{key}");
         }
         assert_eq!(redacted("server.listen", "127.0.0.1:1".into()), "127.0.0.1:1");

@@ -4,8 +4,13 @@ use super::*;
 use std::{fs, path::Path};
 
 fn load_from(file: Option<&Path>, environment: &[(&str, &str)]) -> Result<Loaded, String> {
-    let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    layers::all(file, environment, &[]).and_then(read).map_err(|misuse| misuse.to_string())
+    let environment = environment
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
+    layers::all(file, environment, &[])
+        .and_then(read)
+        .map_err(|misuse| misuse.to_string())
 }
 
 fn load_text(text: &str) -> Result<Loaded, String> {
@@ -16,7 +21,13 @@ fn load_text(text: &str) -> Result<Loaded, String> {
 }
 
 fn source_of(loaded: &Loaded, key: &str) -> String {
-    loaded.shown().unwrap().into_iter().find(|setting| setting.key == key).unwrap().source
+    loaded
+        .shown()
+        .unwrap()
+        .into_iter()
+        .find(|setting| setting.key == key)
+        .unwrap()
+        .source
 }
 
 fn refusal(loaded: Result<Loaded, String>) -> String {
@@ -27,7 +38,13 @@ fn refusal(loaded: Result<Loaded, String>) -> String {
 fn the_defaults_are_complete_and_fit_together() {
     let loaded = load_from(None, &[]).unwrap();
     assert!(loaded.settings.server.listen.ip().is_loopback());
-    assert!(loaded.shown().unwrap().iter().all(|setting| setting.source == "the defaults"));
+    assert!(
+        loaded
+            .shown()
+            .unwrap()
+            .iter()
+            .all(|setting| setting.source == "the defaults")
+    );
 }
 
 #[test]
@@ -38,7 +55,10 @@ fn a_file_goes_over_the_defaults_and_the_environment_over_the_file() {
     let loaded = load_from(Some(&file), &[("GLMHUB_SERVER__LISTEN", "127.0.0.1:2")]).unwrap();
     assert_eq!(loaded.settings.server.listen.port(), 2);
     assert_eq!(loaded.settings.server.threads, 3);
-    assert_eq!(source_of(&loaded, "server.listen"), "the environment (GLMHUB_SERVER__LISTEN)");
+    assert_eq!(
+        source_of(&loaded, "server.listen"),
+        "the environment (GLMHUB_SERVER__LISTEN)"
+    );
     assert_eq!(source_of(&loaded, "server.threads"), file.display().to_string());
     assert_eq!(source_of(&loaded, "log.filter"), "the defaults");
 }
@@ -62,22 +82,37 @@ fn several_variables_of_one_section_are_all_taken() {
 #[test]
 fn an_unknown_setting_is_refused_with_its_name_and_place() {
     let error = refusal(load_text("[server]\nlisten_on = \"127.0.0.1:1\"\n"));
-    assert!(error.contains("`server.listen_on`") && error.contains("config.toml"), "{error}");
+    assert!(
+        error.contains("`server.listen_on`") && error.contains("config.toml"),
+        "{error}"
+    );
     let error = refusal(load_text("[sever]\nlisten = \"127.0.0.1:1\"\n"));
     assert!(error.contains("`sever`"), "{error}");
     let error = refusal(load_from(None, &[("GLMHUB_QUEUE__LEASE", "1")]));
-    assert!(error.contains("`queue.lease`") && error.contains("GLMHUB_QUEUE__LEASE"), "{error}");
+    assert!(
+        error.contains("`queue.lease`") && error.contains("GLMHUB_QUEUE__LEASE"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_variable_without_a_section_is_no_setting() {
-    assert!(load_from(None, &[("GLMHUB_DATA", "/x"), ("GLMHUB_TOKEN", "t"), ("PATH", "/bin")]).is_ok());
+    assert!(
+        load_from(
+            None,
+            &[("GLMHUB_DATA", "/x"), ("GLMHUB_TOKEN", "t"), ("PATH", "/bin")]
+        )
+        .is_ok()
+    );
 }
 
 #[test]
 fn a_value_of_the_wrong_kind_is_refused_with_its_name_and_place() {
     let error = refusal(load_text("[server]\nthreads = \"many\"\n"));
-    assert!(error.contains("`server.threads`") && error.contains("config.toml"), "{error}");
+    assert!(
+        error.contains("`server.threads`") && error.contains("config.toml"),
+        "{error}"
+    );
     let error = refusal(load_text("[server]\nlisten = \"here\"\n"));
     assert!(error.contains("`server.listen`"), "{error}");
     let error = refusal(load_text("[server\n"));
@@ -91,6 +126,8 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[worker]\ndrain_seconds = 20", "worker.drain_seconds"),
         ("[worker]\nweights = \"f8\"", "worker.weights"),
         ("[queue]\nlease_seconds = 2", "queue.lease_seconds"),
+        ("[queue]\nmost_orders = 1", "work.most_orders"),
+        ("[work]\ngrant_seconds = 60", "work.grant_seconds"),
         ("[queue]\nmost_orders = 0", "queue.most_orders"),
         ("[access]\ntoken_days = 400", "access.token_days"),
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),

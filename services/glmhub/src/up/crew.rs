@@ -1,13 +1,15 @@
 //! The loops and workers beside the HTTP server, each begun again if it should ever die.
 
 use super::pieces::Pieces;
+use hub::api::health;
 use hub::loops::{
     collect::{Collect, CollectParts},
+    deliver::{Deliver, DeliverParts},
     dispatch::{Dispatch, DispatchParts},
     intake::{Intake, IntakeParts},
     sweep::{Sweep, SweepParts},
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,18 +28,31 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// Takes back what an earlier process left in the middle, then starts everybody.
-    pub async fn start(pieces: &Pieces) -> anyhow::Result<Self> {
+    /// Takes back what an earlier process left in the middle, then starts everybody. `address` is where the hub
+    /// answers.
+    pub async fn start(pieces: &Pieces, address: SocketAddr) -> anyhow::Result<Self> {
         let (intake, sweep) = (intake_parts(pieces), sweep_parts(pieces));
+        let (dispatch, deliver) = (dispatch_parts(pieces), deliver_parts(pieces, address));
         Intake::new(intake.clone()).at_start().await?;
         Sweep::new(sweep.clone()).at_start().await?;
+        Deliver::new(deliver.clone()).at_start().await?;
         let (mut work, work_ends) = (JoinSet::new(), CancellationToken::new());
-        let (mut collect, collect_ends) = (JoinSet::new(), CancellationToken::new());
-        let dispatch = dispatch_parts(pieces);
-        let collect_parts = collect_parts(pieces);
-        keep_up(&mut work, "intake", &work_ends, move |ends| Intake::new(intake.clone()).run(ends));
-        keep_up(&mut work, "dispatch", &work_ends, move |ends| Dispatch::new(dispatch.clone()).run(ends));
-        keep_up(&mut work, "sweep", &work_ends, move |ends| Sweep::new(sweep.clone()).run(ends));
+        keep_up(&mut work, "intake", &work_ends, move |ends| {
+            Intake::new(intake.clone()).run(ends)
+        });
+        keep_up(&mut work, "dispatch", &work_ends, move |ends| {
+            Dispatch::new(dispatch.clone()).run(ends)
+        });
+        keep_up(&mut work, "sweep", &work_ends, move |ends| {
+            Sweep::new(sweep.clone()).run(ends)
+        });
+        keep_up(&mut work, "deliver", &work_ends, move |ends| {
+            Deliver::new(deliver.clone()).run(ends)
+        });
+        let metrics = pieces.metrics.clone();
+        keep_up(&mut work, "upkeep", &work_ends, move |ends| {
+            health::upkeep(metrics.clone(), ends)
+        });
         for _ in 0..pieces.settings.worker.count {
             let worker = Arc::new(pieces.worker()?);
             keep_up(&mut work, "worker", &work_ends, move |ends| {
@@ -45,9 +60,19 @@ impl Crew {
                 async move { worker.run(ends).await }
             });
         }
+        let (mut collect, collect_ends) = (JoinSet::new(), CancellationToken::new());
+        let collect_parts = collect_parts(pieces);
         let parts = collect_parts.clone();
-        keep_up(&mut collect, "collect", &collect_ends, move |ends| Collect::new(parts.clone()).run(ends));
-        Ok(Self { work, work_ends, collect, collect_ends, collect_parts })
+        keep_up(&mut collect, "collect", &collect_ends, move |ends| {
+            Collect::new(parts.clone()).run(ends)
+        });
+        Ok(Self {
+            work,
+            work_ends,
+            collect,
+            collect_ends,
+            collect_parts,
+        })
     }
 
     /// Ends everybody: each finishes the step that it is at, workers within their time for it.
@@ -82,7 +107,8 @@ fn keep_up<F>(
             // A panic's message has been printed; what it was about may hold what logs must not, so only that it was.
             tracing::error!(name, panicked = ended.is_err(), "a loop died and is begun again");
             metrics::counter!("glmhub_loops_died_total", "loop" => name).increment(1);
-            ends.run_until_cancelled(tokio::time::sleep(PAUSE_AFTER_DEATH)).await;
+            ends.run_until_cancelled(tokio::time::sleep(PAUSE_AFTER_DEATH))
+                .await;
         }
     });
 }
@@ -107,6 +133,19 @@ fn dispatch_parts(pieces: &Pieces) -> DispatchParts {
         ids: pieces.ids.clone(),
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
+        signals: pieces.signals.clone(),
+    }
+}
+
+fn deliver_parts(pieces: &Pieces, address: SocketAddr) -> DeliverParts {
+    DeliverParts {
+        db: pieces.db.clone(),
+        outgoing: pieces.outgoing.clone(),
+        base_url: pieces.webhooks.base_url(address),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        randomness: pieces.randomness.clone(),
+        settings: pieces.webhooks.clone(),
         signals: pieces.signals.clone(),
     }
 }
@@ -141,7 +180,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_dies_is_begun_again_and_ends_when_told() {
-        let (begun, up_again, ends) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()), CancellationToken::new());
+        let (begun, up_again, ends) = (
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(Notify::new()),
+            CancellationToken::new(),
+        );
         let mut set = JoinSet::new();
         let (count, told) = (begun.clone(), up_again.clone());
         keep_up(&mut set, "test", &ends, move |ends| {

@@ -6,6 +6,7 @@ use domain::{
     clock::SharedClock,
     id::{IdMaker, WorkerId},
     license::Licenses,
+    model::Seed,
 };
 use exchange::{
     blobs::{Blobs, local::LocalBlobs},
@@ -15,17 +16,37 @@ use exchange::{
     },
     signing::SigningKey,
 };
-use hub::{signals::Signals, splitting::Splitting, work_settings::WorkSettings};
+use hub::{
+    outgoing::{Outgoing, OutgoingSettings},
+    randomness::Randomness,
+    signals::Signals,
+    splitting::Splitting,
+    webhook_settings::WebhookSettings,
+    work_settings::WorkSettings,
+};
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::Limits;
-use records::{Db, epochs};
+use records::{Db, epochs, models};
 use runner::{Worker, WorkerParts};
-use std::{env, path::PathBuf, sync::Arc};
+use std::{
+    env,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// The networks of the machine itself.
+const LOOPBACK: [(IpAddr, u8); 2] = [
+    (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+    (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+];
 
 /// See the module's text.
 pub struct Pieces {
     pub settings: Settings,
     pub work: Arc<WorkSettings>,
+    pub webhooks: Arc<WebhookSettings>,
     pub db: Db,
     pub blobs: Arc<dyn Blobs>,
     pub queue: Arc<dyn Queue>,
@@ -35,6 +56,8 @@ pub struct Pieces {
     pub licenses: Arc<Licenses>,
     pub signals: Arc<Signals>,
     pub splitting: Arc<Splitting>,
+    pub outgoing: Outgoing,
+    pub randomness: Randomness,
     pub metrics: PrometheusHandle,
     page_limits: Limits,
     models_dir: PathBuf,
@@ -51,6 +74,7 @@ impl Pieces {
         let ids = IdMaker::new(clock.clone());
         let licenses = Arc::new(Licenses::shipped()?);
         let db = folder.records(&settings).await?;
+        models::seed(&db, &Seed::shipped()?, clock.now()).await?;
         let blobs_folder = folder.resolve(&settings.blobs.folder);
         let blobs = LocalBlobs::open(&blobs_folder);
         let blobs: Arc<dyn Blobs> =
@@ -67,6 +91,7 @@ impl Pieces {
             page_limits,
             models_dir: folder.resolve(&settings.worker.models_folder),
             work,
+            webhooks: Arc::new(settings.webhooks.clone()),
             db,
             blobs,
             queue,
@@ -76,6 +101,8 @@ impl Pieces {
             licenses,
             signals: Arc::default(),
             splitting: Arc::new(splitting),
+            outgoing: Outgoing::new(&reachable(&settings)).context("the client for webhooks")?,
+            randomness: Randomness::default(),
             metrics,
             settings,
         })
@@ -93,7 +120,11 @@ impl Pieces {
             clock: self.clock.clone(),
             models_dir: self.models_dir.clone(),
             limits: self.page_limits,
-            settings: runner::Settings { drain: settings.drain(), load, ..runner::Settings::default() },
+            settings: runner::Settings {
+                drain: settings.drain(),
+                load,
+                ..runner::Settings::default()
+            },
         }))
     }
 }
@@ -102,10 +133,25 @@ impl Pieces {
 async fn open_queue(settings: &Settings, clock: SharedClock, db: &Db) -> anyhow::Result<Arc<dyn Queue>> {
     let queue = EmbeddedQueue::new(
         clock,
-        EmbeddedSettings { lease: settings.queue.lease(), most_orders: settings.queue.most_orders },
+        EmbeddedSettings {
+            lease: settings.queue.lease(),
+            most_orders: settings.queue.most_orders,
+        },
     );
     for (tenant, epoch) in epochs::all(db).await? {
         queue.announce_epoch(&tenant, epoch).await?;
     }
     Ok(Arc::new(queue))
+}
+
+/// What webhooks may reach. Who can call a hub that listens on a loopback address is on this machine already, so its
+/// webhooks may go to this machine as well.
+fn reachable(settings: &Settings) -> OutgoingSettings {
+    let mut outgoing = settings.outgoing.clone();
+    if settings.server.listen.ip().is_loopback() {
+        outgoing
+            .allowed_networks
+            .extend(LOOPBACK.map(|(address, prefix)| IpNet::new_assert(address, prefix)));
+    }
+    outgoing
 }

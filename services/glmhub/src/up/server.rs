@@ -16,7 +16,10 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let settings = &pieces.settings.server;
     let provide = provide(pieces);
     let factory = move || {
-        App::new().configure(provide.clone()).configure(app::configure).wrap(from_fn(request_log::around))
+        App::new()
+            .configure(provide.clone())
+            .configure(app::configure)
+            .wrap(from_fn(request_log::around))
     };
     let threads = match settings.threads {
         0 => thread::available_parallelism().map_or(1, usize::from),
@@ -29,7 +32,10 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
         .shutdown_timeout(settings.shutdown_seconds)
         .bind(settings.listen)
         .with_context(|| {
-            format!("{} cannot be listened on: free it, or give --listen another address", settings.listen)
+            format!(
+                "{} cannot be listened on: free it, or give --listen another address",
+                settings.listen
+            )
         })?;
     let addresses = server.addrs();
     Ok((server.run(), addresses))
@@ -37,13 +43,27 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
 
 /// Hands every piece that a handler may name to the application.
 fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
-    let door = Data::new(Door { keys: pieces.key.public(), clock: pieces.clock.clone() });
+    let door = Data::new(Door {
+        keys: pieces.key.public(),
+        clock: pieces.clock.clone(),
+    });
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());
     let (blobs, queue) = (Data::from(pieces.blobs.clone()), Data::from(pieces.queue.clone()));
-    let (key, licenses) = (Data::from(pieces.key.clone()), Data::from(pieces.licenses.clone()));
-    let (work, signals) = (Data::from(pieces.work.clone()), Data::from(pieces.signals.clone()));
+    let (key, licenses) = (
+        Data::from(pieces.key.clone()),
+        Data::from(pieces.licenses.clone()),
+    );
+    let (work, signals) = (
+        Data::from(pieces.work.clone()),
+        Data::from(pieces.signals.clone()),
+    );
     let splitting = Data::from(pieces.splitting.clone());
+    let (webhooks, outgoing) = (
+        Data::from(pieces.webhooks.clone()),
+        Data::new(pieces.outgoing.clone()),
+    );
+    let randomness = Data::new(pieces.randomness.clone());
     let metrics = Data::new(pieces.metrics.clone());
     move |config| {
         config
@@ -58,6 +78,9 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(work.clone())
             .app_data(signals.clone())
             .app_data(splitting.clone())
-            .app_data(metrics.clone());
+            .app_data(metrics.clone())
+            .app_data(webhooks.clone())
+            .app_data(outgoing.clone())
+            .app_data(randomness.clone());
     }
 }

@@ -13,7 +13,12 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("records", &["domain"]),
     ("exchange", &["domain"]),
     ("hub", &["domain", "records", "exchange", "pages"]),
-    ("glmhub", &["domain", "records", "exchange", "hub", "pages", "engine", "runner"]),
+    (
+        "glmhub",
+        &[
+            "domain", "records", "exchange", "hub", "pages", "engine", "runner",
+        ],
+    ),
     ("kernels", &[]),
     ("pages", &[]),
     ("engine", &["kernels", "pages"]),
@@ -35,7 +40,14 @@ const RESERVED: [(&str, &[&str]); 10] = [
 ];
 
 /// What would bring a runtime, a clock or a disk into the rules.
-const NOT_IN_DOMAIN: [&str; 6] = ["tokio", "futures-util", "reqwest", "async-trait", "tracing", "tempfile"];
+const NOT_IN_DOMAIN: [&str; 6] = [
+    "tokio",
+    "futures-util",
+    "reqwest",
+    "async-trait",
+    "tracing",
+    "tempfile",
+];
 
 /// Files that are longer than 400 lines, each with the reason.
 const LONG_FILES: [(&str, &str); 0] = [];
@@ -58,12 +70,26 @@ fn listed() -> Listed {
         .current_dir(tree::root())
         .output()
         .unwrap();
-    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    assert!(
+        metadata.status.success(),
+        "{}",
+        String::from_utf8_lossy(&metadata.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
     let packages = metadata["packages"].as_array().unwrap().iter();
     packages
-        .map(|package| (name(package), package["dependencies"].as_array().unwrap().iter().map(name).collect()))
+        .map(|package| {
+            (
+                name(package),
+                package["dependencies"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(name)
+                    .collect(),
+            )
+        })
         .collect()
 }
 
@@ -93,14 +119,20 @@ fn reserved_crates_are_listed_only_where_they_belong() {
 fn the_rules_have_no_input_no_output_and_no_clock() {
     let listed = listed();
     for unwanted in NOT_IN_DOMAIN {
-        assert!(!listed["domain"].contains(unwanted), "domain must not list {unwanted}");
+        assert!(
+            !listed["domain"].contains(unwanted),
+            "domain must not list {unwanted}"
+        );
     }
 }
 
 /// All Rust files of ours with their texts.
 fn sources() -> Vec<(String, String)> {
     let files = tree::files("services").into_iter().chain(tree::files("workers"));
-    files.filter(|path| path.ends_with(".rs")).map(|path| (path.clone(), tree::text(&path))).collect()
+    files
+        .filter(|path| path.ends_with(".rs"))
+        .map(|path| (path.clone(), tree::text(&path)))
+        .collect()
 }
 
 #[test]
@@ -109,8 +141,14 @@ fn no_file_is_longer_than_400_lines_without_a_reason() {
     for (path, text) in sources() {
         let lines = text.lines().count();
         let reason = excused.remove(path.as_str());
-        assert!(lines <= 400 || reason.is_some(), "{path} has {lines} lines: split it");
-        assert!(lines > 400 || reason.is_none(), "{path} has {lines} lines and needs no excuse any more");
+        assert!(
+            lines <= 400 || reason.is_some(),
+            "{path} has {lines} lines: split it"
+        );
+        assert!(
+            lines > 400 || reason.is_none(),
+            "{path} has {lines} lines and needs no excuse any more"
+        );
     }
     assert!(excused.is_empty(), "excused and not there: {excused:?}");
 }
@@ -134,14 +172,28 @@ fn words(name: &str) -> Vec<String> {
 fn files_and_types_are_named_by_the_glossary() {
     for (path, text) in sources() {
         for word in path.split('/').flat_map(words) {
-            assert!(!NEVER.contains(&word.as_str()), "{path}: {word} names nothing here");
+            assert!(
+                !NEVER.contains(&word.as_str()),
+                "{path}: {word} names nothing here"
+            );
         }
         for line in text.lines() {
-            let line = line.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) ");
-            let declared = ["struct ", "enum ", "trait ", "mod "].iter().find_map(|start| line.strip_prefix(start));
-            let name = declared.unwrap_or_default().split(|c: char| !c.is_alphanumeric() && c != '_').next();
+            let line = line
+                .trim_start()
+                .trim_start_matches("pub ")
+                .trim_start_matches("pub(crate) ");
+            let declared = ["struct ", "enum ", "trait ", "mod "]
+                .iter()
+                .find_map(|start| line.strip_prefix(start));
+            let name = declared
+                .unwrap_or_default()
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next();
             for word in words(name.unwrap_or_default()) {
-                assert!(!NEVER.contains(&word.as_str()), "{path}: {line}: {word} names nothing here");
+                assert!(
+                    !NEVER.contains(&word.as_str()),
+                    "{path}: {line}: {word} names nothing here"
+                );
             }
         }
     }
@@ -159,7 +211,9 @@ fn no_test_is_left_out() {
 fn both_databases_have_the_same_migrations() {
     let names = |folder: &str| -> Vec<String> {
         let files = tree::files(&format!("migrations/{folder}")).into_iter();
-        files.map(|path| path.rsplit('/').next().unwrap().to_owned()).collect()
+        files
+            .map(|path| path.rsplit('/').next().unwrap().to_owned())
+            .collect()
     };
     assert!(!names("sqlite").is_empty());
     assert_eq!(names("postgres"), names("sqlite"));
@@ -185,9 +239,15 @@ fn the_api_speaks_the_words_of_the_glossary() {
 fn collect_properties(value: &Value, names: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
-            let properties = members.get("properties").and_then(Value::as_object).into_iter().flatten();
+            let properties = members
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten();
             names.extend(properties.map(|(name, _)| name.clone()));
-            members.values().for_each(|member| collect_properties(member, names));
+            members
+                .values()
+                .for_each(|member| collect_properties(member, names));
         }
         Value::Array(values) => values.iter().for_each(|value| collect_properties(value, names)),
         _ => {}
@@ -196,15 +256,32 @@ fn collect_properties(value: &Value, names: &mut Vec<String>) {
 
 #[test]
 fn every_path_that_a_document_names_is_there() {
-    let roots = ["services/", "workers/", "migrations/", "policies/", "scripts/", "docs/", "models/", ".ci/"];
-    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(str::to_owned).into_iter();
-    for document in documents.chain(tree::files("docs")).filter(|path| path.ends_with(".md")) {
+    let roots = [
+        "services/",
+        "workers/",
+        "migrations/",
+        "policies/",
+        "scripts/",
+        "docs/",
+        "models/",
+        ".ci/",
+    ];
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
+        .map(str::to_owned)
+        .into_iter();
+    for document in documents
+        .chain(tree::files("docs"))
+        .filter(|path| path.ends_with(".md"))
+    {
         let text = tree::text(&document);
         for quoted in text.split('`').skip(1).step_by(2) {
             let path = quoted.split_whitespace().next().unwrap_or_default();
             let is_pattern = path.contains(['<', '*', '{', '…']);
             if roots.iter().any(|root| path.starts_with(root)) && !is_pattern {
-                assert!(tree::root().join(path).exists(), "{document} names `{path}`, which is not there");
+                assert!(
+                    tree::root().join(path).exists(),
+                    "{document} names `{path}`, which is not there"
+                );
             }
         }
     }
@@ -214,9 +291,15 @@ fn every_path_that_a_document_names_is_there() {
 fn the_architecture_names_every_crate() {
     let text = tree::text("ARCHITECTURE.md");
     for folder in ["services", "workers"] {
-        for manifest in tree::files(folder).iter().filter(|path| path.ends_with("Cargo.toml")) {
+        for manifest in tree::files(folder)
+            .iter()
+            .filter(|path| path.ends_with("Cargo.toml"))
+        {
             let folder = manifest.trim_end_matches("/Cargo.toml");
-            assert!(text.contains(&format!("`{folder}`")), "ARCHITECTURE.md does not tell what {folder} is");
+            assert!(
+                text.contains(&format!("`{folder}`")),
+                "ARCHITECTURE.md does not tell what {folder} is"
+            );
         }
     }
 }

@@ -28,7 +28,16 @@ fn data() -> TempDir {
 }
 
 fn issue(data: &Path, more: &[&str]) -> crate::process::Ended {
-    let arguments = ["token", "issue", "--tenant", "acme", "--member", "li", "--role", "submitter"];
+    let arguments = [
+        "token",
+        "issue",
+        "--tenant",
+        "acme",
+        "--member",
+        "li",
+        "--role",
+        "submitter",
+    ];
     perform_in(data, &[&arguments[..], more].concat(), &[])
 }
 
@@ -37,20 +46,35 @@ fn every_command_has_help_with_an_example() {
     for command in COMMANDS {
         let help = perform(&[command, &["--help"]].concat()).well();
         let example = format!("\n  glmhub {}", command.join(" "));
-        assert!(help.contains("Examples:") && help.contains(example.trim_end()), "{command:?}: {help}");
+        assert!(
+            help.contains("Examples:") && help.contains(example.trim_end()),
+            "{command:?}: {help}"
+        );
     }
 }
 
 #[test]
 fn the_version_is_that_of_the_package() {
-    assert_eq!(perform(&["--version"]).well(), format!("glmhub {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        perform(&["--version"]).well(),
+        format!("glmhub {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
 fn a_command_that_does_not_exist_has_exit_code_2() {
-    for arguments in [&["serve"][..], &["token"], &["config"], &["up", "--listen", "here"], &[]] {
+    for arguments in [
+        &["serve"][..],
+        &["token"],
+        &["config"],
+        &["up", "--listen", "here"],
+        &[],
+    ] {
         let complaint = perform(arguments).badly(2);
-        assert!(complaint.contains("Usage:") || complaint.contains("--help"), "{arguments:?}: {complaint}");
+        assert!(
+            complaint.contains("Usage:") || complaint.contains("--help"),
+            "{arguments:?}: {complaint}"
+        );
     }
 }
 
@@ -60,13 +84,22 @@ fn a_token_stands_alone_on_stdout() {
     let token = issue(data.path(), &[]).well();
     let parts: Vec<&str> = token.trim_end_matches('\n').split('.').collect();
     assert_eq!(parts.len(), 3, "{token}");
-    assert!(parts.iter().all(|part| !part.is_empty() && !part.contains(char::is_whitespace)), "{token}");
+    assert!(
+        parts
+            .iter()
+            .all(|part| !part.is_empty() && !part.contains(char::is_whitespace)),
+        "{token}"
+    );
 }
 
 #[test]
 fn a_token_as_json_says_what_it_holds() {
     let data = data();
-    let printed = issue(data.path(), &["--role", "signatory", "--expires-in", "12h", "--json"]).well();
+    let printed = issue(
+        data.path(),
+        &["--role", "signatory", "--expires-in", "12h", "--json"],
+    )
+    .well();
     let object: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(object["tenant"], "acme");
     assert_eq!(object["member"], "li");
@@ -86,7 +119,17 @@ fn a_token_that_makes_no_sense_is_refused_with_what_to_do() {
         let complaint = issue(data.path(), &more).badly(2);
         assert!(complaint.contains(hint), "{more:?}: {complaint}");
     }
-    let complaint = perform(&["token", "issue", "--tenant", "a/b", "--member", "li", "--role", "submitter"]).badly(2);
+    let complaint = perform(&[
+        "token",
+        "issue",
+        "--tenant",
+        "a/b",
+        "--member",
+        "li",
+        "--role",
+        "submitter",
+    ])
+    .badly(2);
     assert!(complaint.contains("a tenant's name has"), "{complaint}");
 }
 
@@ -121,14 +164,26 @@ fn the_settings_are_shown_with_where_they_come_from() {
     fs::write(data.path().join("config.toml"), "[server]\nthreads = 3\n").unwrap();
     let settings = [("GLMHUB_LOG__FORMAT", "json")];
     let printed = perform_in(data.path(), &["config", "show"], &settings).well();
-    let line = |key: &str| printed.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
+    let line = |key: &str| {
+        printed
+            .lines()
+            .find(|line| line.starts_with(key))
+            .unwrap_or_default()
+            .to_owned()
+    };
     assert!(line("server.threads = 3 ").contains("config.toml"), "{printed}");
-    assert!(line("log.format = \"json\"").contains("GLMHUB_LOG__FORMAT"), "{printed}");
+    assert!(
+        line("log.format = \"json\"").contains("GLMHUB_LOG__FORMAT"),
+        "{printed}"
+    );
     assert!(line("server.listen = ").contains("the defaults"), "{printed}");
     let object = perform_in(data.path(), &["config", "show", "--json"], &settings).well();
     let object: Value = serde_json::from_str(&object).unwrap();
     assert_eq!(object["server.threads"]["value"], 3);
-    assert_eq!(object["log.format"]["source"], "the environment (GLMHUB_LOG__FORMAT)");
+    assert_eq!(
+        object["log.format"]["source"],
+        "the environment (GLMHUB_LOG__FORMAT)"
+    );
 }
 
 #[test]
@@ -139,7 +194,10 @@ fn a_setting_that_does_not_exist_is_refused_by_every_command_that_reads_settings
     for command in [&["up"][..], &["migrate"], &["config", "show"]] {
         let complaint = perform_in(data.path(), command, &[]).badly(2);
         assert!(complaint.contains("`server.port`"), "{command:?}: {complaint}");
-        assert!(complaint.contains(file.to_str().unwrap()), "{command:?}: {complaint}");
+        assert!(
+            complaint.contains(file.to_str().unwrap()),
+            "{command:?}: {complaint}"
+        );
     }
 }
 
@@ -154,7 +212,10 @@ fn a_file_of_settings_that_is_not_there_is_refused() {
 fn a_second_hub_on_the_same_folder_is_refused() {
     let hub = Hub::start();
     let complaint = perform_in(&hub.data(), &["up", "--listen", "127.0.0.1:0"], &[]).badly(2);
-    assert!(complaint.contains("another `glmhub up` serves") && complaint.contains("--data"), "{complaint}");
+    assert!(
+        complaint.contains("another `glmhub up` serves") && complaint.contains("--data"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -163,13 +224,19 @@ fn an_address_in_use_is_a_fault_that_says_what_to_do() {
     let address = hub.url().strip_prefix("http://").unwrap();
     let data = data();
     let complaint = perform_in(data.path(), &["up", "--listen", address], &[]).badly(1);
-    assert!(complaint.contains(address) && complaint.contains("--listen"), "{complaint}");
+    assert!(
+        complaint.contains(address) && complaint.contains("--listen"),
+        "{complaint}"
+    );
 }
 
 #[test]
 fn a_worker_of_its_own_is_refused_with_what_to_use() {
     let complaint = perform(&["worker"]).badly(2);
-    assert!(complaint.contains("Redis") && complaint.contains("glmhub up"), "{complaint}");
+    assert!(
+        complaint.contains("Redis") && complaint.contains("glmhub up"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -185,7 +252,11 @@ fn migrating_twice_is_once() {
 #[test]
 fn the_folder_can_be_named_by_the_environment() {
     let data = data();
-    let output = glmhub().arg("migrate").env("GLMHUB_DATA", data.path()).output().unwrap();
+    let output = glmhub()
+        .arg("migrate")
+        .env("GLMHUB_DATA", data.path())
+        .output()
+        .unwrap();
     assert!(output.status.success());
     assert!(data.path().join("hub.db").is_file());
 }
@@ -195,12 +266,18 @@ fn the_log_is_json_when_nobody_watches_and_holds_no_token() {
     let hub = Hub::start();
     let token = hub.token("acme", &["submitter"]);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        crate::client::Client::new(hub.url(), Some(token.clone())).get("/v1/batches").await.expect(200);
+        crate::client::Client::new(hub.url(), Some(token.clone()))
+            .get("/v1/batches")
+            .await
+            .expect(200);
     });
     let log = hub.log();
     assert!(log.lines().count() > 0);
     for line in log.lines() {
-        assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"].is_string()), "{line}");
+        assert!(
+            serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"].is_string()),
+            "{line}"
+        );
     }
     assert!(log.contains("/v1/batches") && !log.contains(&token), "{log}");
 }

@@ -28,8 +28,16 @@ pub struct Answer {
 impl Client {
     /// A client of the hub at `url`.
     pub fn new(url: &str, token: Option<String>) -> Self {
-        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();
-        Self { url: url.to_owned(), token, http }
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()
+            .unwrap();
+        Self {
+            url: url.to_owned(),
+            token,
+            http,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -53,10 +61,24 @@ impl Client {
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Answer {
         let answer = self.send_unjudged(method, path, fill).await;
-        let Answer { status, headers, body, request } = &answer;
-        let seen = Seen { method, path, status: *status, headers, body };
+        let Answer {
+            status,
+            headers,
+            body,
+            request,
+        } = &answer;
+        let seen = Seen {
+            method,
+            path,
+            status: *status,
+            headers,
+            body,
+        };
         if let Err(fault) = CONTRACT.judge(&seen) {
-            panic!("{request} → {status} is not as openapi.yaml says: {fault}\n{}", answer.text());
+            panic!(
+                "{request} → {status} is not as openapi.yaml says: {fault}\n{}",
+                answer.text()
+            );
         }
         answer
     }
@@ -68,17 +90,25 @@ impl Client {
         path: &str,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Answer {
-        let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), self.url.clone() + path);
+        let mut request = self.http.request(
+            Method::from_bytes(method.as_bytes()).unwrap(),
+            self.url.clone() + path,
+        );
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
         let request_line = format!("{method} {path}");
         let response = fill(request).send().await;
         let response = response.unwrap_or_else(|error| panic!("{request_line}: {error:?}"));
-        let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let text =
+            |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Answer {
             status: response.status().as_u16(),
-            headers: response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            headers: response
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.to_string(), text(value)))
+                .collect(),
             request: request_line,
             body: response.bytes().await.unwrap().to_vec(),
         }
@@ -112,7 +142,10 @@ impl Answer {
 
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut found = self
+            .headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.as_str())
     }
 }

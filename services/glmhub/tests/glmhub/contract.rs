@@ -63,9 +63,13 @@ impl Contract {
     /// What is wrong with a response, if anything is.
     pub fn judge(&self, seen: &Seen<'_>) -> Result<(), String> {
         let path = seen.path.split('?').next().unwrap_or_default();
-        let operation = self.operation(seen.method, path).ok_or("no such operation is documented")?;
+        let operation = self
+            .operation(seen.method, path)
+            .ok_or("no such operation is documented")?;
         let responses = &operation["responses"];
-        let response = responses.get(seen.status.to_string()).or_else(|| responses.get("default"));
+        let response = responses
+            .get(seen.status.to_string())
+            .or_else(|| responses.get("default"));
         let response = self.resolve(response.ok_or("the operation documents no such status")?);
         self.judge_headers(response, seen)?;
         self.judge_body(response, seen)
@@ -104,7 +108,9 @@ impl Contract {
     fn judge_body(&self, response: &Value, seen: &Seen<'_>) -> Result<(), String> {
         let none = Map::new();
         let contents = response["content"].as_object().unwrap_or(&none);
-        let media_type = seen.header("content-type").map(|value| value.split(';').next().unwrap_or(value).trim());
+        let media_type = seen
+            .header("content-type")
+            .map(|value| value.split(';').next().unwrap_or(value).trim());
         let Some(media_type) = media_type else {
             return match (contents.is_empty(), seen.body.is_empty()) {
                 (true, true) => Ok(()),
@@ -112,7 +118,11 @@ impl Contract {
                 (false, true) => Err("a body is documented and there is none".into()),
             };
         };
-        let whole_family = media_type.split('/').next().map(|family| format!("{family}/*")).unwrap_or_default();
+        let whole_family = media_type
+            .split('/')
+            .next()
+            .map(|family| format!("{family}/*"))
+            .unwrap_or_default();
         let candidates = [media_type, &whole_family, "*/*"];
         let content = candidates.iter().find_map(|name| contents.get(*name));
         let content = content.ok_or_else(|| format!("the content type {media_type} is not documented"))?;
@@ -120,9 +130,14 @@ impl Contract {
             return Ok(());
         }
         let schema = content.get("schema").ok_or("the body has no schema")?;
-        let body = serde_json::from_slice(seen.body).map_err(|error| format!("the body is no JSON: {error}"))?;
+        let body =
+            serde_json::from_slice(seen.body).map_err(|error| format!("the body is no JSON: {error}"))?;
         let faults: Vec<String> = self.validator(schema).iter_errors(&body).map(describe).collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults.join("\n"))
+        }
     }
 
     /// A validator for a schema of the document, with the document's components in reach.
@@ -144,7 +159,10 @@ fn describe(error: jsonschema::ValidationError<'_>) -> String {
 
 impl Seen<'_> {
     fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut found = self
+            .headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.as_str())
     }
 }
@@ -188,15 +206,29 @@ components:
     fn judge(path: &str, status: u16, media_type: Option<&str>, body: &str) -> Result<(), String> {
         let mut headers = vec![("x-kept".to_owned(), "yes".to_owned())];
         headers.extend(media_type.map(|value| ("content-type".to_owned(), value.to_owned())));
-        let seen = Seen { method: "GET", path, status, headers: &headers, body: body.as_bytes() };
+        let seen = Seen {
+            method: "GET",
+            path,
+            status,
+            headers: &headers,
+            body: body.as_bytes(),
+        };
         Contract::read(YAML).judge(&seen)
     }
 
     #[test]
     fn a_response_as_documented_passes() {
         let thing = r#"{"id":"a","made_at":"2026-01-02T03:04:05Z"}"#;
-        assert_eq!(judge("/v1/things/a?x=1", 200, Some("application/json"), thing), Ok(()));
-        let gone = judge("/v1/things/a", 404, Some("application/problem+json"), r#"{"code":"gone"}"#);
+        assert_eq!(
+            judge("/v1/things/a?x=1", 200, Some("application/json"), thing),
+            Ok(())
+        );
+        let gone = judge(
+            "/v1/things/a",
+            404,
+            Some("application/problem+json"),
+            r#"{"code":"gone"}"#,
+        );
         assert_eq!(gone, Ok(()));
         assert_eq!(judge("/v1/things/latest", 204, None, ""), Ok(()));
     }
@@ -214,9 +246,21 @@ components:
             (path, 200, None, "", "a body is documented"),
             (path, 200, json, "{", "no JSON"),
             (path, 200, json, r#"{"id":"a"}"#, "made_at"),
-            (path, 200, json, r#"{"id":1,"made_at":"2026-01-02T03:04:05Z"}"#, "/id"),
+            (
+                path,
+                200,
+                json,
+                r#"{"id":1,"made_at":"2026-01-02T03:04:05Z"}"#,
+                "/id",
+            ),
             (path, 200, json, r#"{"id":"a","made_at":"yesterday"}"#, "/made_at"),
-            (path, 200, json, r#"{"id":"a","made_at":"2026-01-02T03:04:05Z","more":1}"#, "more"),
+            (
+                path,
+                200,
+                json,
+                r#"{"id":"a","made_at":"2026-01-02T03:04:05Z","more":1}"#,
+                "more",
+            ),
             (path, 404, Some("application/problem+json"), "{}", "code"),
         ] {
             let found = judge(path, status, media_type, body).unwrap_err();
@@ -227,7 +271,13 @@ components:
     #[test]
     fn a_required_header_that_is_missing_is_found() {
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
-        let seen = Seen { method: "GET", path: "/v1/things/a", status: 200, headers: &headers, body: b"{}" };
+        let seen = Seen {
+            method: "GET",
+            path: "/v1/things/a",
+            status: 200,
+            headers: &headers,
+            body: b"{}",
+        };
         assert!(Contract::read(YAML).judge(&seen).unwrap_err().contains("x-kept"));
     }
 }

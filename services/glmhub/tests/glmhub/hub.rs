@@ -19,7 +19,10 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Settings that keep tests short; everything else is as shipped.
-const QUICK: [(&str, &str); 2] = [("GLMHUB_WORK__IDLE_MILLISECONDS", "50"), ("GLMHUB_LOG__FILTER", "info,hub=debug")];
+const QUICK: [(&str, &str); 2] = [
+    ("GLMHUB_WORK__IDLE_MILLISECONDS", "50"),
+    ("GLMHUB_LOG__FILTER", "info,hub=debug"),
+];
 
 /// A hub. It is killed when it is dropped; if a test fails, the end of its log is shown.
 pub struct Hub {
@@ -37,9 +40,17 @@ impl Hub {
 
     /// A fresh hub with some settings, named as environment variables.
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
-        let settings = QUICK.iter().chain(settings).map(|(name, value)| (name.to_string(), value.to_string()));
+        let settings = QUICK
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| (name.to_string(), value.to_string()));
         let folder = tempfile::tempdir().unwrap();
-        let mut hub = Self { folder, settings: settings.collect(), child: None, url: String::new() };
+        let mut hub = Self {
+            folder,
+            settings: settings.collect(),
+            child: None,
+            url: String::new(),
+        };
         hub.begin();
         hub
     }
@@ -62,11 +73,24 @@ impl Hub {
     /// Starts it on its folder, after [`Hub::kill9`] or [`Hub::end`].
     pub fn begin(&mut self) {
         assert!(self.child.is_none(), "the hub is up");
-        let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .unwrap();
         let mut command = glmhub();
-        command.arg("up").arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0"]);
+        command
+            .arg("up")
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", "127.0.0.1:0"]);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         let line = first_line(&mut child);
         self.child = Some(child);
         let line = line.unwrap_or_else(|| panic!("the hub was not ready in time"));
@@ -107,7 +131,13 @@ impl Hub {
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.as_ref().expect("the hub is not up").id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// An access token from `glmhub token issue`.
@@ -130,7 +160,12 @@ impl Hub {
     /// Imports a folder of weights with `glmhub model import`, beside the running hub.
     pub fn import(&self, model: &str, from: &Path) -> String {
         let from = from.to_str().unwrap();
-        perform_in(&self.data(), &["model", "import", "--model", model, "--from", from], &[]).well()
+        perform_in(
+            &self.data(),
+            &["model", "import", "--model", model, "--from", from],
+            &[],
+        )
+        .well()
     }
 
     fn log_file(&self) -> PathBuf {
@@ -147,7 +182,10 @@ impl Drop for Hub {
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            eprintln!("--- the end of the hub's log\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+            eprintln!(
+                "--- the end of the hub's log\n{}",
+                lines[lines.len().saturating_sub(60)..].join("\n")
+            );
         }
     }
 }
@@ -202,7 +240,10 @@ mod tests {
         let client = Client::new(hub.url(), Some(token));
         client.get("/v1/batches").await.expect(200);
         hub.restart();
-        Client::new(hub.url(), None).get("/v1/batches").await.refused(401, "token_missing");
+        Client::new(hub.url(), None)
+            .get("/v1/batches")
+            .await
+            .refused(401, "token_missing");
     }
 
     #[tokio::test]

@@ -6,11 +6,15 @@
 
 mod architecture;
 mod ask;
+mod bad_input;
 mod cli;
 mod client;
 mod contract;
+mod crash;
 mod hub;
+mod jobs;
 mod openapi;
 mod process;
 mod splitting;
 mod tree;
+mod webhooks;

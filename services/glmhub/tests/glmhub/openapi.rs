@@ -11,13 +11,25 @@ fn is_open(operation: &Value) -> bool {
 
 /// A template as a path that some thing might have.
 fn sample(template: &str) -> String {
-    let segment = |part: &str| if part.starts_with('{') { "none".to_owned() } else { part.to_owned() };
+    let segment = |part: &str| {
+        if part.starts_with('{') {
+            "none".to_owned()
+        } else {
+            part.to_owned()
+        }
+    };
     template.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 /// A template with its parameters' names left out.
 fn shape(template: &str) -> String {
-    let segment = |part: &str| if part.starts_with('{') { "{}".to_owned() } else { part.to_owned() };
+    let segment = |part: &str| {
+        if part.starts_with('{') {
+            "{}".to_owned()
+        } else {
+            part.to_owned()
+        }
+    };
     template.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
@@ -27,9 +39,15 @@ async fn every_documented_operation_exists_and_asks_for_a_token() {
     let stranger = hub.stranger();
     for (template, method, operation) in CONTRACT.operations() {
         let path = sample(template);
-        let answer = stranger.send(&method.to_uppercase(), &path, |request| request).await;
+        let answer = stranger
+            .send(&method.to_uppercase(), &path, |request| request)
+            .await;
         if is_open(operation) {
-            assert!(answer.status < 400 || answer.status == 503, "{method} {template}: {}", answer.text());
+            assert!(
+                answer.status < 400 || answer.status == 503,
+                "{method} {template}: {}",
+                answer.text()
+            );
         } else {
             answer.refused(401, "token_missing");
         }
@@ -39,9 +57,20 @@ async fn every_documented_operation_exists_and_asks_for_a_token() {
 #[tokio::test]
 async fn what_is_not_documented_is_not_found() {
     let hub = Hub::start();
-    for path in ["/", "/v1", "/v1/nothing", "/v1/batches/none/nothing/more", "/v2/batches", "//v1/batches"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/nothing",
+        "/v1/batches/none/nothing/more",
+        "/v2/batches",
+        "//v1/batches",
+    ] {
         let answer = hub.stranger().send_unjudged("GET", path, |request| request).await;
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{path}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json"),
+            "{path}"
+        );
         answer.refused(404, "not_found");
     }
 }
@@ -58,7 +87,10 @@ fn every_route_of_the_hub_is_documented() {
         for (path, methods) in routes_in(&tree::text(&file)) {
             for method in methods {
                 let route = (shape(&path), method);
-                assert!(documented.contains(&route), "{file}: {route:?} is not in openapi.yaml");
+                assert!(
+                    documented.contains(&route),
+                    "{file}: {route:?} is not in openapi.yaml"
+                );
                 routes += 1;
             }
         }
@@ -74,7 +106,10 @@ fn routes_in(source: &str) -> Vec<(String, Vec<String>)> {
         for piece in source.split(start).skip(1) {
             let (path, rest) = piece.split_once('"').unwrap_or((piece, ""));
             let rest = rest.split(';').next().unwrap_or_default();
-            let end = ["route(\"/", "resource(\"/"].iter().filter_map(|next| rest.find(next)).min();
+            let end = ["route(\"/", "resource(\"/"]
+                .iter()
+                .filter_map(|next| rest.find(next))
+                .min();
             let methods = rest[..end.unwrap_or(rest.len())]
                 .split("web::")
                 .skip(1)
@@ -100,26 +135,47 @@ fn the_document_holds_together() {
     let document = CONTRACT.document();
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
-    let tags: Vec<&Value> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    let tags: Vec<&Value> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| &tag["name"])
+        .collect();
     for (template, method, operation) in CONTRACT.operations() {
         let place = format!("{method} {template}");
         assert!(operation["summary"].is_string(), "{place} has no summary");
-        assert!(tags.contains(&&operation["tags"][0]), "{place} has no tag of the list");
+        assert!(
+            tags.contains(&&operation["tags"][0]),
+            "{place} has no tag of the list"
+        );
         let responses = operation["responses"].as_object().unwrap();
-        assert!(is_open(operation) || responses.contains_key("401"), "{place} does not tell of 401");
+        assert!(
+            is_open(operation) || responses.contains_key("401"),
+            "{place} does not tell of 401"
+        );
         for (status, response) in responses {
             let response = CONTRACT.resolve(response);
-            assert!(response["description"].is_string(), "{place} {status} has no description");
+            assert!(
+                response["description"].is_string(),
+                "{place} {status} has no description"
+            );
             for (media_type, content) in response["content"].as_object().into_iter().flatten() {
-                assert!(content["schema"].is_object(), "{place} {status} {media_type} has no schema");
+                assert!(
+                    content["schema"].is_object(),
+                    "{place} {status} {media_type} has no schema"
+                );
             }
         }
     }
     every_reference_resolves(document);
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         let _compiles = CONTRACT.validator(schema);
-        let closed = schema["additionalProperties"].is_boolean() || schema["unevaluatedProperties"].is_boolean();
-        assert!(schema["type"] != "object" || closed || schema["additionalProperties"].is_object(), "{name} is open");
+        let closed =
+            schema["additionalProperties"].is_boolean() || schema["unevaluatedProperties"].is_boolean();
+        assert!(
+            schema["type"] != "object" || closed || schema["additionalProperties"].is_object(),
+            "{name} is open"
+        );
     }
 }
 

@@ -28,13 +28,21 @@ pub fn perform(arguments: &[&str]) -> Ended {
 /// As [`perform`], with a data folder and some settings from the environment.
 pub fn perform_in(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
     let mut command = glmhub();
-    command.args(arguments).arg("--data").arg(data).envs(settings.iter().copied());
+    command
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .envs(settings.iter().copied());
     ended(command.output().unwrap())
 }
 
 fn ended(output: Output) -> Ended {
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Ended {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 impl Ended {

@@ -7,7 +7,10 @@ use std::{
 
 /// The root of the tree.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// The text of a file, by its path from the root.
@@ -25,8 +28,10 @@ pub fn files(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     collect(&root().join(folder), &mut found);
     let root = root();
-    let mut paths: Vec<String> =
-        found.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect();
+    let mut paths: Vec<String> = found
+        .iter()
+        .map(|path| path.strip_prefix(&root).unwrap().display().to_string())
+        .collect();
     paths.sort();
     paths
 }

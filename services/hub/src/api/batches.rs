@@ -56,7 +56,10 @@ struct NewQuestion {
     parameters: Parameters,
 }
 
-#[expect(clippy::too_many_arguments, reason = "a handler names each piece that it uses")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
 async fn open(
     caller: Authenticated,
     body: Json<NewBatch>,
@@ -68,17 +71,29 @@ async fn open(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     let new = body.into_inner();
-    let given = new.questions.into_iter().map(|question| (question.text, question.parameters)).collect();
+    let given = new
+        .questions
+        .into_iter()
+        .map(|question| (question.text, question.parameters))
+        .collect();
     let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
     check_metadata(&new.metadata, &settings)?;
     let now = clock.now();
     let allowed = gate::ask(&db, &licenses, &ids, now, caller, &new.model, new.purpose).await?;
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now);
-    let stamp = Stamp { ids: &ids, at: now, member: Some(&caller.member) };
+    let stamp = Stamp {
+        ids: &ids,
+        at: now,
+        member: Some(&caller.member),
+    };
     batches::open(&db, stamp, &batch, &questions).await?;
-    let stored = batches::get(&db, &caller.tenant, batch.id()).await?.ok_or_else(no_batch)?;
+    let stored = batches::get(&db, &caller.tenant, batch.id())
+        .await?
+        .ok_or_else(no_batch)?;
     let location = (LOCATION, format!("/v1/batches/{}", batch.id()));
-    Ok(HttpResponse::Created().insert_header(location).json(BatchView::with_questions(stored, &questions)))
+    Ok(HttpResponse::Created()
+        .insert_header(location)
+        .json(BatchView::with_questions(stored, &questions)))
 }
 
 async fn list(
@@ -90,7 +105,9 @@ async fn list(
     let (after, limit) = query.into_inner().checked()?;
     let batches = batches::list(&db, &caller.tenant, after, limit).await?;
     let views = batches.into_iter().map(BatchView::of).collect();
-    Ok(ok(Listed::new(views, limit, |batch: &BatchView| batch.id.to_string())))
+    Ok(ok(Listed::new(views, limit, |batch: &BatchView| {
+        batch.id.to_string()
+    })))
 }
 
 async fn get(caller: Authenticated, path: Path<BatchId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
@@ -107,7 +124,11 @@ async fn submit(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
     let submitted = batches::submit(&db, stamp, &caller.tenant, *path).await?;
     submitted.ok_or_else(no_batch)?.map_err(refused)?;
     signals.intake.notify_one();
@@ -123,7 +144,11 @@ async fn cancel(
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
     let cancelled = batches::cancel(&db, stamp, &caller.tenant, *path).await?;
     let cancelled = cancelled.ok_or_else(no_batch)?.map_err(refused)?;
     withdraw(queue.get_ref(), &cancelled.withdrawn).await;
@@ -143,8 +168,13 @@ pub(super) async fn withdraw(queue: &dyn Queue, orders: &[OrderId]) {
 async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, Problem> {
     let batch = batches::get(db, tenant, id).await?.ok_or_else(no_batch)?;
     let questions = batches::questions(db, tenant, id).await?;
-    let views = questions.into_iter().map(|(text, parameters)| QuestionView { text, parameters });
-    Ok(BatchView { questions: Some(views.collect()), ..BatchView::of(batch) })
+    let views = questions
+        .into_iter()
+        .map(|(text, parameters)| QuestionView { text, parameters });
+    Ok(BatchView {
+        questions: Some(views.collect()),
+        ..BatchView::of(batch)
+    })
 }
 
 /// The 404 for a batch that the tenant does not have.
@@ -167,15 +197,22 @@ pub(super) fn bad_questions(bad: &BadQuestions) -> Problem {
     let problem = Problem::bad_request("question_invalid", bad.to_string());
     match bad {
         BadQuestions::Number { .. } => problem.with("field", "questions"),
-        BadQuestions::Field { place, field, .. } => problem.with("field", format!("questions[{place}].{field}")),
+        BadQuestions::Field { place, field, .. } => {
+            problem.with("field", format!("questions[{place}].{field}"))
+        }
     }
 }
 
 fn check_metadata(metadata: &Metadata, settings: &WorkSettings) -> Result<(), Problem> {
     let (most, characters) = (settings.most_metadata_entries, settings.most_metadata_characters);
     let long = |text: &String| text.chars().count() > characters || text.contains('\0');
-    if metadata.len() > most || metadata.iter().any(|(key, value)| key.is_empty() || long(key) || long(value)) {
-        let detail = format!("metadata has at most {most} entries, keys and values at most {characters} characters");
+    if metadata.len() > most
+        || metadata
+            .iter()
+            .any(|(key, value)| key.is_empty() || long(key) || long(value))
+    {
+        let detail =
+            format!("metadata has at most {most} entries, keys and values at most {characters} characters");
         return Err(Problem::bad_request("metadata_invalid", detail).with("field", "metadata"));
     }
     Ok(())
@@ -241,9 +278,15 @@ impl BatchView {
             duties: batch.license.duties,
             questions: None,
             metadata: batch.metadata,
-            documents: Counted { total: batch.documents.total(), counts: batch.documents },
+            documents: Counted {
+                total: batch.documents.total(),
+                counts: batch.documents,
+            },
             pages: batch.pages,
-            jobs: Counted { total: batch.jobs.total(), counts: batch.jobs },
+            jobs: Counted {
+                total: batch.jobs.total(),
+                counts: batch.jobs,
+            },
             opened_at: batch.opened_at,
             submitted_at,
             completed_at,
@@ -256,6 +299,9 @@ impl BatchView {
             text: question.text().to_owned(),
             parameters: question.parameters().clone(),
         };
-        Self { questions: Some(questions.iter().map(view).collect()), ..Self::of(batch) }
+        Self {
+            questions: Some(questions.iter().map(view).collect()),
+            ..Self::of(batch)
+        }
     }
 }

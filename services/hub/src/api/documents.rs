@@ -45,7 +45,10 @@ struct Named {
     name: Option<String>,
 }
 
-#[expect(clippy::too_many_arguments, reason = "a handler names each piece that it uses")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
 async fn upload(
     caller: Authenticated,
     path: Path<BatchId>,
@@ -60,7 +63,9 @@ async fn upload(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     // Before the body is read: a batch that takes nothing costs nobody an upload.
-    let batch = batches::get(&db, &caller.tenant, *path).await?.ok_or_else(no_batch)?;
+    let batch = batches::get(&db, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_batch)?;
     batch.state.takes_documents().map_err(refused)?;
     let new = match media_type(&request).as_str() {
         "multipart/form-data" => parts(blobs.get_ref(), &settings, Parts::of(&request, payload)).await?,
@@ -69,7 +74,11 @@ async fn upload(
             vec![body(blobs.get_ref(), &settings, &request, payload, media_type, name).await?]
         }
     };
-    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
     let added = documents::add(&db, stamp, &caller.tenant, *path, &new, settings.most_documents).await?;
     let added = added.ok_or_else(no_batch)?.map_err(not_taken)?;
     let views: Vec<DocumentView> = added.into_iter().map(DocumentView::of).collect();
@@ -88,12 +97,20 @@ async fn body(
     if !settings.takes(media_type) {
         return Err(uploads::wrong_type(media_type, &settings.media_types));
     }
-    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let declared = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|bytes| bytes > settings.most_document_bytes) {
         return Err(uploads::too_large(settings.most_document_bytes));
     }
     let stored = uploads::store(blobs, settings.most_document_bytes, payload).await?;
-    Ok(NewDocument { name, media_type: media_type.to_owned(), sha256: stored.sha256, bytes: stored.bytes })
+    Ok(NewDocument {
+        name,
+        media_type: media_type.to_owned(),
+        sha256: stored.sha256,
+        bytes: stored.bytes,
+    })
 }
 
 async fn parts(
@@ -104,7 +121,10 @@ async fn parts(
     let mut documents = Vec::new();
     while let Some(part) = parts.next().await? {
         if part.name() != "document" {
-            let detail = format!("there is no part `{}` here; name every file `document`", part.name());
+            let detail = format!(
+                "there is no part `{}` here; name every file `document`",
+                part.name()
+            );
             return Err(Problem::bad_request("part_unknown", detail));
         }
         let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
@@ -112,24 +132,36 @@ async fn parts(
             return Err(uploads::wrong_type(&media_type, &settings.media_types));
         }
         let stored = uploads::store(blobs, settings.most_document_bytes, part.into_stream()).await?;
-        documents.push(NewDocument { name, media_type, sha256: stored.sha256, bytes: stored.bytes });
+        documents.push(NewDocument {
+            name,
+            media_type,
+            sha256: stored.sha256,
+            bytes: stored.bytes,
+        });
     }
     if documents.is_empty() {
-        return Err(Problem::bad_request("part_missing", "send at least one part named `document`"));
+        return Err(Problem::bad_request(
+            "part_missing",
+            "send at least one part named `document`",
+        ));
     }
     Ok(documents)
 }
 
 fn disposition_name(request: &HttpRequest) -> Option<String> {
     let header = request.headers().get(CONTENT_DISPOSITION)?;
-    ContentDisposition::from_raw(header).ok()?.get_filename().map(str::to_owned)
+    ContentDisposition::from_raw(header)
+        .ok()?
+        .get_filename()
+        .map(str::to_owned)
 }
 
 fn not_taken(refusal: DocumentRefusal) -> Problem {
     match refusal {
         DocumentRefusal::Batch(refusal) => refused(refusal),
         DocumentRefusal::TooMany { most } => {
-            Problem::conflict("too_many_documents", format!("{refusal}; open another batch")).with("limit", most)
+            Problem::conflict("too_many_documents", format!("{refusal}; open another batch"))
+                .with("limit", most)
         }
     }
 }
@@ -142,10 +174,14 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadBatch)?;
     let (after, limit) = query.into_inner().checked()?;
-    batches::get(&db, &caller.tenant, *path).await?.ok_or_else(no_batch)?;
+    batches::get(&db, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_batch)?;
     let documents = documents::list(&db, &caller.tenant, *path, after, limit).await?;
     let views = documents.into_iter().map(DocumentView::of).collect();
-    Ok(ok(Listed::new(views, limit, |document: &DocumentView| document.id.to_string())))
+    Ok(ok(Listed::new(views, limit, |document: &DocumentView| {
+        document.id.to_string()
+    })))
 }
 
 /// A document in JSON.
@@ -177,9 +213,13 @@ impl DocumentView {
     fn of(document: Document) -> Self {
         let state = document.state.phase();
         let (pages, fault, settled_at) = match document.state {
-            DocumentState::Received | DocumentState::Waiting | DocumentState::Splitting { .. } => (None, None, None),
+            DocumentState::Received | DocumentState::Waiting | DocumentState::Splitting { .. } => {
+                (None, None, None)
+            }
             DocumentState::Split { pages, at } => (Some(pages), None, Some(at)),
-            DocumentState::Failed { code, message, at } => (None, Some(FaultView { code, message }), Some(at)),
+            DocumentState::Failed { code, message, at } => {
+                (None, Some(FaultView { code, message }), Some(at))
+            }
             DocumentState::Cancelled { at } => (None, None, Some(at)),
         };
         Self {

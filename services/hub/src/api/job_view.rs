@@ -210,17 +210,28 @@ impl AnswerView {
 
 impl FaultView {
     fn of(fault: &JobFault) -> Self {
-        Self { attempt: fault.attempt, code: fault.code.clone(), message: fault.message.clone(), at: fault.at }
+        Self {
+            attempt: fault.attempt,
+            code: fault.code.clone(),
+            message: fault.message.clone(),
+            at: fault.at,
+        }
     }
 }
 
 fn text_of(questions: &Questions, job: &Job) -> String {
-    questions.get(job.question as usize).map(|(text, _)| text.clone()).unwrap_or_default()
+    questions
+        .get(job.question as usize)
+        .map(|(text, _)| text.clone())
+        .unwrap_or_default()
 }
 
 fn code_of(state: &JobState) -> Option<CodeView> {
     match state {
-        JobState::Failed { code, message, .. } => Some(CodeView { code: code.clone(), message: message.clone() }),
+        JobState::Failed { code, message, .. } => Some(CodeView {
+            code: code.clone(),
+            message: message.clone(),
+        }),
         _ => None,
     }
 }

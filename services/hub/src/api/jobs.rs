@@ -72,7 +72,9 @@ async fn of_batch(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadBatch)?;
     let (after, limit) = query.into_inner().checked()?;
-    batches::get(&db, &caller.tenant, *path).await?.ok_or_else(no_batch)?;
+    batches::get(&db, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_batch)?;
     let jobs = jobs::of_batch(&db, &caller.tenant, *path, after, limit).await?;
     let views = jobs.iter().map(JobView::brief).collect();
     Ok(ok(Listed::new(views, limit, JobView::id)))
@@ -86,7 +88,9 @@ async fn answers_of_batch(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadBatch)?;
     let (after, limit) = query.into_inner().checked()?;
-    let batch = batches::get(&db, &caller.tenant, *path).await?.ok_or_else(no_batch)?;
+    let batch = batches::get(&db, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_batch)?;
     let questions = batches::questions(&db, &caller.tenant, *path).await?;
     let jobs = jobs::of_batch(&db, &caller.tenant, *path, after, limit).await?;
     let mut answers = HashMap::new();
@@ -94,13 +98,18 @@ async fn answers_of_batch(
         let found = answers::between(&db, &caller.tenant, *path, first.id, last.id).await?;
         answers.extend(found.into_iter().map(|answer| (answer.job, answer)));
     }
-    let rows = jobs.iter().map(|job| RowView::of(&batch, &questions, job, answers.get(&job.id))).collect();
+    let rows = jobs
+        .iter()
+        .map(|job| RowView::of(&batch, &questions, job, answers.get(&job.id)))
+        .collect();
     Ok(ok(Listed::new(rows, limit, RowView::id)))
 }
 
 async fn get(caller: Authenticated, path: Path<JobId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadBatch)?;
-    Ok(whole(&db, &caller.tenant, *path).await?.answer_with(HttpResponse::Ok()))
+    Ok(whole(&db, &caller.tenant, *path)
+        .await?
+        .answer_with(HttpResponse::Ok()))
 }
 
 async fn cancel(
@@ -113,8 +122,14 @@ async fn cancel(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
-    let cancelled = jobs::cancel(&db, stamp, &caller.tenant, *path).await?.ok_or_else(no_job)?;
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
+    let cancelled = jobs::cancel(&db, stamp, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_job)?;
     let order = cancelled.map_err(wrong_state)?;
     withdraw(queue.get_ref(), order.as_slice()).await;
     signals.settled(*path);
@@ -131,8 +146,15 @@ async fn requeue(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp { ids: &ids, at: clock.now(), member: Some(&caller.member) };
-    match jobs::requeue(&db, stamp, &caller.tenant, *path).await?.ok_or_else(no_job)? {
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
+    match jobs::requeue(&db, stamp, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_job)?
+    {
         Ok(()) => signals.dispatch.notify_one(),
         Err(RequeueRefusal::Job(refusal)) => return Err(wrong_state(refusal)),
         Err(RequeueRefusal::Batch(refusal)) => return Err(refused(refusal)),
@@ -143,7 +165,9 @@ async fn requeue(
 /// A job of `tenant` with its question, answer and faults.
 pub(super) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<JobView, Problem> {
     let job = jobs::get(db, tenant, id).await?.ok_or_else(no_job)?;
-    let batch = batches::get(db, tenant, job.job.batch).await?.ok_or_else(no_job)?;
+    let batch = batches::get(db, tenant, job.job.batch)
+        .await?
+        .ok_or_else(no_job)?;
     let questions = batches::questions(db, tenant, batch.id).await?;
     Ok(JobView::whole(&batch, &questions, &job))
 }

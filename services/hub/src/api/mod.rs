@@ -1,8 +1,16 @@
 //! The resources of `/v1`, one file each. Every file offers `routes`, which names its paths and handlers.
 
+mod acceptance_view;
+pub mod acceptances;
 pub mod batches;
+pub mod decisions;
+pub mod deliveries;
 pub mod documents;
+pub mod health;
 mod job_view;
 pub mod jobs;
+pub mod licenses;
+pub mod models;
 pub mod one_call;
 pub mod paging;
+pub mod webhook_endpoints;

@@ -62,7 +62,10 @@ struct Pieces<'a> {
     blobs: &'a dyn Blobs,
 }
 
-#[expect(clippy::too_many_arguments, reason = "a handler names each piece that it uses")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
 async fn ask(
     caller: Authenticated,
     request: HttpRequest,
@@ -95,7 +98,11 @@ async fn ask(
     let page = one_page(splitting.split(call.image.sha256).await)?;
     let now = clock.now();
     let batch = Batch::open(ids.make(), &call.allowed, Metadata::new(), now);
-    let stamp = Stamp { ids: &ids, at: now, member: Some(&caller.member) };
+    let stamp = Stamp {
+        ids: &ids,
+        at: now,
+        member: Some(&caller.member),
+    };
     let job = one_call::submit(&db, stamp, &batch, &call.question, &call.image, page).await?;
     signals.dispatch.notify_one();
     answer(&pieces, &signals, job, wait).await
@@ -133,7 +140,11 @@ async fn read(pieces: &Pieces<'_>, mut parts: Parts) -> Result<Call, Problem> {
         draft.allowed = Some(allow(pieces, &draft).await?);
     }
     let allowed = draft.allowed.ok_or_else(|| missing("model"))?;
-    Ok(Call { allowed, question, image })
+    Ok(Call {
+        allowed,
+        question,
+        image,
+    })
 }
 
 async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), Problem> {
@@ -142,7 +153,11 @@ async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), 
         "purpose" => once(&mut draft.purpose, "purpose", parsed("purpose", part).await?),
         "question" => {
             // A character has at most four bytes; whether they are too many characters is told more exactly later.
-            let limit = pieces.settings.most_question_characters.saturating_mul(4).saturating_add(1);
+            let limit = pieces
+                .settings
+                .most_question_characters
+                .saturating_mul(4)
+                .saturating_add(1);
             once(&mut draft.question, "question", part.text(limit).await?)
         }
         "parameters" => {
@@ -159,7 +174,8 @@ async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), 
             once(&mut draft.image, "image", image)
         }
         other => {
-            let detail = format!("there is no part `{other}` here; send image, question, model, purpose, parameters");
+            let detail =
+                format!("there is no part `{other}` here; send image, question, model, purpose, parameters");
             Err(Problem::bad_request("part_unknown", detail))
         }
     }
@@ -169,7 +185,16 @@ async fn allow(pieces: &Pieces<'_>, draft: &Draft) -> Result<Allowed, Problem> {
     let model = draft.model.as_ref().ok_or_else(|| missing("model"))?;
     let purpose = draft.purpose.ok_or_else(|| missing("purpose"))?;
     let now = pieces.clock.now();
-    gate::ask(pieces.db, pieces.licenses, pieces.ids, now, pieces.caller, model, purpose).await
+    gate::ask(
+        pieces.db,
+        pieces.licenses,
+        pieces.ids,
+        now,
+        pieces.caller,
+        model,
+        purpose,
+    )
+    .await
 }
 
 async fn image(pieces: &Pieces<'_>, part: Part) -> Result<NewDocument, Problem> {
@@ -177,14 +202,27 @@ async fn image(pieces: &Pieces<'_>, part: Part) -> Result<NewDocument, Problem> 
     if !pieces.settings.takes(&media_type) {
         return Err(uploads::wrong_type(&media_type, &pieces.settings.media_types));
     }
-    let stored = uploads::store(pieces.blobs, pieces.settings.most_document_bytes, part.into_stream()).await?;
-    Ok(NewDocument { name, media_type, sha256: stored.sha256, bytes: stored.bytes })
+    let stored = uploads::store(
+        pieces.blobs,
+        pieces.settings.most_document_bytes,
+        part.into_stream(),
+    )
+    .await?;
+    Ok(NewDocument {
+        name,
+        media_type,
+        sha256: stored.sha256,
+        bytes: stored.bytes,
+    })
 }
 
 fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Problem> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Problem::bad_request("part_repeated", format!("send the part `{name}` once"))),
+        Some(_) => Err(Problem::bad_request(
+            "part_repeated",
+            format!("send the part `{name}` once"),
+        )),
     }
 }
 
@@ -208,28 +246,53 @@ fn one_page(split: Result<Vec<NewPage>, SplitFault>) -> Result<NewPage, Problem>
             more => Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "too_many_pages",
-                format!("the image has {} pages and one is taken here; open a batch for more", more.len()),
+                format!(
+                    "the image has {} pages and one is taken here; open a batch for more",
+                    more.len()
+                ),
             )),
         },
-        Err(SplitFault::Document(error)) => {
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()))
-        }
+        Err(SplitFault::Document(error)) => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            error.code(),
+            error.to_string(),
+        )),
         Err(SplitFault::Ours(fault)) => Err(no_room(&fault)),
     }
 }
 
 fn no_room(fault: &anyhow::Error) -> Problem {
-    let reason = fault.downcast_ref::<PageError>().map(PageError::code).unwrap_or("storage");
-    tracing::error!(reason, cause = format!("{fault:#}"), "an image could not be split");
-    Problem::unavailable("storage_unavailable", "the hub cannot split documents now; nothing was kept", 10)
+    let reason = fault
+        .downcast_ref::<PageError>()
+        .map(PageError::code)
+        .unwrap_or("storage");
+    tracing::error!(
+        reason,
+        cause = format!("{fault:#}"),
+        "an image could not be split"
+    );
+    Problem::unavailable(
+        "storage_unavailable",
+        "the hub cannot split documents now; nothing was kept",
+        10,
+    )
 }
 
 /// The seconds of `Prefer: wait=…`, at most `longest`.
 fn wanted_wait(request: &HttpRequest, longest: u64) -> Option<u64> {
-    let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+    let preferences = request
+        .headers()
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok());
     let mut waits = preferences
         .flat_map(|text| text.split([',', ';']))
-        .filter_map(|one| one.trim().strip_prefix("wait=")?.trim_matches('"').parse::<u64>().ok());
+        .filter_map(|one| {
+            one.trim()
+                .strip_prefix("wait=")?
+                .trim_matches('"')
+                .parse::<u64>()
+                .ok()
+        });
     waits.next().map(|seconds| seconds.min(longest))
 }
 
@@ -240,8 +303,11 @@ async fn answer(
     wait: Option<u64>,
 ) -> Result<HttpResponse, Problem> {
     let view = settled_within(pieces, signals, job, Duration::from_secs(wait.unwrap_or(0))).await?;
-    let mut response =
-        if view.is_settled() && wait.is_some() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
+    let mut response = if view.is_settled() && wait.is_some() {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::Accepted()
+    };
     response.insert_header((LOCATION, format!("/v1/jobs/{job}")));
     if let Some(seconds) = wait {
         response.insert_header(("preference-applied", format!("wait={seconds}")));

@@ -79,14 +79,21 @@ impl Collect {
         }
         self.0.queue.acknowledge(&receipts).await?;
         self.0.signals.dispatch.notify_one();
+        self.0.signals.deliver.notify_one();
         fault.map_or(Ok(Outcome::Worked), |error| Err(error.into()))
     }
 
     async fn store(&self, report: &Report) -> Result<Taken, RecordsError> {
         let parts = &self.0;
         let stamp = Stamp::of_loop(&parts.ids, parts.clock.now());
-        let out = Out { order: report.order, attempt: report.attempt };
-        let sender = Sender { out, worker: report.worker };
+        let out = Out {
+            order: report.order,
+            attempt: report.attempt,
+        };
+        let sender = Sender {
+            out,
+            worker: report.worker,
+        };
         match &report.kind {
             ReportKind::Started => attempts::start(&parts.db, stamp, sender).await,
             ReportKind::Answered { job, answer } => {
@@ -96,7 +103,10 @@ impl Collect {
             }
             ReportKind::Failed { job, fault } => {
                 let rule = parts.settings.retry_rule();
-                let retry = Retry { rule: &rule, random: rand::random() };
+                let retry = Retry {
+                    rule: &rule,
+                    random: rand::random(),
+                };
                 let taken = attempts::fault(&parts.db, stamp, sender, *job, fault, retry).await?;
                 self.tell(taken, *job);
                 Ok(taken)

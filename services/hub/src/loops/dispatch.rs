@@ -101,10 +101,18 @@ impl Dispatch {
         Ok(Outcome::Worked)
     }
 
-    async fn refuse(&self, now: OffsetDateTime, batch: &StoredBatch, refusal: &Refusal) -> anyhow::Result<()> {
+    async fn refuse(
+        &self,
+        now: OffsetDateTime,
+        batch: &StoredBatch,
+        refusal: &Refusal,
+    ) -> anyhow::Result<()> {
         let parts = &self.parts;
         let stamp = Stamp::of_loop(&parts.ids, now);
-        let code = refusal.reasons.first().map_or("refused", |reason| reason.code.as_str());
+        let code = refusal
+            .reasons
+            .first()
+            .map_or("refused", |reason| reason.code.as_str());
         let refused = dispatching::refuse(&parts.db, stamp, batch.id, refusal.decision, code).await?;
         tracing::info!(batch = %batch.id, decision = %refusal.decision, jobs = refused.len(), code, "jobs refused");
         for job in refused {
@@ -161,7 +169,10 @@ impl Dispatch {
             iat: now.unix_timestamp(),
         };
         let signed = grant::mint(&parts.key, &grant)?;
-        parts.queue.offer(WorkOrder::new(&grant, signed, claimed.questions)).await?;
+        parts
+            .queue
+            .offer(WorkOrder::new(&grant, signed, claimed.questions))
+            .await?;
         Ok(())
     }
 }

@@ -66,7 +66,9 @@ impl Intake {
         let now = parts.clock.now();
         let until = now + parts.settings.split_hold();
         let taken = documents::take(&parts.db, self.last.as_ref(), now, until).await?;
-        let Some(taken) = taken else { return Ok(Outcome::Idle) };
+        let Some(taken) = taken else {
+            return Ok(Outcome::Idle);
+        };
         self.last = Some(taken.tenant.clone());
         self.settle(&taken).await?;
         Ok(Outcome::Worked)

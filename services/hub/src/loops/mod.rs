@@ -2,6 +2,7 @@
 //! and `run`, which calls it until shutdown. Tests call `step`.
 
 pub mod collect;
+pub mod deliver;
 pub mod dispatch;
 pub mod intake;
 pub mod sweep;
@@ -53,3 +54,6 @@ pub async fn drive<S: Step>(mut body: S, idle: Duration, nudge: &Notify, shutdow
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

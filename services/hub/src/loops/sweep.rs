@@ -82,7 +82,10 @@ impl Sweep {
             }
         }
         if lost > 0 {
-            tracing::info!(orders = lost, "orders were lost by the queue; their jobs wait again");
+            tracing::info!(
+                orders = lost,
+                "orders were lost by the queue; their jobs wait again"
+            );
             metrics::counter!("glmhub_orders_lost_total").increment(lost);
             self.0.signals.dispatch.notify_one();
         }

@@ -25,7 +25,11 @@ pub struct OpenAttempt {
 /// How many orders are out.
 pub async fn outstanding(db: &Db) -> Result<u64, RecordsError> {
     let count: i64 = on!(db, |c| sqlx::query_scalar(OUTSTANDING).fetch_one(c))?;
-    Reading { table: "attempts", id: "count" }.whole(count)
+    Reading {
+        table: "attempts",
+        id: "count",
+    }
+    .whole(count)
 }
 
 /// Up to `limit` orders that are out, in order of their ids, after `after`.
@@ -40,15 +44,26 @@ pub async fn open_after(
         .bind(i64::from(limit))
         .fetch_all(c))?;
     let read = |(id, dispatched_at, missing_since): (String, At, Option<At>)| {
-        let order = Reading { table: "attempts", id: &id }.parsed(&id)?;
-        Ok(OpenAttempt { order, dispatched_at: dispatched_at.0, missing_since: missing_since.map(|at| at.0) })
+        let order = Reading {
+            table: "attempts",
+            id: &id,
+        }
+        .parsed(&id)?;
+        Ok(OpenAttempt {
+            order,
+            dispatched_at: dispatched_at.0,
+            missing_since: missing_since.map(|at| at.0),
+        })
     };
     rows.into_iter().map(read).collect()
 }
 
 /// The queue does not hold an order.
 pub async fn mark_missing(db: &Db, order: OrderId, at: OffsetDateTime) -> Result<(), RecordsError> {
-    on!(db, |c| sqlx::query(MARK_MISSING).bind(order.to_string()).bind(At(at)).run(c))?;
+    on!(db, |c| sqlx::query(MARK_MISSING)
+        .bind(order.to_string())
+        .bind(At(at))
+        .run(c))?;
     Ok(())
 }
 

@@ -55,7 +55,15 @@ impl Delta {
 /// Adds `delta` to the counters of a batch.
 pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<(), RecordsError> {
     let [received, waiting, split, failed, cancelled] = delta.documents;
-    let [queued, dispatched, running, answered, jobs_failed, jobs_cancelled, refused] = delta.jobs;
+    let [
+        queued,
+        dispatched,
+        running,
+        answered,
+        jobs_failed,
+        jobs_cancelled,
+        refused,
+    ] = delta.jobs;
     on!(tx: tx, |c| sqlx::query(ADD)
         .bind(batch.to_string())
         .bind(delta.documents.iter().sum::<i64>())

@@ -42,7 +42,10 @@ pub(super) struct BatchRow {
 
 impl BatchRow {
     pub(super) fn read(self) -> Result<StoredBatch, RecordsError> {
-        let reading = Reading { table: "batches", id: &self.id };
+        let reading = Reading {
+            table: "batches",
+            id: &self.id,
+        };
         Ok(StoredBatch {
             id: reading.parsed(&self.id)?,
             tenant: reading.parsed(&self.tenant)?,
@@ -67,13 +70,17 @@ impl BatchRow {
     fn state(&self, reading: Reading<'_>) -> Result<BatchState, RecordsError> {
         match (self.submitted_at, self.completed_at, self.cancelled_at) {
             (None, None, None) => Ok(BatchState::Open),
-            (Some(submitted), None, None) => Ok(BatchState::Running { submitted_at: submitted.0 }),
-            (Some(submitted), Some(at), None) => {
-                Ok(BatchState::Completed { submitted_at: submitted.0, at: at.0 })
-            }
-            (submitted, None, Some(at)) => {
-                Ok(BatchState::Cancelled { submitted_at: submitted.map(|submitted| submitted.0), at: at.0 })
-            }
+            (Some(submitted), None, None) => Ok(BatchState::Running {
+                submitted_at: submitted.0,
+            }),
+            (Some(submitted), Some(at), None) => Ok(BatchState::Completed {
+                submitted_at: submitted.0,
+                at: at.0,
+            }),
+            (submitted, None, Some(at)) => Ok(BatchState::Cancelled {
+                submitted_at: submitted.map(|submitted| submitted.0),
+                at: at.0,
+            }),
             _ => Err(reading.nonsense("completed although not submitted, or both completed and cancelled")),
         }
     }
@@ -112,5 +119,9 @@ pub(super) fn times(state: BatchState) -> (Option<At>, Option<At>, Option<At>) {
 }
 
 pub(super) fn order_id(text: &str) -> Result<OrderId, RecordsError> {
-    Reading { table: "attempts", id: text }.parsed(text)
+    Reading {
+        table: "attempts",
+        id: text,
+    }
+    .parsed(text)
 }

@@ -5,11 +5,11 @@
 
 use super::row::DocumentRow;
 use crate::{
-    run::Run as _,
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
     on,
     read::{Reading, number},
+    run::Run as _,
 };
 use domain::{
     batch::StoredBatch,
@@ -87,12 +87,23 @@ pub async fn take(
         .bind(At(until))
         .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
-    let tenant = Reading { table: "documents", id: &row.id }.parsed(&row.tenant)?;
-    Ok(Some(TakenDocument { document: row.read()?, tenant, until }))
+    let tenant = Reading {
+        table: "documents",
+        id: &row.id,
+    }
+    .parsed(&row.tenant)?;
+    Ok(Some(TakenDocument {
+        document: row.read()?,
+        tenant,
+        until,
+    }))
 }
 
 async fn next_id(db: &Db, after: &str, now: OffsetDateTime) -> Result<Option<String>, RecordsError> {
-    Ok(on!(db, |c| sqlx::query_scalar(NEXT).bind(after).bind(At(now)).fetch_optional(c))?)
+    Ok(on!(db, |c| sqlx::query_scalar(NEXT)
+        .bind(after)
+        .bind(At(now))
+        .fetch_optional(c))?)
 }
 
 /// Stores the pages of a document and a job for each page and question. Tells whether the hold still stood;
@@ -104,8 +115,15 @@ pub async fn split(
     pages: &[NewPage],
 ) -> Result<bool, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = batches::lock(&mut tx, taken.document.batch).await? else { return Ok(false) };
-    let verdict = Verdict { phase: DocumentPhase::Split, pages: Some(pages.len()), code: None, message: None };
+    let Some(batch) = batches::lock(&mut tx, taken.document.batch).await? else {
+        return Ok(false);
+    };
+    let verdict = Verdict {
+        phase: DocumentPhase::Split,
+        pages: Some(pages.len()),
+        code: None,
+        message: None,
+    };
     if !settle(&mut tx, stamp, taken, verdict).await? {
         return Ok(false);
     }
@@ -127,13 +145,23 @@ pub async fn fail(
     let mut tx = db.begin().await?;
     let batch = taken.document.batch;
     batches::lock(&mut tx, batch).await?;
-    let verdict = Verdict { phase: DocumentPhase::Failed, pages: None, code: Some(code), message: Some(message) };
+    let verdict = Verdict {
+        phase: DocumentPhase::Failed,
+        pages: None,
+        code: Some(code),
+        message: Some(message),
+    };
     if !settle(&mut tx, stamp, taken, verdict).await? {
         return Ok(false);
     }
     add_counts(&mut tx, batch, &settled(DocumentPhase::Failed)).await?;
-    let (subject, detail) = (taken.document.id.to_string(), json!({ "batch": batch, "code": code }));
-    stamp.audit(&mut tx, &taken.tenant, "document.failed", subject, None, detail).await?;
+    let (subject, detail) = (
+        taken.document.id.to_string(),
+        json!({ "batch": batch, "code": code }),
+    );
+    stamp
+        .audit(&mut tx, &taken.tenant, "document.failed", subject, None, detail)
+        .await?;
     batches::complete_if_done(&mut tx, stamp, batch).await?;
     tx.commit().await?;
     Ok(true)
@@ -142,7 +170,10 @@ pub async fn fail(
 /// The document was not at fault: it waits again.
 pub async fn put_back(db: &Db, taken: &TakenDocument) -> Result<(), RecordsError> {
     let id = taken.document.id.to_string();
-    on!(db, |c| sqlx::query(PUT_BACK).bind(&id).bind(At(taken.until)).run(c))?;
+    on!(db, |c| sqlx::query(PUT_BACK)
+        .bind(&id)
+        .bind(At(taken.until))
+        .run(c))?;
     Ok(())
 }
 
@@ -177,7 +208,9 @@ async fn settle(
 }
 
 fn settled(phase: DocumentPhase) -> Delta {
-    Delta::default().documents(DocumentPhase::Waiting, -1).documents(phase, 1)
+    Delta::default()
+        .documents(DocumentPhase::Waiting, -1)
+        .documents(phase, 1)
 }
 
 /// Stores pages and their jobs within `tx` and counts them. Gives the jobs in order of page and question.
@@ -210,7 +243,9 @@ pub(crate) async fn insert_pages(
             jobs.push(job);
         }
     }
-    let delta = Delta::default().pages(number(pages.len())).jobs(JobPhase::Queued, number(jobs.len()));
+    let delta = Delta::default()
+        .pages(number(pages.len()))
+        .jobs(JobPhase::Queued, number(jobs.len()));
     add_counts(tx, batch.id, &delta).await?;
     Ok(jobs)
 }

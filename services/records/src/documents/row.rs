@@ -24,7 +24,10 @@ pub(super) struct DocumentRow {
 
 impl DocumentRow {
     pub(super) fn read(self) -> Result<Document, RecordsError> {
-        let reading = Reading { table: "documents", id: &self.id };
+        let reading = Reading {
+            table: "documents",
+            id: &self.id,
+        };
         Ok(Document {
             id: reading.parsed(&self.id)?,
             batch: reading.parsed(&self.batch)?,
@@ -43,12 +46,15 @@ impl DocumentRow {
         Ok(match reading.parsed(&self.state)? {
             DocumentPhase::Received => DocumentState::Received,
             DocumentPhase::Waiting => DocumentState::Waiting,
-            DocumentPhase::Splitting => {
-                DocumentState::Splitting { until: reading.required(self.splitting_until, "splitting_until")?.0 }
-            }
+            DocumentPhase::Splitting => DocumentState::Splitting {
+                until: reading.required(self.splitting_until, "splitting_until")?.0,
+            },
             DocumentPhase::Split => {
                 let pages = reading.whole(reading.required(self.pages, "pages")?)?;
-                DocumentState::Split { pages, at: settled()? }
+                DocumentState::Split {
+                    pages,
+                    at: settled()?,
+                }
             }
             DocumentPhase::Failed => DocumentState::Failed {
                 code: reading.required(self.code.clone(), "code")?,

@@ -73,7 +73,10 @@ pub(crate) struct JobRow {
 
 impl JobRow {
     pub(crate) fn read(self) -> Result<Job, RecordsError> {
-        let reading = Reading { table: "jobs", id: &self.id };
+        let reading = Reading {
+            table: "jobs",
+            id: &self.id,
+        };
         Ok(Job {
             id: reading.parsed(&self.id)?,
             tenant: reading.parsed(&self.tenant)?,
@@ -83,7 +86,10 @@ impl JobRow {
             page_number: reading.whole(self.page_number)?,
             question: reading.whole(self.question)?,
             created_at: self.created_at.0,
-            tries: Tries { faults: reading.whole(self.faults)?, losses: reading.whole(self.losses)? },
+            tries: Tries {
+                faults: reading.whole(self.faults)?,
+                losses: reading.whole(self.losses)?,
+            },
             state: self.state(reading)?,
         })
     }
@@ -93,10 +99,15 @@ impl JobRow {
         let out = || {
             let order = reading.required(self.order_id.as_deref(), "order_id")?;
             let attempt = reading.required(self.attempt, "attempt")?;
-            Ok::<_, RecordsError>(Out { order: reading.parsed(order)?, attempt: reading.whole(attempt)? })
+            Ok::<_, RecordsError>(Out {
+                order: reading.parsed(order)?,
+                attempt: reading.whole(attempt)?,
+            })
         };
         Ok(match reading.parsed(&self.state)? {
-            JobPhase::Queued => JobState::Queued { not_before: reading.required(self.not_before, "not_before")?.0 },
+            JobPhase::Queued => JobState::Queued {
+                not_before: reading.required(self.not_before, "not_before")?.0,
+            },
             JobPhase::Dispatched => JobState::Dispatched(out()?),
             JobPhase::Running => JobState::Running(out()?),
             JobPhase::Answered => JobState::Answered { at: at()? },
@@ -130,19 +141,30 @@ impl<'a> Columns<'a> {
     pub(super) fn of(state: &'a JobState) -> Self {
         let none = Columns::default();
         match state {
-            JobState::Queued { not_before } => Columns { not_before: Some(At(*not_before)), ..none },
-            JobState::Dispatched(out) | JobState::Running(out) => {
-                Columns { order: Some(out.order.to_string()), attempt: Some(number(out.attempt)), ..none }
-            }
-            JobState::Answered { at } | JobState::Cancelled { at } => {
-                Columns { settled_at: Some(At(*at)), ..none }
-            }
-            JobState::Failed { code, message, at } => {
-                Columns { settled_at: Some(At(*at)), code: Some(code), message: Some(message), ..none }
-            }
-            JobState::Refused { decision, at } => {
-                Columns { settled_at: Some(At(*at)), decision: Some(decision.to_string()), ..none }
-            }
+            JobState::Queued { not_before } => Columns {
+                not_before: Some(At(*not_before)),
+                ..none
+            },
+            JobState::Dispatched(out) | JobState::Running(out) => Columns {
+                order: Some(out.order.to_string()),
+                attempt: Some(number(out.attempt)),
+                ..none
+            },
+            JobState::Answered { at } | JobState::Cancelled { at } => Columns {
+                settled_at: Some(At(*at)),
+                ..none
+            },
+            JobState::Failed { code, message, at } => Columns {
+                settled_at: Some(At(*at)),
+                code: Some(code),
+                message: Some(message),
+                ..none
+            },
+            JobState::Refused { decision, at } => Columns {
+                settled_at: Some(At(*at)),
+                decision: Some(decision.to_string()),
+                ..none
+            },
         }
     }
 }

@@ -7,7 +7,6 @@ use domain::{
     model::{Artifact, Card, Model, Revision},
     names::ModelName,
 };
-use serde_json::json;
 use sqlx::types::Json;
 
 const CURRENT: &str = "SELECT model, sha256, terms_sha256, bytes, imported_at FROM revisions WHERE model = $1 \

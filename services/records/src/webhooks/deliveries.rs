@@ -1,6 +1,6 @@
 //! Deliveries as their tenant sees them: the log, and sending again.
 
-use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading};
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading, run::Run as _};
 use domain::{
     id::{DeliveryId, EventId, WebhookEndpointId},
     names::TenantName,
@@ -25,9 +25,9 @@ const ENABLED: &str = "SELECT COUNT(*) FROM webhook_endpoints \
     WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
 const SEND_AGAIN: &str = "UPDATE deliveries SET state = 'pending', due_at = $3, claimed_at = NULL, settled_at = NULL, \
     code = NULL, tries = 0 WHERE id = $1 AND tenant = $2 AND state <> 'pending'";
-const COUNTS: &str = "SELECT state, COUNT(*) FROM deliveries WHERE state = 'pending' GROUP BY state";
+const PENDING: &str = "SELECT COUNT(*) FROM deliveries WHERE state = 'pending'";
 
-pub(crate) const STATEMENTS: &[&str] = &[GET, LIST, ATTEMPTS, ENABLED, SEND_AGAIN, COUNTS];
+pub(crate) const STATEMENTS: &[&str] = &[GET, LIST, ATTEMPTS, ENABLED, SEND_AGAIN, PENDING];
 
 /// A delivery as the records tell of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,9 +227,8 @@ pub async fn redeliver(
         .bind(id.to_string())
         .bind(tenant.as_str())
         .bind(At(stamp.at))
-        .execute(c))
-    .map(|done| done.rows_affected());
-    if changed? == 0 {
+        .run(c))?;
+    if changed == 0 {
         return Ok(Some(Err(RedeliverRefusal::Pending)));
     }
     stamp
@@ -249,10 +248,10 @@ pub async fn redeliver(
 
 /// How many deliveries of all tenants are pending.
 pub async fn pending(db: &Db) -> Result<u64, RecordsError> {
-    let row: Option<(String, i64)> = on!(db, |c| sqlx::query_as(COUNTS).fetch_optional(c))?;
+    let count: i64 = on!(db, |c| sqlx::query_scalar(PENDING).fetch_one(c))?;
     Reading {
         table: "deliveries",
         id: "*",
     }
-    .whole(row.map_or(0, |(_, count)| count))
+    .whole(count)
 }

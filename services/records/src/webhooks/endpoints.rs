@@ -4,6 +4,7 @@ use super::{deliveries, enqueue_to, sending::settle_pending};
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
     read::{Reading, number},
+    run::Run as _,
 };
 use domain::{
     id::WebhookEndpointId,
@@ -138,7 +139,7 @@ pub async fn create(
         .bind(Json(new.event_types))
         .bind(new.secret.reveal())
         .bind(At(stamp.at))
-        .execute(c))?;
+        .run(c))?;
     let detail = json!({ "url": new.url, "event_types": new.event_types });
     stamp
         .audit(
@@ -222,7 +223,7 @@ pub async fn change(
         .bind(Json(&endpoint.event_types))
         .bind(disabled_at)
         .bind(disabled_code)
-        .execute(c))?;
+        .run(c))?;
     if disabled_at.is_some() {
         settle_pending(&mut tx, stamp.at, id, ENDPOINT_DISABLED).await?;
     }
@@ -287,9 +288,8 @@ pub async fn delete(
         .bind(id.to_string())
         .bind(tenant.as_str())
         .bind(At(stamp.at))
-        .execute(c))
-    .map(|done| done.rows_affected());
-    if deleted? == 0 {
+        .run(c))?;
+    if deleted == 0 {
         return Ok(false);
     }
     settle_pending(&mut tx, stamp.at, id, ENDPOINT_DELETED).await?;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
     read::{Reading, number},
+    run::Run as _,
 };
 use domain::{
     id::{DeliveryId, EventId, WebhookEndpointId},
@@ -171,7 +172,7 @@ async fn begin_attempt(
     url: &str,
     (id, event, attempt, tries): (String, String, i64, i64),
 ) -> Result<Claimed, RecordsError> {
-    on!(tx: &mut *tx, |c| sqlx::query(BEGIN_ATTEMPT).bind(&id).bind(attempt).bind(At(now)).execute(c))?;
+    on!(tx: &mut *tx, |c| sqlx::query(BEGIN_ATTEMPT).bind(&id).bind(attempt).bind(At(now)).run(c))?;
     let (event_type, at, path, Json(data)): (String, At, String, Json<Map<String, Value>>) =
         on!(tx: tx, |c| sqlx::query_as(EVENT).bind(&event).fetch_one(c))?;
     let reading = Reading {
@@ -209,7 +210,7 @@ pub async fn record(
         .bind(number(ending.duration_ms))
         .bind(ending.status.map(i64::from))
         .bind(ending.error.as_deref())
-        .execute(c))?;
+        .run(c))?;
     let (due_at, settled_at, code) = match state {
         DeliveryState::Pending { due_at } => (Some(At(*due_at)), None, None),
         DeliveryState::Delivered { at } => (None, Some(At(*at)), None),
@@ -224,7 +225,7 @@ pub async fn record(
         .bind(due_at)
         .bind(settled_at)
         .bind(code)
-        .execute(c))?;
+        .run(c))?;
     if code == Some(ENDPOINT_GONE) {
         endpoints::disable(&mut tx, stamp, endpoint, DISABLED_GONE).await?;
     }
@@ -243,12 +244,12 @@ pub(super) async fn settle_pending(
         .bind(endpoint.to_string())
         .bind(At(now))
         .bind(code)
-        .execute(c))?;
+        .run(c))?;
     Ok(())
 }
 
 /// Gives up every claim. Only for the start of a process that is the only one: nobody is sending yet.
 pub async fn release_claims(db: &Db, now: OffsetDateTime) -> Result<(), RecordsError> {
-    on!(db, |c| sqlx::query(RELEASE).bind(At(now)).execute(c)).map(drop)?;
+    on!(db, |c| sqlx::query(RELEASE).bind(At(now)).run(c))?;
     Ok(())
 }

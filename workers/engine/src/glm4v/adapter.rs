@@ -11,6 +11,9 @@ use crate::weights::{Linear, Weights, WeightsError};
 /// The adapter's norm is made with its library's default, not with the tower's epsilon.
 const NORM_EPSILON: f32 = 1e-5;
 
+/// Rows that go through the wide parts at one time.
+const BLOCK: usize = 512;
+
 /// D = tower hidden, H = hidden, N = a quarter of the patches.
 #[derive(Debug)]
 pub struct Adapter {
@@ -58,16 +61,24 @@ impl Adapter {
     pub fn forward(&self, tower: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         let x = self.convolution.forward(&self.squares(tower)?)?;
         report(trace, Stage::Downsampled, &x)?;
-        let x = self.projection.forward(&x)?;
-        self.norm.apply(&x)?;
-        ops::gelu(&x)?;
-        let x = self
-            .down
-            .forward(&ops::silu_gate(&self.gate.forward(&x)?, &self.up.forward(&x)?)?)?;
-        let x = Tensor::cat(&[&self.first_row, &x, &self.last_row], 0)?;
+        let mut rows = vec![self.first_row.clone()];
+        for first in (0..x.dim(0)?).step_by(BLOCK) {
+            rows.push(self.project(&x.narrow(0, first, BLOCK.min(x.dim(0)? - first))?)?);
+        }
+        rows.push(self.last_row.clone());
+        let x = Tensor::cat(&rows, 0)?;
         ops::divide(&x, self.scaling_factor)?;
         report(trace, Stage::ImageRows, &x)?;
         Ok(x)
+    }
+
+    /// `[rows, H]` to `[rows, H]`.
+    fn project(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let x = self.projection.forward(x)?;
+        self.norm.apply(&x)?;
+        ops::gelu(&x)?;
+        let (gate, up) = (self.gate.forward(&x)?, self.up.forward(&x)?);
+        self.down.forward(&ops::silu_gate(&gate, &up)?)
     }
 
     /// One row per square of 2x2 patches, left to right and then down: `[N, D * 2 * 2]`. Drops the class row.

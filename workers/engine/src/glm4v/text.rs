@@ -1,6 +1,6 @@
 //! The language model: from embedded rows to logits.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use kernels::attention::{Mask, Shape};
 use kernels::rope::{Heads, Rotation};
 
@@ -65,7 +65,7 @@ impl Text {
     /// `[ids, H]` in `f32`. Every id is below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-        ops::widen(&self.embedding.index_select(&ids, 0)?)
+        self.embedding.index_select(&ids, 0)?.to_dtype(DType::F32)
     }
 
     /// Takes rows, `[rows, H]` at their positions, through all layers and into the cache: `[rows, H]`, not yet

@@ -9,7 +9,7 @@ use crate::ops::{self, ContextRun, LayerNorm};
 use crate::weights::{Linear, Weights, WeightsError};
 
 /// Rows that go through the wide parts at one time: bounds the memory of `[rows, inner]`.
-const BLOCK: usize = 512;
+const BLOCK: usize = 1024;
 
 /// P = positions (patches and a class row), D = hidden.
 #[derive(Debug)]

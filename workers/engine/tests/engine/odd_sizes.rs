@@ -27,7 +27,7 @@ fn long() -> Sizes {
         tower_hidden: 20,
         tower_inner: 36,
         tower_heads: 5,
-        grid: 24,
+        grid: 34,
         patch: 3,
         scaling: 8.0,
     }
@@ -93,7 +93,8 @@ fn folder(sizes: &Sizes, plain: &Plain) -> TempDir {
 }
 
 /// Asks the engine and compares the image's rows and the log probabilities of every step with the plain model's.
-fn agrees(sizes: Sizes, question: &str, dtype: WeightType, bound: f32) {
+/// Gives the number of rows that the prompt had.
+fn agrees(sizes: Sizes, question: &str, dtype: WeightType, bound: f32) -> usize {
     let plain = Plain::new(sizes.clone(), 11);
     let folder = folder(&sizes, &plain);
     let engine = Engine::load(folder.path(), &LoadOptions { dtype }).unwrap();
@@ -127,11 +128,13 @@ fn agrees(sizes: Sizes, question: &str, dtype: WeightType, bound: f32) {
         close("log probabilities", &got, &exact, bound);
         ids.push(id);
     }
+    engine.check_fit(&conversation, Some(3)).unwrap().prompt_tokens
 }
 
 #[test]
 fn a_long_prompt_and_a_tower_of_several_blocks_agree_with_the_plain_model() {
-    agrees(long(), &"图表显示 ".repeat(90), WeightType::F32, 2e-5);
+    let rows = agrees(long(), &"图表显示 ".repeat(120), WeightType::F32, 2e-5);
+    assert!(rows > 1024, "{rows} rows are no long prompt");
 }
 
 #[test]

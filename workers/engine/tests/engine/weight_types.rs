@@ -50,3 +50,28 @@ fn sixteen_bit_weights_choose_the_same_tokens_within_the_same_bound() {
         }
     }
 }
+
+#[test]
+fn a_bf16_checkpoint_gives_the_same_bits_kept_in_bf16_as_in_f32() {
+    let expected = Expected::load("tiny-b");
+    let [wide, narrow] = [WeightType::F32, WeightType::Bf16].map(|dtype| {
+        let engine = engine_of("tiny-b", dtype);
+        let mut session = engine.open_page(&engine.encode_page(&page("tiny-b")).unwrap());
+        let parameters = Parameters {
+            max_new_tokens: Some(8),
+            ignore_eos: true,
+            top_logprobs: 9,
+            ..Default::default()
+        };
+        let answer = engine
+            .answer(
+                &expected.conversation(),
+                Some(&mut session),
+                &parameters,
+                &mut |_| ControlFlow::Continue(()),
+            )
+            .unwrap();
+        answer.top_logprobs
+    });
+    assert_eq!(wide, narrow);
+}

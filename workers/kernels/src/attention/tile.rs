@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::pack::{TILE, Tile};
 use super::{Call, Shape};
 use crate::activation::exp;
+use crate::micro::products;
 use crate::simd::{Isa, Portable};
 
 /// Up to `L` queries of one key head, one per lane, with what they have gathered so far.
@@ -82,23 +83,6 @@ impl<const L: usize> Lanes<L> {
             }
         }
     }
-}
-
-/// `R x L` sums of products: `sums[r][l] + sum over k of panel[k][r] * lanes[k][l]`. Kept in registers throughout.
-#[inline(always)]
-fn products<I: Isa, const R: usize, const L: usize>(
-    panel: &[[f32; R]],
-    lanes: &[[f32; L]],
-    mut sums: [[f32; L]; R],
-) -> [[f32; L]; R] {
-    for (column, lanes) in panel.iter().zip(lanes) {
-        for r in 0..R {
-            for l in 0..L {
-                sums[r][l] = I::mul_add(column[r], lanes[l], sums[r][l]);
-            }
-        }
-    }
-    sums
 }
 
 /// Takes `length` context rows, the first of them number `start`, into the running softmax.

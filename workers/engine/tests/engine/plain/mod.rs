@@ -1,13 +1,15 @@
 //! The whole model once more, without any cleverness: double precision, one row and one number at a time, every
 //! score and every row in memory. It is the specification that odd sizes are held to.
 
+mod arithmetic;
+
 use std::collections::BTreeMap;
 
 use safetensors::Dtype;
 
 use crate::load::{Checkpoint, Stored};
 
-type Rows = Vec<Vec<f64>>;
+use arithmetic::{Rows, attention, dot, gated, gelu, map, squares, sum};
 
 /// The sizes of a model that a test makes up.
 #[derive(Debug, Clone)]
@@ -299,32 +301,13 @@ impl Plain {
     pub fn logits(&self, ids: &[u32], image_at: Option<usize>, image: &Rows) -> Vec<f64> {
         let Sizes {
             layers,
-            hidden,
             heads,
             key_heads,
             head_width,
             inner,
             ..
         } = self.sizes;
-        let embedding = self.values("transformer.embedding.word_embeddings.weight");
-        let (mut x, mut positions) = (Rows::new(), Vec::new());
-        for (index, &id) in ids.iter().enumerate() {
-            match image_at {
-                Some(at) if index == at => {
-                    x.extend(image.iter().cloned());
-                    positions.extend((0..image.len()).map(|row| match row {
-                        0 => at,
-                        row if row == image.len() - 1 => at + 2,
-                        _ => at + 1,
-                    }));
-                }
-                Some(at) if index > at && index < at + 3 => {}
-                _ => {
-                    x.push(embedding[id as usize * hidden..][..hidden].to_vec());
-                    positions.push(index);
-                }
-            }
-        }
+        let (mut x, positions) = self.spliced(ids, image_at, image);
         for layer in 0..layers {
             let at = format!("transformer.encoder.layers.{layer}");
             let normed = self.rms_norm(&format!("{at}.input_layernorm"), &x);
@@ -351,6 +334,31 @@ impl Plain {
         .remove(0)
     }
 
+    /// The embedded rows of ids and image, and the position of each.
+    fn spliced(&self, ids: &[u32], image_at: Option<usize>, image: &Rows) -> (Rows, Vec<usize>) {
+        let hidden = self.sizes.hidden;
+        let embedding = self.values("transformer.embedding.word_embeddings.weight");
+        let (mut x, mut positions) = (Rows::new(), Vec::new());
+        for (index, &id) in ids.iter().enumerate() {
+            match image_at {
+                Some(at) if index == at => {
+                    x.extend(image.iter().cloned());
+                    positions.extend((0..image.len()).map(|row| match row {
+                        0 => at,
+                        row if row == image.len() - 1 => at + 2,
+                        _ => at + 1,
+                    }));
+                }
+                Some(at) if index > at && index < at + 3 => {}
+                _ => {
+                    x.push(embedding[id as usize * hidden..][..hidden].to_vec());
+                    positions.push(index);
+                }
+            }
+        }
+        (x, positions)
+    }
+
     fn turn(&self, heads: &mut [f64], position: usize) {
         let rotated = self.sizes.head_width / 2;
         for head in heads.chunks_mut(self.sizes.head_width) {
@@ -362,86 +370,4 @@ impl Plain {
             }
         }
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn sum(a: &Rows, b: &Rows) -> Rows {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a + b).collect())
-        .collect()
-}
-
-fn map(rows: &Rows, f: impl Fn(f64) -> f64) -> Rows {
-    rows.iter()
-        .map(|row| row.iter().map(|&x| f(x)).collect())
-        .collect()
-}
-
-fn gated(gate: &Rows, up: &Rows) -> Rows {
-    let one = |(gate, up): (&f64, &f64)| gate / (1.0 + (-gate).exp()) * up;
-    gate.iter()
-        .zip(up)
-        .map(|(gate, up)| gate.iter().zip(up).map(one).collect())
-        .collect()
-}
-
-/// The Gauss error function by its power series, which converges everywhere.
-fn gelu(x: f64) -> f64 {
-    let z = x / 2f64.sqrt();
-    if z.abs() > 5.0 {
-        return if z > 0.0 { x } else { 0.0 };
-    }
-    let (mut term, mut total) = (z, z);
-    for n in 1..150 {
-        term *= -z * z / f64::from(n);
-        total += term / f64::from(2 * n + 1);
-    }
-    x * 0.5 * (1.0 + total * 2.0 / std::f64::consts::PI.sqrt())
-}
-
-/// Squares of 2x2 patches; inside a row channel, row, column.
-fn squares(patches: &[Vec<f64>], grid: usize) -> Rows {
-    let one = |square: usize| {
-        let (top, left) = (square / (grid / 2) * 2, square % (grid / 2) * 2);
-        let at = |channel: usize, place: usize| patches[(top + place / 2) * grid + left + place % 2][channel];
-        (0..patches[0].len())
-            .flat_map(|channel| (0..4).map(move |place| at(channel, place)))
-            .collect()
-    };
-    (0..(grid / 2) * (grid / 2)).map(one).collect()
-}
-
-/// Rows of queries, keys and values to rows of averages.
-fn attention(qkv: &Rows, heads: usize, key_heads: usize, width: usize, causal: bool) -> Rows {
-    let one = |(row, queries): (usize, &Vec<f64>)| {
-        let seen = if causal { &qkv[..=row] } else { &qkv[..] };
-        let mut out = Vec::new();
-        for head in 0..heads {
-            let key_at = (heads + head / (heads / key_heads)) * width;
-            let value_at = key_at + key_heads * width;
-            let query = &queries[head * width..][..width];
-            let scores: Vec<f64> = seen
-                .iter()
-                .map(|row| dot(query, &row[key_at..][..width]) / (width as f64).sqrt())
-                .collect();
-            let max = scores.iter().copied().fold(f64::MIN, f64::max);
-            let weights: Vec<f64> = scores.iter().map(|score| (score - max).exp()).collect();
-            let total: f64 = weights.iter().sum();
-            for column in 0..width {
-                out.push(
-                    weights
-                        .iter()
-                        .zip(seen)
-                        .map(|(weight, row)| weight / total * row[value_at + column])
-                        .sum(),
-                );
-            }
-        }
-        out
-    };
-    qkv.iter().enumerate().map(one).collect()
 }

@@ -1,0 +1,243 @@
+//! The whole path of a job: documents and questions in, answers out.
+
+use crate::{
+    client::{Answer, Client},
+    hub::{Hub, eventually},
+};
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A model of the catalogue whose license lets everybody use it for research.
+pub const MODEL: &str = "THUDM/glm-4v-9b";
+
+/// The folder of a tiny checkpoint with GLM-4V's architecture.
+pub fn tiny() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workers/engine/tests/golden/tiny-a")
+}
+
+/// A hub that can answer.
+pub fn hub_with_model(settings: &[(&str, &str)]) -> Hub {
+    let hub = Hub::start_with(settings);
+    hub.import(MODEL, &tiny());
+    hub
+}
+
+/// A page in one grey.
+pub fn page(grey: u8) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let image = image::RgbImage::from_pixel(40, 30, image::Rgb([grey; 3]));
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// A batch for research with these questions.
+pub fn new_batch(texts: &[&str]) -> Value {
+    let question = |text: &&str| json!({ "text": text, "parameters": { "max_new_tokens": 4 } });
+    let questions: Vec<Value> = texts.iter().map(question).collect();
+    json!({ "model": MODEL, "purpose": "research", "questions": questions })
+}
+
+/// Opens a batch and gives its path.
+pub async fn open(client: &Client, texts: &[&str]) -> String {
+    let opened = client.post("/v1/batches", &new_batch(texts)).await.expect(201);
+    opened.header("location").unwrap().to_owned()
+}
+
+/// Uploads a document as the body of a request.
+pub async fn upload(client: &Client, batch: &str, bytes: Vec<u8>, media_type: &str) -> Answer {
+    let fill = |request: reqwest::RequestBuilder| request.header("content-type", media_type).body(bytes);
+    client.send("POST", &format!("{batch}/documents"), fill).await
+}
+
+pub async fn submit(client: &Client, batch: &str) -> Answer {
+    client
+        .send("POST", &format!("{batch}/submit"), |request| request)
+        .await
+}
+
+/// The batch, when it is completed.
+pub async fn completed(client: &Client, batch: &str) -> Value {
+    let look = || async {
+        let seen = client.get(batch).await.expect(200).json();
+        Some(seen).filter(|seen| seen["state"] == "completed")
+    };
+    eventually("the batch to complete", look).await
+}
+
+/// The parts of a one-call job.
+pub fn call(image: Vec<u8>) -> Form {
+    Form::new()
+        .text("model", MODEL)
+        .text("purpose", "research")
+        .text("question", "What is the total?")
+        .text("parameters", r#"{"max_new_tokens": 4}"#)
+        .part(
+            "image",
+            Part::bytes(image)
+                .file_name("page.png")
+                .mime_str("image/png")
+                .unwrap(),
+        )
+}
+
+#[tokio::test]
+async fn documents_become_answers_in_order_of_document_page_and_question() {
+    let hub = hub_with_model(&[]);
+    let client = hub.client("acme", &["submitter"]);
+    let batch = open(&client, &["What is it?", "What is the total?"]).await;
+    let first = upload(&client, &batch, page(10), "image/png")
+        .await
+        .expect(201)
+        .json();
+    let parts = [20, 30].map(|grey| {
+        Part::bytes(page(grey))
+            .file_name("more.png")
+            .mime_str("image/png")
+            .unwrap()
+    });
+    let form = parts
+        .into_iter()
+        .fold(Form::new(), |form, part| form.part("document", part));
+    let fill = |request: reqwest::RequestBuilder| request.multipart(form);
+    let more = client
+        .send("POST", &format!("{batch}/documents"), fill)
+        .await
+        .expect(201)
+        .json();
+    assert_eq!(
+        (&first["data"][0]["place"], &more["data"][1]["place"]),
+        (&json!(0), &json!(2))
+    );
+    assert_eq!(more["data"][1]["name"], "more.png");
+    submit(&client, &batch).await.expect(200);
+    submit(&client, &batch).await.expect(200);
+    let seen = completed(&client, &batch).await;
+    assert_eq!(
+        (
+            &seen["documents"]["split"],
+            &seen["pages"],
+            &seen["jobs"]["answered"]
+        ),
+        (&json!(3), &json!(3), &json!(6))
+    );
+    let rows = client
+        .get(&format!("{batch}/answers?limit=4"))
+        .await
+        .expect(200)
+        .json();
+    let rest = client
+        .get(&format!(
+            "{batch}/answers?after={}",
+            rows["next"].as_str().unwrap()
+        ))
+        .await
+        .json();
+    let all: Vec<&Value> = [&rows, &rest]
+        .into_iter()
+        .flat_map(|page| page["data"].as_array().unwrap())
+        .collect();
+    let documents = [&first["data"][0], &more["data"][0], &more["data"][1]].map(|document| &document["id"]);
+    let expected: Vec<(&Value, u64)> = documents.into_iter().flat_map(|id| [(id, 0), (id, 1)]).collect();
+    let order: Vec<(&Value, u64)> = all
+        .iter()
+        .map(|row| (&row["document"], row["question"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(order, expected);
+    for row in all {
+        assert_eq!(
+            (&row["verdict"], &row["answer"]["notices"]),
+            (&json!("answered"), &json!(["Built with glm-4"]))
+        );
+    }
+    let job = client
+        .get(&format!("/v1/jobs/{}", rows["data"][0]["job"].as_str().unwrap()))
+        .await
+        .expect(200);
+    assert_eq!(job.header("x-attribution"), Some("Built with glm-4"));
+}
+
+#[tokio::test]
+async fn one_call_answers_within_the_wait_it_asked_for_or_tells_where_to_look() {
+    let hub = hub_with_model(&[("GLMHUB_WORK__LONGEST_WAIT_SECONDS", "120")]);
+    let client = hub.client("acme", &["submitter"]);
+    let waiting =
+        |request: reqwest::RequestBuilder| request.header("prefer", "wait=9999").multipart(call(page(7)));
+    let ready = client.send("POST", "/v1/jobs", waiting).await.expect(200);
+    assert_eq!(ready.header("preference-applied"), Some("wait=120"));
+    assert_eq!(
+        (&ready.json()["state"], &ready.json()["question_text"]),
+        (&json!("answered"), &json!("What is the total?"))
+    );
+    let later = client
+        .send("POST", "/v1/jobs", |request| request.multipart(call(page(8))))
+        .await
+        .expect(202);
+    let place = later.header("location").unwrap().to_owned();
+    let look = || async { Some(client.get(&place).await.json()).filter(|job| job["state"] == "answered") };
+    let job = eventually("the job to be answered", look).await;
+    assert_eq!(job["answer"]["attempt"], 1);
+}
+
+#[tokio::test]
+async fn one_tenant_cannot_find_what_another_has() {
+    let hub = hub_with_model(&[]);
+    let (ours, theirs) = (
+        hub.client("acme", &["submitter"]),
+        hub.client("other", &["submitter", "operator"]),
+    );
+    let batch = open(&ours, &["What is it?"]).await;
+    upload(&ours, &batch, page(1), "image/png").await.expect(201);
+    submit(&ours, &batch).await.expect(200);
+    completed(&ours, &batch).await;
+    let rows = ours.get(&format!("{batch}/answers")).await.json();
+    let job = format!("/v1/jobs/{}", rows["data"][0]["job"].as_str().unwrap());
+    for path in ["", "/documents", "/jobs", "/answers"] {
+        theirs
+            .get(&format!("{batch}{path}"))
+            .await
+            .refused(404, "not_found");
+    }
+    theirs.get(&job).await.refused(404, "not_found");
+    for path in [
+        format!("{batch}/submit"),
+        format!("{batch}/cancel"),
+        format!("{job}/cancel"),
+        format!("{job}/requeue"),
+    ] {
+        theirs
+            .send("POST", &path, |request| request)
+            .await
+            .refused(404, "not_found");
+    }
+    upload(&theirs, &batch, page(2), "image/png")
+        .await
+        .refused(404, "not_found");
+    assert_eq!(theirs.get("/v1/batches").await.json()["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_cancelled_batch_takes_nothing_more_and_says_so() {
+    let hub = hub_with_model(&[]);
+    let client = hub.client("acme", &["submitter"]);
+    let batch = open(&client, &["What is it?"]).await;
+    submit(&client, &batch)
+        .await
+        .refused(409, "batch_without_documents");
+    upload(&client, &batch, page(1), "image/png").await.expect(201);
+    for _ in 0..2 {
+        let cancelled = client
+            .send("POST", &format!("{batch}/cancel"), |request| request)
+            .await
+            .expect(200);
+        let body = cancelled.json();
+        assert_eq!(
+            (&body["state"], &body["documents"]["cancelled"]),
+            (&json!("cancelled"), &json!(1))
+        );
+    }
+    upload(&client, &batch, page(2), "image/png")
+        .await
+        .refused(409, "batch_state");
+    submit(&client, &batch).await.refused(409, "batch_state");
+}

@@ -1,0 +1,191 @@
+//! `/v1/deliveries`: the log of what was sent to a tenant's endpoints, and sending again.
+
+use super::paging::{Listed, Paging};
+use crate::{app::ok, caller::Authenticated, problem::Problem, signals::Signals};
+use actix_web::{
+    HttpResponse,
+    web::{self, Data, Path, Query},
+};
+use domain::{
+    access::Act,
+    clock::SharedClock,
+    id::{DeliveryId, EventId, IdMaker, WebhookEndpointId},
+    webhook::{
+        EventType,
+        delivery::{DeliveryPhase, DeliveryState},
+    },
+};
+use records::{
+    Db, Stamp,
+    webhooks::deliveries::{self, Delivery, DeliveryAttempt, DeliveryFilter, RedeliverRefusal},
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/deliveries", web::get().to(list))
+        .route("/v1/deliveries/{delivery}", web::get().to(get))
+        .route("/v1/deliveries/{delivery}/redeliver", web::post().to(redeliver));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeliveryQuery {
+    endpoint: Option<WebhookEndpointId>,
+    state: Option<DeliveryPhase>,
+    after: Option<DeliveryId>,
+    limit: Option<u32>,
+}
+
+/// A delivery in JSON. Lists leave out its attempts.
+#[derive(Serialize)]
+pub(super) struct DeliveryView {
+    id: DeliveryId,
+    endpoint: WebhookEndpointId,
+    event: EventId,
+    event_type: EventType,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    state: DeliveryPhase,
+    #[serde(with = "time::serde::rfc3339::option")]
+    due_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    settled_at: Option<OffsetDateTime>,
+    code: Option<String>,
+    attempts_begun: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<AttemptView>>,
+}
+
+#[derive(Serialize)]
+struct AttemptView {
+    number: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    begun_at: OffsetDateTime,
+    duration_ms: Option<u64>,
+    status: Option<u16>,
+    error: Option<String>,
+}
+
+impl DeliveryView {
+    /// A delivery in a list.
+    pub(super) fn brief(delivery: Delivery) -> Self {
+        let state = delivery.state.phase();
+        let (due_at, settled_at, code) = match delivery.state {
+            DeliveryState::Pending { due_at } => (Some(due_at), None, None),
+            DeliveryState::Delivered { at } => (None, Some(at), None),
+            DeliveryState::Failed { at, code } | DeliveryState::Refused { at, code } => {
+                (None, Some(at), Some(code))
+            }
+        };
+        Self {
+            id: delivery.id,
+            endpoint: delivery.endpoint,
+            event: delivery.event,
+            event_type: delivery.event_type,
+            created_at: delivery.created_at,
+            state,
+            due_at,
+            settled_at,
+            code,
+            attempts_begun: delivery.attempts,
+            attempts: None,
+        }
+    }
+}
+
+impl AttemptView {
+    fn of(attempt: DeliveryAttempt) -> Self {
+        let (duration_ms, status, error) = match attempt.ending {
+            None => (None, None, None),
+            Some(ending) => (Some(ending.duration_ms), ending.status, ending.error),
+        };
+        Self {
+            number: attempt.number,
+            begun_at: attempt.begun_at,
+            duration_ms,
+            status,
+            error,
+        }
+    }
+}
+
+async fn list(
+    caller: Authenticated,
+    query: Query<DeliveryQuery>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let DeliveryQuery {
+        endpoint,
+        state,
+        after,
+        limit,
+    } = query.into_inner();
+    let (after, limit) = Paging::new(after, limit).checked()?;
+    let filter = DeliveryFilter {
+        endpoint,
+        phase: state,
+    };
+    let deliveries = deliveries::list(&db, &caller.tenant, filter, after, limit).await?;
+    let views = deliveries.into_iter().map(DeliveryView::brief).collect();
+    Ok(ok(Listed::new(views, limit, |delivery: &DeliveryView| {
+        delivery.id.to_string()
+    })))
+}
+
+async fn get(caller: Authenticated, path: Path<DeliveryId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let delivery = deliveries::get(&db, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_delivery)?;
+    let attempts = deliveries::attempts(&db, &delivery)
+        .await?
+        .into_iter()
+        .map(AttemptView::of)
+        .collect();
+    Ok(ok(DeliveryView {
+        attempts: Some(attempts),
+        ..DeliveryView::brief(delivery)
+    }))
+}
+
+async fn redeliver(
+    caller: Authenticated,
+    path: Path<DeliveryId>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    signals: Data<Signals>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
+    let again = deliveries::redeliver(&db, stamp, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_delivery)?;
+    let delivery = again.map_err(refused)?;
+    signals.deliver.notify_one();
+    Ok(HttpResponse::Accepted().json(DeliveryView::brief(delivery)))
+}
+
+fn no_delivery() -> Problem {
+    Problem::not_found("delivery")
+}
+
+fn refused(refusal: RedeliverRefusal) -> Problem {
+    match refusal {
+        RedeliverRefusal::Pending => {
+            Problem::conflict("delivery_pending", "the delivery is pending: it is sent anyway")
+        }
+        RedeliverRefusal::EndpointOff => Problem::conflict(
+            "endpoint_disabled",
+            "the delivery's endpoint is disabled or deleted; enable it first",
+        ),
+    }
+}

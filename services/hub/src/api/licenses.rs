@@ -1,0 +1,108 @@
+//! `/v1/licenses`: the facts of licenses, and the exact texts of their terms.
+
+use crate::{app::ok, caller::Authenticated, problem::Problem};
+use actix_web::{
+    HttpResponse,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    web::{self, Data, Path},
+};
+use domain::{
+    access::Act,
+    digest::Sha256,
+    license::{Duty, License, Licenses, PurposeFacts},
+    names::LicenseName,
+    purpose::Purpose,
+};
+use records::{
+    Db,
+    terms::{self, KnownTerms},
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/licenses", web::get().to(list))
+        .route("/v1/licenses/{license}", web::get().to(get))
+        .route("/v1/licenses/{license}/terms/{sha256}", web::get().to(text));
+}
+
+async fn list(caller: Authenticated, db: Data<Db>, licenses: Data<Licenses>) -> Result<HttpResponse, Problem> {
+    caller.may(Act::ReadCatalogue)?;
+    let mut texts: BTreeMap<LicenseName, Vec<KnownTerms>> = BTreeMap::new();
+    for known in terms::list(&db).await? {
+        texts.entry(known.license.clone()).or_default().push(known);
+    }
+    let view = |license| LicenseView::of(license, texts.get(&license.id).map_or(&[][..], Vec::as_slice));
+    let data: Vec<LicenseView<'_>> = licenses.iter().map(|license| view(license)).collect();
+    Ok(ok(serde_json::json!({ "data": data, "next": null })))
+}
+
+async fn get(
+    caller: Authenticated,
+    path: Path<LicenseName>,
+    db: Data<Db>,
+    licenses: Data<Licenses>,
+) -> Result<HttpResponse, Problem> {
+    caller.may(Act::ReadCatalogue)?;
+    let license = licenses.get(&path).ok_or_else(|| Problem::not_found("license"))?;
+    let texts = terms::of_license(&db, &license.id).await?;
+    Ok(ok(LicenseView::of(license, &texts)))
+}
+
+/// The bytes as they came with the weights: their digest is the one in the path.
+async fn text(
+    caller: Authenticated,
+    path: Path<(LicenseName, Sha256)>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    caller.may(Act::ReadCatalogue)?;
+    let (license, sha256) = path.into_inner();
+    let text = terms::text(&db, &license, &sha256).await?.ok_or_else(|| Problem::not_found("text of terms"))?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
+        .body(text))
+}
+
+/// A license in JSON.
+#[derive(Serialize)]
+struct LicenseView<'a> {
+    id: &'a LicenseName,
+    title: &'a str,
+    source: &'a str,
+    registration_source: Option<&'a str>,
+    governing_law: Option<&'a str>,
+    revocable: bool,
+    prohibitions: &'a [String],
+    duties: &'a [Duty],
+    purposes: BTreeMap<Purpose, &'a PurposeFacts>,
+    terms: Vec<TermsView>,
+}
+
+#[derive(Serialize)]
+struct TermsView {
+    sha256: Sha256,
+    #[serde(with = "time::serde::rfc3339")]
+    seen_at: OffsetDateTime,
+}
+
+impl<'a> LicenseView<'a> {
+    fn of(license: &'a License, texts: &[KnownTerms]) -> Self {
+        let terms = texts.iter().map(|known| TermsView { sha256: known.sha256, seen_at: known.seen_at });
+        Self {
+            id: &license.id,
+            title: &license.title,
+            source: &license.source,
+            registration_source: license.registration_source.as_deref(),
+            governing_law: license.governing_law.as_deref(),
+            revocable: license.revocable,
+            prohibitions: &license.prohibitions,
+            duties: &license.duties,
+            purposes: license.purposes(),
+            terms: terms.collect(),
+        }
+    }
+}

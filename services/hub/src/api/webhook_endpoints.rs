@@ -1,0 +1,322 @@
+//! `/v1/webhook-endpoints`: where a tenant's events go.
+
+use super::{
+    deliveries::DeliveryView,
+    paging::{Listed, Paging},
+};
+use crate::{
+    app::ok,
+    caller::Authenticated,
+    outgoing::{Outgoing, OutgoingRefusal},
+    problem::Problem,
+    randomness::Randomness,
+    signals::Signals,
+    webhook_settings::WebhookSettings,
+};
+use actix_web::{
+    HttpResponse,
+    http::header::LOCATION,
+    web::{self, Data, Json, Path, Query},
+};
+use domain::{
+    access::Act,
+    clock::SharedClock,
+    id::{IdMaker, WebhookEndpointId},
+    names::MemberName,
+    webhook::{BadTarget, EndpointSecret, EndpointState, EventType, EventTypes, check_description},
+};
+use records::{
+    Db, Stamp,
+    webhooks::endpoints::{self, DISABLED_ASKED, Endpoint, NewEndpoint},
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/webhook-endpoints", web::post().to(create))
+        .route("/v1/webhook-endpoints", web::get().to(list))
+        .route("/v1/webhook-endpoints/{endpoint}", web::get().to(get))
+        .route("/v1/webhook-endpoints/{endpoint}", web::patch().to(change))
+        .route("/v1/webhook-endpoints/{endpoint}", web::delete().to(delete))
+        .route("/v1/webhook-endpoints/{endpoint}/test", web::post().to(test));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateBody {
+    url: String,
+    event_types: Option<Vec<EventType>>,
+    description: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeBody {
+    url: Option<String>,
+    event_types: Option<Vec<EventType>>,
+    /// Outer: whether it is there at all; inner: `null` takes the description away.
+    #[serde(default, deserialize_with = "even_null")]
+    description: Option<Option<String>>,
+    state: Option<WantedState>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WantedState {
+    Enabled,
+    Disabled,
+}
+
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// An endpoint in JSON.
+#[derive(Serialize)]
+struct EndpointView {
+    id: WebhookEndpointId,
+    url: String,
+    description: Option<String>,
+    event_types: EventTypes,
+    member: MemberName,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    state: &'static str,
+    #[serde(with = "time::serde::rfc3339::option")]
+    disabled_at: Option<OffsetDateTime>,
+    disabled_code: Option<String>,
+    /// Only in the answer to its making.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl EndpointView {
+    fn of(endpoint: Endpoint) -> Self {
+        let (state, disabled_at, disabled_code) = match endpoint.state {
+            EndpointState::Enabled => ("enabled", None, None),
+            EndpointState::Disabled { at, code } => ("disabled", Some(at), Some(code)),
+        };
+        Self {
+            id: endpoint.id,
+            url: endpoint.url,
+            description: endpoint.description,
+            event_types: endpoint.event_types,
+            member: endpoint.member,
+            created_at: endpoint.created_at,
+            state,
+            disabled_at,
+            disabled_code,
+            secret: None,
+        }
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
+async fn create(
+    caller: Authenticated,
+    body: Json<CreateBody>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    outgoing: Data<Outgoing>,
+    randomness: Data<Randomness>,
+    settings: Data<WebhookSettings>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let CreateBody {
+        url,
+        event_types,
+        description,
+    } = body.into_inner();
+    let event_types = event_types
+        .map_or_else(|| Ok(EventTypes::all()), EventTypes::new)
+        .map_err(bad_target)?;
+    description
+        .as_deref()
+        .map_or(Ok(()), check_description)
+        .map_err(bad_target)?;
+    outgoing.check(&url).await.map_err(url_refused)?;
+    let secret = EndpointSecret::of(randomness.bytes());
+    let new = NewEndpoint {
+        id: ids.make(),
+        tenant: &caller.tenant,
+        member: &caller.member,
+        url: &url,
+        description: description.as_deref(),
+        event_types: &event_types,
+        secret: &secret,
+    };
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
+    if !endpoints::create(&db, stamp, &new, settings.most_endpoints).await? {
+        return Err(too_many(settings.most_endpoints));
+    }
+    let stored = endpoints::get(&db, &caller.tenant, new.id)
+        .await?
+        .ok_or_else(no_endpoint)?;
+    let view = EndpointView {
+        secret: Some(secret.reveal()),
+        ..EndpointView::of(stored)
+    };
+    let location = (LOCATION, format!("/v1/webhook-endpoints/{}", new.id));
+    Ok(HttpResponse::Created().insert_header(location).json(view))
+}
+
+async fn list(
+    caller: Authenticated,
+    query: Query<Paging<WebhookEndpointId>>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let (after, limit) = query.into_inner().checked()?;
+    let endpoints = endpoints::list(&db, &caller.tenant, after, limit).await?;
+    let views = endpoints.into_iter().map(EndpointView::of).collect();
+    Ok(ok(Listed::new(views, limit, |endpoint: &EndpointView| {
+        endpoint.id.to_string()
+    })))
+}
+
+async fn get(
+    caller: Authenticated,
+    path: Path<WebhookEndpointId>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let endpoint = endpoints::get(&db, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_endpoint)?;
+    Ok(ok(EndpointView::of(endpoint)))
+}
+
+async fn change(
+    caller: Authenticated,
+    path: Path<WebhookEndpointId>,
+    body: Json<ChangeBody>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    outgoing: Data<Outgoing>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let ChangeBody {
+        url,
+        event_types,
+        description,
+        state,
+    } = body.into_inner();
+    let event_types = event_types.map(EventTypes::new).transpose().map_err(bad_target)?;
+    let text = description.as_ref().and_then(Option::as_deref);
+    text.map_or(Ok(()), check_description).map_err(bad_target)?;
+    if let Some(url) = &url {
+        outgoing.check(url).await.map_err(url_refused)?;
+    }
+    let now = clock.now();
+    let stamp = Stamp {
+        ids: &ids,
+        at: now,
+        member: Some(&caller.member),
+    };
+    let change = |endpoint: &mut Endpoint| {
+        endpoint.url = url.unwrap_or_else(|| endpoint.url.clone());
+        endpoint.event_types = event_types.unwrap_or_else(|| endpoint.event_types.clone());
+        endpoint.description = description.unwrap_or_else(|| endpoint.description.clone());
+        match (state, &endpoint.state) {
+            (Some(WantedState::Enabled), _) => endpoint.state = EndpointState::Enabled,
+            (Some(WantedState::Disabled), EndpointState::Enabled) => {
+                endpoint.state = EndpointState::Disabled {
+                    at: now,
+                    code: DISABLED_ASKED.into(),
+                };
+            }
+            (Some(WantedState::Disabled), EndpointState::Disabled { .. }) | (None, _) => {}
+        }
+    };
+    let changed = endpoints::change(&db, stamp, &caller.tenant, *path, change).await?;
+    Ok(ok(EndpointView::of(changed.ok_or_else(no_endpoint)?)))
+}
+
+async fn delete(
+    caller: Authenticated,
+    path: Path<WebhookEndpointId>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
+    if endpoints::delete(&db, stamp, &caller.tenant, *path).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(no_endpoint())
+    }
+}
+
+async fn test(
+    caller: Authenticated,
+    path: Path<WebhookEndpointId>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    signals: Data<Signals>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: Some(&caller.member),
+    };
+    let tested = endpoints::test(&db, stamp, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_endpoint)?;
+    let delivery = tested.map_err(|_| {
+        Problem::conflict(
+            "endpoint_disabled",
+            "the endpoint is disabled; enable it with PATCH {\"state\":\"enabled\"}",
+        )
+    })?;
+    signals.deliver.notify_one();
+    let location = (LOCATION, format!("/v1/deliveries/{}", delivery.id));
+    Ok(HttpResponse::Accepted()
+        .insert_header(location)
+        .json(DeliveryView::brief(delivery)))
+}
+
+fn no_endpoint() -> Problem {
+    Problem::not_found("webhook endpoint")
+}
+
+fn too_many(most: u32) -> Problem {
+    Problem::conflict(
+        "too_many_endpoints",
+        format!(
+            "a tenant has at most {most} webhook endpoints: delete one, or have webhooks.most_endpoints raised"
+        ),
+    )
+}
+
+fn bad_target(bad: BadTarget) -> Problem {
+    let code = match bad {
+        BadTarget::NoTypes | BadTarget::NotSubscribable(_) => "event_types_invalid",
+        BadTarget::LongDescription => "description_too_long",
+    };
+    Problem::bad_request(code, bad.to_string())
+}
+
+fn url_refused(refusal: OutgoingRefusal) -> Problem {
+    Problem::bad_request(
+        "url_refused",
+        format!("webhooks cannot be sent to this URL: {refusal}"),
+    )
+}

@@ -1,0 +1,351 @@
+//! Records, queue and loops of a hub, and what a tenant and a worker do to them.
+
+use crate::{
+    gate,
+    loops::{
+        Outcome,
+        collect::{Collect, CollectParts},
+        dispatch::{Dispatch, DispatchParts},
+        sweep::{Sweep, SweepParts},
+    },
+    signals::Signals,
+    work_settings::WorkSettings,
+};
+use domain::{
+    access::Caller,
+    audit::NewAudit,
+    batch::{Batch, Metadata, StoredBatch},
+    clock::{Clock as _, HandClock, SharedClock},
+    digest::Sha256,
+    id::{BatchId, IdMaker, JobId, WorkerId},
+    license::Licenses,
+    model::{Artifact, Card, Model},
+    names::{ModelName, TenantName},
+    order::{AnswerReport, Fault, FinishReason, Parameters, Report, ReportKind, WorkOrder},
+    purpose::Purpose,
+    question::questions,
+};
+use exchange::{
+    queue::{
+        Lease, Queue as _,
+        embedded::{EmbeddedQueue, EmbeddedSettings},
+    },
+    signing::SigningKey,
+};
+use records::{
+    Db, Stamp, batches,
+    documents::{self, NewDocument, NewPage},
+    jobs::{self, Job, WholeJob},
+    models::{self, NewRevision},
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use time::OffsetDateTime;
+
+pub struct Desk {
+    pub db: Db,
+    pub clock: Arc<HandClock>,
+    pub ids: IdMaker,
+    pub key: Arc<SigningKey>,
+    pub queue: Arc<EmbeddedQueue>,
+    pub settings: Arc<WorkSettings>,
+    pub dispatch: Dispatch,
+    pub collect: Collect,
+    pub sweep: Sweep,
+    pub worker: WorkerId,
+    _folder: tempfile::TempDir,
+}
+
+/// The shipped settings of `[work]`.
+pub fn shipped() -> WorkSettings {
+    let all: toml::Table = include_str!("../../../../../config.default.toml")
+        .parse()
+        .unwrap();
+    all["work"].clone().try_into().unwrap()
+}
+
+fn model() -> ModelName {
+    "acme/tiny".parse().unwrap()
+}
+
+impl Desk {
+    pub async fn new() -> Self {
+        Self::with(shipped()).await
+    }
+
+    pub async fn with(settings: WorkSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open_sqlite(&folder.path().join("hub.db"), 4, Duration::from_secs(5))
+            .await
+            .unwrap();
+        db.migrate().await.unwrap();
+        let start = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+        let clock = Arc::new(HandClock::at(start));
+        let shared: SharedClock = clock.clone();
+        let ids = IdMaker::new(shared);
+        register(&db, &ids, start).await;
+        let queue = empty_queue(&clock);
+        let key = Arc::new(SigningKey::ephemeral().unwrap());
+        let settings = Arc::new(settings);
+        let licenses = Licenses::shipped().unwrap();
+        let (dispatch, collect, sweep) = loops(&db, &clock, &ids, &key, &queue, &settings, licenses);
+        let worker = ids.make();
+        Self {
+            db,
+            clock,
+            ids,
+            key,
+            queue,
+            settings,
+            dispatch,
+            collect,
+            sweep,
+            worker,
+            _folder: folder,
+        }
+    }
+
+    /// The process ends and begins again: the queue is empty.
+    pub async fn restart(&mut self) {
+        self.queue = empty_queue(&self.clock);
+        self.use_licenses(Licenses::shipped().unwrap());
+        self.sweep.at_start().await.unwrap();
+    }
+
+    /// From now on dispatch goes by other licenses.
+    pub fn use_licenses(&mut self, licenses: Licenses) {
+        let made = loops(
+            &self.db,
+            &self.clock,
+            &self.ids,
+            &self.key,
+            &self.queue,
+            &self.settings,
+            licenses,
+        );
+        (self.dispatch, self.collect, self.sweep) = made;
+    }
+
+    pub fn stamp(&self) -> Stamp<'_> {
+        Stamp::of_loop(&self.ids, self.clock.now())
+    }
+
+    /// A submitted batch whose one document has become `pages` pages, each asked `asked` questions.
+    pub async fn batch(&self, tenant: &str, pages: u32, asked: usize) -> BatchId {
+        let caller = Caller {
+            tenant: tenant.parse().unwrap(),
+            member: "li".parse().unwrap(),
+            roles: BTreeSet::new(),
+        };
+        let now = self.clock.now();
+        let licenses = Licenses::shipped().unwrap();
+        let allowed = gate::ask(
+            &self.db,
+            &licenses,
+            &self.ids,
+            now,
+            &caller,
+            &model(),
+            Purpose::Research,
+        )
+        .await
+        .unwrap();
+        let batch = Batch::open(self.ids.make(), &allowed, Metadata::new(), now);
+        let given = (0..asked)
+            .map(|number| (format!("Question {number}?"), Parameters::default()))
+            .collect();
+        let given = questions(given, self.settings.question_limits()).unwrap();
+        batches::open(&self.db, self.stamp(), &batch, &given)
+            .await
+            .unwrap();
+        let document = NewDocument {
+            name: Some("letter.png".into()),
+            media_type: "image/png".into(),
+            sha256: Sha256::of(b"document"),
+            bytes: 8,
+        };
+        let (id, tenant) = (batch.id(), &caller.tenant);
+        documents::add(&self.db, self.stamp(), tenant, id, &[document], 1)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        batches::submit(&self.db, self.stamp(), tenant, id)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        let until = now + time::Duration::minutes(1);
+        let taken = documents::take(&self.db, None, now, until)
+            .await
+            .unwrap()
+            .unwrap();
+        let page = |number| NewPage {
+            number,
+            sha256: Sha256::of(format!("page {number} of {id}").as_bytes()),
+            bytes: 9,
+            width: 3,
+            height: 3,
+        };
+        let pages: Vec<NewPage> = (1..=pages).map(page).collect();
+        assert!(
+            documents::split(&self.db, self.stamp(), &taken, &pages)
+                .await
+                .unwrap()
+        );
+        id
+    }
+
+    pub async fn read(&self, tenant: &str, batch: BatchId) -> StoredBatch {
+        let tenant: TenantName = tenant.parse().unwrap();
+        batches::get(&self.db, &tenant, batch).await.unwrap().unwrap()
+    }
+
+    pub async fn jobs(&self, tenant: &str, batch: BatchId) -> Vec<Job> {
+        let tenant: TenantName = tenant.parse().unwrap();
+        jobs::of_batch(&self.db, &tenant, batch, None, 100).await.unwrap()
+    }
+
+    pub async fn job(&self, tenant: &str, job: JobId) -> WholeJob {
+        jobs::get(&self.db, &tenant.parse().unwrap(), job)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Dispatches until nothing goes out any more.
+    pub async fn dispatch_all(&mut self) {
+        while self.dispatch.step().await.unwrap() == Outcome::Worked {}
+    }
+
+    /// Collects all that was reported.
+    pub async fn collect_all(&mut self) {
+        while self.collect.collect(Duration::ZERO).await.unwrap() == Outcome::Worked {}
+    }
+
+    pub async fn take(&self) -> Option<Lease> {
+        self.queue.take(self.worker, Duration::ZERO).await.unwrap()
+    }
+
+    pub async fn report(&self, order: &WorkOrder, kind: ReportKind) {
+        let report = Report {
+            order: order.id,
+            attempt: order.attempt,
+            worker: self.worker,
+            kind,
+        };
+        self.queue.report(report).await.unwrap();
+    }
+
+    /// A worker answers all of an order and is done with it.
+    pub async fn answer_all(&self, lease: &Lease) {
+        self.report(&lease.order, ReportKind::Started).await;
+        for question in &lease.order.questions {
+            self.report(&lease.order, answered(question.job, &question.text))
+                .await;
+        }
+        self.queue.settle(lease).await.unwrap();
+    }
+}
+
+pub fn answered(job: JobId, text: &str) -> ReportKind {
+    let answer = AnswerReport {
+        text: format!("An answer to: {text}"),
+        finish_reason: FinishReason::Stop,
+        input_tokens: 1_610,
+        output_tokens: 5,
+        compute_ms: 40,
+        engine: "glm4v 0.1.0".into(),
+    };
+    ReportKind::Answered { job, answer }
+}
+
+pub fn failed(job: JobId, may_pass: bool) -> ReportKind {
+    let fault = Fault {
+        code: "engine_failed".into(),
+        message: "no memory".into(),
+        may_pass,
+    };
+    ReportKind::Failed { job, fault }
+}
+
+fn empty_queue(clock: &Arc<HandClock>) -> Arc<EmbeddedQueue> {
+    Arc::new(EmbeddedQueue::new(clock.clone(), EmbeddedSettings::default()))
+}
+
+fn loops(
+    db: &Db,
+    clock: &Arc<HandClock>,
+    ids: &IdMaker,
+    key: &Arc<SigningKey>,
+    queue: &Arc<EmbeddedQueue>,
+    settings: &Arc<WorkSettings>,
+    licenses: Licenses,
+) -> (Dispatch, Collect, Sweep) {
+    let signals = Arc::new(Signals::default());
+    let (db, ids, settings) = (db.clone(), ids.clone(), settings.clone());
+    let dispatch = DispatchParts {
+        db: db.clone(),
+        queue: queue.clone(),
+        licenses: Arc::new(licenses),
+        key: key.clone(),
+        ids: ids.clone(),
+        clock: clock.clone(),
+        settings: settings.clone(),
+        signals: signals.clone(),
+    };
+    let collect = CollectParts {
+        db: db.clone(),
+        queue: queue.clone(),
+        ids: ids.clone(),
+        clock: clock.clone(),
+        settings: settings.clone(),
+        signals: signals.clone(),
+    };
+    let sweep = SweepParts {
+        db,
+        queue: queue.clone(),
+        ids,
+        clock: clock.clone(),
+        settings,
+        signals,
+    };
+    (Dispatch::new(dispatch), Collect::new(collect), Sweep::new(sweep))
+}
+
+async fn register(db: &Db, ids: &IdMaker, at: OffsetDateTime) {
+    let model = Model {
+        name: model(),
+        license: "apache-2.0".parse().unwrap(),
+        license_source: "the test".into(),
+        card: Card::default(),
+        registered_at: at,
+    };
+    let sha256 = Sha256::of(b"manifest");
+    let entry = NewAudit {
+        id: ids.make(),
+        at,
+        tenant: "glmhub".parse().unwrap(),
+        member: None,
+        kind: "revision.imported",
+        subject: sha256.to_string(),
+        decision: None,
+        detail: serde_json::Value::Null,
+    };
+    let artifacts = vec![Artifact {
+        path: "config.json".into(),
+        sha256: Sha256::of(b"{}"),
+        bytes: 2,
+    }];
+    models::add_revision(
+        db,
+        &NewRevision {
+            model,
+            sha256,
+            artifacts,
+            terms: None,
+            entry,
+        },
+    )
+    .await
+    .unwrap();
+}

@@ -1,0 +1,157 @@
+//! Whatever happens in whatever order, counters add up and no job is answered twice.
+
+use super::desk::{Desk, answered, failed};
+use domain::{
+    id::{BatchId, JobId},
+    job::JobPhase,
+    names::TenantName,
+    order::{ReportKind, WorkOrder},
+};
+use exchange::queue::{Lease, Queue as _};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use records::{batches, jobs};
+use std::collections::BTreeMap;
+use time::Duration;
+
+const SEEDS: u64 = 12;
+const STEPS: usize = 80;
+
+/// What is remembered from outside: answers that were seen may never change.
+struct Story {
+    desk: Desk,
+    random: StdRng,
+    batch: BatchId,
+    leases: Vec<Lease>,
+    /// Every order that was ever taken: old ones report again at any time.
+    orders: Vec<WorkOrder>,
+    answers: BTreeMap<JobId, String>,
+}
+
+fn acme() -> TenantName {
+    "acme".parse().unwrap()
+}
+
+impl Story {
+    async fn begin(seed: u64) -> Self {
+        let desk = Desk::new().await;
+        let batch = desk.batch("acme", 2, 2).await;
+        let random = StdRng::seed_from_u64(seed);
+        Self {
+            desk,
+            random,
+            batch,
+            leases: vec![],
+            orders: vec![],
+            answers: BTreeMap::new(),
+        }
+    }
+
+    async fn happen(&mut self) {
+        match self.random.random_range(0..100) {
+            0..25 => self.desk.dispatch_all().await,
+            25..40 => {
+                if let Some(lease) = self.desk.take().await {
+                    self.orders.push(lease.order.clone());
+                    self.leases.push(lease);
+                }
+            }
+            40..65 => self.say_something().await,
+            65..80 => self.desk.collect_all().await,
+            80..84 => self.desk.clock.turn(Duration::seconds(45)),
+            84..88 => drop(self.desk.sweep.step().await.unwrap()),
+            88..91 => self.desk.restart().await,
+            91..95 => self.settle_a_lease().await,
+            95..98 => self.requeue_or_cancel_a_job().await,
+            _ => {
+                let stamp = self.desk.stamp();
+                let jobs = &self.desk.read("acme", self.batch).await.jobs;
+                // A batch is cancelled late in its life, or its story would be a short one.
+                if jobs.answered >= 2 {
+                    batches::cancel(&self.desk.db, stamp, &acme(), self.batch)
+                        .await
+                        .unwrap()
+                        .unwrap()
+                        .ok();
+                }
+            }
+        }
+        self.look().await;
+    }
+
+    async fn say_something(&mut self) {
+        let Some(order) = self.orders.choose(&mut self.random).cloned() else {
+            return;
+        };
+        let job = order.questions.choose(&mut self.random).unwrap().job;
+        let number: u32 = self.random.random();
+        let kind = match number % 8 {
+            0 => ReportKind::Started,
+            1 => failed(job, true),
+            2 if number % 3 == 0 => failed(job, false),
+            3 => ReportKind::HandedBack,
+            _ => answered(job, &number.to_string()),
+        };
+        self.desk.report(&order, kind).await;
+    }
+
+    async fn settle_a_lease(&mut self) {
+        if let Some(lease) = self.leases.pop() {
+            self.desk.queue.settle(&lease).await.unwrap();
+        }
+    }
+
+    async fn requeue_or_cancel_a_job(&mut self) {
+        let all = self.desk.jobs("acme", self.batch).await;
+        let job = all.choose(&mut self.random).unwrap().id;
+        let (db, stamp) = (&self.desk.db, self.desk.stamp());
+        if self.random.random_bool(0.7) {
+            jobs::requeue(db, stamp, &acme(), job)
+                .await
+                .unwrap()
+                .unwrap()
+                .ok();
+        } else if let Ok(Some(order)) = jobs::cancel(db, stamp, &acme(), job).await.unwrap().unwrap() {
+            self.desk.queue.withdraw(order).await.unwrap();
+        }
+    }
+
+    /// The counters are those of the jobs, and an answer that was there is there unchanged.
+    async fn look(&mut self) {
+        let stored = self.desk.read("acme", self.batch).await;
+        let jobs = self.desk.jobs("acme", self.batch).await;
+        for phase in JobPhase::ALL {
+            let counted = jobs.iter().filter(|job| job.state.phase() == phase).count() as u64;
+            assert_eq!(stored.jobs.of(phase), counted, "{phase}");
+        }
+        assert_eq!(stored.jobs.total(), 4);
+        if stored.state.as_str() == "completed" {
+            assert_eq!(stored.jobs.unsettled(), 0);
+        }
+        for job in jobs {
+            let whole = self.desk.job("acme", job.id).await;
+            assert_eq!(whole.answer.is_some(), job.state.phase() == JobPhase::Answered);
+            let text = whole.answer.map(|answer| answer.report.text);
+            match (self.answers.get(&job.id), text) {
+                (Some(seen), now) => assert_eq!(Some(seen), now.as_ref()),
+                (None, Some(new)) => drop(self.answers.insert(job.id, new)),
+                (None, None) => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn counters_add_up_and_no_job_is_answered_twice_whatever_happens() {
+    let mut answered = 0;
+    for seed in 0..SEEDS {
+        let mut story = Story::begin(seed).await;
+        for _ in 0..STEPS {
+            story.happen().await;
+        }
+        answered += story.answers.len();
+    }
+    assert!(
+        answered >= SEEDS as usize,
+        "stories in which nothing is answered prove nothing: {answered}"
+    );
+}

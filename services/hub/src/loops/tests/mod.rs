@@ -1,0 +1,6 @@
+//! The loops over real records and a real queue; the tests are the worker.
+
+mod desk;
+mod interleavings;
+mod orders;
+mod verdicts;

@@ -1,0 +1,257 @@
+use super::*;
+use crate::{databases::on_each, decisions, facts, models, models::NewRevision};
+use domain::{
+    access::{Caller, Role},
+    acceptance::{Declaration, Signer},
+    audit::NewAudit,
+    clock::HandClock,
+    digest::Sha256,
+    gate::{self, Decision, DecisionRecord, ReasonCode, Request},
+    id::IdMaker,
+    license::Licenses,
+    model::{Artifact, Card, Model, Revision, Seed},
+    purpose::Purpose,
+};
+use std::{collections::BTreeSet, sync::Arc};
+use time::{Duration, OffsetDateTime};
+
+const TEXT: &str = "You may.\r\n\u{feff}你可以。\n";
+
+/// A hub's records with the seeded models and one imported revision.
+struct Desk<'a> {
+    db: &'a Db,
+    ids: IdMaker,
+    now: OffsetDateTime,
+    licenses: Licenses,
+    model: ModelName,
+    revision: Revision,
+}
+
+async fn desk(db: &Db) -> Desk<'_> {
+    let now = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+    let ids = IdMaker::new(Arc::new(HandClock::at(now)));
+    models::seed(db, &Seed::shipped().unwrap(), now).await.unwrap();
+    let model: ModelName = "THUDM/glm-4v-9b".parse().unwrap();
+    import(db, &ids, now, &model, TEXT).await;
+    let revision = models::current_revision(db, &model).await.unwrap().unwrap();
+    Desk { db, ids, now, licenses: Licenses::shipped().unwrap(), model, revision }
+}
+
+async fn import(db: &Db, ids: &IdMaker, at: OffsetDateTime, model: &ModelName, text: &str) {
+    let artifact = Artifact { path: "LICENSE".into(), sha256: Sha256::of(text.as_bytes()), bytes: 9 };
+    let entry = NewAudit {
+        id: ids.make(),
+        at,
+        tenant: "glmhub".parse().unwrap(),
+        member: None,
+        kind: "model.imported",
+        subject: model.to_string(),
+        decision: None,
+        detail: json!({}),
+    };
+    let model = Model {
+        name: model.clone(),
+        license: "glm-4".parse().unwrap(),
+        license_source: "a test".into(),
+        card: Card::default(),
+        registered_at: at,
+    };
+    let terms = Some(text.to_owned());
+    let sha256 = Sha256::of(format!("manifest of {text}").as_bytes());
+    let new = NewRevision { model, sha256, artifacts: vec![artifact], terms, entry };
+    assert_eq!(models::add_revision(db, &new).await.unwrap(), models::Imported::New);
+    assert_eq!(models::add_revision(db, &new).await.unwrap(), models::Imported::Already);
+}
+
+fn caller(tenant: &str, member: &str) -> Caller {
+    let roles = BTreeSet::from([Role::Signatory]);
+    Caller { tenant: tenant.parse().unwrap(), member: member.parse().unwrap(), roles }
+}
+
+impl Desk<'_> {
+    fn stamp(&self) -> Stamp<'_> {
+        Stamp::of_loop(&self.ids, self.now)
+    }
+
+    fn acceptance(&self, tenant: &str, purposes: &[Purpose], terms: Sha256) -> Acceptance {
+        let declaration = Declaration {
+            terms_sha256: terms,
+            purposes: purposes.iter().copied().collect(),
+            signer: Signer { name: "Li Na".into(), title: "Counsel".into() },
+            registration_number: Some("R-1".into()),
+            evidence: Some("filed".into()),
+        };
+        let glm = self.licenses.get(&"glm-4".parse().unwrap()).unwrap();
+        Acceptance::request(self.ids.make(), &caller(tenant, "li"), self.now, glm, declaration).unwrap()
+    }
+
+    async fn requested(&self, tenant: &str, purposes: &[Purpose]) -> Acceptance {
+        let acceptance = self.acceptance(tenant, purposes, self.revision.terms_sha256.unwrap());
+        let subject = Subject::Model(self.model.clone());
+        request(self.db, self.stamp(), &subject, &acceptance).await.unwrap().unwrap();
+        acceptance
+    }
+
+    async fn reasons(&self, tenant: &str, purpose: Purpose) -> Vec<ReasonCode> {
+        let by = caller(tenant, "li");
+        let request = Request {
+            tenant: by.tenant,
+            member: by.member,
+            model: self.model.clone(),
+            revision_sha256: self.revision.sha256,
+            purpose,
+            at: self.now,
+        };
+        let facts = facts::of(self.db, &self.licenses, &request.tenant, &self.revision).await.unwrap();
+        let decision = gate::decide(self.ids.make(), &request, &facts);
+        let record = DecisionRecord::of(&decision, &request, &facts);
+        decisions::record(self.db, &self.ids, &record).await.unwrap();
+        assert_eq!(decisions::get(self.db, record.id).await.unwrap(), Some(record));
+        match decision {
+            Decision::Allowed(_) => Vec::new(),
+            Decision::Refused(refusal) => refusal.reasons.into_iter().map(|reason| reason.code).collect(),
+        }
+    }
+}
+
+fn judge(tenant: &str, member: &str) -> Judge {
+    Judge::from(&caller(tenant, member))
+}
+
+#[tokio::test]
+async fn an_acceptance_goes_from_review_to_revocation_and_the_gate_follows() {
+    on_each(async |db| {
+        let desk = desk(db).await;
+        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::LicenseNotAccepted]);
+        let asked = desk.requested("acme", &[Purpose::Commercial]).await;
+        assert_eq!(get(db, asked.id).await.unwrap(), Some(asked.clone()));
+        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::AcceptanceUnderReview]);
+        let own = review(db, desk.stamp(), judge("acme", "li"), asked.id, Verdict::Approve(None)).await.unwrap();
+        assert_eq!(own, Some(Err(NotPossible::Own)));
+        let yes = Verdict::Approve(Some("number checked".into()));
+        let approved =
+            review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, yes).await.unwrap().unwrap().unwrap();
+        assert_eq!(get(db, asked.id).await.unwrap(), Some(approved));
+        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, []);
+        assert_eq!(desk.reasons("other", Purpose::Commercial).await, [ReasonCode::LicenseNotAccepted]);
+        let revoked = revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "recalled".into()).await.unwrap();
+        let revoked = revoked.unwrap().unwrap();
+        assert_eq!(revoked.epoch, 1);
+        assert_eq!(get(db, asked.id).await.unwrap(), Some(revoked.acceptance));
+        assert_eq!(epochs::of(db, &"acme".parse().unwrap()).await.unwrap(), 1);
+        assert_eq!(epochs::of(db, &"other".parse().unwrap()).await.unwrap(), 0);
+        assert_eq!(epochs::all(db).await.unwrap(), [("acme".parse().unwrap(), 1)]);
+        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::AcceptanceRevoked]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rejected_acceptance_keeps_its_reason_and_cannot_be_revoked() {
+    on_each(async |db| {
+        let desk = desk(db).await;
+        let asked = desk.requested("acme", &[Purpose::Commercial]).await;
+        let no = Verdict::Reject("no such number".into());
+        let rejected =
+            review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, no).await.unwrap().unwrap().unwrap();
+        assert_eq!(get(db, asked.id).await.unwrap(), Some(rejected));
+        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::AcceptanceRejected]);
+        let revoked = revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "x".into()).await.unwrap();
+        assert_eq!(revoked, Some(Err(NotPossible::NotActive("rejected"))));
+        assert_eq!(epochs::of(db, &"acme".parse().unwrap()).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_text_in_force_can_be_accepted() {
+    on_each(async |db| {
+        let desk = desk(db).await;
+        let old = desk.revision.terms_sha256.unwrap();
+        desk.requested("acme", &[Purpose::Evaluation]).await;
+        let later = desk.now + Duration::hours(1);
+        import(db, &desk.ids, later, &desk.model, "You may, but.").await;
+        let new = Sha256::of(b"You may, but.");
+        let stale = desk.acceptance("other", &[Purpose::Evaluation], old);
+        for subject in [Subject::Model(desk.model.clone()), Subject::License("glm-4".parse().unwrap())] {
+            let answer = request(db, desk.stamp(), &subject, &stale).await.unwrap();
+            assert_eq!(answer, Err(NotStored::Superseded(Some(new))));
+        }
+        let fresh = desk.acceptance("other", &[Purpose::Evaluation], new);
+        let subject = Subject::Model(desk.model.clone());
+        assert_eq!(request(db, desk.stamp(), &subject, &fresh).await.unwrap(), Ok(()));
+        // The older revision is still under the older text, which `acme` accepted.
+        assert_eq!(desk.reasons("acme", Purpose::Evaluation).await, []);
+        let glm = "glm-4".parse().unwrap();
+        assert_eq!(terms::text(db, &glm, &old).await.unwrap().as_deref(), Some(TEXT));
+        let known: Vec<_> =
+            terms::of_license(db, &glm).await.unwrap().into_iter().map(|terms| terms.sha256).collect();
+        assert_eq!(known, [new, old]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_acceptance_is_not_stored_twice_but_a_wider_one_is() {
+    on_each(async |db| {
+        let desk = desk(db).await;
+        let first = desk.requested("acme", &[Purpose::Evaluation]).await;
+        let again = desk.acceptance("acme", &[Purpose::Evaluation], first.terms_sha256);
+        let subject = Subject::Model(desk.model.clone());
+        let answer = request(db, desk.stamp(), &subject, &again).await.unwrap();
+        assert_eq!(answer, Err(NotStored::Covered(first.id)));
+        let wider = desk.acceptance("acme", &[Purpose::Evaluation, Purpose::Commercial], first.terms_sha256);
+        assert_eq!(request(db, desk.stamp(), &subject, &wider).await.unwrap(), Ok(()));
+        assert_eq!(of_tenant(db, &"acme".parse().unwrap()).await.unwrap().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_acceptances_is_of_one_tenant_or_of_all() {
+    on_each(async |db| {
+        let desk = desk(db).await;
+        for tenant in ["acme", "other", "third"] {
+            desk.requested(tenant, &[Purpose::Evaluation]).await;
+        }
+        let all = page(db, None, None, 10).await.unwrap();
+        assert_eq!(all.len(), 3);
+        let own = page(db, Some(&"other".parse().unwrap()), None, 10).await.unwrap();
+        assert_eq!(own.iter().map(|one| one.tenant.as_str()).collect::<Vec<_>>(), ["other"]);
+        let (first, rest) = all.split_first().unwrap();
+        assert_eq!(page(db, None, Some(first.id), 10).await.unwrap(), rest);
+        assert_eq!(page(db, None, None, 1).await.unwrap(), all[..1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_of_every_step() {
+    on_each(async |db| {
+        let desk = desk(db).await;
+        let asked = desk.requested("acme", &[Purpose::Commercial]).await;
+        let yes = Verdict::Approve(None);
+        review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, yes).await.unwrap().unwrap().unwrap();
+        revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "x".into()).await.unwrap().unwrap().unwrap();
+        desk.reasons("acme", Purpose::Commercial).await;
+        let sql = "SELECT kind FROM audit_entries WHERE tenant = 'acme' ORDER BY kind";
+        let kinds: Vec<String> = on!(db, |c| sqlx::query_scalar(sql).fetch_all(c)).unwrap();
+        let expected =
+            ["acceptance.approved", "acceptance.requested", "acceptance.revoked", "decision.refused"];
+        assert_eq!(kinds, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_whose_times_contradict_each_other_is_an_error_that_names_it() {
+    on_each(async |db| {
+        let desk = desk(db).await;
+        let asked = desk.requested("acme", &[Purpose::Commercial]).await;
+        let sql = "UPDATE acceptances SET rejected_at = requested_at WHERE id = $1";
+        on!(db, |c| async { sqlx::query(sql).bind(asked.id.to_string()).execute(c).await.map(drop) }).unwrap();
+        let error = get(db, asked.id).await.unwrap_err().to_string();
+        assert!(error.contains("acceptances") && error.contains(&asked.id.to_string()), "{error}");
+    })
+    .await;
+}

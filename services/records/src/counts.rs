@@ -1,0 +1,57 @@
+//! How much of everything there is, over all tenants: for whoever watches the hub.
+
+use crate::{Db, RecordsError, on, read::Reading};
+use domain::batch::JobCounts;
+
+// Sums of BIGINT are NUMERIC on PostgreSQL.
+const WORK: &str = "SELECT \
+    CAST(COUNT(CASE WHEN submitted_at IS NULL AND cancelled_at IS NULL THEN 1 END) AS BIGINT), \
+    CAST(COUNT(CASE WHEN submitted_at IS NOT NULL AND completed_at IS NULL AND cancelled_at IS NULL THEN 1 END) \
+        AS BIGINT), \
+    CAST(COUNT(completed_at) AS BIGINT), CAST(COUNT(cancelled_at) AS BIGINT), \
+    CAST(COALESCE(SUM(jobs_queued), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_dispatched), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(jobs_running), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_answered), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(jobs_failed), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_cancelled), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(jobs_refused), 0) AS BIGINT) FROM batches";
+
+pub(crate) const STATEMENTS: &[&str] = &[WORK];
+
+/// Batches and jobs by state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkCounts {
+    /// Batches by state.
+    pub batches: [(&'static str, u64); 4],
+    /// Jobs by state.
+    pub jobs: JobCounts,
+}
+
+type Row = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+
+/// Counts batches and jobs. Reads every batch once; jobs are counted by their batches' own counters.
+pub async fn work(db: &Db) -> Result<WorkCounts, RecordsError> {
+    let row: Row = on!(db, |c| sqlx::query_as(WORK).fetch_one(c))?;
+    let whole = |count: i64| {
+        Reading {
+            table: "batches",
+            id: "*",
+        }
+        .whole::<u64>(count)
+    };
+    Ok(WorkCounts {
+        batches: [
+            ("open", whole(row.0)?),
+            ("running", whole(row.1)?),
+            ("completed", whole(row.2)?),
+            ("cancelled", whole(row.3)?),
+        ],
+        jobs: JobCounts {
+            queued: whole(row.4)?,
+            dispatched: whole(row.5)?,
+            running: whole(row.6)?,
+            answered: whole(row.7)?,
+            failed: whole(row.8)?,
+            cancelled: whole(row.9)?,
+            refused: whole(row.10)?,
+        },
+    })
+}

@@ -1,0 +1,71 @@
+//! Every statement of this crate in one list, so that all can be prepared on both databases.
+
+use crate::{
+    acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts, jobs,
+    models, terms, webhooks,
+};
+
+/// All SQL that this crate ever sends, apart from migrations and transaction control.
+pub fn statements() -> Vec<&'static str> {
+    let files: [&[&str]; 15] = [
+        acceptances::STATEMENTS,
+        answers::STATEMENTS,
+        attempts::STATEMENTS,
+        audit::STATEMENTS,
+        batches::STATEMENTS,
+        counts::STATEMENTS,
+        decisions::STATEMENTS,
+        dispatching::STATEMENTS,
+        documents::STATEMENTS,
+        epochs::STATEMENTS,
+        facts::STATEMENTS,
+        jobs::STATEMENTS,
+        models::STATEMENTS,
+        terms::STATEMENTS,
+        webhooks::STATEMENTS,
+    ];
+    let more = models::MORE_STATEMENTS.iter().chain(webhooks::MORE_STATEMENTS);
+    files.iter().chain(more).flat_map(|statements| statements.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{databases::on_each, on};
+    use sqlx::{Executor as _, SqlSafeStr as _};
+    use std::{fs, path::Path};
+
+    #[tokio::test]
+    async fn every_statement_can_be_prepared_on_both_databases() {
+        on_each(async |db| {
+            for sql in statements() {
+                let prepared = on!(db, |c| async { c.prepare(sql.into_sql_str()).await.map(drop) });
+                prepared.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            }
+        })
+        .await;
+    }
+
+    const VERBS: [&str; 5] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
+
+    /// A constant that was forgotten in its file's list would go untested.
+    #[test]
+    fn every_constant_that_holds_sql_is_listed() {
+        let known = statements().len();
+        let mut found = 0;
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = fs::read_to_string(&path).unwrap();
+                let values = text.split(": &str =").skip(1).map(|rest| rest.trim_start().trim_start_matches('"'));
+                found += values.filter(|value| VERBS.iter().any(|verb| value.starts_with(verb))).count();
+            }
+        }
+        assert_eq!(found, known, "constants that hold SQL, and statements that are listed");
+    }
+}
