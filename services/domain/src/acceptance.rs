@@ -42,7 +42,10 @@ pub struct Judge {
 
 impl From<&Caller> for Judge {
     fn from(caller: &Caller) -> Self {
-        Self { tenant: caller.tenant.clone(), member: caller.member.clone() }
+        Self {
+            tenant: caller.tenant.clone(),
+            member: caller.member.clone(),
+        }
     }
 }
 
@@ -186,30 +189,61 @@ pub enum NotPossible {
 
 fn text(value: &str, most: usize, rule: &'static str) -> Result<(), Unacceptable> {
     let fits = !value.trim().is_empty() && value.chars().count() <= most && !value.contains('\0');
-    if fits { Ok(()) } else { Err(Unacceptable::Field(rule)) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Unacceptable::Field(rule))
+    }
 }
 
 impl Declaration {
     fn check(&self, license: &License) -> Result<(), Unacceptable> {
         if self.purposes.is_empty() {
-            return Err(Unacceptable::Field("`purposes` names at least one of research, evaluation, commercial"));
+            return Err(Unacceptable::Field(
+                "`purposes` names at least one of research, evaluation, commercial",
+            ));
         }
-        text(&self.signer.name, SIGNER_LIMIT, "`signer.name` has 1 to 200 characters")?;
-        text(&self.signer.title, SIGNER_LIMIT, "`signer.title` has 1 to 200 characters")?;
+        text(
+            &self.signer.name,
+            SIGNER_LIMIT,
+            "`signer.name` has 1 to 200 characters",
+        )?;
+        text(
+            &self.signer.title,
+            SIGNER_LIMIT,
+            "`signer.title` has 1 to 200 characters",
+        )?;
         if let Some(number) = &self.registration_number {
-            text(number, REGISTRATION_LIMIT, "`registration_number` has 1 to 200 characters")?;
+            text(
+                number,
+                REGISTRATION_LIMIT,
+                "`registration_number` has 1 to 200 characters",
+            )?;
         }
-        if self.evidence.as_ref().is_some_and(|text| text.len() > EVIDENCE_LIMIT || text.contains('\0')) {
-            return Err(Unacceptable::Field("`evidence` has at most 4096 bytes and no zero character"));
+        if self
+            .evidence
+            .as_ref()
+            .is_some_and(|text| text.len() > EVIDENCE_LIMIT || text.contains('\0'))
+        {
+            return Err(Unacceptable::Field(
+                "`evidence` has at most 4096 bytes and no zero character",
+            ));
         }
         for &purpose in &self.purposes {
             let facts = license.purpose(purpose);
             if facts.permission != Permission::Permitted {
-                return Err(Unacceptable::NotPermitted { license: license.id.clone(), purpose });
+                return Err(Unacceptable::NotPermitted {
+                    license: license.id.clone(),
+                    purpose,
+                });
             }
             if facts.conditions.contains(&Condition::Registration) && self.registration_number.is_none() {
                 let place = license.registration_source.clone();
-                return Err(Unacceptable::Unregistered { license: license.id.clone(), purpose, place });
+                return Err(Unacceptable::Unregistered {
+                    license: license.id.clone(),
+                    purpose,
+                    place,
+                });
             }
         }
         Ok(())
@@ -230,7 +264,10 @@ impl Acceptance {
         let review = |&purpose: &Purpose| license.purpose(purpose).conditions.contains(&Condition::Review);
         let state = match declared.purposes.iter().any(review) {
             true => State::UnderReview,
-            false => State::Active { since: at, approved: None },
+            false => State::Active {
+                since: at,
+                approved: None,
+            },
         };
         Ok(Self {
             id,
@@ -261,14 +298,23 @@ impl Acceptance {
     pub fn approve(self, by: Judge, at: OffsetDateTime, remark: Option<&str>) -> Result<Self, NotPossible> {
         let judgement = self.judged_by(by, at)?;
         remark.map_or(Ok(()), check_reason)?;
-        Ok(Self { state: State::Active { since: at, approved: Some(judgement) }, ..self })
+        Ok(Self {
+            state: State::Active {
+                since: at,
+                approved: Some(judgement),
+            },
+            ..self
+        })
     }
 
     /// A reviewer says no, and why.
     pub fn reject(self, by: Judge, at: OffsetDateTime, reason: String) -> Result<Self, NotPossible> {
         let judged = self.judged_by(by, at)?;
         check_reason(&reason)?;
-        Ok(Self { state: State::Rejected { judged, reason }, ..self })
+        Ok(Self {
+            state: State::Rejected { judged, reason },
+            ..self
+        })
     }
 
     /// A reviewer takes it back, and says why.
@@ -277,7 +323,15 @@ impl Acceptance {
             State::Active { since, approved } => {
                 check_reason(&reason)?;
                 let judged = Judgement { by, at };
-                Ok(Self { state: State::Revoked { since, approved, judged, reason }, ..self })
+                Ok(Self {
+                    state: State::Revoked {
+                        since,
+                        approved,
+                        judged,
+                        reason,
+                    },
+                    ..self
+                })
             }
             other => Err(NotPossible::NotActive(other.as_str())),
         }

@@ -6,9 +6,6 @@ use crate::{
 };
 use time::OffsetDateTime;
 
-/// The tenant under which acts at the machine itself are written down (a model import, for instance).
-pub const OPERATOR_TENANT: &str = "glmhub";
-
 /// An entry to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAudit {

@@ -161,10 +161,27 @@ impl DecisionRecord {
     /// What to remember of `decision` on `request`, taken under `facts`.
     pub fn of(decision: &Decision, request: &Request, facts: &Facts) -> Self {
         let (id, outcome, duties, reasons) = match decision {
-            Decision::Allowed(allowed) => (allowed.decision, Outcome::Allowed, allowed.duties.clone(), Vec::new()),
-            Decision::Refused(refusal) => (refusal.decision, Outcome::Refused, Vec::new(), refusal.reasons.clone()),
+            Decision::Allowed(allowed) => (
+                allowed.decision,
+                Outcome::Allowed,
+                allowed.duties.clone(),
+                Vec::new(),
+            ),
+            Decision::Refused(refusal) => (
+                refusal.decision,
+                Outcome::Refused,
+                Vec::new(),
+                refusal.reasons.clone(),
+            ),
         };
-        Self { id, request: request.clone(), outcome, terms_sha256: facts.terms_sha256(), duties, reasons }
+        Self {
+            id,
+            request: request.clone(),
+            outcome,
+            terms_sha256: facts.terms_sha256(),
+            duties,
+            reasons,
+        }
     }
 }
 
@@ -180,9 +197,17 @@ pub fn decide(id: DecisionId, request: &Request, facts: &Facts) -> Decision {
     if reasons.is_empty() {
         let duties = lineage::duties(&facts.lineage).into_keys().collect();
         let terms_sha256 = facts.terms_sha256();
-        return Decision::Allowed(Allowed { decision: id, request: request.clone(), terms_sha256, duties });
+        return Decision::Allowed(Allowed {
+            decision: id,
+            request: request.clone(),
+            terms_sha256,
+            duties,
+        });
     }
-    Decision::Refused(Refusal { decision: id, reasons })
+    Decision::Refused(Refusal {
+        decision: id,
+        reasons,
+    })
 }
 
 #[cfg(test)]

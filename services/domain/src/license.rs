@@ -74,7 +74,10 @@ pub struct PurposeFacts {
     pub conditions: BTreeSet<Condition>,
 }
 
-static UNKNOWN: PurposeFacts = PurposeFacts { permission: Permission::Unknown, conditions: BTreeSet::new() };
+static UNKNOWN: PurposeFacts = PurposeFacts {
+    permission: Permission::Unknown,
+    conditions: BTreeSet::new(),
+};
 
 /// The facts of one license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,18 +119,29 @@ pub struct BadLicense {
 impl License {
     /// Reads the text of `file` (its name ends with `ID.toml`).
     pub fn read(file: &str, text: &str) -> Result<Self, BadLicense> {
-        let bad = |why: String| BadLicense { file: file.to_owned(), why };
+        let bad = |why: String| BadLicense {
+            file: file.to_owned(),
+            why,
+        };
         let license: License = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
-        let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".toml"));
+        let stem = file
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.strip_suffix(".toml"));
         if stem != Some(license.id.as_str()) {
-            return Err(bad(format!("the id is {}, so the file must be named {0}.toml", license.id)));
+            return Err(bad(format!(
+                "the id is {}, so the file must be named {0}.toml",
+                license.id
+            )));
         }
         for (purpose, facts) in &license.purposes {
             if facts.permission != Permission::Permitted && !facts.conditions.is_empty() {
                 return Err(bad(format!("{purpose} has conditions but is not permitted")));
             }
             if !facts.conditions.is_empty() && !facts.conditions.contains(&Condition::Acceptance) {
-                return Err(bad(format!("{purpose}: registration and review go with acceptance; add it")));
+                return Err(bad(format!(
+                    "{purpose}: registration and review go with acceptance; add it"
+                )));
             }
         }
         Ok(license)
@@ -140,7 +154,10 @@ impl License {
 
     /// What it says about every purpose.
     pub fn purposes(&self) -> BTreeMap<Purpose, &PurposeFacts> {
-        Purpose::ALL.into_iter().map(|purpose| (purpose, self.purpose(purpose))).collect()
+        Purpose::ALL
+            .into_iter()
+            .map(|purpose| (purpose, self.purpose(purpose)))
+            .collect()
     }
 }
 
@@ -160,7 +177,10 @@ impl Licenses {
         for (file, text) in files {
             let license = License::read(file, text)?;
             if let Some(twice) = all.insert(license.id.clone(), Arc::new(license)) {
-                return Err(BadLicense { file: file.to_owned(), why: format!("{} was read before", twice.id) });
+                return Err(BadLicense {
+                    file: file.to_owned(),
+                    why: format!("{} was read before", twice.id),
+                });
             }
         }
         Ok(Self(all))

@@ -30,8 +30,13 @@ pub enum Relation {
 
 impl Relation {
     /// Every relation.
-    pub const ALL: [Relation; 5] =
-        [Relation::Finetune, Relation::Quantization, Relation::Adapter, Relation::Merge, Relation::Distillation];
+    pub const ALL: [Relation; 5] = [
+        Relation::Finetune,
+        Relation::Quantization,
+        Relation::Adapter,
+        Relation::Merge,
+        Relation::Distillation,
+    ];
 
     /// The word in JSON and tables.
     pub fn as_str(self) -> &'static str {
@@ -106,7 +111,10 @@ pub fn descent(model: &ModelName, edges: &[LineageEdge]) -> Vec<(ModelName, Opti
         }
         place += 1;
     }
-    found.into_iter().map(|(name, through)| (name.clone(), through)).collect()
+    found
+        .into_iter()
+        .map(|(name, through)| (name.clone(), through))
+        .collect()
 }
 
 /// The way from the model itself (first) to the one at `place` (last).
@@ -114,7 +122,10 @@ pub fn path(lineage: &[Licensed], place: usize) -> Vec<ModelName> {
     let mut names = Vec::new();
     let mut next = Some(place);
     // A well-formed list leads strictly forward; the bound keeps any other from looping.
-    while let Some(licensed) = next.and_then(|at| lineage.get(at)).filter(|_| names.len() < lineage.len()) {
+    while let Some(licensed) = next
+        .and_then(|at| lineage.get(at))
+        .filter(|_| names.len() < lineage.len())
+    {
         names.push(licensed.model.clone());
         next = licensed.through;
     }

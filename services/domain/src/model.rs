@@ -159,12 +159,21 @@ mod tests {
     #[test]
     fn the_seed_knows_glm_4v_9b_and_its_parent() {
         let seed = Seed::shipped().unwrap();
-        let vision = seed.models.iter().find(|model| model.name.as_str() == "THUDM/glm-4v-9b").unwrap();
+        let vision = seed
+            .models
+            .iter()
+            .find(|model| model.name.as_str() == "THUDM/glm-4v-9b")
+            .unwrap();
         assert_eq!(vision.license.as_str(), "glm-4");
         assert_eq!(vision.card.context_tokens, Some(8192));
         assert_eq!(vision.card.released, Some(date!(2024 - 06 - 04)));
         assert_eq!(vision.card.modality, Some(Modality::ImageText));
-        assert!(vision.variants.iter().any(|variant| variant.file_bytes == Some(8_500_000_000)));
+        assert!(
+            vision
+                .variants
+                .iter()
+                .any(|variant| variant.file_bytes == Some(8_500_000_000))
+        );
         assert_eq!(seed.edges[0].parent.as_str(), "THUDM/glm-4-9b");
         assert_eq!(seed.edges[0].child, vision.name);
     }

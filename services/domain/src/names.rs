@@ -80,6 +80,13 @@ names! {
         "a license id has 1 to 64 lower-case letters, digits, dots, dashes or underscores";
 }
 
+impl TenantName {
+    /// The tenant under which acts at the machine itself are written down, a model import for instance.
+    pub fn of_operator() -> Self {
+        Self("glmhub".to_owned())
+    }
+}
+
 impl ModelName {
     /// Who publishes the model: the part before the slash.
     pub fn owner(&self) -> &str {

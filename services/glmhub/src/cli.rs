@@ -1,6 +1,6 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
-use crate::{ask, config, migrate, token, up, worker};
+use crate::{ask, config, import, migrate, token, up, worker};
 use clap::{Parser, Subcommand};
 use std::{future::Future, io};
 
@@ -23,6 +23,7 @@ pub struct Cli {
 enum Command {
     Up(up::UpArgs),
     Ask(ask::AskArgs),
+    Model(ModelArgs),
     Token(TokenArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
@@ -32,6 +33,19 @@ enum Command {
     SplitPages {
         order: String,
     },
+}
+
+/// Brings models in
+#[derive(clap::Args, Debug)]
+#[command(after_help = import::EXAMPLE)]
+struct ModelArgs {
+    #[command(subcommand)]
+    command: ModelCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum ModelCommand {
+    Import(import::ImportArgs),
 }
 
 /// Makes access tokens
@@ -66,6 +80,9 @@ impl Cli {
         match self.command {
             Command::Up(args) => block_on(up::run(args)),
             Command::Ask(args) => ask::run(args),
+            Command::Model(ModelArgs {
+                command: ModelCommand::Import(args),
+            }) => block_on(import::run(args)),
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),

@@ -5,6 +5,8 @@
 //! DATA/hub.lock     locked by the one `glmhub up` that serves the folder
 //! DATA/keys/hub.key the hub's signing key
 //! DATA/config.toml  settings, if there are any
+//! DATA/imports/     what imports that were cut off had stored already
+//! DATA/scratch/     documents while they are split; emptied at start
 //! ```
 //!
 //! Blobs and laid-out models are where the settings say, by default in `blobs` and `models` beside these.

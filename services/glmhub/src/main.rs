@@ -5,6 +5,7 @@ mod cli;
 mod clock;
 mod config;
 mod data_folder;
+mod import;
 mod migrate;
 mod misuse;
 mod span;

@@ -12,13 +12,14 @@ use crate::{
     data_folder::DataFolder,
     telemetry,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use crew::Crew;
 use pieces::Pieces;
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
+    time::Duration,
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -58,25 +59,32 @@ pub async fn run(args: UpArgs) -> anyhow::Result<()> {
     let address = *addresses.first().context("the server has no address")?;
     let crew = Crew::start(&pieces, address).await?;
     let handle = server.handle();
-    let server = tokio::spawn(server);
+    let mut server = tokio::spawn(server);
     // The one line of stdout: whoever starts a hub waits for it.
     writeln!(io::stdout(), "glmhub is ready at http://{address}")?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "ready");
-    let reason = endings.next().await;
+    let reason = tokio::select! {
+        reason = endings.next() => reason,
+        ended = &mut server => bail!("the HTTP server ended by itself: {ended:?}; start the hub again"),
+    };
     tracing::info!(reason, "ending");
     let ending = async {
-        tokio::join!(handle.stop(true), crew.end());
-        let _ = server.await;
+        let _ = tokio::join!(handle.stop(true), crew.end(), server);
         pieces.db.close().await;
     };
+    end_within(pieces.settings.server.shutdown(), ending, &mut endings).await;
+    Ok(())
+}
+
+/// Waits for `ending`, not longer than `limit` nor beyond a second signal.
+async fn end_within(limit: Duration, ending: impl Future<Output = ()>, endings: &mut Endings) {
     tokio::select! {
-        ended = timeout(pieces.settings.server.shutdown(), ending) => match ended {
+        ended = timeout(limit, ending) => match ended {
             Ok(()) => tracing::info!("ended"),
             Err(_) => tracing::warn!("some work did not end in time; it is taken up again at the next start"),
         },
         reason = endings.next() => tracing::warn!(reason, "ending at once"),
     }
-    Ok(())
 }
 
 /// The signals that end the hub.

@@ -3,8 +3,9 @@
 use crate::{api, problem::Problem};
 use actix_web::{HttpResponse, ResponseError, error, http::StatusCode, web};
 
-/// The largest JSON body that a handler reads, in bytes.
-pub const JSON_LIMIT: usize = 1024 * 1024;
+/// The largest JSON body that a handler reads, in bytes: as many questions as a batch may have, each as long as it may
+/// be and every character of it escaped, fit.
+pub const JSON_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Every route of the hub, and the form of errors that arise before a handler runs.
 pub fn configure(config: &mut web::ServiceConfig) {

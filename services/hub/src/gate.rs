@@ -29,7 +29,9 @@ pub async fn ask(
     model: &ModelName,
     purpose: Purpose,
 ) -> Result<Allowed, Problem> {
-    let Some(revision) = models::current_revision(db, model).await? else { return Err(without_revision(db, model).await) };
+    let Some(revision) = models::current_revision(db, model).await? else {
+        return Err(without_revision(db, model).await);
+    };
     let facts = facts::of(db, licenses, &caller.tenant, &revision).await?;
     let request = Request {
         tenant: caller.tenant.clone(),
@@ -96,7 +98,10 @@ pub async fn still_holds(
 /// The 403 that tells a client of a refusal.
 pub fn problem(refusal: &Refusal) -> Problem {
     let Some(first) = refusal.reasons.first() else {
-        return Problem::internal(anyhow::anyhow!("decision {} refuses without a reason", refusal.decision));
+        return Problem::internal(anyhow::anyhow!(
+            "decision {} refuses without a reason",
+            refusal.decision
+        ));
     };
     Problem::new(StatusCode::FORBIDDEN, first.code.as_str(), first.message.clone())
         .with("decision_id", refusal.decision.to_string())
@@ -110,7 +115,9 @@ async fn without_revision(db: &Db, model: &ModelName) -> Problem {
         Ok(None) => unknown_model(model),
         Ok(Some(_)) => Problem::conflict(
             "model_not_imported",
-            format!("{model} is registered and no revision of it is on this hub; the operator runs `glmhub model import --model {model} --from DIR`"),
+            format!(
+                "{model} is registered and no revision of it is on this hub; the operator runs `glmhub model import --model {model} --from DIR`"
+            ),
         ),
     }
 }

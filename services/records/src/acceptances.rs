@@ -2,7 +2,7 @@
 
 mod row;
 
-use crate::{run::Run as _, At, Db, RecordsError, Stamp, Tx, epochs, on, terms};
+use crate::{At, Db, RecordsError, Stamp, Tx, epochs, on, run::Run as _, terms};
 use domain::{
     acceptance::{Acceptance, Judge, NotPossible, State},
     id::AcceptanceId,
@@ -55,8 +55,13 @@ pub async fn request(
     acceptance: &Acceptance,
 ) -> Result<Result<(), NotStored>, RecordsError> {
     let current = match subject {
-        Subject::Model(model) => terms::current_of_model(db, model).await?.and_then(|(_, sha256)| sha256),
-        Subject::License(license) => terms::of_license(db, license).await?.first().map(|terms| terms.sha256),
+        Subject::Model(model) => terms::current_of_model(db, model)
+            .await?
+            .and_then(|(_, sha256)| sha256),
+        Subject::License(license) => terms::of_license(db, license)
+            .await?
+            .first()
+            .map(|terms| terms.sha256),
     };
     if current != Some(acceptance.terms_sha256) {
         return Ok(Err(NotStored::Superseded(current)));
@@ -112,15 +117,15 @@ async fn insert(tx: &mut Tx, acceptance: &Acceptance) -> Result<(), RecordsError
 
 /// An acceptance of any tenant. Who may see it is for the caller to judge by the tenant in it.
 pub async fn get(db: &Db, id: AcceptanceId) -> Result<Option<Acceptance>, RecordsError> {
-    let row: Option<AcceptanceRow> =
-        on!(db, |c| sqlx::query_as(GET).bind(id.to_string()).fetch_optional(c))?;
+    let row: Option<AcceptanceRow> = on!(db, |c| sqlx::query_as(GET).bind(id.to_string()).fetch_optional(c))?;
     row.map(AcceptanceRow::read).transpose()
 }
 
 /// All acceptances of a tenant, oldest first.
 pub async fn of_tenant(db: &Db, tenant: &TenantName) -> Result<Vec<Acceptance>, RecordsError> {
-    let rows: Vec<AcceptanceRow> =
-        on!(db, |c| sqlx::query_as(OF_TENANT).bind(tenant.as_str()).fetch_all(c))?;
+    let rows: Vec<AcceptanceRow> = on!(db, |c| sqlx::query_as(OF_TENANT)
+        .bind(tenant.as_str())
+        .fetch_all(c))?;
     rows.into_iter().map(AcceptanceRow::read).collect()
 }
 
@@ -157,10 +162,15 @@ pub async fn review(
     verdict: Verdict,
 ) -> Result<Option<Result<Acceptance, NotPossible>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(held) = lock(&mut tx, id).await? else { return Ok(None) };
+    let Some(held) = lock(&mut tx, id).await? else {
+        return Ok(None);
+    };
     let detail = json!({ "by": by, "reason": verdict.reason() });
     let (kind, judged) = match verdict {
-        Verdict::Approve(remark) => ("acceptance.approved", held.approve(by, stamp.at, remark.as_deref())),
+        Verdict::Approve(remark) => (
+            "acceptance.approved",
+            held.approve(by, stamp.at, remark.as_deref()),
+        ),
         Verdict::Reject(reason) => ("acceptance.rejected", held.reject(by, stamp.at, reason)),
     };
     let judged = match judged {
@@ -200,7 +210,9 @@ pub async fn revoke(
     reason: String,
 ) -> Result<Option<Result<Revoked, NotPossible>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(held) = lock(&mut tx, id).await? else { return Ok(None) };
+    let Some(held) = lock(&mut tx, id).await? else {
+        return Ok(None);
+    };
     let mut detail = json!({ "by": by, "reason": reason });
     let acceptance = match held.revoke(by, stamp.at, reason) {
         Ok(revoked) => revoked,
@@ -248,7 +260,16 @@ async fn audit(
     kind: &'static str,
     detail: Value,
 ) -> Result<(), RecordsError> {
-    stamp.audit(tx, &acceptance.tenant, kind, acceptance.id.to_string(), None, detail).await
+    stamp
+        .audit(
+            tx,
+            &acceptance.tenant,
+            kind,
+            acceptance.id.to_string(),
+            None,
+            detail,
+        )
+        .await
 }
 
 #[cfg(test)]

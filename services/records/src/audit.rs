@@ -1,6 +1,6 @@
 //! The audit log: only ever appended to.
 
-use crate::{run::Run as _, At, RecordsError, Tx, on};
+use crate::{At, RecordsError, Tx, on, run::Run as _};
 use domain::audit::NewAudit;
 use sqlx::types::Json;
 

@@ -31,7 +31,10 @@ async fn fresh_postgres(url: &str) -> Db {
     let name = format!("records_{number:x}");
     let mut server = PgConnection::connect(url).await.unwrap();
     let create = format!("CREATE DATABASE {name}");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut server).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+        .execute(&mut server)
+        .await
+        .unwrap();
     server.close().await.unwrap();
     let (base, _) = url.rsplit_once('/').unwrap();
     Db::open_postgres(&format!("{base}/{name}"), 4).await.unwrap()

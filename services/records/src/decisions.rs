@@ -1,6 +1,6 @@
 //! What the gate decided.
 
-use crate::{run::Run as _, At, Db, RecordsError, audit, on, read::Reading};
+use crate::{At, Db, RecordsError, audit, on, read::Reading, run::Run as _};
 use domain::{
     audit::NewAudit,
     gate::{DecisionRecord, Duty, Outcome, Reason, Request},
@@ -76,7 +76,10 @@ struct Row {
 
 impl Row {
     fn read(self, id: DecisionId) -> Result<DecisionRecord, RecordsError> {
-        let row = Reading { table: "decisions", id: &self.id };
+        let row = Reading {
+            table: "decisions",
+            id: &self.id,
+        };
         let outcome = match (self.outcome.as_str(), self.reasons.is_empty()) {
             ("allowed", true) => Outcome::Allowed,
             ("refused", false) => Outcome::Refused,
@@ -92,6 +95,13 @@ impl Row {
         };
         let terms_sha256 = row.parsed_if(self.terms_sha256.as_deref())?;
         let (duties, reasons) = (self.duties.0, self.reasons.0);
-        Ok(DecisionRecord { id, request, outcome, terms_sha256, duties, reasons })
+        Ok(DecisionRecord {
+            id,
+            request,
+            outcome,
+            terms_sha256,
+            duties,
+            reasons,
+        })
     }
 }

@@ -12,8 +12,9 @@ pub(crate) const STATEMENTS: &[&str] = &[OF, ALL, RAISE];
 
 /// The epoch of a tenant: 0 if nothing of it was ever revoked.
 pub async fn of(db: &Db, tenant: &TenantName) -> Result<u64, RecordsError> {
-    let epoch: Option<i64> =
-        on!(db, |c| sqlx::query_scalar(OF).bind(tenant.as_str()).fetch_optional(c))?;
+    let epoch: Option<i64> = on!(db, |c| sqlx::query_scalar(OF)
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
     reading(tenant.as_str()).whole(epoch.unwrap_or(0))
 }
 
@@ -34,5 +35,8 @@ pub async fn raise(tx: &mut Tx, tenant: &TenantName) -> Result<u64, RecordsError
 }
 
 fn reading(tenant: &str) -> Reading<'_> {
-    Reading { table: "tenant_epochs", id: tenant }
+    Reading {
+        table: "tenant_epochs",
+        id: tenant,
+    }
 }

@@ -4,7 +4,7 @@ use crate::{Db, RecordsError, acceptances, on, read::Reading};
 use domain::{
     gate::Facts,
     license::Licenses,
-    lineage::{LineageEdge, Licensed, Relation, Terms, descent},
+    lineage::{Licensed, LineageEdge, Relation, Terms, descent},
     model::Revision,
     names::{LicenseName, ModelName, TenantName},
 };
@@ -34,7 +34,10 @@ pub async fn of(
         // The revision's own text counts, not that of the newest revision.
         own.terms_sha256 = revision.terms_sha256;
     }
-    Ok(Facts { lineage, acceptances: acceptances::of_tenant(db, tenant).await? })
+    Ok(Facts {
+        lineage,
+        acceptances: acceptances::of_tenant(db, tenant).await?,
+    })
 }
 
 /// A model and all its ancestors with their licenses, nearest first.
@@ -43,7 +46,10 @@ pub async fn lineage(db: &Db, licenses: &Licenses, model: &ModelName) -> Result<
     let mut edges = Vec::new();
     let mut known = HashMap::new();
     for row in &rows {
-        let reading = Reading { table: "lineage_edges", id: &row.model };
+        let reading = Reading {
+            table: "lineage_edges",
+            id: &row.model,
+        };
         let child: ModelName = reading.parsed(&row.model)?;
         if let Some(edge) = row.edge(reading, &child)? {
             edges.push(edge);
@@ -52,10 +58,18 @@ pub async fn lineage(db: &Db, licenses: &Licenses, model: &ModelName) -> Result<
     }
     let licensed = |(model, through): (ModelName, Option<usize>)| {
         let row = known.get(&model);
-        let reading = Reading { table: "models", id: model.as_str() };
+        let reading = Reading {
+            table: "models",
+            id: model.as_str(),
+        };
         let license = reading.parsed_if(row.and_then(|row| row.license.as_deref()))?;
         let terms_sha256 = reading.parsed_if(row.and_then(|row| row.terms_sha256.as_deref()))?;
-        Ok(Licensed { terms: terms(licenses, license), terms_sha256, through, model })
+        Ok(Licensed {
+            terms: terms(licenses, license),
+            terms_sha256,
+            through,
+            model,
+        })
     };
     descent(model, &edges).into_iter().map(licensed).collect()
 }
@@ -63,7 +77,9 @@ pub async fn lineage(db: &Db, licenses: &Licenses, model: &ModelName) -> Result<
 fn terms(licenses: &Licenses, license: Option<LicenseName>) -> Terms {
     match license {
         None => Terms::Unregistered,
-        Some(id) => licenses.get(&id).map_or(Terms::WithoutFacts(id), |facts| Terms::Known(facts.clone())),
+        Some(id) => licenses
+            .get(&id)
+            .map_or(Terms::WithoutFacts(id), |facts| Terms::Known(facts.clone())),
     }
 }
 
@@ -79,9 +95,16 @@ struct Row {
 
 impl Row {
     fn edge(&self, reading: Reading<'_>, child: &ModelName) -> Result<Option<LineageEdge>, RecordsError> {
-        let (Some(parent), Some(relation)) = (&self.parent, &self.relation) else { return Ok(None) };
+        let (Some(parent), Some(relation)) = (&self.parent, &self.relation) else {
+            return Ok(None);
+        };
         let relation = Relation::from_word(relation).ok_or_else(|| reading.nonsense("an odd relation"))?;
         let evidence = self.evidence.clone().unwrap_or_default();
-        Ok(Some(LineageEdge { parent: reading.parsed(parent)?, child: child.clone(), relation, evidence }))
+        Ok(Some(LineageEdge {
+            parent: reading.parsed(parent)?,
+            child: child.clone(),
+            relation,
+            evidence,
+        }))
     }
 }

@@ -59,13 +59,18 @@ pub async fn page(db: &Db, after: Option<&ModelName>, limit: u32) -> Result<Vec<
 /// What hangs on a model.
 pub async fn entry(db: &Db, model: Model) -> Result<Entry, RecordsError> {
     let name = model.name.clone();
-    let variants: Vec<VariantRow> =
-        on!(db, |c| sqlx::query_as(VARIANTS).bind(name.as_str()).fetch_all(c))?;
+    let variants: Vec<VariantRow> = on!(db, |c| sqlx::query_as(VARIANTS).bind(name.as_str()).fetch_all(c))?;
     let parents: Vec<(String, String, String)> =
         on!(db, |c| sqlx::query_as(PARENTS).bind(name.as_str()).fetch_all(c))?;
     Ok(Entry {
-        variants: variants.into_iter().map(|row| row.read(&name)).collect::<Result<_, _>>()?,
-        parents: parents.into_iter().map(|row| edge(&name, row)).collect::<Result<_, _>>()?,
+        variants: variants
+            .into_iter()
+            .map(|row| row.read(&name))
+            .collect::<Result<_, _>>()?,
+        parents: parents
+            .into_iter()
+            .map(|row| edge(&name, row))
+            .collect::<Result<_, _>>()?,
         revision: current_revision(db, &name).await?,
         model,
     })
@@ -75,9 +80,17 @@ fn edge(
     child: &ModelName,
     (parent, relation, evidence): (String, String, String),
 ) -> Result<LineageEdge, RecordsError> {
-    let row = Reading { table: "lineage_edges", id: child.as_str() };
+    let row = Reading {
+        table: "lineage_edges",
+        id: child.as_str(),
+    };
     let relation = Relation::from_word(&relation).ok_or_else(|| row.nonsense("an odd relation"))?;
-    Ok(LineageEdge { parent: row.parsed(&parent)?, child: child.clone(), relation, evidence })
+    Ok(LineageEdge {
+        parent: row.parsed(&parent)?,
+        child: child.clone(),
+        relation,
+        evidence,
+    })
 }
 
 #[derive(sqlx::FromRow)]
@@ -91,7 +104,10 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<Model, RecordsError> {
-        let row = Reading { table: "models", id: &self.name };
+        let row = Reading {
+            table: "models",
+            id: &self.name,
+        };
         Ok(Model {
             name: row.parsed(&self.name)?,
             license: row.parsed(&self.license)?,
@@ -112,10 +128,18 @@ struct VariantRow {
 
 impl VariantRow {
     fn read(self, model: &ModelName) -> Result<Variant, RecordsError> {
-        let row = Reading { table: "variants", id: model.as_str() };
+        let row = Reading {
+            table: "variants",
+            id: model.as_str(),
+        };
         let size = |bytes: Option<i64>| bytes.map(|bytes| row.whole(bytes)).transpose();
         let (file_bytes, memory_bytes) = (size(self.file_bytes)?, size(self.memory_bytes)?);
-        Ok(Variant { name: self.name, file_bytes, memory_bytes, note: self.note })
+        Ok(Variant {
+            name: self.name,
+            file_bytes,
+            memory_bytes,
+            note: self.note,
+        })
     }
 }
 

@@ -1,11 +1,6 @@
 //! Runs a statement that gives no rows, and tells the same thing on both databases.
 
-use sqlx::{
-    Executor, Postgres, Sqlite,
-    postgres::PgArguments,
-    query::Query,
-    sqlite::SqliteArguments,
-};
+use sqlx::{Executor, Postgres, Sqlite, postgres::PgArguments, query::Query, sqlite::SqliteArguments};
 use std::future::Future;
 
 /// `.run(c)` instead of `.execute(c)`: the drivers' own answers are of two types.

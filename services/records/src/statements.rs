@@ -1,8 +1,8 @@
 //! Every statement of this crate in one list, so that all can be prepared on both databases.
 
 use crate::{
-    acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts, jobs,
-    models, terms, webhooks,
+    acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
+    jobs, models, terms, webhooks,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
@@ -25,7 +25,11 @@ pub fn statements() -> Vec<&'static str> {
         webhooks::STATEMENTS,
     ];
     let more = models::MORE_STATEMENTS.iter().chain(webhooks::MORE_STATEMENTS);
-    files.iter().chain(more).flat_map(|statements| statements.iter().copied()).collect()
+    files
+        .iter()
+        .chain(more)
+        .flat_map(|statements| statements.iter().copied())
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,10 +66,18 @@ mod tests {
                     continue;
                 }
                 let text = fs::read_to_string(&path).unwrap();
-                let values = text.split(": &str =").skip(1).map(|rest| rest.trim_start().trim_start_matches('"'));
-                found += values.filter(|value| VERBS.iter().any(|verb| value.starts_with(verb))).count();
+                let values = text
+                    .split(": &str =")
+                    .skip(1)
+                    .map(|rest| rest.trim_start().trim_start_matches('"'));
+                found += values
+                    .filter(|value| VERBS.iter().any(|verb| value.starts_with(verb)))
+                    .count();
             }
         }
-        assert_eq!(found, known, "constants that hold SQL, and statements that are listed");
+        assert_eq!(
+            found, known,
+            "constants that hold SQL, and statements that are listed"
+        );
     }
 }

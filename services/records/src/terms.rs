@@ -1,6 +1,6 @@
 //! The exact texts of licenses, by digest.
 
-use crate::{run::Run as _, At, Db, RecordsError, Tx, on, read::Reading};
+use crate::{At, Db, RecordsError, Tx, on, read::Reading, run::Run as _};
 use domain::{
     digest::Sha256,
     names::{LicenseName, ModelName},
@@ -67,7 +67,9 @@ pub async fn list(db: &Db) -> Result<Vec<KnownTerms>, RecordsError> {
 
 /// The texts of one license, newest first. The first is the current one.
 pub async fn of_license(db: &Db, license: &LicenseName) -> Result<Vec<KnownTerms>, RecordsError> {
-    let rows: Vec<Row> = on!(db, |c| sqlx::query_as(OF_LICENSE).bind(license.as_str()).fetch_all(c))?;
+    let rows: Vec<Row> = on!(db, |c| sqlx::query_as(OF_LICENSE)
+        .bind(license.as_str())
+        .fetch_all(c))?;
     rows.iter().map(Row::read).collect()
 }
 
@@ -76,10 +78,14 @@ pub async fn current_of_model(
     db: &Db,
     model: &ModelName,
 ) -> Result<Option<(LicenseName, Option<Sha256>)>, RecordsError> {
-    let row: Option<(String, Option<String>)> =
-        on!(db, |c| sqlx::query_as(CURRENT_OF_MODEL).bind(model.as_str()).fetch_optional(c))?;
+    let row: Option<(String, Option<String>)> = on!(db, |c| sqlx::query_as(CURRENT_OF_MODEL)
+        .bind(model.as_str())
+        .fetch_optional(c))?;
     let read = |(license, sha256): (String, Option<String>)| {
-        let row = Reading { table: "models", id: model.as_str() };
+        let row = Reading {
+            table: "models",
+            id: model.as_str(),
+        };
         Ok((row.parsed(&license)?, row.parsed_if(sha256.as_deref())?))
     };
     row.map(read).transpose()
@@ -94,8 +100,15 @@ struct Row {
 
 impl Row {
     fn read(&self) -> Result<KnownTerms, RecordsError> {
-        let row = Reading { table: "terms", id: &self.sha256 };
+        let row = Reading {
+            table: "terms",
+            id: &self.sha256,
+        };
         let (license, sha256) = (row.parsed(&self.license)?, row.parsed(&self.sha256)?);
-        Ok(KnownTerms { license, sha256, seen_at: self.seen_at.0 })
+        Ok(KnownTerms {
+            license,
+            sha256,
+            seen_at: self.seen_at.0,
+        })
     }
 }

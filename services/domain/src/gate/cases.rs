@@ -5,7 +5,7 @@ use crate::{
     acceptance::{Acceptance, Judge, Judgement, Signer, State},
     digest::Sha256,
     license::Licenses,
-    lineage::{LineageEdge, Licensed, Terms, descent},
+    lineage::{Licensed, LineageEdge, Terms, descent},
     names::{LicenseName, ModelName},
     purpose::Purpose,
 };
@@ -60,14 +60,27 @@ struct Accepted {
 impl Accepted {
     fn read(&self, number: usize) -> Acceptance {
         let at = OffsetDateTime::UNIX_EPOCH;
-        let judged =
-            Judgement { by: Judge { tenant: "zhipu".parse().unwrap(), member: "wu".parse().unwrap() }, at };
+        let judged = Judgement {
+            by: Judge {
+                tenant: "zhipu".parse().unwrap(),
+                member: "wu".parse().unwrap(),
+            },
+            at,
+        };
         let reason = "a reason".to_owned();
         let state = match self.state.as_str() {
             "under_review" => State::UnderReview,
-            "active" => State::Active { since: at, approved: None },
+            "active" => State::Active {
+                since: at,
+                approved: None,
+            },
             "rejected" => State::Rejected { judged, reason },
-            "revoked" => State::Revoked { since: at, approved: None, judged, reason },
+            "revoked" => State::Revoked {
+                since: at,
+                approved: None,
+                judged,
+                reason,
+            },
             other => panic!("no state {other}"),
         };
         Acceptance {
@@ -78,7 +91,10 @@ impl Accepted {
             license: self.license.clone(),
             terms_sha256: Sha256::of(self.terms.as_bytes()),
             purposes: self.purposes.clone(),
-            signer: Signer { name: "Li Na".into(), title: "Counsel".into() },
+            signer: Signer {
+                name: "Li Na".into(),
+                title: "Counsel".into(),
+            },
             registration_number: self.registration_number.clone(),
             evidence: None,
             state,
@@ -90,14 +106,29 @@ fn facts(case: &Case, licenses: &Licenses) -> Facts {
     let licensed = |(model, through): (ModelName, Option<usize>)| {
         let terms = match case.licenses.get(&model) {
             None => Terms::Unregistered,
-            Some(id) => licenses.get(id).map_or(Terms::WithoutFacts(id.clone()), |l| Terms::Known(l.clone())),
+            Some(id) => licenses
+                .get(id)
+                .map_or(Terms::WithoutFacts(id.clone()), |l| Terms::Known(l.clone())),
         };
         let terms_sha256 = case.terms.get(&model).map(|word| Sha256::of(word.as_bytes()));
-        Licensed { terms, terms_sha256, through, model }
+        Licensed {
+            terms,
+            terms_sha256,
+            through,
+            model,
+        }
     };
     Facts {
-        lineage: descent(&case.model, &case.edges).into_iter().map(licensed).collect(),
-        acceptances: case.acceptances.iter().enumerate().map(|(at, accepted)| accepted.read(at)).collect(),
+        lineage: descent(&case.model, &case.edges)
+            .into_iter()
+            .map(licensed)
+            .collect(),
+        acceptances: case
+            .acceptances
+            .iter()
+            .enumerate()
+            .map(|(at, accepted)| accepted.read(at))
+            .collect(),
     }
 }
 
@@ -116,7 +147,10 @@ fn check(case: &Case, licenses: &Licenses) -> Result<(), String> {
     };
     let codes: Vec<ReasonCode> = reasons.iter().map(|reason| reason.code).collect();
     if codes != case.refused_for {
-        return Err(format!("{}: expected {:?}, got {reasons:#?}", case.says, case.refused_for));
+        return Err(format!(
+            "{}: expected {:?}, got {reasons:#?}",
+            case.says, case.refused_for
+        ));
     }
     let cause = reasons.first().and_then(|reason| reason.path.last());
     if case.caused_by.is_some() && cause != case.caused_by.as_ref() {

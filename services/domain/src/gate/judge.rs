@@ -21,10 +21,23 @@ pub(super) fn reasons(request: &Request, facts: &Facts) -> Vec<Reason> {
     }
     let mut found: Vec<(Reason, &Licensed)> = Vec::new();
     for (place, licensed) in facts.lineage.iter().enumerate() {
-        let Some((code, message, cure)) = objection(request, facts, licensed) else { continue };
-        if !found.iter().any(|(reason, nearer)| reason.code == code && same_cure(nearer, licensed)) {
+        let Some((code, message, cure)) = objection(request, facts, licensed) else {
+            continue;
+        };
+        if !found
+            .iter()
+            .any(|(reason, nearer)| reason.code == code && same_cure(nearer, licensed))
+        {
             let path = lineage::path(&facts.lineage, place);
-            found.push((Reason { code, message, cure, path }, licensed));
+            found.push((
+                Reason {
+                    code,
+                    message,
+                    cure,
+                    path,
+                },
+                licensed,
+            ));
         }
     }
     found.into_iter().map(|(reason, _)| reason).collect()
@@ -52,10 +65,19 @@ fn objection(request: &Request, facts: &Facts, licensed: &Licensed) -> Option<Ob
         Permission::Permitted if wanted.conditions.is_empty() => None,
         Permission::Permitted => {
             let mine = |held: &&Acceptance| {
-                held.tenant == request.tenant && held.license == license.id && held.purposes.contains(&purpose)
+                held.tenant == request.tenant
+                    && held.license == license.id
+                    && held.purposes.contains(&purpose)
             };
             let held: Vec<&Acceptance> = facts.acceptances.iter().filter(mine).collect();
-            unmet(&Need { licensed, license, purpose }, &held)
+            unmet(
+                &Need {
+                    licensed,
+                    license,
+                    purpose,
+                },
+                &held,
+            )
         }
     }
 }
@@ -71,16 +93,26 @@ struct Need<'a> {
 fn unmet(need: &Need<'_>, held: &[&Acceptance]) -> Option<Objection> {
     // A text that came with weights must be the very one that was accepted. Where no text is here,
     // any acceptance of the license counts.
-    let of_this_text =
-        |text: &Acceptance| need.licensed.terms_sha256.is_none_or(|current| current == text.terms_sha256);
+    let of_this_text = |text: &Acceptance| {
+        need.licensed
+            .terms_sha256
+            .is_none_or(|current| current == text.terms_sha256)
+    };
     let (of_text, of_other): (Vec<_>, Vec<_>) = held.iter().partition(|held| of_this_text(held));
     let active = |held: &&&Acceptance| matches!(held.state, State::Active { .. });
-    let needs_number = need.license.purpose(need.purpose).conditions.contains(&Condition::Registration);
+    let needs_number = need
+        .license
+        .purpose(need.purpose)
+        .conditions
+        .contains(&Condition::Registration);
     let complete = |held: &&Acceptance| !needs_number || held.registration_number.is_some();
-    if of_text.iter().filter(|held| active(held)).any(|held| complete(held)) {
+    if of_text.iter().filter(|held| active(held)).any(complete) {
         return None;
     }
-    if let Some(waiting) = of_text.iter().find(|held| matches!(held.state, State::UnderReview)) {
+    if let Some(waiting) = of_text
+        .iter()
+        .find(|held| matches!(held.state, State::UnderReview))
+    {
         return Some(under_review(need, waiting));
     }
     if let Some(bare) = of_text.iter().find(|held| active(held)) {
@@ -104,7 +136,11 @@ fn no_facts(model: &ModelName, id: &LicenseName) -> Objection {
 
 fn unregistered(model: &ModelName) -> Objection {
     let message = format!("{model} is in the lineage and not registered, so its license is unknown");
-    (ReasonCode::LicenseUnknown, message, format!("ask a registrar to register {model} with its license"))
+    (
+        ReasonCode::LicenseUnknown,
+        message,
+        format!("ask a registrar to register {model} with its license"),
+    )
 }
 
 fn purpose_unknown(model: &ModelName, license: &License, purpose: Purpose) -> Objection {
@@ -115,17 +151,30 @@ fn purpose_unknown(model: &ModelName, license: &License, purpose: Purpose) -> Ob
 
 fn prohibited(model: &ModelName, license: &License, purpose: Purpose) -> Objection {
     let message = format!("{} ({model}) does not permit {purpose}", license.id);
-    (ReasonCode::PurposeProhibited, message, "use another model, or another purpose if it is the true one".into())
+    (
+        ReasonCode::PurposeProhibited,
+        message,
+        "use another model, or another purpose if it is the true one".into(),
+    )
 }
 
 fn under_review(need: &Need<'_>, held: &Acceptance) -> Objection {
-    let message = format!("acceptance {} of {} waits for a reviewer", held.id, need.license.id);
-    let cure = format!("wait until a reviewer has approved it: POST /v1/acceptances/{}/review", held.id);
+    let message = format!(
+        "acceptance {} of {} waits for a reviewer",
+        held.id, need.license.id
+    );
+    let cure = format!(
+        "wait until a reviewer has approved it: POST /v1/acceptances/{}/review",
+        held.id
+    );
     (ReasonCode::AcceptanceUnderReview, message, cure)
 }
 
 fn without_number(need: &Need<'_>, held: &Acceptance) -> Objection {
-    let message = format!("acceptance {} of {} names no registration number", held.id, need.license.id);
+    let message = format!(
+        "acceptance {} of {} names no registration number",
+        held.id, need.license.id
+    );
     (ReasonCode::RegistrationMissing, message, accept_call(need))
 }
 
@@ -138,13 +187,27 @@ fn superseded(need: &Need<'_>, held: &Acceptance) -> Objection {
 }
 
 fn rejected(need: &Need<'_>, held: &Acceptance, reason: &str) -> Objection {
-    let message = format!("acceptance {} of {} was rejected: {reason}", held.id, need.license.id);
-    (ReasonCode::AcceptanceRejected, message, format!("mend what was wrong, then {}", accept_call(need)))
+    let message = format!(
+        "acceptance {} of {} was rejected: {reason}",
+        held.id, need.license.id
+    );
+    (
+        ReasonCode::AcceptanceRejected,
+        message,
+        format!("mend what was wrong, then {}", accept_call(need)),
+    )
 }
 
 fn revoked(need: &Need<'_>, held: &Acceptance, reason: &str) -> Objection {
-    let message = format!("acceptance {} of {} was revoked: {reason}", held.id, need.license.id);
-    (ReasonCode::AcceptanceRevoked, message, format!("settle that, then {}", accept_call(need)))
+    let message = format!(
+        "acceptance {} of {} was revoked: {reason}",
+        held.id, need.license.id
+    );
+    (
+        ReasonCode::AcceptanceRevoked,
+        message,
+        format!("settle that, then {}", accept_call(need)),
+    )
 }
 
 fn not_accepted(need: &Need<'_>) -> Objection {
@@ -162,16 +225,31 @@ fn accept_call(need: &Need<'_>) -> String {
         return format!(
             "a signatory accepts the current terms of {0} (GET /v1/licenses/{0}): POST /v1/acceptances with {1}",
             license.id,
-            accept_body("license", license.id.as_str(), "SHA256 OF THE TERMS", license, purpose)
+            accept_body(
+                "license",
+                license.id.as_str(),
+                "SHA256 OF THE TERMS",
+                license,
+                purpose
+            )
         );
     };
-    let body = accept_body("model", need.licensed.model.as_str(), &terms.to_string(), license, purpose);
+    let body = accept_body(
+        "model",
+        need.licensed.model.as_str(),
+        &terms.to_string(),
+        license,
+        purpose,
+    );
     format!("a signatory calls POST /v1/acceptances with {body}")
 }
 
 fn accept_body(of: &str, name: &str, terms: &str, license: &License, purpose: Purpose) -> String {
     let conditions = &license.purpose(purpose).conditions;
-    let number = match (conditions.contains(&Condition::Registration), &license.registration_source) {
+    let number = match (
+        conditions.contains(&Condition::Registration),
+        &license.registration_source,
+    ) {
         (false, _) => String::new(),
         (true, None) => r#","registration_number":"…""#.into(),
         (true, Some(place)) => format!(r#","registration_number":"… (from {place})""#),

@@ -32,7 +32,12 @@ fn licensed(place: usize, license: &str, text: Option<usize>) -> Licensed {
         None => Terms::WithoutFacts(license.parse().unwrap()),
     };
     let terms_sha256 = text.map(|word| Sha256::of(WORDS[word].as_bytes()));
-    Licensed { model: model(place), terms, terms_sha256, through: place.checked_sub(1) }
+    Licensed {
+        model: model(place),
+        terms,
+        terms_sha256,
+        through: place.checked_sub(1),
+    }
 }
 
 fn active(text: usize, purposes: &[Purpose], number: Option<&str>) -> Acceptance {
@@ -44,10 +49,16 @@ fn active(text: usize, purposes: &[Purpose], number: Option<&str>) -> Acceptance
         license: "glm-4".parse().unwrap(),
         terms_sha256: Sha256::of(WORDS[text].as_bytes()),
         purposes: purposes.iter().copied().collect(),
-        signer: Signer { name: "Li Na".into(), title: "Counsel".into() },
+        signer: Signer {
+            name: "Li Na".into(),
+            title: "Counsel".into(),
+        },
         registration_number: number.map(str::to_owned),
         evidence: None,
-        state: State::Active { since: OffsetDateTime::UNIX_EPOCH, approved: None },
+        state: State::Active {
+            since: OffsetDateTime::UNIX_EPOCH,
+            approved: None,
+        },
     }
 }
 
@@ -64,22 +75,41 @@ fn refusal(purpose: Purpose, facts: &Facts) -> Refusal {
 
 #[test]
 fn an_allow_carries_terms_and_duties() {
-    let facts = Facts { lineage: vec![licensed(0, "glm-4", Some(0))], acceptances: vec![] };
-    let Decision::Allowed(allowed) = decided(Purpose::Research, &facts) else { panic!("refused") };
+    let facts = Facts {
+        lineage: vec![licensed(0, "glm-4", Some(0))],
+        acceptances: vec![],
+    };
+    let Decision::Allowed(allowed) = decided(Purpose::Research, &facts) else {
+        panic!("refused")
+    };
     assert_eq!(allowed.terms_sha256(), Some(Sha256::of(WORDS[0].as_bytes())));
-    assert!(allowed.duties().contains(&Duty::Attribution { text: "Built with glm-4".into() }));
+    assert!(allowed.duties().contains(&Duty::Attribution {
+        text: "Built with glm-4".into()
+    }));
     assert_eq!(allowed.purpose(), Purpose::Research);
-    let record = DecisionRecord::of(&Decision::Allowed(allowed.clone()), &request(Purpose::Research), &facts);
-    assert_eq!((record.id, record.outcome), (allowed.decision(), Outcome::Allowed));
+    let record = DecisionRecord::of(
+        &Decision::Allowed(allowed.clone()),
+        &request(Purpose::Research),
+        &facts,
+    );
+    assert_eq!(
+        (record.id, record.outcome),
+        (allowed.decision(), Outcome::Allowed)
+    );
 }
 
 #[test]
 fn a_refusal_names_the_call_that_cures_it() {
-    let facts = Facts { lineage: vec![licensed(0, "glm-4", Some(0))], acceptances: vec![] };
+    let facts = Facts {
+        lineage: vec![licensed(0, "glm-4", Some(0))],
+        acceptances: vec![],
+    };
     let reason = refusal(Purpose::Commercial, &facts).reasons.remove(0);
     assert_eq!(reason.code, ReasonCode::LicenseNotAccepted);
     let terms = Sha256::of(WORDS[0].as_bytes());
-    let call = format!(r#"POST /v1/acceptances with {{"model":"m/0","terms_sha256":"{terms}","purposes":["commercial"]"#);
+    let call = format!(
+        r#"POST /v1/acceptances with {{"model":"m/0","terms_sha256":"{terms}","purposes":["commercial"]"#
+    );
     assert!(reason.cure.contains(&call), "{}", reason.cure);
     assert!(reason.cure.contains("registration_number"), "{}", reason.cure);
 }
@@ -88,21 +118,46 @@ fn a_refusal_names_the_call_that_cures_it() {
 fn another_tenants_acceptance_covers_nothing() {
     let mut theirs = active(0, &[Purpose::Evaluation], None);
     theirs.tenant = "other".parse().unwrap();
-    let facts = Facts { lineage: vec![licensed(0, "glm-4", Some(0))], acceptances: vec![theirs] };
-    assert_eq!(refusal(Purpose::Evaluation, &facts).reasons[0].code, ReasonCode::LicenseNotAccepted);
+    let facts = Facts {
+        lineage: vec![licensed(0, "glm-4", Some(0))],
+        acceptances: vec![theirs],
+    };
+    assert_eq!(
+        refusal(Purpose::Evaluation, &facts).reasons[0].code,
+        ReasonCode::LicenseNotAccepted
+    );
 }
 
 #[test]
 fn facts_about_another_model_allow_nothing() {
-    let facts = Facts { lineage: vec![licensed(1, "mit", None)], acceptances: vec![] };
-    assert_eq!(refusal(Purpose::Research, &facts).reasons[0].code, ReasonCode::LicenseUnknown);
-    assert_eq!(refusal(Purpose::Research, &Facts::default()).reasons[0].path, [model(0)]);
+    let facts = Facts {
+        lineage: vec![licensed(1, "mit", None)],
+        acceptances: vec![],
+    };
+    assert_eq!(
+        refusal(Purpose::Research, &facts).reasons[0].code,
+        ReasonCode::LicenseUnknown
+    );
+    assert_eq!(
+        refusal(Purpose::Research, &Facts::default()).reasons[0].path,
+        [model(0)]
+    );
 }
 
 #[test]
 fn an_ancestors_reason_tells_the_way_to_it() {
-    let lineage = vec![licensed(0, "mit", None), licensed(1, "mit", None), licensed(2, "unregistered", None)];
-    let refusal = refusal(Purpose::Commercial, &Facts { lineage, acceptances: vec![] });
+    let lineage = vec![
+        licensed(0, "mit", None),
+        licensed(1, "mit", None),
+        licensed(2, "unregistered", None),
+    ];
+    let refusal = refusal(
+        Purpose::Commercial,
+        &Facts {
+            lineage,
+            acceptances: vec![],
+        },
+    );
     assert_eq!(refusal.reasons[0].path, [model(0), model(1), model(2)]);
 }
 

@@ -8,23 +8,40 @@ fn the_shipped_licenses_say_what_their_texts_say() {
     let glm = licenses.get(&"glm-4".parse().unwrap()).unwrap();
     assert!(glm.revocable);
     assert_eq!(glm.purpose(Purpose::Research).conditions, BTreeSet::new());
-    assert_eq!(glm.purpose(Purpose::Evaluation).conditions, BTreeSet::from([Condition::Acceptance]));
+    assert_eq!(
+        glm.purpose(Purpose::Evaluation).conditions,
+        BTreeSet::from([Condition::Acceptance])
+    );
     let all = BTreeSet::from([Condition::Acceptance, Condition::Registration, Condition::Review]);
     assert_eq!(glm.purpose(Purpose::Commercial).conditions, all);
-    assert!(glm.duties.contains(&Duty::Attribution { text: "Built with glm-4".into() }));
-    assert!(glm.duties.contains(&Duty::NamePrefix { prefix: "glm-4".into() }));
+    assert!(glm.duties.contains(&Duty::Attribution {
+        text: "Built with glm-4".into()
+    }));
+    assert!(glm.duties.contains(&Duty::NamePrefix {
+        prefix: "glm-4".into()
+    }));
     for free in ["apache-2.0", "mit"] {
         let license = licenses.get(&free.parse().unwrap()).unwrap();
         let facts = license.purpose(Purpose::Commercial);
-        assert_eq!((facts.permission, facts.conditions.len()), (Permission::Permitted, 0), "{free}");
+        assert_eq!(
+            (facts.permission, facts.conditions.len()),
+            (Permission::Permitted, 0),
+            "{free}"
+        );
     }
 }
 
 #[test]
 fn a_purpose_that_a_license_does_not_mention_is_unknown() {
     let license = License::read("x.toml", &format!("{PLAIN}permission = \"permitted\"")).unwrap();
-    assert_eq!(license.purpose(Purpose::Research).permission, Permission::Permitted);
-    assert_eq!(license.purpose(Purpose::Commercial).permission, Permission::Unknown);
+    assert_eq!(
+        license.purpose(Purpose::Research).permission,
+        Permission::Permitted
+    );
+    assert_eq!(
+        license.purpose(Purpose::Commercial).permission,
+        Permission::Unknown
+    );
 }
 
 #[test]
@@ -35,9 +52,16 @@ fn a_file_under_another_name_is_refused() {
 
 #[test]
 fn an_unknown_key_is_refused_with_its_line() {
-    let error = License::read("x.toml", &format!("{PLAIN}permission = \"permitted\"\nfree = true")).unwrap_err();
+    let error = License::read(
+        "x.toml",
+        &format!("{PLAIN}permission = \"permitted\"\nfree = true"),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("line 7"), "{error}");
-    let error = License::read("x.toml", &format!("duties = [{{kind = \"notice\", x = 1}}]\n{PLAIN}"));
+    let error = License::read(
+        "x.toml",
+        &format!("duties = [{{kind = \"notice\", x = 1}}]\n{PLAIN}"),
+    );
     assert!(error.is_err());
 }
 
@@ -47,7 +71,10 @@ fn conditions_that_nobody_could_meet_are_refused() {
         "permission = \"prohibited\"\nconditions = [\"acceptance\"]",
         "permission = \"permitted\"\nconditions = [\"review\"]",
     ] {
-        assert!(License::read("x.toml", &format!("{PLAIN}{rest}")).is_err(), "{rest}");
+        assert!(
+            License::read("x.toml", &format!("{PLAIN}{rest}")).is_err(),
+            "{rest}"
+        );
     }
 }
 

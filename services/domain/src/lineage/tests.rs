@@ -8,7 +8,12 @@ fn name(number: usize) -> ModelName {
 
 fn edge(child: usize, parent: usize) -> LineageEdge {
     let (child, parent) = (name(child), name(parent));
-    LineageEdge { parent, child, relation: Relation::Merge, evidence: "told".into() }
+    LineageEdge {
+        parent,
+        child,
+        relation: Relation::Merge,
+        evidence: "told".into(),
+    }
 }
 
 fn licensed(model: usize, license: &str, through: Option<usize>) -> Licensed {
@@ -17,13 +22,23 @@ fn licensed(model: usize, license: &str, through: Option<usize>) -> Licensed {
         Some(license) => Terms::Known(license.clone()),
         None => Terms::WithoutFacts(license.parse().unwrap()),
     };
-    Licensed { model: name(model), terms, terms_sha256: None, through }
+    Licensed {
+        model: name(model),
+        terms,
+        terms_sha256: None,
+        through,
+    }
 }
 
 #[test]
 fn a_diamond_is_walked_once() {
     let found = descent(&name(0), &[edge(0, 1), edge(0, 2), edge(1, 3), edge(2, 3)]);
-    let expected = [(name(0), None), (name(1), Some(0)), (name(2), Some(0)), (name(3), Some(1))];
+    let expected = [
+        (name(0), None),
+        (name(1), Some(0)),
+        (name(2), Some(0)),
+        (name(3), Some(1)),
+    ];
     assert_eq!(found, expected);
 }
 
@@ -42,7 +57,11 @@ fn ten_thousand_edges_in_a_row_are_walked() {
 
 #[test]
 fn a_path_leads_from_the_model_to_the_ancestor() {
-    let lineage = [licensed(0, "mit", None), licensed(1, "mit", Some(0)), licensed(2, "glm-4", Some(1))];
+    let lineage = [
+        licensed(0, "mit", None),
+        licensed(1, "mit", Some(0)),
+        licensed(2, "glm-4", Some(1)),
+    ];
     assert_eq!(path(&lineage, 2), [name(0), name(1), name(2)]);
     assert_eq!(path(&lineage, 0), [name(0)]);
 }
@@ -56,7 +75,10 @@ fn a_list_that_leads_in_circles_still_gives_a_path() {
 #[test]
 fn an_ancestor_of_unknown_license_makes_the_whole_unknown() {
     let free = licensed(0, "mit", None);
-    assert_eq!(permission(std::slice::from_ref(&free), Purpose::Commercial), Permission::Permitted);
+    assert_eq!(
+        permission(std::slice::from_ref(&free), Purpose::Commercial),
+        Permission::Permitted
+    );
     let lineage = [free, licensed(1, "nobody-knows", Some(0))];
     assert_eq!(permission(&lineage, Purpose::Commercial), Permission::Unknown);
     assert_eq!(permission(&[], Purpose::Research), Permission::Unknown);
@@ -64,14 +86,28 @@ fn an_ancestor_of_unknown_license_makes_the_whole_unknown() {
 
 #[test]
 fn duties_unite_and_name_the_nearest_cause() {
-    let lineage = [licensed(0, "mit", None), licensed(1, "glm-4", Some(0)), licensed(2, "glm-4", Some(1))];
+    let lineage = [
+        licensed(0, "mit", None),
+        licensed(1, "glm-4", Some(0)),
+        licensed(2, "glm-4", Some(1)),
+    ];
     let all = duties(&lineage);
     assert_eq!(all[&Duty::Notice], 0);
-    assert_eq!(all[&Duty::Attribution { text: "Built with glm-4".into() }], 1);
+    assert_eq!(
+        all[&Duty::Attribution {
+            text: "Built with glm-4".into()
+        }],
+        1
+    );
 }
 
 fn any_license() -> impl Strategy<Value = &'static str> {
-    prop_oneof![Just("mit"), Just("apache-2.0"), Just("glm-4"), Just("nobody-knows")]
+    prop_oneof![
+        Just("mit"),
+        Just("apache-2.0"),
+        Just("glm-4"),
+        Just("nobody-knows")
+    ]
 }
 
 proptest! {

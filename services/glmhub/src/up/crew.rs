@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long a loop that died stays away: a fault that comes at once every time shall not fill the log.
-const PAUSE_AFTER_DEATH: Duration = Duration::from_secs(1);
+const PAUSE_AFTER_DEATH: Duration = Duration::from_millis(200);
 
 /// See the module's text.
 pub struct Crew {
@@ -178,7 +178,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::sync::Notify;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_loop_that_dies_is_begun_again_and_ends_when_told() {
         let (begun, up_again, ends) = (
             Arc::new(AtomicU32::new(0)),

@@ -17,30 +17,14 @@ use exchange::{
     signing::SigningKey,
 };
 use hub::{
-    outgoing::{Outgoing, OutgoingSettings},
-    randomness::Randomness,
-    signals::Signals,
-    splitting::Splitting,
-    webhook_settings::WebhookSettings,
-    work_settings::WorkSettings,
+    outgoing::Outgoing, randomness::Randomness, signals::Signals, splitting::Splitting,
+    webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
-use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::Limits;
 use records::{Db, epochs, models};
 use runner::{Worker, WorkerParts};
-use std::{
-    env,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::PathBuf,
-    sync::Arc,
-};
-
-/// The networks of the machine itself.
-const LOOPBACK: [(IpAddr, u8); 2] = [
-    (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
-    (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
-];
+use std::{env, path::PathBuf, sync::Arc};
 
 /// See the module's text.
 pub struct Pieces {
@@ -101,7 +85,7 @@ impl Pieces {
             licenses,
             signals: Arc::default(),
             splitting: Arc::new(splitting),
-            outgoing: Outgoing::new(&reachable(&settings)).context("the client for webhooks")?,
+            outgoing: Outgoing::new(&settings.outgoing).context("the client for webhooks")?,
             randomness: Randomness::default(),
             metrics,
             settings,
@@ -142,16 +126,4 @@ async fn open_queue(settings: &Settings, clock: SharedClock, db: &Db) -> anyhow:
         queue.announce_epoch(&tenant, epoch).await?;
     }
     Ok(Arc::new(queue))
-}
-
-/// What webhooks may reach. Who can call a hub that listens on a loopback address is on this machine already, so its
-/// webhooks may go to this machine as well.
-fn reachable(settings: &Settings) -> OutgoingSettings {
-    let mut outgoing = settings.outgoing.clone();
-    if settings.server.listen.ip().is_loopback() {
-        outgoing
-            .allowed_networks
-            .extend(LOOPBACK.map(|(address, prefix)| IpNet::new_assert(address, prefix)));
-    }
-    outgoing
 }

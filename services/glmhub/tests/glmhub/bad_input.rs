@@ -241,6 +241,71 @@ async fn a_batch_whose_every_document_failed_completes_without_jobs() {
 }
 
 #[tokio::test]
+async fn a_question_longer_than_the_context_fails_with_its_code_and_can_be_requeued() {
+    let hub = hub_with_model(&[]);
+    let client = hub.client("acme", &["submitter"]);
+    let long = "What is the total of all? ".repeat(300);
+    let batch = open(&client, &[&long, "What is it?"]).await;
+    upload(&client, &batch, page(3), "image/png").await.expect(201);
+    submit(&client, &batch).await.expect(200);
+    let seen = completed(&client, &batch).await;
+    assert_eq!(
+        (&seen["jobs"]["failed"], &seen["jobs"]["answered"]),
+        (&json!(1), &json!(1))
+    );
+    let failed = client.get("/v1/jobs?state=failed").await.expect(200).json();
+    assert_eq!(failed["data"][0]["fault"]["code"], "question_too_long");
+    assert_eq!(
+        client.get("/v1/jobs?state=dead").await.expect(200).json()["data"],
+        json!([])
+    );
+    let job = format!("/v1/jobs/{}", failed["data"][0]["id"].as_str().unwrap());
+    let again = client
+        .send("POST", &format!("{job}/requeue"), |request| request)
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(again["attempts_failed"], 0);
+    let look = || async { Some(client.get(&job).await.json()).filter(|job| job["state"] == "failed") };
+    let faults = eventually("the job to fail again", look).await["faults"].clone();
+    assert_eq!(
+        (&faults[0]["attempt"], &faults[1]["attempt"]),
+        (&json!(1), &json!(2))
+    );
+    client
+        .send("POST", &format!("{job}/cancel"), |request| request)
+        .await
+        .refused(409, "job_state");
+}
+
+#[tokio::test]
+async fn a_purpose_that_the_license_does_not_allow_leaves_nothing() {
+    let hub = hub_with_model(&[]);
+    let client = hub.client("acme", &["submitter"]);
+    let before = blobs(&hub);
+    let mut new = new_batch(&["What is it?"]);
+    new["purpose"] = json!("commercial");
+    let problem = client
+        .post("/v1/batches", &new)
+        .await
+        .refused(403, "license_not_accepted");
+    assert!(problem["decision_id"].as_str().unwrap().starts_with("dec_"));
+    let image = Part::bytes(page(3))
+        .file_name("a.png")
+        .mime_str("image/png")
+        .unwrap();
+    let form = Form::new()
+        .text("model", MODEL)
+        .text("purpose", "commercial")
+        .text("question", "What?");
+    ask(&client, form.part("image", image))
+        .await
+        .refused(403, "license_not_accepted");
+    assert_eq!(client.get("/v1/batches").await.json()["data"], json!([]));
+    assert_eq!(blobs(&hub), before);
+}
+
+#[tokio::test]
 async fn one_call_names_what_is_wrong_with_it() {
     let hub = hub_with_model(&[]);
     let client = hub.client("acme", &["submitter"]);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-const COMMANDS: [&[&str]; 11] = [
+pub const COMMANDS: [&[&str]; 11] = [
     &[],
     &["up"],
     &["ask"],

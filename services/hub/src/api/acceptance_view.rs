@@ -45,7 +45,11 @@ struct JudgementView {
 
 impl JudgementView {
     fn of(judgement: Judgement, reason: Option<String>) -> Self {
-        Self { by: judgement.by, at: judgement.at, reason }
+        Self {
+            by: judgement.by,
+            at: judgement.at,
+            reason,
+        }
     }
 }
 
@@ -59,9 +63,17 @@ impl AcceptanceView {
             State::Rejected { judged, reason } => {
                 (None, None, Some(JudgementView::of(judged, Some(reason))), None)
             }
-            State::Revoked { since, approved, judged, reason } => {
-                (Some(since), approved.map(bare), None, Some(JudgementView::of(judged, Some(reason))))
-            }
+            State::Revoked {
+                since,
+                approved,
+                judged,
+                reason,
+            } => (
+                Some(since),
+                approved.map(bare),
+                None,
+                Some(JudgementView::of(judged, Some(reason))),
+            ),
         };
         Self {
             id: acceptance.id,

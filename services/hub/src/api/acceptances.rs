@@ -85,11 +85,20 @@ async fn request(
     let id = license_of(&db, &subject).await?;
     let license = licenses.get(&id).ok_or_else(|| no_license(&id))?;
     let at = clock.now();
-    let acceptance = Acceptance::request(ids.make(), caller, at, license, declaration).map_err(unacceptable)?;
-    let stamp = Stamp { ids: &ids, at, member: Some(&caller.member) };
-    acceptances::request(&db, stamp, &subject, &acceptance).await?.map_err(|why| not_stored(&id, why))?;
+    let acceptance =
+        Acceptance::request(ids.make(), caller, at, license, declaration).map_err(unacceptable)?;
+    let stamp = Stamp {
+        ids: &ids,
+        at,
+        member: Some(&caller.member),
+    };
+    acceptances::request(&db, stamp, &subject, &acceptance)
+        .await?
+        .map_err(|why| not_stored(&id, why))?;
     let location = (LOCATION, format!("/v1/acceptances/{}", acceptance.id));
-    Ok(HttpResponse::Created().insert_header(location).json(AcceptanceView::of(acceptance)))
+    Ok(HttpResponse::Created()
+        .insert_header(location)
+        .json(AcceptanceView::of(acceptance)))
 }
 
 async fn license_of(db: &Db, subject: &Subject) -> Result<LicenseName, Problem> {
@@ -97,7 +106,9 @@ async fn license_of(db: &Db, subject: &Subject) -> Result<LicenseName, Problem> 
         Subject::License(license) => Ok(license.clone()),
         Subject::Model(model) => {
             let found = terms::current_of_model(db, model).await?;
-            found.map(|(license, _)| license).ok_or_else(|| unknown_model(model))
+            found
+                .map(|(license, _)| license)
+                .ok_or_else(|| unknown_model(model))
         }
     }
 }
@@ -112,7 +123,9 @@ async fn list(
     let tenant = (!sees_all(caller)).then_some(&caller.tenant);
     let page = acceptances::page(&db, tenant, after, limit).await?;
     let views = page.into_iter().map(AcceptanceView::of).collect();
-    Ok(ok(Listed::new(views, limit, |acceptance: &AcceptanceView| acceptance.id())))
+    Ok(ok(Listed::new(views, limit, |acceptance: &AcceptanceView| {
+        acceptance.id()
+    })))
 }
 
 async fn get(caller: Authenticated, path: Path<AcceptanceId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
@@ -150,7 +163,11 @@ async fn review(
         VerdictWord::Approve => Verdict::Approve(reason),
         VerdictWord::Reject => Verdict::Reject(reason.unwrap_or_default()),
     };
-    let stamp = Stamp { ids: &ids, at: clock.now(), member: None };
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: None,
+    };
     let judged = acceptances::review(&db, stamp, Judge::from(caller), *path, verdict).await?;
     let acceptance = judged.ok_or_else(no_acceptance)?.map_err(not_possible)?;
     Ok(ok(AcceptanceView::of(acceptance)))
@@ -172,13 +189,20 @@ async fn revoke(
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReviewAcceptance)?;
-    let stamp = Stamp { ids: &ids, at: clock.now(), member: None };
+    let stamp = Stamp {
+        ids: &ids,
+        at: clock.now(),
+        member: None,
+    };
     let reason = body.into_inner().reason;
     let revoked = acceptances::revoke(&db, stamp, Judge::from(caller), *path, reason).await?;
     let revoked = revoked.ok_or_else(no_acceptance)?.map_err(not_possible)?;
     // The revocation stands in the records whatever the queue says: orders are checked again when they are
     // dispatched, and the queue is told all epochs at the next start.
-    if let Err(error) = queue.announce_epoch(&revoked.acceptance.tenant, revoked.epoch).await {
+    if let Err(error) = queue
+        .announce_epoch(&revoked.acceptance.tenant, revoked.epoch)
+        .await
+    {
         tracing::error!(cause = %error, "the queue could not be told of a revocation");
     }
     Ok(ok(AcceptanceView::of(revoked.acceptance)))
@@ -193,7 +217,8 @@ fn no_acceptance() -> Problem {
 }
 
 fn no_license(id: &LicenseName) -> Problem {
-    let detail = format!("the facts of license {id} are not known here; GET /v1/licenses lists those that are");
+    let detail =
+        format!("the facts of license {id} are not known here; GET /v1/licenses lists those that are");
     Problem::new(StatusCode::NOT_FOUND, "license_unknown", detail)
 }
 
@@ -234,7 +259,9 @@ fn not_possible(refusal: NotPossible) -> Problem {
     let detail = refusal.to_string();
     match refusal {
         NotPossible::Own => Problem::new(StatusCode::FORBIDDEN, "own_acceptance", detail),
-        NotPossible::NotUnderReview(_) | NotPossible::NotActive(_) => Problem::conflict("acceptance_state", detail),
+        NotPossible::NotUnderReview(_) | NotPossible::NotActive(_) => {
+            Problem::conflict("acceptance_state", detail)
+        }
         NotPossible::Reason => Problem::bad_request("reason_missing", detail).with("field", "reason"),
     }
 }

@@ -56,10 +56,6 @@ struct NewQuestion {
     parameters: Parameters,
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a handler names each piece that it uses"
-)]
 async fn open(
     caller: Authenticated,
     body: Json<NewBatch>,

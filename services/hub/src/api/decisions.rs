@@ -24,10 +24,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
 
 async fn get(caller: Authenticated, path: Path<DecisionId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadAcceptance)?;
-    let sees_all = [Role::Reviewer, Role::Auditor].iter().any(|role| caller.roles.contains(role));
+    let sees_all = [Role::Reviewer, Role::Auditor]
+        .iter()
+        .any(|role| caller.roles.contains(role));
     let decision = decisions::get(&db, *path).await?;
     let decision = decision.filter(|found| sees_all || found.request.tenant == caller.tenant);
-    Ok(ok(DecisionView::of(decision.ok_or_else(|| Problem::not_found("decision"))?)))
+    Ok(ok(DecisionView::of(
+        decision.ok_or_else(|| Problem::not_found("decision"))?,
+    )))
 }
 
 /// A decision in JSON.

@@ -29,7 +29,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/licenses/{license}/terms/{sha256}", web::get().to(text));
 }
 
-async fn list(caller: Authenticated, db: Data<Db>, licenses: Data<Licenses>) -> Result<HttpResponse, Problem> {
+async fn list(
+    caller: Authenticated,
+    db: Data<Db>,
+    licenses: Data<Licenses>,
+) -> Result<HttpResponse, Problem> {
     caller.may(Act::ReadCatalogue)?;
     let mut texts: BTreeMap<LicenseName, Vec<KnownTerms>> = BTreeMap::new();
     for known in terms::list(&db).await? {
@@ -60,7 +64,9 @@ async fn text(
 ) -> Result<HttpResponse, Problem> {
     caller.may(Act::ReadCatalogue)?;
     let (license, sha256) = path.into_inner();
-    let text = terms::text(&db, &license, &sha256).await?.ok_or_else(|| Problem::not_found("text of terms"))?;
+    let text = terms::text(&db, &license, &sha256)
+        .await?
+        .ok_or_else(|| Problem::not_found("text of terms"))?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
@@ -91,7 +97,10 @@ struct TermsView {
 
 impl<'a> LicenseView<'a> {
     fn of(license: &'a License, texts: &[KnownTerms]) -> Self {
-        let terms = texts.iter().map(|known| TermsView { sha256: known.sha256, seen_at: known.seen_at });
+        let terms = texts.iter().map(|known| TermsView {
+            sha256: known.sha256,
+            seen_at: known.seen_at,
+        });
         Self {
             id: &license.id,
             title: &license.title,

@@ -1,7 +1,7 @@
 //! `/v1/models`: the registry.
 //!
-//! A model's name has a slash. It may be sent as two segments or, encoded, as one: the second form comes first
-//! below, because it would otherwise be taken for an owner.
+//! A model's name has a slash. It may be sent as two segments or, encoded, as one: that form comes first below,
+//! because it would otherwise be taken for an owner.
 
 use super::paging::{Listed, Paging};
 use crate::{app::ok, caller::Authenticated, gate::unknown_model, problem::Problem};
@@ -27,25 +27,29 @@ use time::OffsetDateTime;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/v1/models", web::get().to(list))
-        .route("/v1/models/{model:[^/]+%2[Ff][^/]+}", web::get().to(get))
-        .route("/v1/models/{model:[^/]+%2[Ff][^/]+}/revisions", web::get().to(revisions))
+        .route("/v1/models/{model}", web::get().to(get))
+        .route(
+            "/v1/models/{model:[\\w.%-]+%2[Ff][\\w.%-]+}/revisions",
+            web::get().to(revisions),
+        )
         .route("/v1/models/{owner}/{name}", web::get().to(get))
         .route("/v1/models/{owner}/{name}/revisions", web::get().to(revisions));
 }
 
 /// A name in either form.
 #[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Whole { model: String },
-    Parts { owner: String, name: String },
+struct Named {
+    model: Option<String>,
+    owner: Option<String>,
+    name: Option<String>,
 }
 
 impl Named {
     fn read(&self) -> Result<ModelName, Problem> {
-        let text = match self {
-            Named::Whole { model } => model.clone(),
-            Named::Parts { owner, name } => format!("{owner}/{name}"),
+        let text = match (&self.model, &self.owner, &self.name) {
+            (Some(model), _, _) => model.clone(),
+            (None, Some(owner), Some(name)) => format!("{owner}/{name}"),
+            _ => String::new(),
         };
         text.parse().map_err(|_| Problem::not_found("model"))
     }
@@ -62,7 +66,9 @@ async fn list(
     for model in models::page(&db, after.as_ref(), limit).await? {
         views.push(ModelView::of(models::entry(&db, model).await?));
     }
-    Ok(ok(Listed::new(views, limit, |model: &ModelView| model.id.to_string())))
+    Ok(ok(Listed::new(views, limit, |model: &ModelView| {
+        model.id.to_string()
+    })))
 }
 
 async fn get(caller: Authenticated, path: Path<Named>, db: Data<Db>) -> Result<HttpResponse, Problem> {
@@ -82,7 +88,9 @@ async fn revisions(
     let model = find(&db, &path).await?;
     let revisions = models::revisions(&db, &model.name, after.as_ref(), limit).await?;
     let views = revisions.into_iter().map(RevisionView::of).collect();
-    Ok(ok(Listed::new(views, limit, |revision: &RevisionView| revision.sha256.to_string())))
+    Ok(ok(Listed::new(views, limit, |revision: &RevisionView| {
+        revision.sha256.to_string()
+    })))
 }
 
 async fn find(db: &Db, path: &Path<Named>) -> Result<Model, Problem> {
@@ -130,11 +138,18 @@ impl ModelView {
         let parents = entry.parents.into_iter();
         Self {
             id: entry.model.name,
-            license: LicenseView { id: entry.model.license, source: entry.model.license_source },
+            license: LicenseView {
+                id: entry.model.license,
+                source: entry.model.license_source,
+            },
             card: entry.model.card,
             variants: entry.variants,
             parents: parents
-                .map(|edge| ParentView { model: edge.parent, relation: edge.relation, evidence: edge.evidence })
+                .map(|edge| ParentView {
+                    model: edge.parent,
+                    relation: edge.relation,
+                    evidence: edge.evidence,
+                })
                 .collect(),
             revision: entry.revision.map(RevisionView::of),
             registered_at: entry.model.registered_at,

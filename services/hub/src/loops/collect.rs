@@ -10,9 +10,9 @@ use domain::{
     clock::SharedClock,
     id::{IdMaker, JobId},
     job::Out,
-    order::{Report, ReportKind},
+    order::{Fault, Report, ReportKind},
 };
-use exchange::queue::Queue;
+use exchange::{grant::GrantError, queue::Queue};
 use records::{
     Db, RecordsError, Stamp,
     attempts::{self, Retry, Sender, Taken},
@@ -107,7 +107,8 @@ impl Collect {
                     rule: &rule,
                     random: rand::random(),
                 };
-                let taken = attempts::fault(&parts.db, stamp, sender, *job, fault, retry).await?;
+                let fault = as_judged_here(fault);
+                let taken = attempts::fault(&parts.db, stamp, sender, *job, &fault, retry).await?;
                 self.tell(taken, *job);
                 Ok(taken)
             }
@@ -131,6 +132,20 @@ impl Collect {
         let fenced = if taken == Taken::Fenced { "yes" } else { "no" };
         metrics::counter!("glmhub_reports_total", "kind" => kind, "fenced" => fenced).increment(1);
         tracing::debug!(order = %report.order, attempt = report.attempt, kind, fenced, "report collected");
+    }
+}
+
+/// A revocation voids every grant of a tenant, those too whose work would still be allowed. The job goes back to
+/// dispatch, which asks the gate anew: it goes out under a new grant, or is refused under a decision.
+fn as_judged_here(fault: &Fault) -> Fault {
+    let superseded = GrantError::Superseded {
+        granted: 0,
+        current: 0,
+    }
+    .code();
+    Fault {
+        may_pass: fault.may_pass || fault.code == superseded,
+        ..fault.clone()
     }
 }
 

@@ -37,7 +37,10 @@ pub(super) struct AcceptanceRow {
 
 impl AcceptanceRow {
     pub(super) fn read(self) -> Result<Acceptance, RecordsError> {
-        let row = Reading { table: "acceptances", id: &self.id };
+        let row = Reading {
+            table: "acceptances",
+            id: &self.id,
+        };
         let state = self.state(row)?;
         Ok(Acceptance {
             id: row.parsed(&self.id)?,
@@ -47,7 +50,10 @@ impl AcceptanceRow {
             license: row.parsed(&self.license)?,
             terms_sha256: row.parsed(&self.terms_sha256)?,
             purposes: self.purposes.0,
-            signer: Signer { name: self.signer_name, title: self.signer_title },
+            signer: Signer {
+                name: self.signer_name,
+                title: self.signer_title,
+            },
             registration_number: self.registration_number,
             evidence: self.evidence,
             state,
@@ -55,19 +61,41 @@ impl AcceptanceRow {
     }
 
     fn state(&self, row: Reading<'_>) -> Result<State, RecordsError> {
-        let approved = judgement(row, self.approved_at, &self.approved_by_tenant, &self.approved_by_member)?;
-        let rejected = judgement(row, self.rejected_at, &self.rejected_by_tenant, &self.rejected_by_member)?;
-        let revoked = judgement(row, self.revoked_at, &self.revoked_by_tenant, &self.revoked_by_member)?;
+        let approved = judgement(
+            row,
+            self.approved_at,
+            &self.approved_by_tenant,
+            &self.approved_by_member,
+        )?;
+        let rejected = judgement(
+            row,
+            self.rejected_at,
+            &self.rejected_by_tenant,
+            &self.rejected_by_member,
+        )?;
+        let revoked = judgement(
+            row,
+            self.revoked_at,
+            &self.revoked_by_tenant,
+            &self.revoked_by_member,
+        )?;
         let reason = |text: &Option<String>| row.required(text.clone(), "a reason");
         match (self.active_since, rejected, revoked) {
             (None, None, None) => Ok(State::UnderReview),
-            (Some(since), None, None) => Ok(State::Active { since: since.0, approved }),
-            (None, Some(judged), None) => {
-                Ok(State::Rejected { judged, reason: reason(&self.rejected_reason)? })
-            }
-            (Some(since), None, Some(judged)) => {
-                Ok(State::Revoked { since: since.0, approved, judged, reason: reason(&self.revoked_reason)? })
-            }
+            (Some(since), None, None) => Ok(State::Active {
+                since: since.0,
+                approved,
+            }),
+            (None, Some(judged), None) => Ok(State::Rejected {
+                judged,
+                reason: reason(&self.rejected_reason)?,
+            }),
+            (Some(since), None, Some(judged)) => Ok(State::Revoked {
+                since: since.0,
+                approved,
+                judged,
+                reason: reason(&self.revoked_reason)?,
+            }),
             _ => Err(row.nonsense("its times contradict each other")),
         }
     }
@@ -82,7 +110,10 @@ fn judgement(
     match (at, tenant, member) {
         (None, None, None) => Ok(None),
         (Some(at), Some(tenant), Some(member)) => {
-            let by = Judge { tenant: row.parsed(tenant)?, member: row.parsed(member)? };
+            let by = Judge {
+                tenant: row.parsed(tenant)?,
+                member: row.parsed(member)?,
+            };
             Ok(Some(Judgement { by, at: at.0 }))
         }
         _ => Err(row.nonsense("a judgement is there in part")),
@@ -100,7 +131,11 @@ pub(super) struct JudgementColumns<'a> {
 impl<'a> From<&'a Judgement> for JudgementColumns<'a> {
     fn from(judgement: &'a Judgement) -> Self {
         let (tenant, member) = (judgement.by.tenant.as_str(), judgement.by.member.as_str());
-        Self { at: Some(At(judgement.at)), tenant: Some(tenant), member: Some(member) }
+        Self {
+            at: Some(At(judgement.at)),
+            tenant: Some(tenant),
+            member: Some(member),
+        }
     }
 }
 
@@ -117,16 +152,26 @@ pub(super) struct StateColumns<'a> {
 
 impl<'a> StateColumns<'a> {
     pub(super) fn of(state: &'a State) -> Self {
-        let judged = |judgement: &'a Option<Judgement>| judgement.as_ref().map(Into::into).unwrap_or_default();
+        let judged =
+            |judgement: &'a Option<Judgement>| judgement.as_ref().map(Into::into).unwrap_or_default();
         match state {
             State::UnderReview => Self::default(),
-            State::Active { since, approved } => {
-                Self { active_since: Some(At(*since)), approved: judged(approved), ..Self::default() }
-            }
-            State::Rejected { judged, reason } => {
-                Self { rejected: judged.into(), rejected_reason: Some(reason), ..Self::default() }
-            }
-            State::Revoked { since, approved, judged: revoked, reason } => Self {
+            State::Active { since, approved } => Self {
+                active_since: Some(At(*since)),
+                approved: judged(approved),
+                ..Self::default()
+            },
+            State::Rejected { judged, reason } => Self {
+                rejected: judged.into(),
+                rejected_reason: Some(reason),
+                ..Self::default()
+            },
+            State::Revoked {
+                since,
+                approved,
+                judged: revoked,
+                reason,
+            } => Self {
                 active_since: Some(At(*since)),
                 approved: judged(approved),
                 revoked: revoked.into(),

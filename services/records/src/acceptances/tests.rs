@@ -1,8 +1,8 @@
 use super::*;
 use crate::{databases::on_each, decisions, facts, models, models::NewRevision};
 use domain::{
-    access::{Caller, Role},
     acceptance::{Declaration, Signer},
+    access::{Caller, Role},
     audit::NewAudit,
     clock::HandClock,
     digest::Sha256,
@@ -34,11 +34,22 @@ async fn desk(db: &Db) -> Desk<'_> {
     let model: ModelName = "THUDM/glm-4v-9b".parse().unwrap();
     import(db, &ids, now, &model, TEXT).await;
     let revision = models::current_revision(db, &model).await.unwrap().unwrap();
-    Desk { db, ids, now, licenses: Licenses::shipped().unwrap(), model, revision }
+    Desk {
+        db,
+        ids,
+        now,
+        licenses: Licenses::shipped().unwrap(),
+        model,
+        revision,
+    }
 }
 
 async fn import(db: &Db, ids: &IdMaker, at: OffsetDateTime, model: &ModelName, text: &str) {
-    let artifact = Artifact { path: "LICENSE".into(), sha256: Sha256::of(text.as_bytes()), bytes: 9 };
+    let artifact = Artifact {
+        path: "LICENSE".into(),
+        sha256: Sha256::of(text.as_bytes()),
+        bytes: 9,
+    };
     let entry = NewAudit {
         id: ids.make(),
         at,
@@ -58,14 +69,30 @@ async fn import(db: &Db, ids: &IdMaker, at: OffsetDateTime, model: &ModelName, t
     };
     let terms = Some(text.to_owned());
     let sha256 = Sha256::of(format!("manifest of {text}").as_bytes());
-    let new = NewRevision { model, sha256, artifacts: vec![artifact], terms, entry };
-    assert_eq!(models::add_revision(db, &new).await.unwrap(), models::Imported::New);
-    assert_eq!(models::add_revision(db, &new).await.unwrap(), models::Imported::Already);
+    let new = NewRevision {
+        model,
+        sha256,
+        artifacts: vec![artifact],
+        terms,
+        entry,
+    };
+    assert_eq!(
+        models::add_revision(db, &new).await.unwrap(),
+        models::Imported::New
+    );
+    assert_eq!(
+        models::add_revision(db, &new).await.unwrap(),
+        models::Imported::Already
+    );
 }
 
 fn caller(tenant: &str, member: &str) -> Caller {
     let roles = BTreeSet::from([Role::Signatory]);
-    Caller { tenant: tenant.parse().unwrap(), member: member.parse().unwrap(), roles }
+    Caller {
+        tenant: tenant.parse().unwrap(),
+        member: member.parse().unwrap(),
+        roles,
+    }
 }
 
 impl Desk<'_> {
@@ -77,7 +104,10 @@ impl Desk<'_> {
         let declaration = Declaration {
             terms_sha256: terms,
             purposes: purposes.iter().copied().collect(),
-            signer: Signer { name: "Li Na".into(), title: "Counsel".into() },
+            signer: Signer {
+                name: "Li Na".into(),
+                title: "Counsel".into(),
+            },
             registration_number: Some("R-1".into()),
             evidence: Some("filed".into()),
         };
@@ -88,7 +118,10 @@ impl Desk<'_> {
     async fn requested(&self, tenant: &str, purposes: &[Purpose]) -> Acceptance {
         let acceptance = self.acceptance(tenant, purposes, self.revision.terms_sha256.unwrap());
         let subject = Subject::Model(self.model.clone());
-        request(self.db, self.stamp(), &subject, &acceptance).await.unwrap().unwrap();
+        request(self.db, self.stamp(), &subject, &acceptance)
+            .await
+            .unwrap()
+            .unwrap();
         acceptance
     }
 
@@ -102,7 +135,9 @@ impl Desk<'_> {
             purpose,
             at: self.now,
         };
-        let facts = facts::of(self.db, &self.licenses, &request.tenant, &self.revision).await.unwrap();
+        let facts = facts::of(self.db, &self.licenses, &request.tenant, &self.revision)
+            .await
+            .unwrap();
         let decision = gate::decide(self.ids.make(), &request, &facts);
         let record = DecisionRecord::of(&decision, &request, &facts);
         decisions::record(self.db, &self.ids, &record).await.unwrap();
@@ -122,26 +157,57 @@ fn judge(tenant: &str, member: &str) -> Judge {
 async fn an_acceptance_goes_from_review_to_revocation_and_the_gate_follows() {
     on_each(async |db| {
         let desk = desk(db).await;
-        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::LicenseNotAccepted]);
+        assert_eq!(
+            desk.reasons("acme", Purpose::Commercial).await,
+            [ReasonCode::LicenseNotAccepted]
+        );
         let asked = desk.requested("acme", &[Purpose::Commercial]).await;
         assert_eq!(get(db, asked.id).await.unwrap(), Some(asked.clone()));
-        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::AcceptanceUnderReview]);
-        let own = review(db, desk.stamp(), judge("acme", "li"), asked.id, Verdict::Approve(None)).await.unwrap();
+        assert_eq!(
+            desk.reasons("acme", Purpose::Commercial).await,
+            [ReasonCode::AcceptanceUnderReview]
+        );
+        let own = review(
+            db,
+            desk.stamp(),
+            judge("acme", "li"),
+            asked.id,
+            Verdict::Approve(None),
+        )
+        .await
+        .unwrap();
         assert_eq!(own, Some(Err(NotPossible::Own)));
         let yes = Verdict::Approve(Some("number checked".into()));
-        let approved =
-            review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, yes).await.unwrap().unwrap().unwrap();
+        let approved = review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, yes)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!(get(db, asked.id).await.unwrap(), Some(approved));
         assert_eq!(desk.reasons("acme", Purpose::Commercial).await, []);
-        assert_eq!(desk.reasons("other", Purpose::Commercial).await, [ReasonCode::LicenseNotAccepted]);
-        let revoked = revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "recalled".into()).await.unwrap();
+        assert_eq!(
+            desk.reasons("other", Purpose::Commercial).await,
+            [ReasonCode::LicenseNotAccepted]
+        );
+        let revoked = revoke(
+            db,
+            desk.stamp(),
+            judge("zhipu", "wu"),
+            asked.id,
+            "recalled".into(),
+        )
+        .await
+        .unwrap();
         let revoked = revoked.unwrap().unwrap();
         assert_eq!(revoked.epoch, 1);
         assert_eq!(get(db, asked.id).await.unwrap(), Some(revoked.acceptance));
         assert_eq!(epochs::of(db, &"acme".parse().unwrap()).await.unwrap(), 1);
         assert_eq!(epochs::of(db, &"other".parse().unwrap()).await.unwrap(), 0);
         assert_eq!(epochs::all(db).await.unwrap(), [("acme".parse().unwrap(), 1)]);
-        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::AcceptanceRevoked]);
+        assert_eq!(
+            desk.reasons("acme", Purpose::Commercial).await,
+            [ReasonCode::AcceptanceRevoked]
+        );
     })
     .await;
 }
@@ -152,11 +218,19 @@ async fn a_rejected_acceptance_keeps_its_reason_and_cannot_be_revoked() {
         let desk = desk(db).await;
         let asked = desk.requested("acme", &[Purpose::Commercial]).await;
         let no = Verdict::Reject("no such number".into());
-        let rejected =
-            review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, no).await.unwrap().unwrap().unwrap();
+        let rejected = review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, no)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!(get(db, asked.id).await.unwrap(), Some(rejected));
-        assert_eq!(desk.reasons("acme", Purpose::Commercial).await, [ReasonCode::AcceptanceRejected]);
-        let revoked = revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "x".into()).await.unwrap();
+        assert_eq!(
+            desk.reasons("acme", Purpose::Commercial).await,
+            [ReasonCode::AcceptanceRejected]
+        );
+        let revoked = revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "x".into())
+            .await
+            .unwrap();
         assert_eq!(revoked, Some(Err(NotPossible::NotActive("rejected"))));
         assert_eq!(epochs::of(db, &"acme".parse().unwrap()).await.unwrap(), 0);
     })
@@ -173,7 +247,10 @@ async fn only_the_text_in_force_can_be_accepted() {
         import(db, &desk.ids, later, &desk.model, "You may, but.").await;
         let new = Sha256::of(b"You may, but.");
         let stale = desk.acceptance("other", &[Purpose::Evaluation], old);
-        for subject in [Subject::Model(desk.model.clone()), Subject::License("glm-4".parse().unwrap())] {
+        for subject in [
+            Subject::Model(desk.model.clone()),
+            Subject::License("glm-4".parse().unwrap()),
+        ] {
             let answer = request(db, desk.stamp(), &subject, &stale).await.unwrap();
             assert_eq!(answer, Err(NotStored::Superseded(Some(new))));
         }
@@ -184,8 +261,12 @@ async fn only_the_text_in_force_can_be_accepted() {
         assert_eq!(desk.reasons("acme", Purpose::Evaluation).await, []);
         let glm = "glm-4".parse().unwrap();
         assert_eq!(terms::text(db, &glm, &old).await.unwrap().as_deref(), Some(TEXT));
-        let known: Vec<_> =
-            terms::of_license(db, &glm).await.unwrap().into_iter().map(|terms| terms.sha256).collect();
+        let known: Vec<_> = terms::of_license(db, &glm)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|terms| terms.sha256)
+            .collect();
         assert_eq!(known, [new, old]);
     })
     .await;
@@ -200,7 +281,11 @@ async fn the_same_acceptance_is_not_stored_twice_but_a_wider_one_is() {
         let subject = Subject::Model(desk.model.clone());
         let answer = request(db, desk.stamp(), &subject, &again).await.unwrap();
         assert_eq!(answer, Err(NotStored::Covered(first.id)));
-        let wider = desk.acceptance("acme", &[Purpose::Evaluation, Purpose::Commercial], first.terms_sha256);
+        let wider = desk.acceptance(
+            "acme",
+            &[Purpose::Evaluation, Purpose::Commercial],
+            first.terms_sha256,
+        );
         assert_eq!(request(db, desk.stamp(), &subject, &wider).await.unwrap(), Ok(()));
         assert_eq!(of_tenant(db, &"acme".parse().unwrap()).await.unwrap().len(), 2);
     })
@@ -217,7 +302,10 @@ async fn a_page_of_acceptances_is_of_one_tenant_or_of_all() {
         let all = page(db, None, None, 10).await.unwrap();
         assert_eq!(all.len(), 3);
         let own = page(db, Some(&"other".parse().unwrap()), None, 10).await.unwrap();
-        assert_eq!(own.iter().map(|one| one.tenant.as_str()).collect::<Vec<_>>(), ["other"]);
+        assert_eq!(
+            own.iter().map(|one| one.tenant.as_str()).collect::<Vec<_>>(),
+            ["other"]
+        );
         let (first, rest) = all.split_first().unwrap();
         assert_eq!(page(db, None, Some(first.id), 10).await.unwrap(), rest);
         assert_eq!(page(db, None, None, 1).await.unwrap(), all[..1]);
@@ -231,13 +319,25 @@ async fn the_audit_log_tells_of_every_step() {
         let desk = desk(db).await;
         let asked = desk.requested("acme", &[Purpose::Commercial]).await;
         let yes = Verdict::Approve(None);
-        review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, yes).await.unwrap().unwrap().unwrap();
-        revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "x".into()).await.unwrap().unwrap().unwrap();
+        review(db, desk.stamp(), judge("zhipu", "wu"), asked.id, yes)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        revoke(db, desk.stamp(), judge("zhipu", "wu"), asked.id, "x".into())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         desk.reasons("acme", Purpose::Commercial).await;
         let sql = "SELECT kind FROM audit_entries WHERE tenant = 'acme' ORDER BY kind";
         let kinds: Vec<String> = on!(db, |c| sqlx::query_scalar(sql).fetch_all(c)).unwrap();
-        let expected =
-            ["acceptance.approved", "acceptance.requested", "acceptance.revoked", "decision.refused"];
+        let expected = [
+            "acceptance.approved",
+            "acceptance.requested",
+            "acceptance.revoked",
+            "decision.refused",
+        ];
         assert_eq!(kinds, expected);
     })
     .await;
@@ -249,9 +349,19 @@ async fn a_row_whose_times_contradict_each_other_is_an_error_that_names_it() {
         let desk = desk(db).await;
         let asked = desk.requested("acme", &[Purpose::Commercial]).await;
         let sql = "UPDATE acceptances SET rejected_at = requested_at WHERE id = $1";
-        on!(db, |c| async { sqlx::query(sql).bind(asked.id.to_string()).execute(c).await.map(drop) }).unwrap();
+        on!(db, |c| async {
+            sqlx::query(sql)
+                .bind(asked.id.to_string())
+                .execute(c)
+                .await
+                .map(drop)
+        })
+        .unwrap();
         let error = get(db, asked.id).await.unwrap_err().to_string();
-        assert!(error.contains("acceptances") && error.contains(&asked.id.to_string()), "{error}");
+        assert!(
+            error.contains("acceptances") && error.contains(&asked.id.to_string()),
+            "{error}"
+        );
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! Revisions and their artifacts.
 
-use crate::{run::Run as _, At, Db, RecordsError, Tx, audit, on, read::Reading, read::number, terms};
+use crate::{At, Db, RecordsError, Tx, audit, on, read::Reading, read::number, run::Run as _, terms};
 use domain::{
     audit::NewAudit,
     digest::Sha256,
@@ -17,8 +17,7 @@ const PAGE: &str = "SELECT r.model, r.sha256, r.terms_sha256, r.bytes, r.importe
     WHERE r.model = $1 AND (CAST($2 AS TEXT) IS NULL OR (r.imported_at, r.sha256) < \
         (SELECT a.imported_at, a.sha256 FROM revisions a WHERE a.model = $1 AND a.sha256 = $2)) \
     ORDER BY r.imported_at DESC, r.sha256 DESC LIMIT $3";
-const ARTIFACTS: &str =
-    "SELECT path, sha256, bytes FROM artifacts WHERE revision_sha256 = $1 ORDER BY path";
+const ARTIFACTS: &str = "SELECT path, sha256, bytes FROM artifacts WHERE revision_sha256 = $1 ORDER BY path";
 const ARTIFACTS_OF_MODEL: &str = "SELECT DISTINCT a.path, a.sha256, a.bytes FROM artifacts a \
     JOIN revisions r ON r.sha256 = a.revision_sha256 WHERE r.model = $1 ORDER BY a.path, a.sha256";
 const INSERT_MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at) \
@@ -28,12 +27,22 @@ const INSERT: &str = "INSERT INTO revisions (model, sha256, terms_sha256, bytes,
 const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (revision_sha256, path, sha256, bytes) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (revision_sha256, path) DO NOTHING";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[CURRENT, GET, PAGE, ARTIFACTS, ARTIFACTS_OF_MODEL, INSERT_MODEL, INSERT, INSERT_ARTIFACT];
+pub(super) const STATEMENTS: &[&str] = &[
+    CURRENT,
+    GET,
+    PAGE,
+    ARTIFACTS,
+    ARTIFACTS_OF_MODEL,
+    INSERT_MODEL,
+    INSERT,
+    INSERT_ARTIFACT,
+];
 
 /// The newest revision of a model: the one that new batches are answered with.
 pub async fn current_revision(db: &Db, model: &ModelName) -> Result<Option<Revision>, RecordsError> {
-    let row: Option<Row> = on!(db, |c| sqlx::query_as(CURRENT).bind(model.as_str()).fetch_optional(c))?;
+    let row: Option<Row> = on!(db, |c| sqlx::query_as(CURRENT)
+        .bind(model.as_str())
+        .fetch_optional(c))?;
     row.map(Row::read).transpose()
 }
 
@@ -63,15 +72,17 @@ pub async fn revisions(
 
 /// The files of a revision, by path.
 pub async fn revision_artifacts(db: &Db, sha256: &Sha256) -> Result<Vec<Artifact>, RecordsError> {
-    let rows: Vec<ArtifactRow> =
-        on!(db, |c| sqlx::query_as(ARTIFACTS).bind(sha256.to_string()).fetch_all(c))?;
+    let rows: Vec<ArtifactRow> = on!(db, |c| sqlx::query_as(ARTIFACTS)
+        .bind(sha256.to_string())
+        .fetch_all(c))?;
     rows.into_iter().map(ArtifactRow::read).collect()
 }
 
 /// The files of all revisions of a model, each state of each path once.
 pub async fn artifacts_of_model(db: &Db, model: &ModelName) -> Result<Vec<Artifact>, RecordsError> {
-    let rows: Vec<ArtifactRow> =
-        on!(db, |c| sqlx::query_as(ARTIFACTS_OF_MODEL).bind(model.as_str()).fetch_all(c))?;
+    let rows: Vec<ArtifactRow> = on!(db, |c| sqlx::query_as(ARTIFACTS_OF_MODEL)
+        .bind(model.as_str())
+        .fetch_all(c))?;
     rows.into_iter().map(ArtifactRow::read).collect()
 }
 
@@ -154,7 +165,10 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<Revision, RecordsError> {
-        let row = Reading { table: "revisions", id: &self.sha256 };
+        let row = Reading {
+            table: "revisions",
+            id: &self.sha256,
+        };
         Ok(Revision {
             model: row.parsed(&self.model)?,
             sha256: row.parsed(&self.sha256)?,
@@ -174,8 +188,15 @@ struct ArtifactRow {
 
 impl ArtifactRow {
     fn read(self) -> Result<Artifact, RecordsError> {
-        let row = Reading { table: "artifacts", id: &self.sha256 };
+        let row = Reading {
+            table: "artifacts",
+            id: &self.sha256,
+        };
         let (sha256, bytes) = (row.parsed(&self.sha256)?, row.whole(self.bytes)?);
-        Ok(Artifact { path: self.path, sha256, bytes })
+        Ok(Artifact {
+            path: self.path,
+            sha256,
+            bytes,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Models that every hub knows from its first start.
 
-use crate::{run::Run as _, At, Db, RecordsError, Tx, on, read::number};
+use crate::{At, Db, RecordsError, Tx, on, read::number, run::Run as _};
 use domain::model::{Seed, SeedModel};
 use sqlx::types::Json;
 use time::OffsetDateTime;

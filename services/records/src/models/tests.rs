@@ -35,7 +35,11 @@ fn new_revision(model: &str, content: &str, at: OffsetDateTime) -> NewRevision {
         },
         sha256: Sha256::of(content.as_bytes()),
         artifacts: ["b.json", "a.json"]
-            .map(|path| Artifact { path: path.into(), sha256: Sha256::of(path.as_bytes()), bytes: 6 })
+            .map(|path| Artifact {
+                path: path.into(),
+                sha256: Sha256::of(path.as_bytes()),
+                bytes: 6,
+            })
             .into(),
         terms: None,
         entry: NewAudit {
@@ -61,8 +65,15 @@ async fn the_seeded_models_read_back_with_variants_and_lineage() {
         assert_eq!(names, ["THUDM/glm-4-9b", "THUDM/glm-4v-9b"]);
         assert_eq!(page(db, Some(&models[0].name), 10).await.unwrap(), models[1..]);
         let entry = entry(db, models[1].clone()).await.unwrap();
-        let variant = entry.variants.iter().find(|variant| variant.name == "q4_k_m").unwrap();
-        assert_eq!((variant.file_bytes, variant.memory_bytes), (Some(8_500_000_000), Some(12_000_000_000)));
+        let variant = entry
+            .variants
+            .iter()
+            .find(|variant| variant.name == "q4_k_m")
+            .unwrap();
+        assert_eq!(
+            (variant.file_bytes, variant.memory_bytes),
+            (Some(8_500_000_000), Some(12_000_000_000))
+        );
         assert_eq!(entry.parents[0].parent.as_str(), "THUDM/glm-4-9b");
         assert_eq!(entry.revision, None);
         let shipped = Seed::shipped().unwrap();
@@ -93,7 +104,12 @@ async fn the_newest_revision_is_the_current_one() {
     on_each(async |db| {
         let times = [0, 1, 2].map(|hours| NOW + Duration::hours(hours));
         for (at, content) in times.into_iter().zip(["one", "two", "three"]) {
-            assert_eq!(add_revision(db, &new_revision("acme/reader", content, at)).await.unwrap(), Imported::New);
+            assert_eq!(
+                add_revision(db, &new_revision("acme/reader", content, at))
+                    .await
+                    .unwrap(),
+                Imported::New
+            );
         }
         let late = new_revision("acme/reader", "one", times[2] + Duration::hours(1));
         assert_eq!(add_revision(db, &late).await.unwrap(), Imported::Already);
@@ -103,10 +119,20 @@ async fn the_newest_revision_is_the_current_one() {
         let all = revisions(db, &model, None, 10).await.unwrap();
         let digests: Vec<_> = all.iter().map(|revision| revision.sha256).collect();
         assert_eq!(digests, [b"three".as_slice(), b"two", b"one"].map(Sha256::of));
-        assert_eq!(revisions(db, &model, Some(&digests[0]), 1).await.unwrap(), all[1..2]);
-        assert_eq!(revision(db, &model, &digests[2]).await.unwrap().as_ref(), Some(&all[2]));
-        let paths: Vec<_> =
-            revision_artifacts(db, &digests[1]).await.unwrap().into_iter().map(|one| one.path).collect();
+        assert_eq!(
+            revisions(db, &model, Some(&digests[0]), 1).await.unwrap(),
+            all[1..2]
+        );
+        assert_eq!(
+            revision(db, &model, &digests[2]).await.unwrap().as_ref(),
+            Some(&all[2])
+        );
+        let paths: Vec<_> = revision_artifacts(db, &digests[1])
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|one| one.path)
+            .collect();
         assert_eq!(paths, ["a.json", "b.json"]);
         assert_eq!(artifacts_of_model(db, &model).await.unwrap().len(), 2);
     })
@@ -120,7 +146,10 @@ async fn two_models_may_have_the_same_files() {
             let new = new_revision(model, "same", NOW);
             assert_eq!(add_revision(db, &new).await.unwrap(), Imported::New, "{model}");
         }
-        assert_eq!(revision_artifacts(db, &Sha256::of(b"same")).await.unwrap().len(), 2);
+        assert_eq!(
+            revision_artifacts(db, &Sha256::of(b"same")).await.unwrap().len(),
+            2
+        );
     })
     .await;
 }

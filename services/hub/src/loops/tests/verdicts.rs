@@ -6,8 +6,9 @@ use domain::{
     batch::BatchRefusal,
     id::JobId,
     job::{JobPhase, JobRefusal, JobState},
+    license::Licenses,
     names::TenantName,
-    order::ReportKind,
+    order::{Fault, ReportKind},
 };
 use exchange::queue::{Queue as _, Standing};
 use records::{
@@ -76,8 +77,8 @@ async fn a_fault_that_cannot_pass_fails_at_once_and_is_no_dead_letter() {
     desk.collect_all().await;
     assert_eq!(phase(&desk, job).await, JobPhase::Failed);
     assert_eq!(desk.read("acme", batch).await.state.as_str(), "completed");
-    let listed = |which| jobs::failed(&desk.db, &TENANT, which, None, 10);
-    static TENANT: std::sync::LazyLock<TenantName> = std::sync::LazyLock::new(acme);
+    let tenant = acme();
+    let listed = |which| jobs::failed(&desk.db, &tenant, which, None, 10);
     assert_eq!(listed(FailedJobs::All).await.unwrap().len(), 1);
     assert_eq!(listed(FailedJobs::DeadLettered).await.unwrap().len(), 0);
 }
@@ -206,4 +207,26 @@ async fn another_tenants_batches_and_jobs_are_not_there() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_job_whose_grant_was_revoked_is_refused_under_a_decision_not_failed() {
+    let mut desk = Desk::new().await;
+    let batch = desk.batch("acme", 1, 1).await;
+    desk.dispatch_all().await;
+    let lease = desk.take().await.unwrap();
+    let job = lease.order.questions[0].job;
+    let fault = Fault {
+        code: "grant_superseded".into(),
+        message: "revoked".into(),
+        may_pass: false,
+    };
+    desk.report(&lease.order, ReportKind::Failed { job, fault }).await;
+    desk.queue.settle(&lease).await.unwrap();
+    desk.collect_all().await;
+    desk.use_licenses(Licenses::read([]).unwrap());
+    desk.clock.turn(Duration::seconds(4));
+    desk.dispatch_all().await;
+    assert_eq!(phase(&desk, job).await, JobPhase::Refused);
+    assert_eq!(desk.read("acme", batch).await.state.as_str(), "completed");
 }

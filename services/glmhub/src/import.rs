@@ -1,0 +1,197 @@
+//! `glmhub model import`: a folder of weights becomes a revision of a model.
+//!
+//! Every file is copied into the blobs and hashed on the way, once. What was stored is noted in a journal
+//! (`imports/` in the data folder) with the file's size, time and inode, so that an import that was killed goes on
+//! where it was; the journal is removed when the revision stands, and a later import hashes everything anew. Only
+//! the last step writes to the database, in one transaction. A hub may be up on the same folder meanwhile.
+
+mod journal;
+mod layout;
+mod outcome;
+mod storing;
+
+use crate::{
+    clock::SystemClock,
+    config::{self, Place},
+    data_folder::DataFolder,
+    misuse::Misuse,
+};
+use anyhow::Context as _;
+use clap::Args;
+use domain::{
+    audit::NewAudit,
+    clock::SharedClock,
+    digest::Sha256,
+    id::IdMaker,
+    license::Licenses,
+    model::{Artifact, Card, Model, Seed},
+    names::{LicenseName, ModelName, TenantName},
+};
+use exchange::{
+    blobs::local::LocalBlobs,
+    manifest::{Manifest, ManifestFile},
+};
+use journal::Journal;
+use layout::Layout;
+use outcome::{Grounds, Licensing, Outcome};
+use records::{
+    Db,
+    models::{self, NewRevision},
+};
+use std::{path::PathBuf, sync::Arc};
+use storing::{Storing, stored_bytes};
+
+pub const EXAMPLE: &str = "\
+Examples:
+  glmhub model import --model THUDM/glm-4v-9b --from ./glm-4v-9b
+  glmhub model import --data /srv/glmhub --model acme/glm-4-reader --license glm-4 --from /weights --json
+
+Takes config.json, generation_config.json, tokenizer files, safetensors shards with their index, LICENSE and
+README.md; names what else it finds and leaves it. The text of LICENSE becomes the terms that tenants accept.
+Interrupted, run it again: it goes on where it was.";
+
+/// The license of models of this architecture, if nothing else is said: they are only published under it.
+const PRESUMED: &str = "glm-4";
+
+/// Makes a revision of a model from a folder of weights
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    place: Place,
+    /// The model that the weights are of
+    #[arg(long, value_name = "OWNER/NAME")]
+    model: ModelName,
+    /// The folder that holds the weights, in the layout of Hugging Face
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// The license of a model that is not registered yet [default: glm-4, presumed from the architecture]
+    #[arg(long, value_name = "ID")]
+    license: Option<LicenseName>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Imports, and says what came of it.
+pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
+    let settings = config::load(&args.place, &[])?.settings;
+    let layout = Layout::inspect(&args.from)?;
+    let folder = DataFolder::open(&args.place.data)?;
+    let db = folder.records(&settings).await?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    models::seed(&db, &Seed::shipped()?, clock.now()).await?;
+    let licensing = licensing(&db, &args).await?;
+    let blobs_folder = folder.resolve(&settings.blobs.folder);
+    let blobs = LocalBlobs::open(&blobs_folder)
+        .with_context(|| format!("the blobs in {}", blobs_folder.display()))?;
+    let journal = Journal::open(&folder.resolve("imports".as_ref()), &layout.folder)?;
+    let known = models::artifacts_of_model(&db, &args.model).await?;
+    let mut storing = Storing::new(&blobs, journal, known, layout.total_bytes());
+    let artifacts = storing.store_all(&layout.files).await?;
+    layout.check_unchanged()?;
+    let sha256 = store_manifest(&blobs, &artifacts).await?;
+    let revision = new_revision(&args.model, &licensing, sha256, artifacts, &layout, clock);
+    let imported = models::add_revision(&db, &revision).await?;
+    let current = models::current_revision(&db, &args.model)
+        .await?
+        .map(|newest| newest.sha256);
+    db.close().await;
+    let copied_bytes = storing.finish();
+    let outcome = Outcome {
+        revision,
+        imported,
+        current,
+        licensing,
+        copied_bytes,
+        ignored: layout.ignored,
+    };
+    outcome.print(args.json)
+}
+
+/// Under which license the model stands, and how that is known.
+async fn licensing(db: &Db, args: &ImportArgs) -> anyhow::Result<Licensing> {
+    let (model, licenses) = (&args.model, Licenses::shipped()?);
+    if let Some(known) = models::get(db, model).await? {
+        return match &args.license {
+            Some(wanted) if *wanted != known.license => Err(Misuse(format!(
+                "{model} is registered under {}, and an import does not change that: leave --license away, or import \
+                 under another --model",
+                known.license
+            ))
+            .into()),
+            _ => Ok(Licensing { license: known.license, grounds: Grounds::Registered(known.license_source) }),
+        };
+    }
+    let Some(license) = args.license.clone() else {
+        return Ok(Licensing {
+            license: PRESUMED.parse()?,
+            grounds: Grounds::Presumed,
+        });
+    };
+    if licenses.get(&license).is_none() {
+        let ids: Vec<_> = licenses.iter().map(|license| license.id.as_str()).collect();
+        return Err(Misuse(format!(
+            "no license {license} is known here: --license takes {}",
+            ids.join(", ")
+        ))
+        .into());
+    }
+    Ok(Licensing {
+        license,
+        grounds: Grounds::Given,
+    })
+}
+
+async fn store_manifest(blobs: &LocalBlobs, artifacts: &[Artifact]) -> anyhow::Result<Sha256> {
+    let file = |one: &Artifact| ManifestFile {
+        path: one.path.clone(),
+        sha256: one.sha256,
+        bytes: one.bytes,
+    };
+    let manifest = Manifest::new(artifacts.iter().map(file).collect())?;
+    let stored = stored_bytes(blobs, manifest.to_bytes()).await?;
+    anyhow::ensure!(
+        stored == manifest.sha256(),
+        "the manifest was stored as {stored}, which is not its digest"
+    );
+    Ok(stored)
+}
+
+fn new_revision(
+    model: &ModelName,
+    licensing: &Licensing,
+    sha256: Sha256,
+    artifacts: Vec<Artifact>,
+    layout: &Layout,
+    clock: SharedClock,
+) -> NewRevision {
+    let (at, ids) = (clock.now(), IdMaker::new(clock));
+    let terms_sha256 = layout.terms.as_ref().map(|text| Sha256::of(text.as_bytes()));
+    let detail = serde_json::json!({
+        "revision_sha256": sha256, "license": licensing.license, "license_source": licensing.grounds.source(),
+        "terms_sha256": terms_sha256,
+    });
+    NewRevision {
+        model: Model {
+            name: model.clone(),
+            license: licensing.license.clone(),
+            license_source: licensing.grounds.source().to_owned(),
+            card: Card::default(),
+            registered_at: at,
+        },
+        sha256,
+        artifacts,
+        terms: layout.terms.clone(),
+        entry: NewAudit {
+            id: ids.make(),
+            at,
+            tenant: TenantName::of_operator(),
+            member: None,
+            kind: "model.imported",
+            subject: model.to_string(),
+            decision: None,
+            detail,
+        },
+    }
+}

@@ -1,0 +1,227 @@
+//! What a folder of weights must hold, and what of it is taken.
+
+use crate::misuse::Misuse;
+use engine::{WeightType, config::Config, tokenizer::Tokenizer, weights::Weights};
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, Metadata},
+    io,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+const INDEX: &str = "model.safetensors.index.json";
+const SINGLE: &str = "model.safetensors";
+const LICENSE: &str = "LICENSE";
+const PLAIN: [&str; 5] = [
+    "config.json",
+    "generation_config.json",
+    INDEX,
+    LICENSE,
+    "README.md",
+];
+/// The longest text of terms in bytes.
+const LONGEST_TERMS: u64 = 1024 * 1024;
+
+/// A file that will be an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Its name; there are no folders in a model's folder.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What tells this state of it from another.
+    pub state: FileState,
+}
+
+/// The state of a file as far as one can tell without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
+pub struct FileState {
+    /// Its size.
+    pub bytes: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub modified_ns: u64,
+    /// Which file of the filesystem it is.
+    pub inode: u64,
+}
+
+/// A folder whose layout is right.
+#[derive(Debug)]
+pub struct Layout {
+    /// The folder, absolute.
+    pub folder: PathBuf,
+    /// What is taken, by name.
+    pub files: Vec<FoundFile>,
+    /// The exact text of `LICENSE`.
+    pub terms: Option<String>,
+    /// What is there and does not belong to a model.
+    pub ignored: Vec<String>,
+}
+
+impl Layout {
+    /// Looks at everything that can be seen without reading the weights themselves.
+    pub fn inspect(from: &Path) -> Result<Self, Misuse> {
+        let about = |error: io::Error| {
+            Misuse(format!(
+                "{}: {error}: give --from the folder of the weights",
+                from.display()
+            ))
+        };
+        let folder = from.canonicalize().map_err(about)?;
+        let (mut files, mut ignored) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&folder).map_err(about)? {
+            let path = entry.map_err(about)?.path();
+            match path.file_name().and_then(|name| name.to_str()) {
+                Some(name) if belongs(name) => files.push(found(name, &path)?),
+                _ => ignored.push(
+                    path.file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned(),
+                ),
+            }
+        }
+        // Nothing is opened before every file that belongs is known to be a plain file of this folder.
+        check_with_engine(&folder)?;
+        let shards = shards(&folder)?;
+        let is_taken = |file: &FoundFile| !file.name.ends_with(".safetensors") || shards.contains(&file.name);
+        let (mut files, left): (Vec<_>, Vec<_>) = files.into_iter().partition(is_taken);
+        ignored.extend(left.into_iter().map(|file| file.name));
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+        ignored.sort();
+        let license = files.iter().find(|file| file.name == LICENSE);
+        let terms = license.map(read_terms).transpose()?;
+        Ok(Self {
+            folder,
+            files,
+            terms,
+            ignored,
+        })
+    }
+
+    /// The bytes of all files together.
+    pub fn total_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.state.bytes).sum()
+    }
+
+    /// Whether the folder stood still since [`Layout::inspect`].
+    pub fn check_unchanged(&self) -> Result<(), Misuse> {
+        for file in &self.files {
+            if found(&file.name, &file.path)?.state != file.state {
+                return Err(changed(&file.path));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error for a file that somebody wrote to meanwhile.
+pub fn changed(path: &Path) -> Misuse {
+    Misuse(format!(
+        "{} changed while it was imported: wait until it is complete, then import again",
+        path.display()
+    ))
+}
+
+fn belongs(name: &str) -> bool {
+    PLAIN.contains(&name) || name.starts_with("tokenizer") || name.ends_with(".safetensors")
+}
+
+fn found(name: &str, path: &Path) -> Result<FoundFile, Misuse> {
+    let metadata =
+        fs::symlink_metadata(path).map_err(|error| Misuse(format!("{}: {error}", path.display())))?;
+    if metadata.is_symlink() {
+        return Err(Misuse(format!(
+            "{} is a symbolic link, and an import takes only what is in the folder itself: copy the folder with \
+             `cp -RL` and import the copy",
+            path.display()
+        )));
+    }
+    if !metadata.is_file() {
+        return Err(Misuse(format!(
+            "{} is not a file: remove it or mend it",
+            path.display()
+        )));
+    }
+    Ok(FoundFile {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        state: state(&metadata),
+    })
+}
+
+fn state(metadata: &Metadata) -> FileState {
+    let since = metadata
+        .modified()
+        .ok()
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let modified_ns = since
+        .and_then(|since| u64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0);
+    FileState {
+        bytes: metadata.len(),
+        modified_ns,
+        inode: inode(metadata),
+    }
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_metadata: &Metadata) -> u64 {
+    0
+}
+
+/// The engine's own checks of configuration, tokenizer, index and every shard's header. Its messages name the file.
+/// The shapes and values of the weights are checked when a worker loads them.
+fn check_with_engine(folder: &Path) -> Result<(), Misuse> {
+    let unfit =
+        |error: &dyn std::error::Error| Misuse(format!("this is no GLM-4V that can run here: {error}"));
+    Config::load(folder).map_err(|error| unfit(&error))?;
+    Tokenizer::load(folder).map_err(|error| unfit(&error))?;
+    Weights::open(folder, WeightType::F32).map_err(|error| unfit(&error))?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The shards that the index names; without an index, the single file.
+fn shards(folder: &Path) -> Result<BTreeSet<String>, Misuse> {
+    let path = folder.join(INDEX);
+    if !path.exists() {
+        return Ok(BTreeSet::from([SINGLE.to_owned()]));
+    }
+    let unreadable = |error: &dyn std::error::Error| Misuse(format!("{}: {error}", path.display()));
+    let text = fs::read_to_string(&path).map_err(|error| unreadable(&error))?;
+    let index: Index = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+    Ok(index.weight_map.into_values().collect())
+}
+
+fn read_terms(file: &FoundFile) -> Result<String, Misuse> {
+    let bad = |why: &str| {
+        Misuse(format!(
+            "{} {why}: put the license's text there as plain UTF-8, or remove the file",
+            file.path.display()
+        ))
+    };
+    if file.state.bytes > LONGEST_TERMS {
+        return Err(bad("is longer than 1 MiB"));
+    }
+    let bytes = fs::read(&file.path).map_err(|error| bad(&format!("cannot be read ({error})")))?;
+    let text = String::from_utf8(bytes).map_err(|_| bad("is not UTF-8"))?;
+    if text.trim().is_empty() {
+        return Err(bad("is empty"));
+    }
+    if text.contains('\0') {
+        Err(bad("has a zero character"))
+    } else {
+        Ok(text)
+    }
+}
