@@ -3,14 +3,14 @@
 -- The counters of a batch are kept beside it, so that reading them costs the same however long the backlog is.
 -- The checks make a counter that does not add up impossible to store.
 CREATE TABLE batches (
-    id TEXT PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    member TEXT NOT NULL,
-    model TEXT NOT NULL,
-    revision_sha256 TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    decision TEXT NOT NULL,
-    terms_sha256 TEXT,
+    id TEXT COLLATE "C" PRIMARY KEY,
+    tenant TEXT COLLATE "C" NOT NULL,
+    member TEXT COLLATE "C" NOT NULL,
+    model TEXT COLLATE "C" NOT NULL,
+    revision_sha256 TEXT COLLATE "C" NOT NULL,
+    purpose TEXT COLLATE "C" NOT NULL,
+    decision TEXT COLLATE "C" NOT NULL,
+    terms_sha256 TEXT COLLATE "C",
     duties JSONB NOT NULL,
     metadata JSONB NOT NULL,
     opened_at TIMESTAMPTZ NOT NULL,
@@ -44,28 +44,28 @@ CREATE TABLE batches (
 CREATE INDEX batches_of_tenant ON batches (tenant, id);
 
 CREATE TABLE questions (
-    batch TEXT NOT NULL REFERENCES batches (id),
+    batch TEXT COLLATE "C" NOT NULL REFERENCES batches (id),
     place BIGINT NOT NULL,
-    text TEXT NOT NULL,
+    text TEXT COLLATE "C" NOT NULL,
     parameters JSONB NOT NULL,
     PRIMARY KEY (batch, place)
 );
 
 CREATE TABLE documents (
-    id TEXT PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    batch TEXT NOT NULL REFERENCES batches (id),
+    id TEXT COLLATE "C" PRIMARY KEY,
+    tenant TEXT COLLATE "C" NOT NULL,
+    batch TEXT COLLATE "C" NOT NULL REFERENCES batches (id),
     place BIGINT NOT NULL,
-    name TEXT,
-    media_type TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
+    name TEXT COLLATE "C",
+    media_type TEXT COLLATE "C" NOT NULL,
+    sha256 TEXT COLLATE "C" NOT NULL,
     bytes BIGINT NOT NULL,
     received_at TIMESTAMPTZ NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('received', 'waiting', 'splitting', 'split', 'failed', 'cancelled')),
+    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('received', 'waiting', 'splitting', 'split', 'failed', 'cancelled')),
     splitting_until TIMESTAMPTZ,
     pages BIGINT,
-    code TEXT,
-    message TEXT,
+    code TEXT COLLATE "C",
+    message TEXT COLLATE "C",
     settled_at TIMESTAMPTZ,
     UNIQUE (batch, place)
 );
@@ -73,12 +73,12 @@ CREATE TABLE documents (
 CREATE INDEX documents_to_split ON documents (tenant, id) WHERE state IN ('waiting', 'splitting');
 
 CREATE TABLE pages (
-    id TEXT PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    batch TEXT NOT NULL REFERENCES batches (id),
-    document TEXT NOT NULL REFERENCES documents (id),
+    id TEXT COLLATE "C" PRIMARY KEY,
+    tenant TEXT COLLATE "C" NOT NULL,
+    batch TEXT COLLATE "C" NOT NULL REFERENCES batches (id),
+    document TEXT COLLATE "C" NOT NULL REFERENCES documents (id),
     number BIGINT NOT NULL,
-    sha256 TEXT NOT NULL,
+    sha256 TEXT COLLATE "C" NOT NULL,
     bytes BIGINT NOT NULL,
     width BIGINT NOT NULL,
     height BIGINT NOT NULL,
@@ -88,24 +88,24 @@ CREATE TABLE pages (
 );
 
 CREATE TABLE jobs (
-    id TEXT PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    batch TEXT NOT NULL REFERENCES batches (id),
-    document TEXT NOT NULL REFERENCES documents (id),
+    id TEXT COLLATE "C" PRIMARY KEY,
+    tenant TEXT COLLATE "C" NOT NULL,
+    batch TEXT COLLATE "C" NOT NULL REFERENCES batches (id),
+    document TEXT COLLATE "C" NOT NULL REFERENCES documents (id),
     document_place BIGINT NOT NULL,
-    page TEXT NOT NULL REFERENCES pages (id),
+    page TEXT COLLATE "C" NOT NULL REFERENCES pages (id),
     page_number BIGINT NOT NULL,
     question BIGINT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'dispatched', 'running', 'answered', 'failed', 'cancelled',
+    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('queued', 'dispatched', 'running', 'answered', 'failed', 'cancelled',
         'refused')),
     created_at TIMESTAMPTZ NOT NULL,
     not_before TIMESTAMPTZ,
-    order_id TEXT,
+    order_id TEXT COLLATE "C",
     attempt BIGINT,
     settled_at TIMESTAMPTZ,
-    code TEXT,
-    message TEXT,
-    decision TEXT,
+    code TEXT COLLATE "C",
+    message TEXT COLLATE "C",
+    decision TEXT COLLATE "C",
     faults BIGINT NOT NULL DEFAULT 0,
     losses BIGINT NOT NULL DEFAULT 0,
     UNIQUE (page, question)
@@ -117,18 +117,18 @@ CREATE INDEX jobs_failed ON jobs (tenant, id) WHERE state = 'failed';
 
 -- One work order each: a page with the questions that were pending.
 CREATE TABLE attempts (
-    order_id TEXT PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    batch TEXT NOT NULL REFERENCES batches (id),
-    page TEXT NOT NULL REFERENCES pages (id),
+    order_id TEXT COLLATE "C" PRIMARY KEY,
+    tenant TEXT COLLATE "C" NOT NULL,
+    batch TEXT COLLATE "C" NOT NULL REFERENCES batches (id),
+    page TEXT COLLATE "C" NOT NULL REFERENCES pages (id),
     attempt BIGINT NOT NULL,
     dispatched_at TIMESTAMPTZ NOT NULL,
     started_at TIMESTAMPTZ,
-    worker TEXT,
+    worker TEXT COLLATE "C",
     -- Since when the queue has not held the order, as far as was seen.
     missing_since TIMESTAMPTZ,
     closed_at TIMESTAMPTZ,
-    outcome TEXT CHECK (outcome IN ('done', 'handed_back', 'lost', 'withdrawn')),
+    outcome TEXT COLLATE "C" CHECK (outcome IN ('done', 'handed_back', 'lost', 'withdrawn')),
     UNIQUE (page, attempt),
     CONSTRAINT closed_with_outcome CHECK ((closed_at IS NULL) = (outcome IS NULL))
 );
@@ -136,26 +136,26 @@ CREATE INDEX attempts_open ON attempts (batch, order_id) WHERE closed_at IS NULL
 
 -- Why attempts at a job came to nothing: the reasons of a dead letter.
 CREATE TABLE job_faults (
-    job TEXT NOT NULL REFERENCES jobs (id),
-    order_id TEXT NOT NULL REFERENCES attempts (order_id),
+    job TEXT COLLATE "C" NOT NULL REFERENCES jobs (id),
+    order_id TEXT COLLATE "C" NOT NULL REFERENCES attempts (order_id),
     attempt BIGINT NOT NULL,
-    code TEXT NOT NULL,
-    message TEXT NOT NULL,
+    code TEXT COLLATE "C" NOT NULL,
+    message TEXT COLLATE "C" NOT NULL,
     at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (job, order_id)
 );
 
 -- The key makes a second answer of a job impossible.
 CREATE TABLE answers (
-    job TEXT PRIMARY KEY REFERENCES jobs (id),
-    order_id TEXT NOT NULL REFERENCES attempts (order_id),
+    job TEXT COLLATE "C" PRIMARY KEY REFERENCES jobs (id),
+    order_id TEXT COLLATE "C" NOT NULL REFERENCES attempts (order_id),
     attempt BIGINT NOT NULL,
-    text TEXT NOT NULL,
-    finish_reason TEXT NOT NULL,
+    text TEXT COLLATE "C" NOT NULL,
+    finish_reason TEXT COLLATE "C" NOT NULL,
     input_tokens BIGINT NOT NULL,
     output_tokens BIGINT NOT NULL,
     compute_ms BIGINT NOT NULL,
-    engine TEXT NOT NULL,
-    worker TEXT NOT NULL,
+    engine TEXT COLLATE "C" NOT NULL,
+    worker TEXT COLLATE "C" NOT NULL,
     answered_at TIMESTAMPTZ NOT NULL
 );

@@ -24,8 +24,14 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 6] =
-        [Role::Submitter, Role::Signatory, Role::Reviewer, Role::Registrar, Role::Operator, Role::Auditor];
+    pub const ALL: [Role; 6] = [
+        Role::Submitter,
+        Role::Signatory,
+        Role::Reviewer,
+        Role::Registrar,
+        Role::Operator,
+        Role::Auditor,
+    ];
 
     /// The word in tokens and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -55,7 +61,10 @@ impl FromStr for Role {
     type Err = BadRole;
 
     fn from_str(text: &str) -> Result<Self, BadRole> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(BadRole)
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or(BadRole)
     }
 }
 
@@ -90,7 +99,13 @@ impl Act {
             Act::SubmitBatch | Act::KeepWebhooks => &[Role::Submitter, Role::Operator],
             Act::ReadBatch => &[Role::Submitter, Role::Operator, Role::Auditor],
             Act::AcceptTerms => &[Role::Signatory],
-            Act::ReadAcceptance => &[Role::Submitter, Role::Signatory, Role::Reviewer, Role::Operator, Role::Auditor],
+            Act::ReadAcceptance => &[
+                Role::Submitter,
+                Role::Signatory,
+                Role::Reviewer,
+                Role::Operator,
+                Role::Auditor,
+            ],
             Act::ReviewAcceptance => &[Role::Reviewer],
             Act::RegisterModel => &[Role::Registrar],
             Act::ReadAudit => &[Role::Auditor],
@@ -121,7 +136,11 @@ impl Caller {
     /// Checks that the caller may do `act`.
     pub fn may(&self, act: Act) -> Result<(), MissingRole> {
         let needed = act.roles();
-        if needed.iter().any(|role| self.roles.contains(role)) { Ok(()) } else { Err(MissingRole { needed }) }
+        if needed.iter().any(|role| self.roles.contains(role)) {
+            Ok(())
+        } else {
+            Err(MissingRole { needed })
+        }
     }
 }
 
@@ -137,6 +156,11 @@ mod tests {
             roles: BTreeSet::from([Role::Submitter]),
         };
         assert_eq!(caller.may(Act::SubmitBatch), Ok(()));
-        assert_eq!(caller.may(Act::ReviewAcceptance), Err(MissingRole { needed: &[Role::Reviewer] }));
+        assert_eq!(
+            caller.may(Act::ReviewAcceptance),
+            Err(MissingRole {
+                needed: &[Role::Reviewer]
+            })
+        );
     }
 }

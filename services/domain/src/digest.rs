@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn the_digest_of_nothing_is_the_published_one() {
         let text = Sha256::of(b"").to_string();
-        assert_eq!(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            text,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         assert_eq!(text.parse(), Ok(Sha256::of(b"")));
     }
 

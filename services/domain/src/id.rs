@@ -46,7 +46,10 @@ pub struct IdMaker {
 impl IdMaker {
     /// Ids stamped by `clock`, told apart by the thread's random generator.
     pub fn new(clock: SharedClock) -> Self {
-        Self { clock, random: Arc::new(rand::random::<u128>) }
+        Self {
+            clock,
+            random: Arc::new(rand::random::<u128>),
+        }
     }
 
     /// A fresh id of the kind that the caller expects.

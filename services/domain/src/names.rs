@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn names_that_could_be_paths_are_refused() {
-        for bad in ["", "/", "a", "a/", "/b", "a/b/c", "../b", "a/..", "a/.b", "a/b c", "a/b\n"] {
+        for bad in [
+            "", "/", "a", "a/", "/b", "a/b/c", "../b", "a/..", "a/.b", "a/b c", "a/b\n",
+        ] {
             assert!(bad.parse::<ModelName>().is_err(), "{bad:?}");
         }
         assert!("acme..x".parse::<TenantName>().is_err());

@@ -44,6 +44,9 @@ impl FromStr for Purpose {
     type Err = BadPurpose;
 
     fn from_str(text: &str) -> Result<Self, BadPurpose> {
-        Self::ALL.into_iter().find(|purpose| purpose.as_str() == text).ok_or(BadPurpose)
+        Self::ALL
+            .into_iter()
+            .find(|purpose| purpose.as_str() == text)
+            .ok_or(BadPurpose)
     }
 }

@@ -62,7 +62,11 @@ pub fn verify(keys: &VerifyingKeys, token: &str, now: OffsetDateTime) -> Result<
     if claims.exp <= (now - LEEWAY).unix_timestamp() {
         return Err(Unwelcome::Expired);
     }
-    Ok(Caller { tenant: claims.tenant, member: claims.sub, roles: claims.roles })
+    Ok(Caller {
+        tenant: claims.tenant,
+        member: claims.sub,
+        roles: claims.roles,
+    })
 }
 
 #[cfg(test)]
@@ -83,7 +87,10 @@ mod tests {
         let start = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
         let token = issue(&key, &caller(), start, Duration::hours(1)).unwrap();
         assert_eq!(verify(&key.public(), &token, start), Ok(caller()));
-        assert_eq!(verify(&key.public(), &token, start + Duration::hours(2)), Err(Unwelcome::Expired));
+        assert_eq!(
+            verify(&key.public(), &token, start + Duration::hours(2)),
+            Err(Unwelcome::Expired)
+        );
     }
 
     #[test]

@@ -10,7 +10,11 @@ pub const JSON_LIMIT: usize = 8 * 1024 * 1024;
 /// Every route of the hub, and the form of errors that arise before a handler runs.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
-        .app_data(web::JsonConfig::default().limit(JSON_LIMIT).error_handler(|error, _| json_problem(&error).into()))
+        .app_data(
+            web::JsonConfig::default()
+                .limit(JSON_LIMIT)
+                .error_handler(|error, _| json_problem(&error).into()),
+        )
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("thing").into()))
         .app_data(
             web::QueryConfig::default()
@@ -37,11 +41,13 @@ fn json_problem(error: &error::JsonPayloadError) -> Problem {
             "content_type_wrong",
             "send the body as application/json",
         ),
-        error::JsonPayloadError::Overflow { .. } | error::JsonPayloadError::OverflowKnownLength { .. } => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("a JSON body has at most {JSON_LIMIT} bytes"),
-        ),
+        error::JsonPayloadError::Overflow { .. } | error::JsonPayloadError::OverflowKnownLength { .. } => {
+            Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                format!("a JSON body has at most {JSON_LIMIT} bytes"),
+            )
+        }
         other => Problem::bad_request("json_malformed", other.to_string()),
     }
 }

@@ -4,7 +4,9 @@ use crate::{
     access_token::{self, Unwelcome},
     problem::Problem,
 };
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, http::header::AUTHORIZATION, web::Data};
+use actix_web::{
+    FromRequest, HttpRequest, dev::Payload, http::StatusCode, http::header::AUTHORIZATION, web::Data,
+};
 use domain::{
     access::{Act, Caller},
     clock::SharedClock,
@@ -28,7 +30,11 @@ impl Authenticated {
     pub fn may(&self, act: Act) -> Result<&Caller, Problem> {
         match self.0.may(act) {
             Ok(()) => Ok(&self.0),
-            Err(missing) => Err(Problem::new(StatusCode::FORBIDDEN, "missing_role", missing.to_string())),
+            Err(missing) => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "missing_role",
+                missing.to_string(),
+            )),
         }
     }
 }
@@ -42,7 +48,10 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, Problem> {
         .app_data::<Data<Door>>()
         .ok_or_else(|| Problem::internal(anyhow::anyhow!("the application has no door")))?;
     let header = request.headers().get(AUTHORIZATION).ok_or_else(|| {
-        unauthorized("token_missing", "send `Authorization: Bearer TOKEN`; `glmhub token issue` makes one")
+        unauthorized(
+            "token_missing",
+            "send `Authorization: Bearer TOKEN`; `glmhub token issue` makes one",
+        )
     })?;
     let token = header
         .to_str()
@@ -50,7 +59,12 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, Problem> {
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
-        .ok_or_else(|| unauthorized("token_malformed", "the Authorization header is not `Bearer TOKEN`"))?;
+        .ok_or_else(|| {
+            unauthorized(
+                "token_malformed",
+                "the Authorization header is not `Bearer TOKEN`",
+            )
+        })?;
     match access_token::verify(&door.keys, token, door.clock.now()) {
         Ok(caller) => Ok(Authenticated(caller)),
         Err(Unwelcome::Expired) => Err(unauthorized("token_expired", Unwelcome::Expired.to_string())),

@@ -19,7 +19,14 @@ pub struct Problem {
 impl Problem {
     /// A problem of the client's making. `detail` says what to do about it.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), more: Map::new(), retry_after: None, cause: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            more: Map::new(),
+            retry_after: None,
+            cause: None,
+        }
     }
 
     /// 400 with `code`.
@@ -29,7 +36,11 @@ impl Problem {
 
     /// 404: there is no such thing, or it is another tenant's; the two cannot be told apart.
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no such {what}"),
+        )
     }
 
     /// 409 with `code`: the thing is in a state in which this cannot be done.
@@ -74,7 +85,10 @@ impl Problem {
     fn body(&self) -> Value {
         let mut body = Map::new();
         body.insert("type".into(), "about:blank".into());
-        body.insert("title".into(), self.status.canonical_reason().unwrap_or("Error").into());
+        body.insert(
+            "title".into(),
+            self.status.canonical_reason().unwrap_or("Error").into(),
+        );
         body.insert("status".into(), self.status.as_u16().into());
         body.insert("code".into(), self.code.into());
         body.insert("detail".into(), self.detail.clone().into());
@@ -106,7 +120,9 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header(("www-authenticate", "Bearer"));
         }
-        response.content_type("application/problem+json").body(self.body().to_string())
+        response
+            .content_type("application/problem+json")
+            .body(self.body().to_string())
     }
 }
 

@@ -1,8 +1,8 @@
 //! A moment as both databases keep it.
 
 use sqlx::{
-    Database, Decode, Encode, Postgres, Sqlite, Type, encode::IsNull, error::BoxDynError, postgres::PgTypeInfo,
-    sqlite::SqliteTypeInfo,
+    Database, Decode, Encode, Postgres, Sqlite, Type, encode::IsNull, error::BoxDynError,
+    postgres::PgTypeInfo, sqlite::SqliteTypeInfo,
 };
 use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
@@ -47,13 +47,19 @@ impl Type<Sqlite> for At {
 }
 
 impl Encode<'_, Postgres> for At {
-    fn encode_by_ref(&self, buffer: &mut <Postgres as Database>::ArgumentBuffer) -> Result<IsNull, BoxDynError> {
+    fn encode_by_ref(
+        &self,
+        buffer: &mut <Postgres as Database>::ArgumentBuffer,
+    ) -> Result<IsNull, BoxDynError> {
         Encode::<Postgres>::encode_by_ref(&self.0, buffer)
     }
 }
 
 impl Encode<'_, Sqlite> for At {
-    fn encode_by_ref(&self, buffer: &mut <Sqlite as Database>::ArgumentBuffer) -> Result<IsNull, BoxDynError> {
+    fn encode_by_ref(
+        &self,
+        buffer: &mut <Sqlite as Database>::ArgumentBuffer,
+    ) -> Result<IsNull, BoxDynError> {
         Encode::<Sqlite>::encode_by_ref(&self.without_offset(), buffer)
     }
 }

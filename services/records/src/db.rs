@@ -71,13 +71,19 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(busy);
-        let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(connections)
+            .connect_with(options)
+            .await;
         pool.map(Db::Sqlite).map_err(OpenError::Connect)
     }
 
     /// Connects to PostgreSQL by URL.
     pub async fn open_postgres(url: &str, connections: u32) -> Result<Self, OpenError> {
-        let pool = PgPoolOptions::new().max_connections(connections).connect(url).await;
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .connect(url)
+            .await;
         pool.map(Db::Postgres).map_err(OpenError::Connect)
     }
 

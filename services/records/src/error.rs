@@ -21,6 +21,10 @@ pub enum RecordsError {
 impl RecordsError {
     /// A row of `table` that cannot be read back.
     pub fn nonsense(table: &'static str, id: impl ToString, why: impl ToString) -> Self {
-        Self::Nonsense { table, id: id.to_string(), why: why.to_string() }
+        Self::Nonsense {
+            table,
+            id: id.to_string(),
+            why: why.to_string(),
+        }
     }
 }

@@ -12,6 +12,7 @@ mod cli;
 mod client;
 mod contract;
 mod crash;
+mod ending;
 mod hub;
 mod import;
 mod jobs;

@@ -45,7 +45,11 @@ pub async fn drive<S: Step>(mut body: S, idle: Duration, nudge: &Notify, shutdow
                 }
             }
             Err(fault) => {
-                tracing::error!(name = S::NAME, cause = format!("{fault:#}"), "a loop's step failed");
+                tracing::error!(
+                    name = S::NAME,
+                    cause = format!("{fault:#}"),
+                    "a loop's step failed"
+                );
                 tokio::select! {
                     () = shutdown.cancelled() => {}
                     () = tokio::time::sleep(idle) => {}

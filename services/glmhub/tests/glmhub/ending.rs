@@ -1,0 +1,50 @@
+//! A hub that is told to end ends well: what is in work is finished or handed back, and nothing counts as lost.
+
+use crate::{
+    client::Client,
+    hub::eventually,
+    jobs::{completed, hub_with_model, open, page, submit, upload},
+};
+
+#[tokio::test]
+async fn work_in_progress_is_no_loss_when_the_hub_is_told_to_end() {
+    let mut hub = hub_with_model(&[]);
+    let token = hub.token("acme", &["submitter"]);
+    let client = Client::new(hub.url(), Some(token.clone()));
+    let batch = open(&client, &["What is it?", "What is the total?"]).await;
+    for grey in 0..4 {
+        upload(&client, &batch, page(grey * 50), "image/png")
+            .await
+            .expect(201);
+    }
+    submit(&client, &batch).await.expect(200);
+    let begun = || async {
+        let seen = client.get(&batch).await.expect(200).json();
+        (seen["jobs"]["answered"].as_u64() > Some(0)).then_some(())
+    };
+    eventually("the first answer", begun).await;
+    hub.restart();
+    let client = Client::new(hub.url(), Some(token));
+    completed(&client, &batch).await;
+    let rows = client
+        .get(&format!("{batch}/answers?limit=100"))
+        .await
+        .expect(200)
+        .json();
+    let rows = rows["data"].as_array().unwrap();
+    assert_eq!(rows.len(), 8);
+    for row in rows {
+        let job = client
+            .get(&format!("/v1/jobs/{}", row["job"].as_str().unwrap()))
+            .await
+            .expect(200)
+            .json();
+        assert_eq!(job["state"], "answered", "{job}");
+        assert_eq!(
+            (&job["attempts_lost"], &job["attempts_failed"]),
+            (&0.into(), &0.into()),
+            "{job}"
+        );
+    }
+    assert!(!hub.log().contains("did not end in time"));
+}
