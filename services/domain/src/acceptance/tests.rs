@@ -27,7 +27,7 @@ fn declared(purposes: &[Purpose]) -> Declaration {
         terms_sha256: Sha256::of(b"terms"),
         purposes: purposes.iter().copied().collect(),
         signer: Signer {
-            name: "Li Na".into(),
+            name: "the signatory".into(),
             title: "General counsel".into(),
         },
         registration_number: Some("R-1".into()),

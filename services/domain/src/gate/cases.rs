@@ -92,7 +92,7 @@ impl Accepted {
             terms_sha256: Sha256::of(self.terms.as_bytes()),
             purposes: self.purposes.clone(),
             signer: Signer {
-                name: "Li Na".into(),
+                name: "the signatory".into(),
                 title: "Counsel".into(),
             },
             registration_number: self.registration_number.clone(),

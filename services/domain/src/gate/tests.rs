@@ -50,7 +50,7 @@ fn active(text: usize, purposes: &[Purpose], number: Option<&str>) -> Acceptance
         terms_sha256: Sha256::of(WORDS[text].as_bytes()),
         purposes: purposes.iter().copied().collect(),
         signer: Signer {
-            name: "Li Na".into(),
+            name: "the signatory".into(),
             title: "Counsel".into(),
         },
         registration_number: number.map(str::to_owned),

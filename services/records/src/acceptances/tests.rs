@@ -105,7 +105,7 @@ impl Desk<'_> {
             terms_sha256: terms,
             purposes: purposes.iter().copied().collect(),
             signer: Signer {
-                name: "Li Na".into(),
+                name: "the signatory".into(),
                 title: "Counsel".into(),
             },
             registration_number: Some("R-1".into()),

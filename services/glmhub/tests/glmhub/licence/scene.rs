@@ -43,7 +43,7 @@ impl Scene {
     pub fn acceptance(&self, purposes: &[&str]) -> Value {
         json!({
             "model": MODEL, "terms_sha256": self.terms, "purposes": purposes,
-            "signer": { "name": "Li Na", "title": "General counsel" }, "registration_number": "R-1",
+            "signer": { "name": "the signatory", "title": "General counsel" }, "registration_number": "R-1",
             "evidence": "filed as 2024/17",
         })
     }
