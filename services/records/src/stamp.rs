@@ -1,6 +1,7 @@
 //! Who does something, when, and where fresh ids come from.
 
 use domain::{
+    access::Caller,
     id::{DecisionId, IdMaker},
     names::{MemberName, TenantName},
 };
@@ -22,8 +23,17 @@ pub struct Stamp<'a> {
 }
 
 impl<'a> Stamp<'a> {
-    /// The stamp of a loop.
-    pub fn of_loop(ids: &'a IdMaker, at: OffsetDateTime) -> Self {
+    /// The stamp of what `caller` asked for.
+    pub fn of(ids: &'a IdMaker, at: OffsetDateTime, caller: &'a Caller) -> Self {
+        Self {
+            ids,
+            at,
+            member: Some(&caller.member),
+        }
+    }
+
+    /// The stamp of what no member of the tenant asked for: what the hub does itself, or a reviewer of another.
+    pub fn of_hub(ids: &'a IdMaker, at: OffsetDateTime) -> Self {
         Self {
             ids,
             at,

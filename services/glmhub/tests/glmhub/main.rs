@@ -20,6 +20,7 @@ mod licence;
 mod openapi;
 mod process;
 mod readme;
+mod receiver;
 mod splitting;
 mod tree;
 mod webhooks;

@@ -87,11 +87,7 @@ async fn request(
     let at = clock.now();
     let acceptance =
         Acceptance::request(ids.make(), caller, at, license, declaration).map_err(unacceptable)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at,
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, at, caller);
     acceptances::request(&db, stamp, &subject, &acceptance)
         .await?
         .map_err(|why| not_stored(&id, why))?;
@@ -163,11 +159,7 @@ async fn review(
         VerdictWord::Approve => Verdict::Approve(reason),
         VerdictWord::Reject => Verdict::Reject(reason.unwrap_or_default()),
     };
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: None,
-    };
+    let stamp = Stamp::of_hub(&ids, clock.now());
     let judged = acceptances::review(&db, stamp, Judge::from(caller), *path, verdict).await?;
     let acceptance = judged.ok_or_else(no_acceptance)?.map_err(not_possible)?;
     Ok(ok(AcceptanceView::of(acceptance)))
@@ -189,11 +181,7 @@ async fn revoke(
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReviewAcceptance)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: None,
-    };
+    let stamp = Stamp::of_hub(&ids, clock.now());
     let reason = body.into_inner().reason;
     let revoked = acceptances::revoke(&db, stamp, Judge::from(caller), *path, reason).await?;
     let revoked = revoked.ok_or_else(no_acceptance)?.map_err(not_possible)?;

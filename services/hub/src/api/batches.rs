@@ -77,11 +77,7 @@ async fn open(
     let now = clock.now();
     let allowed = gate::ask(&db, &licenses, &ids, now, caller, &new.model, new.purpose).await?;
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now);
-    let stamp = Stamp {
-        ids: &ids,
-        at: now,
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, now, caller);
     batches::open(&db, stamp, &batch, &questions).await?;
     let stored = batches::get(&db, &caller.tenant, batch.id())
         .await?
@@ -120,11 +116,7 @@ async fn submit(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     let submitted = batches::submit(&db, stamp, &caller.tenant, *path).await?;
     submitted.ok_or_else(no_batch)?.map_err(refused)?;
     signals.intake.notify_one();
@@ -140,11 +132,7 @@ async fn cancel(
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     let cancelled = batches::cancel(&db, stamp, &caller.tenant, *path).await?;
     let cancelled = cancelled.ok_or_else(no_batch)?.map_err(refused)?;
     withdraw(queue.get_ref(), &cancelled.withdrawn).await;

@@ -161,11 +161,7 @@ async fn redeliver(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepWebhooks)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     let again = deliveries::redeliver(&db, stamp, &caller.tenant, *path)
         .await?
         .ok_or_else(no_delivery)?;

@@ -74,11 +74,7 @@ async fn upload(
             vec![body(blobs.get_ref(), &settings, &request, payload, media_type, name).await?]
         }
     };
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     let added = documents::add(&db, stamp, &caller.tenant, *path, &new, settings.most_documents).await?;
     let added = added.ok_or_else(no_batch)?.map_err(not_taken)?;
     let views: Vec<DocumentView> = added.into_iter().map(DocumentView::of).collect();

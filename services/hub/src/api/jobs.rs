@@ -122,11 +122,7 @@ async fn cancel(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     let cancelled = jobs::cancel(&db, stamp, &caller.tenant, *path)
         .await?
         .ok_or_else(no_job)?;
@@ -146,11 +142,7 @@ async fn requeue(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     match jobs::requeue(&db, stamp, &caller.tenant, *path)
         .await?
         .ok_or_else(no_job)?

@@ -98,11 +98,7 @@ async fn ask(
     let page = one_page(splitting.split(call.image.sha256).await)?;
     let now = clock.now();
     let batch = Batch::open(ids.make(), &call.allowed, Metadata::new(), now);
-    let stamp = Stamp {
-        ids: &ids,
-        at: now,
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, now, caller);
     let job = one_call::submit(&db, stamp, &batch, &call.question, &call.image, page).await?;
     signals.dispatch.notify_one();
     answer(&pieces, &signals, job, wait).await

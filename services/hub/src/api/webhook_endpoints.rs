@@ -151,11 +151,7 @@ async fn create(
         event_types: &event_types,
         secret: &secret,
     };
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     if !endpoints::create(&db, stamp, &new, settings.most_endpoints).await? {
         return Err(too_many(settings.most_endpoints));
     }
@@ -219,11 +215,7 @@ async fn change(
         outgoing.check(url).await.map_err(url_refused)?;
     }
     let now = clock.now();
-    let stamp = Stamp {
-        ids: &ids,
-        at: now,
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, now, caller);
     let change = |endpoint: &mut Endpoint| {
         endpoint.url = url.unwrap_or_else(|| endpoint.url.clone());
         endpoint.event_types = event_types.unwrap_or_else(|| endpoint.event_types.clone());
@@ -251,11 +243,7 @@ async fn delete(
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepWebhooks)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     if endpoints::delete(&db, stamp, &caller.tenant, *path).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
@@ -272,11 +260,7 @@ async fn test(
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepWebhooks)?;
-    let stamp = Stamp {
-        ids: &ids,
-        at: clock.now(),
-        member: Some(&caller.member),
-    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
     let tested = endpoints::test(&db, stamp, &caller.tenant, *path)
         .await?
         .ok_or_else(no_endpoint)?;

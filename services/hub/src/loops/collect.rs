@@ -85,7 +85,7 @@ impl Collect {
 
     async fn store(&self, report: &Report) -> Result<Taken, RecordsError> {
         let parts = &self.0;
-        let stamp = Stamp::of_loop(&parts.ids, parts.clock.now());
+        let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
         let out = Out {
             order: report.order,
             attempt: report.attempt,

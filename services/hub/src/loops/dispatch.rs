@@ -108,7 +108,7 @@ impl Dispatch {
         refusal: &Refusal,
     ) -> anyhow::Result<()> {
         let parts = &self.parts;
-        let stamp = Stamp::of_loop(&parts.ids, now);
+        let stamp = Stamp::of_hub(&parts.ids, now);
         let code = refusal
             .reasons
             .first()
@@ -130,7 +130,7 @@ impl Dispatch {
         epoch: u64,
     ) -> anyhow::Result<()> {
         let parts = &self.parts;
-        let stamp = Stamp::of_loop(&parts.ids, now);
+        let stamp = Stamp::of_hub(&parts.ids, now);
         let order: OrderId = parts.ids.make();
         let claimed = dispatching::claim(&parts.db, stamp, due, order).await?;
         // Another dispatch was first, or the jobs were cancelled.

@@ -78,7 +78,7 @@ impl Intake {
         let parts = &self.parts;
         let id = taken.document.id;
         let split = parts.splitting.split(taken.document.sha256).await;
-        let stamp = Stamp::of_loop(&parts.ids, parts.clock.now());
+        let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
         let stood = match split {
             Ok(pages) => {
                 let stood = documents::split(&parts.db, stamp, taken, &pages).await?;

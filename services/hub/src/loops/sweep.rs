@@ -107,7 +107,7 @@ impl Sweep {
             attempts::mark_missing(&parts.db, attempt.order, now).await?;
             return Ok(0);
         }
-        let stamp = Stamp::of_loop(&parts.ids, now);
+        let stamp = Stamp::of_hub(&parts.ids, now);
         let taken = attempts::lose(&parts.db, stamp, attempt.order, &parts.settings.retry_rule()).await?;
         Ok(u64::from(taken == Taken::Stored))
     }

@@ -97,7 +97,7 @@ fn caller(tenant: &str, member: &str) -> Caller {
 
 impl Desk<'_> {
     fn stamp(&self) -> Stamp<'_> {
-        Stamp::of_loop(&self.ids, self.now)
+        Stamp::of_hub(&self.ids, self.now)
     }
 
     fn acceptance(&self, tenant: &str, purposes: &[Purpose], terms: Sha256) -> Acceptance {

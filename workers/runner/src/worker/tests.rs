@@ -1,5 +1,7 @@
 //! The worker with the real engine, from an order in the queue to the reports about it.
 
+mod models;
+
 use super::*;
 use crate::fixtures::{Bench, LEASE, faults, golden, golden_question_and_answer, import};
 use domain::{digest::Sha256, order::FinishReason};
@@ -337,67 +339,6 @@ async fn a_page_that_is_unreadable_missing_or_damaged_fails_its_jobs_alone() {
         fault_on_page(&bench, bench.page).await,
         ("page_damaged".into(), true)
     );
-}
-
-#[tokio::test]
-async fn weights_that_are_damaged_are_never_loaded() {
-    let bench = Bench::new().await;
-    let shard = "model-00001-of-00002.safetensors";
-    bench.damage(Sha256::of(&std::fs::read(golden().join(shard)).unwrap()));
-    let order = bench.order(vec![bench.question("Who?", 2)]);
-    let id = order.id;
-    assert_eq!(
-        bench.step_at(order).await,
-        Outcome::Finished {
-            order: id,
-            answered: 0,
-            failed: 1
-        }
-    );
-    let reports = bench.reports().await;
-    let [ReportKind::Failed { fault, .. }] = &reports[..] else {
-        panic!("{reports:?}")
-    };
-    assert_eq!((fault.code.as_str(), fault.may_pass), ("model_unusable", false));
-    assert!(fault.message.contains(shard), "{}", fault.message);
-}
-
-#[tokio::test]
-async fn a_revision_that_is_no_model_fails_with_the_file_that_is_missing() {
-    let bench = Bench::new().await;
-    let revision_sha256 = import(&bench.blobs, &["config.json", "tokenizer_config.json"]).await;
-    let questions = vec![bench.question("Who?", 2)];
-    let grant = Grant {
-        revision_sha256,
-        ..bench.grant(&questions)
-    };
-    bench.step_at(bench.granted(&grant, questions)).await;
-    let reports = bench.reports().await;
-    let [ReportKind::Failed { fault, .. }] = &reports[..] else {
-        panic!("{reports:?}")
-    };
-    assert_eq!((fault.code.as_str(), fault.may_pass), ("model_unusable", false));
-    assert!(fault.message.contains("tokenizer.model"), "{}", fault.message);
-}
-
-#[tokio::test]
-async fn a_worker_keeps_the_model_that_it_loaded() {
-    let bench = Bench::new().await;
-    let worker = bench.worker();
-    for _ in 0..2 {
-        bench
-            .queue
-            .offer(bench.order(vec![bench.question("Who?", 2)]))
-            .await
-            .unwrap();
-        assert!(matches!(
-            worker.step().await,
-            Outcome::Finished { answered: 1, .. }
-        ));
-        // The second order finds it in memory: nothing is left to load it from.
-        std::fs::remove_dir_all(bench.models_dir()).unwrap_or_default();
-        bench.damage(bench.revision);
-    }
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ pub(super) async fn deliver(
         outcome,
         "webhook sent"
     );
-    let stamp = Stamp::of_loop(&parts.ids, now);
+    let stamp = Stamp::of_hub(&parts.ids, now);
     if let Err(error) = sending::record(&parts.db, stamp, endpoint, &claimed, &ending, &state).await {
         tracing::error!(delivery = %claimed.delivery, cause = %error, "a webhook was sent and that could not be stored");
     }

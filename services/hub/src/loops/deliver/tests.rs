@@ -79,7 +79,7 @@ impl Stage {
     }
 
     fn stamp(&self) -> Stamp<'_> {
-        Stamp::of_loop(&self.parts.ids, self.parts.clock.now())
+        Stamp::of_hub(&self.parts.ids, self.parts.clock.now())
     }
 
     async fn endpoint(&self, url: &str) -> WebhookEndpointId {

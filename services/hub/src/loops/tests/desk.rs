@@ -126,7 +126,7 @@ impl Desk {
     }
 
     pub fn stamp(&self) -> Stamp<'_> {
-        Stamp::of_loop(&self.ids, self.clock.now())
+        Stamp::of_hub(&self.ids, self.clock.now())
     }
 
     /// A submitted batch whose one document has become `pages` pages, each asked `asked` questions.
