@@ -1,7 +1,7 @@
 //! The whole URL space, and how requests that reach no handler are answered.
 
 use crate::{api, problem::Problem};
-use actix_web::{HttpResponse, ResponseError, error, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, error, http::StatusCode, web};
 
 /// The largest JSON body that a handler reads, in bytes: as many questions as a batch may have, each as long as it may
 /// be and every character of it escaped, fit.
@@ -31,7 +31,20 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::webhook_endpoints::routes)
         .configure(api::deliveries::routes)
         .configure(api::health::routes)
-        .default_service(web::to(|| async { Problem::not_found("path").error_response() }));
+        .default_service(web::to(unserved));
+}
+
+/// Answers what no route takes: 405 if the path is one of ours and the method is not, else 404.
+async fn unserved(request: HttpRequest) -> HttpResponse {
+    let problem = match request.match_pattern() {
+        Some(pattern) => Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            format!("{pattern} has no {}; openapi.yaml lists its methods", request.method()),
+        ),
+        None => Problem::not_found("path"),
+    };
+    problem.error_response()
 }
 
 fn json_problem(error: &error::JsonPayloadError) -> Problem {

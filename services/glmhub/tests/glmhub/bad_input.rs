@@ -98,6 +98,23 @@ async fn bodies_that_are_not_what_they_should_be_are_refused_with_stable_codes()
 }
 
 #[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_told_from_a_path_that_is_not_there() {
+    let hub = Hub::start();
+    let client = hub.client("acme", &["submitter"]);
+    for (path, status, code) in [
+        ("/v1/batches", 405, "method_not_allowed"),
+        ("/v1/bunches", 404, "not_found"),
+    ] {
+        let answer = client.send_unjudged("PUT", path, |request| request).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (status, &json!(code)),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn documents_that_are_not_taken_leave_nothing() {
     let limit = page(0).len();
     let hub = hub_with_model(&[
