@@ -5,7 +5,7 @@ use domain::{
     id::JobId,
     order::{AnswerReport, Fault, FinishReason, OrderQuestion, ReportKind},
 };
-use engine::{Answer, EncodedPage, Engine, EngineError, PageSession, prompt::Conversation};
+use engine::{Answer, EncodedPage, Engine, EngineError, PageSession, glm4v::Asked, prompt::Conversation};
 use pages::Limits;
 use std::{ops::ControlFlow, time::Duration};
 
@@ -32,7 +32,7 @@ pub(crate) struct Sitting<'a> {
 impl Sitting<'_> {
     /// Answers all questions on one page: those that cannot be answered are told first, before anything is
     /// computed; the page is encoded once; each answer is told when it is ready. A stop ends it between two
-    /// tokens or two layers of the tower, and nothing is told of what was broken off.
+    /// tokens or two layers, and nothing is told of what was broken off.
     pub(crate) fn hold(&mut self, page: &[u8], questions: &[OrderQuestion]) -> ControlFlow<()> {
         let mut ready = Vec::new();
         for question in questions {
@@ -88,10 +88,14 @@ impl Sitting<'_> {
             parameters,
             ..
         } = one;
-        match self
-            .engine
-            .answer(conversation, Some(session), parameters, &mut |_| self.goes_on())
-        {
+        let answered = self.engine.answer_traced(
+            conversation,
+            Some(session),
+            parameters,
+            &mut |_| self.goes_on(),
+            &mut Asked(|| self.goes_on()),
+        );
+        match answered {
             Ok(answer) => report_of(answer, one.input_tokens).map(Ok),
             Err(EngineError::Cancelled) => None,
             Err(error) => Some(Err(fault::of_engine(&error))),

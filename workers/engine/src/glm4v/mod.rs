@@ -14,7 +14,7 @@ use crate::weights::{Weights, WeightsError};
 pub use adapter::Adapter;
 pub use splice::{PLACEHOLDERS, Splice};
 pub use text::Text;
-pub use trace::{ComputeError, Stage, Trace, Untraced};
+pub use trace::{Asked, ComputeError, Stage, Trace, Untraced};
 pub use vision::Tower;
 
 /// Rows that enter the language model at one time: bounds the memory of a long prompt.

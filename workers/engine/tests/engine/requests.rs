@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use engine::glm4v::Asked;
 use engine::prompt::{Conversation, PromptError};
 use engine::sampling::Sampling;
 use engine::{Answer, Engine, EngineError, FinishReason, Parameters};
@@ -229,6 +230,25 @@ fn an_encoding_can_be_broken_off_between_blocks() {
     let broken = engine.encode_page_observed(&page("tiny-b"), &mut observe);
     assert!(matches!(broken, Err(EngineError::Cancelled)));
     assert_eq!(heard, [(1, 3), (2, 3)]);
+}
+
+#[test]
+fn taking_a_prompt_in_can_be_broken_off_between_layers() {
+    let engine = engine("tiny-c");
+    let mut asked = 0;
+    let mut once = Asked(|| {
+        asked += 1;
+        if asked == 2 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let mut no_token = |_: &engine::Token| unreachable!("no token is chosen before the prompt was taken in");
+    let (question, parameters) = (text("hi"), Parameters::default());
+    let broken = engine.answer_traced(&question, None, &parameters, &mut no_token, &mut once);
+    assert!(matches!(broken, Err(EngineError::Cancelled)));
+    assert_eq!(asked, 2);
 }
 
 #[test]
