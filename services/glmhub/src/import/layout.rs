@@ -1,7 +1,7 @@
 //! What a folder of weights must hold, and what of it is taken.
 
 use crate::misuse::Misuse;
-use engine::{WeightType, config::Config, tokenizer::Tokenizer, weights::Weights};
+use engine::{WeightType, config::Config, glm4v::tensors, tokenizer::Tokenizer, weights::Weights};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -176,15 +176,15 @@ fn inode(_metadata: &Metadata) -> u64 {
     0
 }
 
-/// The engine's own checks of configuration, tokenizer, index and every shard's header. Its messages name the file.
-/// The shapes and values of the weights are checked when a worker loads them.
+/// The engine's own checks of configuration, tokenizer, index, and of every tensor's name, shape and type. Its messages
+/// name file and tensor. The values of the weights are checked when a worker loads them.
 fn check_with_engine(folder: &Path) -> Result<(), Misuse> {
     let unfit =
         |error: &dyn std::error::Error| Misuse(format!("this is no GLM-4V that can run here: {error}"));
-    Config::load(folder).map_err(|error| unfit(&error))?;
+    let config = Config::load(folder).map_err(|error| unfit(&error))?;
     Tokenizer::load(folder).map_err(|error| unfit(&error))?;
-    Weights::open(folder, WeightType::F32).map_err(|error| unfit(&error))?;
-    Ok(())
+    let weights = Weights::open(folder, WeightType::F32).map_err(|error| unfit(&error))?;
+    weights.check(&tensors(&config)).map_err(|error| unfit(&error))
 }
 
 #[derive(Deserialize)]

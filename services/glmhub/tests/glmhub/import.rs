@@ -108,7 +108,7 @@ type Spoil = fn(&WeightsFolder);
 
 #[test]
 fn each_fault_of_a_folder_is_named_with_its_file() {
-    let faults: [(&str, Spoil); 9] = [
+    let faults: [(&str, Spoil); 10] = [
         ("config.json", |weights| weights.remove("config.json")),
         ("config.json", |weights| {
             weights.write("config.json", br#"{"model_type":"llama"}"#)
@@ -124,6 +124,12 @@ fn each_fault_of_a_folder_is_named_with_its_file() {
         (SHARD, |weights| {
             let bytes = fs::read(weights.file(SHARD)).unwrap();
             weights.write(SHARD, &bytes[..bytes.len() / 2]);
+        }),
+        // Weights of another shape than the configuration says.
+        ("mlp.dense_h_to_4h.weight", |weights| {
+            let config = fs::read_to_string(weights.file("config.json")).unwrap();
+            let wider = config.replace("\"ffn_hidden_size\": 512", "\"ffn_hidden_size\": 768");
+            weights.write("config.json", wider.as_bytes());
         }),
         ("LICENSE", |weights| weights.write("LICENSE", b" \n")),
         ("LICENSE", |weights| weights.write("LICENSE", b"\xff\xfe")),

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod splice;
+mod tensors;
 mod text;
 mod trace;
 mod vision;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::weights::{Weights, WeightsError};
 pub use adapter::Adapter;
 pub use splice::{PLACEHOLDERS, Splice};
+pub use tensors::tensors;
 pub use text::Text;
 pub use trace::{Asked, ComputeError, Stage, Trace, Untraced};
 pub use vision::Tower;

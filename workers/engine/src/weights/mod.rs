@@ -18,7 +18,7 @@ use half::{bf16, f16};
 
 use convert::{Kept, convert, stored_width};
 pub use error::WeightsError;
-use files::Files;
+use files::{Files, Place};
 pub use linear::Linear;
 
 /// A buffer that old checkpoints carry along; the angles are computed instead, with the right base.
@@ -121,7 +121,18 @@ impl Weights {
         }
     }
 
-    fn read<T: Kept>(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+    /// Checks, without reading a value, that there are exactly the tensors of `expected`, each of its shape and of a
+    /// type that can be read.
+    pub fn check(mut self, expected: &[(String, Vec<usize>)]) -> Result<(), WeightsError> {
+        for (name, shape) in expected {
+            self.place(name, shape)?;
+            self.unread.remove(name);
+        }
+        self.finish()
+    }
+
+    /// Where a tensor lies, if it has this shape and a type that can be read.
+    fn place(&self, name: &str, shape: &[usize]) -> Result<&Place, WeightsError> {
         let tensor = name.to_owned();
         let Some(place) = self.files.places.get(name) else {
             return Err(WeightsError::MissingTensor {
@@ -145,10 +156,15 @@ impl Weights {
                 found: format!("{:?}", place.dtype),
             });
         }
+        Ok(place)
+    }
+
+    fn read<T: Kept>(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+        let place = self.place(name, shape)?;
         let values =
             convert::<T>(self.files.bytes(place), place.dtype).map_err(|at| WeightsError::NotFinite {
-                path,
-                tensor,
+                path: self.files.path(place).to_owned(),
+                tensor: name.to_owned(),
                 at,
                 weight_type: T::NAME,
             })?;

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use engine::config::Config;
+use engine::glm4v::tensors;
+use engine::weights::Weights;
 use engine::{Engine, EngineError, LoadOptions, Parameters, WeightType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -93,6 +96,33 @@ fn a_folder_without_weights_is_told_so() {
 fn a_wrong_shape_is_named_with_both_shapes() {
     let copy = with_shard(FIRST, |shard| shard.get(QKV).shape = vec![96, 256]);
     refused_with(copy.path(), &[FIRST, QKV, "[96, 256]", "[256, 96]"]);
+}
+
+/// What can be said of a folder without reading the values of its weights.
+fn checked(model: &Path) -> Result<(), String> {
+    let config = Config::load(model).unwrap();
+    let weights = Weights::open(model, WeightType::F32).map_err(|error| error.to_string())?;
+    weights
+        .check(&tensors(&config))
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn names_and_shapes_are_checked_without_loading_just_as_with() {
+    for set in ["tiny-a", "tiny-b", "tiny-c"] {
+        assert_eq!(checked(&dir(set)), Ok(()), "{set}");
+    }
+    let shape = with_shard(FIRST, |shard| shard.get(QKV).shape = vec![96, 256]);
+    let missing = with_shard(SECOND, |shard| shard.remove(CONV));
+    let stray = with_shard(FIRST, |shard| {
+        shard.add("transformer.stray", Stored::zeros(vec![2]))
+    });
+    change_json(&stray.path().join(INDEX), |index| {
+        index["weight_map"]["transformer.stray"] = json!(FIRST)
+    });
+    for folder in [shape, missing, stray] {
+        assert_eq!(checked(folder.path()), Err(refusal(folder.path())));
+    }
 }
 
 #[test]
