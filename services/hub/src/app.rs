@@ -40,7 +40,10 @@ async fn unserved(request: HttpRequest) -> HttpResponse {
         Some(pattern) => Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            format!("{pattern} has no {}; openapi.yaml lists its methods", request.method()),
+            format!(
+                "{pattern} has no {}; openapi.yaml lists its methods",
+                request.method()
+            ),
         ),
         None => Problem::not_found("path"),
     };
