@@ -4,7 +4,7 @@ use crate::misuse::Misuse;
 use engine::{WeightType, config::Config, glm4v::tensors, tokenizer::Tokenizer, weights::Weights};
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs::{self, Metadata},
     io,
     path::{Path, PathBuf},
@@ -12,7 +12,6 @@ use std::{
 };
 
 const INDEX: &str = "model.safetensors.index.json";
-const SINGLE: &str = "model.safetensors";
 const LICENSE: &str = "LICENSE";
 const PLAIN: [&str; 5] = [
     "config.json",
@@ -83,8 +82,7 @@ impl Layout {
             }
         }
         // Nothing is opened before every file that belongs is known to be a plain file of this folder.
-        check_with_engine(&folder)?;
-        let shards = shards(&folder)?;
+        let shards = check_with_engine(&folder)?;
         let is_taken = |file: &FoundFile| !file.name.ends_with(".safetensors") || shards.contains(&file.name);
         let (mut files, left): (Vec<_>, Vec<_>) = files.into_iter().partition(is_taken);
         ignored.extend(left.into_iter().map(|file| file.name));
@@ -177,31 +175,20 @@ fn inode(_metadata: &Metadata) -> u64 {
 }
 
 /// The engine's own checks of configuration, tokenizer, index, and of every tensor's name, shape and type. Its messages
-/// name file and tensor. The values of the weights are checked when a worker loads them.
-fn check_with_engine(folder: &Path) -> Result<(), Misuse> {
+/// name file and tensor. The values of the weights are checked when a worker loads them. Gives the names of the files
+/// that hold weights.
+fn check_with_engine(folder: &Path) -> Result<BTreeSet<String>, Misuse> {
     let unfit =
         |error: &dyn std::error::Error| Misuse(format!("this is no GLM-4V that can run here: {error}"));
     let config = Config::load(folder).map_err(|error| unfit(&error))?;
     Tokenizer::load(folder).map_err(|error| unfit(&error))?;
     let weights = Weights::open(folder, WeightType::F32).map_err(|error| unfit(&error))?;
-    weights.check(&tensors(&config)).map_err(|error| unfit(&error))
-}
-
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
-/// The shards that the index names; without an index, the single file.
-fn shards(folder: &Path) -> Result<BTreeSet<String>, Misuse> {
-    let path = folder.join(INDEX);
-    if !path.exists() {
-        return Ok(BTreeSet::from([SINGLE.to_owned()]));
-    }
-    let unreadable = |error: &dyn std::error::Error| Misuse(format!("{}: {error}", path.display()));
-    let text = fs::read_to_string(&path).map_err(|error| unreadable(&error))?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
-    Ok(index.weight_map.into_values().collect())
+    let names = weights
+        .file_names()
+        .map(|name| name.to_string_lossy().into_owned());
+    let shards = names.collect();
+    weights.check(&tensors(&config)).map_err(|error| unfit(&error))?;
+    Ok(shards)
 }
 
 fn read_terms(file: &FoundFile) -> Result<String, Misuse> {

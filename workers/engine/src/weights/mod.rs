@@ -10,6 +10,7 @@ mod linear;
 mod map;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -71,6 +72,14 @@ impl Weights {
             weight_type,
             device: Device::Cpu,
         })
+    }
+
+    /// The names of the files that hold the tensors.
+    pub fn file_names(&self) -> impl Iterator<Item = &OsStr> {
+        self.files
+            .shards
+            .iter()
+            .filter_map(|shard| shard.path.file_name())
     }
 
     /// A tensor in `f32`, whatever the weight type: norms, biases, embeddings of positions.
