@@ -3,6 +3,7 @@
 use crate::{
     client::{Answer, Client},
     hub::{Hub, eventually},
+    tree,
 };
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -177,6 +178,41 @@ async fn one_call_answers_within_the_wait_it_asked_for_or_tells_where_to_look() 
     let look = || async { Some(client.get(&place).await.json()).filter(|job| job["state"] == "answered") };
     let job = eventually("the job to be answered", look).await;
     assert_eq!(job["answer"]["attempt"], 1);
+}
+
+#[tokio::test]
+async fn questions_and_answers_stay_out_of_the_log() {
+    let hub = hub_with_model(&[("GLMHUB_LOG__FILTER", "trace")]);
+    let client = hub.client("acme", &["submitter"]);
+    let questions = [
+        "Whose confidential signature is this?",
+        "这张发票的合计金额是多少？",
+        "What is the date of this invoice?",
+    ];
+    let mut body = new_batch(&questions);
+    for question in body["questions"].as_array_mut().unwrap() {
+        question["parameters"] = json!({ "max_new_tokens": 24 });
+    }
+    let opened = client.post("/v1/batches", &body).await.expect(201);
+    let batch = opened.header("location").unwrap().to_owned();
+    let page = std::fs::read(tree::root().join("models/demo/page.png")).unwrap();
+    upload(&client, &batch, page, "image/png").await.expect(201);
+    submit(&client, &batch).await;
+    completed(&client, &batch).await;
+    let answers = client.get(&format!("{batch}/answers")).await.expect(200).json();
+    let rows = answers["data"].as_array().unwrap();
+    let texts = rows.iter().map(|row| row["answer"]["text"].as_str().unwrap());
+    // Shorter ones may stand in a log by chance.
+    let told: Vec<&str> = texts.filter(|text| text.chars().count() > 6).collect();
+    assert!(!told.is_empty(), "no answer is long enough to be looked for");
+    let log = hub.log();
+    assert!(
+        log.contains("report collected"),
+        "the log does not tell of the work"
+    );
+    for text in questions.into_iter().chain(told) {
+        assert!(!log.contains(text), "{text:?} is in the log");
+    }
 }
 
 #[tokio::test]
