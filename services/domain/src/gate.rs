@@ -15,6 +15,7 @@ use crate::{
     id::DecisionId,
     lineage::{self, Licensed},
     names::{MemberName, ModelName, TenantName},
+    policy::Policies,
     purpose::Purpose,
 };
 use serde::{Deserialize, Serialize};
@@ -192,10 +193,11 @@ impl Facts {
 }
 
 /// Decides. The answer depends on the arguments alone; `id` names it and has no say in it.
-pub fn decide(id: DecisionId, request: &Request, facts: &Facts) -> Decision {
-    let reasons = judge::reasons(request, facts);
+pub fn decide(id: DecisionId, policies: &Policies, request: &Request, facts: &Facts) -> Decision {
+    let licenses = policies.licenses();
+    let reasons = judge::reasons(licenses, request, facts);
     if reasons.is_empty() {
-        let duties = lineage::duties(&facts.lineage).into_keys().collect();
+        let duties = lineage::duties(&facts.lineage, licenses).into_keys().collect();
         let terms_sha256 = facts.terms_sha256();
         return Decision::Allowed(Allowed {
             decision: id,

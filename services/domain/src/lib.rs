@@ -19,6 +19,7 @@ pub mod lineage;
 pub mod model;
 pub mod names;
 pub mod order;
+pub mod policy;
 pub mod purpose;
 pub mod question;
 pub mod webhook;

@@ -2,15 +2,12 @@
 
 use crate::{
     digest::Sha256,
-    license::{Duty, License, Permission},
+    license::{Duty, Licenses, Permission},
     names::{LicenseName, ModelName},
     purpose::Purpose,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How a child came from its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,24 +66,14 @@ pub struct LineageEdge {
     pub evidence: String,
 }
 
-/// The license of a model, as far as the hub knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Terms {
-    /// Its facts are known.
-    Known(Arc<License>),
-    /// The model names a license that has no file here.
-    WithoutFacts(LicenseName),
-    /// The model is not registered here, so nobody knows its license.
-    Unregistered,
-}
-
 /// A model whose license bears on a revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Licensed {
     /// The model.
     pub model: ModelName,
-    /// Its license.
-    pub terms: Terms,
+    /// Its license; none if the model is not registered here, so that nobody knows it.
+    pub license: Option<LicenseName>,
     /// The text of that license that came with its weights, if some are here.
     pub terms_sha256: Option<Sha256>,
     /// The place, in the same list, of the child through which it was reached; none for the model itself.
@@ -134,36 +121,27 @@ pub fn path(lineage: &[Licensed], place: usize) -> Vec<ModelName> {
 }
 
 impl Licensed {
-    /// Whether its license permits `purpose`.
-    pub fn permission(&self, purpose: Purpose) -> Permission {
-        match &self.terms {
-            Terms::Known(license) => license.purpose(purpose).permission,
-            Terms::WithoutFacts(_) | Terms::Unregistered => Permission::Unknown,
-        }
-    }
-
-    /// The license's id, if one is named.
-    pub fn license(&self) -> Option<&LicenseName> {
-        match &self.terms {
-            Terms::Known(license) => Some(&license.id),
-            Terms::WithoutFacts(id) => Some(id),
-            Terms::Unregistered => None,
-        }
+    /// Whether its license permits `purpose`. What has no facts in `licenses` is unknown.
+    pub fn permission(&self, licenses: &Licenses, purpose: Purpose) -> Permission {
+        let facts = self.license.as_ref().and_then(|id| licenses.get(id));
+        facts.map_or(Permission::Unknown, |license| license.purpose(purpose).permission)
     }
 }
 
 /// What the whole lineage permits for `purpose`: only what every license in it permits.
 /// An empty lineage permits nothing.
-pub fn permission(lineage: &[Licensed], purpose: Purpose) -> Permission {
-    let all = lineage.iter().map(|licensed| licensed.permission(purpose));
+pub fn permission(lineage: &[Licensed], licenses: &Licenses, purpose: Purpose) -> Permission {
+    let all = lineage
+        .iter()
+        .map(|licensed| licensed.permission(licenses, purpose));
     all.reduce(Permission::and).unwrap_or(Permission::Unknown)
 }
 
 /// Every duty of the whole lineage once, with the place of the nearest model that causes it.
-pub fn duties(lineage: &[Licensed]) -> BTreeMap<Duty, usize> {
+pub fn duties(lineage: &[Licensed], licenses: &Licenses) -> BTreeMap<Duty, usize> {
     let mut all = BTreeMap::new();
     for (place, licensed) in lineage.iter().enumerate() {
-        if let Terms::Known(license) = &licensed.terms {
+        if let Some(license) = licensed.license.as_ref().and_then(|id| licenses.get(id)) {
             for duty in &license.duties {
                 all.entry(duty.clone()).or_insert(place);
             }

@@ -7,8 +7,8 @@ use domain::{
     digest::Sha256,
     gate::{self, Allowed, Decision, DecisionRecord, Facts, Refusal, Request},
     id::IdMaker,
-    license::Licenses,
     names::{MemberName, ModelName, TenantName},
+    policy::CurrentPolicies,
     purpose::Purpose,
 };
 use records::{Db, RecordsError, decisions, facts, models};
@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 /// `cure` and all `reasons`.
 pub async fn ask(
     db: &Db,
-    licenses: &Licenses,
+    policies: &CurrentPolicies,
     ids: &IdMaker,
     now: OffsetDateTime,
     caller: &Caller,
@@ -32,7 +32,7 @@ pub async fn ask(
     let Some(revision) = models::current_revision(db, model).await? else {
         return Err(without_revision(db, model).await);
     };
-    let facts = facts::of(db, licenses, &caller.tenant, &revision).await?;
+    let facts = facts::of(db, &caller.tenant, &revision).await?;
     let request = Request {
         tenant: caller.tenant.clone(),
         member: caller.member.clone(),
@@ -41,7 +41,7 @@ pub async fn ask(
         purpose,
         at: now,
     };
-    let decision = gate::decide(ids.make(), &request, &facts);
+    let decision = gate::decide(ids.make(), &policies.get(), &request, &facts);
     decisions::record(db, ids, &DecisionRecord::of(&decision, &request, &facts)).await?;
     match decision {
         Decision::Allowed(allowed) => Ok(allowed),
@@ -68,13 +68,13 @@ pub struct EarlierAllow<'a> {
 /// decision of its own and recorded as one; a confirmation is not.
 pub async fn still_holds(
     db: &Db,
-    licenses: &Licenses,
+    policies: &CurrentPolicies,
     ids: &IdMaker,
     now: OffsetDateTime,
     earlier: EarlierAllow<'_>,
 ) -> Result<Result<Option<Sha256>, Refusal>, RecordsError> {
     let facts = match models::revision(db, earlier.model, &earlier.revision_sha256).await? {
-        Some(revision) => facts::of(db, licenses, earlier.tenant, &revision).await?,
+        Some(revision) => facts::of(db, earlier.tenant, &revision).await?,
         None => Facts::default(),
     };
     let request = Request {
@@ -85,7 +85,7 @@ pub async fn still_holds(
         purpose: earlier.purpose,
         at: now,
     };
-    let decision = gate::decide(ids.make(), &request, &facts);
+    let decision = gate::decide(ids.make(), &policies.get(), &request, &facts);
     if let Decision::Refused(_) = decision {
         decisions::record(db, ids, &DecisionRecord::of(&decision, &request, &facts)).await?;
     }

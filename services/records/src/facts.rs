@@ -3,10 +3,9 @@
 use crate::{Db, RecordsError, acceptances, on, read::Reading};
 use domain::{
     gate::Facts,
-    license::Licenses,
-    lineage::{Licensed, LineageEdge, Relation, Terms, descent},
+    lineage::{Licensed, LineageEdge, Relation, descent},
     model::Revision,
-    names::{LicenseName, ModelName, TenantName},
+    names::{ModelName, TenantName},
 };
 use std::collections::HashMap;
 
@@ -23,13 +22,8 @@ const LINEAGE: &str = "WITH RECURSIVE up (model) AS ( \
 pub(crate) const STATEMENTS: &[&str] = &[LINEAGE];
 
 /// The facts for a decision about `revision` for `tenant`.
-pub async fn of(
-    db: &Db,
-    licenses: &Licenses,
-    tenant: &TenantName,
-    revision: &Revision,
-) -> Result<Facts, RecordsError> {
-    let mut lineage = lineage(db, licenses, &revision.model).await?;
+pub async fn of(db: &Db, tenant: &TenantName, revision: &Revision) -> Result<Facts, RecordsError> {
+    let mut lineage = lineage(db, &revision.model).await?;
     if let Some(own) = lineage.first_mut() {
         // The revision's own text counts, not that of the newest revision.
         own.terms_sha256 = revision.terms_sha256;
@@ -41,7 +35,7 @@ pub async fn of(
 }
 
 /// A model and all its ancestors with their licenses, nearest first.
-pub async fn lineage(db: &Db, licenses: &Licenses, model: &ModelName) -> Result<Vec<Licensed>, RecordsError> {
+pub async fn lineage(db: &Db, model: &ModelName) -> Result<Vec<Licensed>, RecordsError> {
     let rows: Vec<Row> = on!(db, |c| sqlx::query_as(LINEAGE).bind(model.as_str()).fetch_all(c))?;
     let mut edges = Vec::new();
     let mut known = HashMap::new();
@@ -65,22 +59,13 @@ pub async fn lineage(db: &Db, licenses: &Licenses, model: &ModelName) -> Result<
         let license = reading.parsed_if(row.and_then(|row| row.license.as_deref()))?;
         let terms_sha256 = reading.parsed_if(row.and_then(|row| row.terms_sha256.as_deref()))?;
         Ok(Licensed {
-            terms: terms(licenses, license),
+            license,
             terms_sha256,
             through,
             model,
         })
     };
     descent(model, &edges).into_iter().map(licensed).collect()
-}
-
-fn terms(licenses: &Licenses, license: Option<LicenseName>) -> Terms {
-    match license {
-        None => Terms::Unregistered,
-        Some(id) => licenses
-            .get(&id)
-            .map_or(Terms::WithoutFacts(id), |facts| Terms::Known(facts.clone())),
-    }
 }
 
 #[derive(sqlx::FromRow)]

@@ -4,9 +4,9 @@ use super::{Decision, Facts, ReasonCode, Request, decide};
 use crate::{
     acceptance::{Acceptance, Judge, Judgement, Signer, State},
     digest::Sha256,
-    license::Licenses,
-    lineage::{Licensed, LineageEdge, Terms, descent},
+    lineage::{Licensed, LineageEdge, descent},
     names::{LicenseName, ModelName},
+    policy::Policies,
     purpose::Purpose,
 };
 use serde::Deserialize;
@@ -102,17 +102,11 @@ impl Accepted {
     }
 }
 
-fn facts(case: &Case, licenses: &Licenses) -> Facts {
+fn facts(case: &Case) -> Facts {
     let licensed = |(model, through): (ModelName, Option<usize>)| {
-        let terms = match case.licenses.get(&model) {
-            None => Terms::Unregistered,
-            Some(id) => licenses
-                .get(id)
-                .map_or(Terms::WithoutFacts(id.clone()), |l| Terms::Known(l.clone())),
-        };
         let terms_sha256 = case.terms.get(&model).map(|word| Sha256::of(word.as_bytes()));
         Licensed {
-            terms,
+            license: case.licenses.get(&model).cloned(),
             terms_sha256,
             through,
             model,
@@ -132,7 +126,7 @@ fn facts(case: &Case, licenses: &Licenses) -> Facts {
     }
 }
 
-fn check(case: &Case, licenses: &Licenses) -> Result<(), String> {
+fn check(case: &Case, policies: &Policies) -> Result<(), String> {
     let request = Request {
         tenant: "acme".parse().unwrap(),
         member: "li".parse().unwrap(),
@@ -141,7 +135,7 @@ fn check(case: &Case, licenses: &Licenses) -> Result<(), String> {
         purpose: case.purpose,
         at: OffsetDateTime::UNIX_EPOCH,
     };
-    let reasons = match decide(uuid::Uuid::from_u128(1).into(), &request, &facts(case, licenses)) {
+    let reasons = match decide(uuid::Uuid::from_u128(1).into(), policies, &request, &facts(case)) {
         Decision::Allowed(_) => Vec::new(),
         Decision::Refused(refusal) => refusal.reasons,
     };
@@ -162,14 +156,14 @@ fn check(case: &Case, licenses: &Licenses) -> Result<(), String> {
 #[test]
 fn every_case_of_the_policies_is_decided_as_it_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/cases");
-    let licenses = Licenses::shipped().unwrap();
+    let policies = Policies::shipped().unwrap();
     let (mut count, mut failures) = (0, Vec::new());
     for entry in fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
         let read: CaseFile = toml::from_str(&fs::read_to_string(&file).unwrap())
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         count += read.cases.len();
-        failures.extend(read.cases.iter().filter_map(|case| check(case, &licenses).err()));
+        failures.extend(read.cases.iter().filter_map(|case| check(case, &policies).err()));
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(count >= 20, "only {count} cases were found");

@@ -3,14 +3,14 @@
 use super::{Facts, Reason, ReasonCode, Request};
 use crate::{
     acceptance::{Acceptance, State},
-    license::{Condition, License, Permission},
-    lineage::{self, Licensed, Terms},
+    license::{Condition, License, Licenses, Permission},
+    lineage::{self, Licensed},
     names::{LicenseName, ModelName},
     purpose::Purpose,
 };
 
 /// Why not, nearest model first; nothing if there is no reason.
-pub(super) fn reasons(request: &Request, facts: &Facts) -> Vec<Reason> {
+pub(super) fn reasons(licenses: &Licenses, request: &Request, facts: &Facts) -> Vec<Reason> {
     if facts.lineage.first().is_none_or(|own| own.model != request.model) {
         return vec![Reason {
             code: ReasonCode::LicenseUnknown,
@@ -21,7 +21,7 @@ pub(super) fn reasons(request: &Request, facts: &Facts) -> Vec<Reason> {
     }
     let mut found: Vec<(Reason, &Licensed)> = Vec::new();
     for (place, licensed) in facts.lineage.iter().enumerate() {
-        let Some((code, message, cure)) = objection(request, facts, licensed) else {
+        let Some((code, message, cure)) = objection(licenses, request, facts, licensed) else {
             continue;
         };
         if !found
@@ -45,18 +45,24 @@ pub(super) fn reasons(request: &Request, facts: &Facts) -> Vec<Reason> {
 
 /// Whether what cures the nearer model's reason cures the farther one's too.
 fn same_cure(nearer: &Licensed, farther: &Licensed) -> bool {
-    let same_license = nearer.license().is_some() && nearer.license() == farther.license();
+    let same_license = nearer.license.is_some() && nearer.license == farther.license;
     same_license && (farther.terms_sha256.is_none() || farther.terms_sha256 == nearer.terms_sha256)
 }
 
 type Objection = (ReasonCode, String, String);
 
-fn objection(request: &Request, facts: &Facts, licensed: &Licensed) -> Option<Objection> {
+fn objection(
+    licenses: &Licenses,
+    request: &Request,
+    facts: &Facts,
+    licensed: &Licensed,
+) -> Option<Objection> {
     let (model, purpose) = (&licensed.model, request.purpose);
-    let license = match &licensed.terms {
-        Terms::Known(license) => license,
-        Terms::WithoutFacts(id) => return Some(no_facts(model, id)),
-        Terms::Unregistered => return Some(unregistered(model)),
+    let Some(id) = &licensed.license else {
+        return Some(unregistered(model));
+    };
+    let Some(license) = licenses.get(id) else {
+        return Some(no_facts(model, id));
     };
     let wanted = license.purpose(purpose);
     match wanted.permission {

@@ -1,11 +1,9 @@
 use super::*;
-use crate::{
-    acceptance::{Signer, State},
-    license::Licenses,
-    lineage::Terms,
-};
+use crate::acceptance::{Signer, State};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
+
+static POLICIES: LazyLock<Policies> = LazyLock::new(|| Policies::shipped().unwrap());
 
 const WORDS: [&str; 3] = ["first text", "second text", "third text"];
 
@@ -25,16 +23,11 @@ fn request(purpose: Purpose) -> Request {
 }
 
 fn licensed(place: usize, license: &str, text: Option<usize>) -> Licensed {
-    let licenses = Licenses::shipped().unwrap();
-    let terms = match licenses.get(&license.parse().unwrap()) {
-        Some(facts) => Terms::Known(facts.clone()),
-        None if license == "unregistered" => Terms::Unregistered,
-        None => Terms::WithoutFacts(license.parse().unwrap()),
-    };
+    let license = (license != "unregistered").then(|| license.parse().unwrap());
     let terms_sha256 = text.map(|word| Sha256::of(WORDS[word].as_bytes()));
     Licensed {
         model: model(place),
-        terms,
+        license,
         terms_sha256,
         through: place.checked_sub(1),
     }
@@ -63,7 +56,12 @@ fn active(text: usize, purposes: &[Purpose], number: Option<&str>) -> Acceptance
 }
 
 fn decided(purpose: Purpose, facts: &Facts) -> Decision {
-    decide(uuid::Uuid::from_u128(1).into(), &request(purpose), facts)
+    decide(
+        uuid::Uuid::from_u128(1).into(),
+        &POLICIES,
+        &request(purpose),
+        facts,
+    )
 }
 
 fn refusal(purpose: Purpose, facts: &Facts) -> Refusal {
@@ -218,7 +216,7 @@ proptest! {
     fn what_the_lineage_does_not_permit_no_acceptance_allows(facts in any_facts()) {
         for purpose in Purpose::ALL {
             if is_allowed(&decided(purpose, &facts)) {
-                let permitted = lineage::permission(&facts.lineage, purpose);
+                let permitted = lineage::permission(&facts.lineage, POLICIES.licenses(), purpose);
                 prop_assert_eq!(permitted, crate::license::Permission::Permitted);
             }
         }
@@ -227,7 +225,7 @@ proptest! {
     #[test]
     fn the_answer_depends_on_the_arguments_alone_and_the_id_has_no_say(facts in any_facts(), id: u128) {
         for purpose in Purpose::ALL {
-            let other = decide(uuid::Uuid::from_u128(id).into(), &request(purpose), &facts);
+            let other = decide(uuid::Uuid::from_u128(id).into(), &POLICIES, &request(purpose), &facts);
             prop_assert_eq!(decided(purpose, &facts), decided(purpose, &facts));
             prop_assert_eq!(is_allowed(&other), is_allowed(&decided(purpose, &facts)));
         }

@@ -128,7 +128,7 @@ fn dispatch_parts(pieces: &Pieces) -> DispatchParts {
     DispatchParts {
         db: pieces.db.clone(),
         queue: pieces.queue.clone(),
-        licenses: pieces.licenses.clone(),
+        policies: pieces.policies.clone(),
         key: pieces.key.clone(),
         ids: pieces.ids.clone(),
         clock: pieces.clock.clone(),

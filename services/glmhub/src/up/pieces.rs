@@ -5,8 +5,8 @@ use anyhow::Context as _;
 use domain::{
     clock::SharedClock,
     id::{IdMaker, WorkerId},
-    license::Licenses,
     model::Seed,
+    policy::{CurrentPolicies, Policies},
 };
 use exchange::{
     blobs::{Blobs, local::LocalBlobs},
@@ -37,7 +37,7 @@ pub struct Pieces {
     pub key: Arc<SigningKey>,
     pub clock: SharedClock,
     pub ids: IdMaker,
-    pub licenses: Arc<Licenses>,
+    pub policies: CurrentPolicies,
     pub signals: Arc<Signals>,
     pub splitting: Arc<Splitting>,
     pub outgoing: Outgoing,
@@ -56,7 +56,7 @@ impl Pieces {
     ) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = IdMaker::new(clock.clone());
-        let licenses = Arc::new(Licenses::shipped()?);
+        let policies = CurrentPolicies::new(Policies::shipped()?);
         let db = folder.records(&settings).await?;
         models::seed(&db, &Seed::shipped()?, clock.now()).await?;
         let blobs_folder = folder.resolve(&settings.blobs.folder);
@@ -82,7 +82,7 @@ impl Pieces {
             key: Arc::new(folder.key()?),
             clock,
             ids,
-            licenses,
+            policies,
             signals: Arc::default(),
             splitting: Arc::new(splitting),
             outgoing: Outgoing::new(&settings.outgoing).context("the client for webhooks")?,

@@ -50,10 +50,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());
     let (blobs, queue) = (Data::from(pieces.blobs.clone()), Data::from(pieces.queue.clone()));
-    let (key, licenses) = (
-        Data::from(pieces.key.clone()),
-        Data::from(pieces.licenses.clone()),
-    );
+    let (key, policies) = (Data::from(pieces.key.clone()), Data::new(pieces.policies.clone()));
     let (work, signals) = (
         Data::from(pieces.work.clone()),
         Data::from(pieces.signals.clone()),
@@ -74,7 +71,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(blobs.clone())
             .app_data(queue.clone())
             .app_data(key.clone())
-            .app_data(licenses.clone())
+            .app_data(policies.clone())
             .app_data(work.clone())
             .app_data(signals.clone())
             .app_data(splitting.clone())

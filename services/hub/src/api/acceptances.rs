@@ -16,8 +16,8 @@ use domain::{
     clock::SharedClock,
     digest::Sha256,
     id::{AcceptanceId, IdMaker},
-    license::Licenses,
     names::{LicenseName, ModelName},
+    policy::CurrentPolicies,
     purpose::Purpose,
 };
 use exchange::queue::Queue;
@@ -76,14 +76,15 @@ async fn request(
     caller: Authenticated,
     body: Json<NewAcceptance>,
     db: Data<Db>,
-    licenses: Data<Licenses>,
+    policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::AcceptTerms)?;
     let (subject, declaration) = body.into_inner().parts()?;
     let id = license_of(&db, &subject).await?;
-    let license = licenses.get(&id).ok_or_else(|| no_license(&id))?;
+    let policies = policies.get();
+    let license = policies.licenses().get(&id).ok_or_else(|| no_license(&id))?;
     let at = clock.now();
     let acceptance =
         Acceptance::request(ids.make(), caller, at, license, declaration).map_err(unacceptable)?;

@@ -17,9 +17,9 @@ use domain::{
     document::DocumentCounts,
     gate::Duty,
     id::{BatchId, DecisionId, IdMaker, OrderId},
-    license::Licenses,
     names::{ModelName, TenantName},
     order::Parameters,
+    policy::CurrentPolicies,
     purpose::Purpose,
     question::{BadQuestions, Question, questions},
 };
@@ -60,7 +60,7 @@ async fn open(
     caller: Authenticated,
     body: Json<NewBatch>,
     db: Data<Db>,
-    licenses: Data<Licenses>,
+    policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
@@ -75,7 +75,7 @@ async fn open(
     let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
     check_metadata(&new.metadata, &settings)?;
     let now = clock.now();
-    let allowed = gate::ask(&db, &licenses, &ids, now, caller, &new.model, new.purpose).await?;
+    let allowed = gate::ask(&db, &policies, &ids, now, caller, &new.model, new.purpose).await?;
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now);
     let stamp = Stamp::of(&ids, now, caller);
     batches::open(&db, stamp, &batch, &questions).await?;

@@ -9,8 +9,9 @@ use actix_web::{
 use domain::{
     access::Act,
     digest::Sha256,
-    license::{Duty, License, Licenses, PurposeFacts},
+    license::{Duty, License, PurposeFacts},
     names::LicenseName,
+    policy::CurrentPolicies,
     purpose::Purpose,
 };
 use records::{
@@ -32,15 +33,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
 async fn list(
     caller: Authenticated,
     db: Data<Db>,
-    licenses: Data<Licenses>,
+    policies: Data<CurrentPolicies>,
 ) -> Result<HttpResponse, Problem> {
     caller.may(Act::ReadCatalogue)?;
     let mut texts: BTreeMap<LicenseName, Vec<KnownTerms>> = BTreeMap::new();
     for known in terms::list(&db).await? {
         texts.entry(known.license.clone()).or_default().push(known);
     }
+    let policies = policies.get();
     let view = |license| LicenseView::of(license, texts.get(&license.id).map_or(&[][..], Vec::as_slice));
-    let data: Vec<LicenseView<'_>> = licenses.iter().map(|license| view(license)).collect();
+    let data: Vec<LicenseView<'_>> = policies.licenses().iter().map(|license| view(license)).collect();
     Ok(ok(serde_json::json!({ "data": data, "next": null })))
 }
 
@@ -48,10 +50,14 @@ async fn get(
     caller: Authenticated,
     path: Path<LicenseName>,
     db: Data<Db>,
-    licenses: Data<Licenses>,
+    policies: Data<CurrentPolicies>,
 ) -> Result<HttpResponse, Problem> {
     caller.may(Act::ReadCatalogue)?;
-    let license = licenses.get(&path).ok_or_else(|| Problem::not_found("license"))?;
+    let policies = policies.get();
+    let license = policies
+        .licenses()
+        .get(&path)
+        .ok_or_else(|| Problem::not_found("license"))?;
     let texts = terms::of_license(&db, &license.id).await?;
     Ok(ok(LicenseView::of(license, &texts)))
 }

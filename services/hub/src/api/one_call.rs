@@ -25,9 +25,9 @@ use domain::{
     clock::SharedClock,
     gate::Allowed,
     id::{IdMaker, JobId},
-    license::Licenses,
     names::ModelName,
     order::Parameters,
+    policy::CurrentPolicies,
     purpose::Purpose,
     question::{Question, questions},
 };
@@ -55,7 +55,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 struct Pieces<'a> {
     caller: &'a Caller,
     db: &'a Db,
-    licenses: &'a Licenses,
+    policies: &'a CurrentPolicies,
     ids: &'a IdMaker,
     clock: &'a SharedClock,
     settings: &'a WorkSettings,
@@ -71,7 +71,7 @@ async fn ask(
     request: HttpRequest,
     payload: Payload,
     db: Data<Db>,
-    licenses: Data<Licenses>,
+    policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
@@ -88,7 +88,7 @@ async fn ask(
     let pieces = Pieces {
         caller,
         db: &db,
-        licenses: &licenses,
+        policies: &policies,
         ids: &ids,
         clock: &clock,
         settings: &settings,
@@ -183,7 +183,7 @@ async fn allow(pieces: &Pieces<'_>, draft: &Draft) -> Result<Allowed, Problem> {
     let now = pieces.clock.now();
     gate::ask(
         pieces.db,
-        pieces.licenses,
+        pieces.policies,
         pieces.ids,
         now,
         pieces.caller,

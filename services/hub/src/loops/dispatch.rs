@@ -19,9 +19,9 @@ use domain::{
     gate::Refusal,
     grant::Grant,
     id::{IdMaker, OrderId},
-    license::Licenses,
     names::TenantName,
     order::{WorkOrder, questions_digest},
+    policy::CurrentPolicies,
 };
 use exchange::{grant, queue::Queue, signing::SigningKey};
 use records::{
@@ -40,8 +40,8 @@ pub struct DispatchParts {
     pub db: Db,
     /// Where orders go.
     pub queue: Arc<dyn Queue>,
-    /// What licenses say.
-    pub licenses: Arc<Licenses>,
+    /// What licenses say, and who may do what.
+    pub policies: CurrentPolicies,
     /// Signs grants.
     pub key: Arc<SigningKey>,
     /// Makes ids.
@@ -94,7 +94,7 @@ impl Dispatch {
             revision_sha256: batch.license.revision_sha256,
             purpose: batch.license.purpose,
         };
-        match gate::still_holds(&parts.db, &parts.licenses, &parts.ids, now, earlier).await? {
+        match gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await? {
             Ok(terms) => self.send_out(now, &due, &batch, terms, epoch).await?,
             Err(refusal) => self.refuse(now, &batch, &refusal).await?,
         }

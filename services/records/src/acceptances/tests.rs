@@ -8,8 +8,8 @@ use domain::{
     digest::Sha256,
     gate::{self, Decision, DecisionRecord, ReasonCode, Request},
     id::IdMaker,
-    license::Licenses,
     model::{Artifact, Card, Model, Revision, Seed},
+    policy::Policies,
     purpose::Purpose,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -22,7 +22,7 @@ struct Desk<'a> {
     db: &'a Db,
     ids: IdMaker,
     now: OffsetDateTime,
-    licenses: Licenses,
+    policies: Policies,
     model: ModelName,
     revision: Revision,
 }
@@ -38,7 +38,7 @@ async fn desk(db: &Db) -> Desk<'_> {
         db,
         ids,
         now,
-        licenses: Licenses::shipped().unwrap(),
+        policies: Policies::shipped().unwrap(),
         model,
         revision,
     }
@@ -111,7 +111,7 @@ impl Desk<'_> {
             registration_number: Some("R-1".into()),
             evidence: Some("filed".into()),
         };
-        let glm = self.licenses.get(&"glm-4".parse().unwrap()).unwrap();
+        let glm = self.policies.licenses().get(&"glm-4".parse().unwrap()).unwrap();
         Acceptance::request(self.ids.make(), &caller(tenant, "li"), self.now, glm, declaration).unwrap()
     }
 
@@ -135,10 +135,8 @@ impl Desk<'_> {
             purpose,
             at: self.now,
         };
-        let facts = facts::of(self.db, &self.licenses, &request.tenant, &self.revision)
-            .await
-            .unwrap();
-        let decision = gate::decide(self.ids.make(), &request, &facts);
+        let facts = facts::of(self.db, &request.tenant, &self.revision).await.unwrap();
+        let decision = gate::decide(self.ids.make(), &self.policies, &request, &facts);
         let record = DecisionRecord::of(&decision, &request, &facts);
         decisions::record(self.db, &self.ids, &record).await.unwrap();
         assert_eq!(decisions::get(self.db, record.id).await.unwrap(), Some(record));

@@ -22,6 +22,7 @@ use domain::{
     model::{Artifact, Card, Model},
     names::{ModelName, TenantName},
     order::{AnswerReport, Fault, FinishReason, Parameters, Report, ReportKind, WorkOrder},
+    policy::{CurrentPolicies, Policies},
     purpose::Purpose,
     question::questions,
 };
@@ -48,6 +49,7 @@ pub struct Desk {
     pub key: Arc<SigningKey>,
     pub queue: Arc<EmbeddedQueue>,
     pub settings: Arc<WorkSettings>,
+    pub policies: CurrentPolicies,
     pub dispatch: Dispatch,
     pub collect: Collect,
     pub sweep: Sweep,
@@ -86,8 +88,8 @@ impl Desk {
         let queue = empty_queue(&clock);
         let key = Arc::new(SigningKey::ephemeral().unwrap());
         let settings = Arc::new(settings);
-        let licenses = Licenses::shipped().unwrap();
-        let (dispatch, collect, sweep) = loops(&db, &clock, &ids, &key, &queue, &settings, licenses);
+        let policies = CurrentPolicies::new(Policies::shipped().unwrap());
+        let (dispatch, collect, sweep) = loops(&db, &clock, &ids, &key, &queue, &settings, &policies);
         let worker = ids.make();
         Self {
             db,
@@ -96,6 +98,7 @@ impl Desk {
             key,
             queue,
             settings,
+            policies,
             dispatch,
             collect,
             sweep,
@@ -107,12 +110,7 @@ impl Desk {
     /// The process ends and begins again: the queue is empty.
     pub async fn restart(&mut self) {
         self.queue = empty_queue(&self.clock);
-        self.use_licenses(Licenses::shipped().unwrap());
-        self.sweep.at_start().await.unwrap();
-    }
 
-    /// From now on dispatch goes by other licenses.
-    pub fn use_licenses(&mut self, licenses: Licenses) {
         let made = loops(
             &self.db,
             &self.clock,
@@ -120,9 +118,20 @@ impl Desk {
             &self.key,
             &self.queue,
             &self.settings,
-            licenses,
+            &self.policies,
         );
         (self.dispatch, self.collect, self.sweep) = made;
+        self.sweep.at_start().await.unwrap();
+    }
+
+    /// From now on no license is known.
+    pub fn forget_licenses(&self) {
+        self.policies.replace(Policies::of_licenses(Licenses::default()));
+    }
+
+    /// From now on the licenses that are compiled in are known.
+    pub fn know_licenses(&self) {
+        self.policies.replace(Policies::shipped().unwrap());
     }
 
     pub fn stamp(&self) -> Stamp<'_> {
@@ -137,10 +146,9 @@ impl Desk {
             roles: BTreeSet::new(),
         };
         let now = self.clock.now();
-        let licenses = Licenses::shipped().unwrap();
         let allowed = gate::ask(
             &self.db,
-            &licenses,
+            &self.policies,
             &self.ids,
             now,
             &caller,
@@ -279,14 +287,14 @@ fn loops(
     key: &Arc<SigningKey>,
     queue: &Arc<EmbeddedQueue>,
     settings: &Arc<WorkSettings>,
-    licenses: Licenses,
+    policies: &CurrentPolicies,
 ) -> (Dispatch, Collect, Sweep) {
     let signals = Arc::new(Signals::default());
     let (db, ids, settings) = (db.clone(), ids.clone(), settings.clone());
     let dispatch = DispatchParts {
         db: db.clone(),
         queue: queue.clone(),
-        licenses: Arc::new(licenses),
+        policies: policies.clone(),
         key: key.clone(),
         ids: ids.clone(),
         clock: clock.clone(),

@@ -5,7 +5,6 @@ use crate::work_settings::WorkSettings;
 use domain::{
     clock::Clock as _,
     job::{JobPhase, JobState},
-    license::Licenses,
     order::ReportKind,
 };
 use exchange::{grant, queue::Queue as _};
@@ -162,7 +161,7 @@ async fn orders_that_no_worker_began_may_be_lost_any_number_of_times() {
 async fn what_the_gate_no_longer_allows_is_refused_under_a_decision_and_can_be_requeued() {
     let mut desk = Desk::new().await;
     let batch = desk.batch("acme", 2, 1).await;
-    desk.use_licenses(Licenses::read([]).unwrap());
+    desk.forget_licenses();
     desk.dispatch_all().await;
     assert_eq!(desk.take().await, None);
     let stored = desk.read("acme", batch).await;
@@ -178,7 +177,7 @@ async fn what_the_gate_no_longer_allows_is_refused_under_a_decision_and_can_be_r
             .unwrap()
             .is_some()
     );
-    desk.use_licenses(Licenses::shipped().unwrap());
+    desk.know_licenses();
     let tenant = "acme".parse().unwrap();
     jobs::requeue(&desk.db, desk.stamp(), &tenant, job.id)
         .await

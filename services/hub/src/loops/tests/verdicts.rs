@@ -6,7 +6,6 @@ use domain::{
     batch::BatchRefusal,
     id::JobId,
     job::{JobPhase, JobRefusal, JobState},
-    license::Licenses,
     names::TenantName,
     order::{Fault, ReportKind},
 };
@@ -224,7 +223,7 @@ async fn a_job_whose_grant_was_revoked_is_refused_under_a_decision_not_failed() 
     desk.report(&lease.order, ReportKind::Failed { job, fault }).await;
     desk.queue.settle(&lease).await.unwrap();
     desk.collect_all().await;
-    desk.use_licenses(Licenses::read([]).unwrap());
+    desk.forget_licenses();
     desk.clock.turn(Duration::seconds(4));
     desk.dispatch_all().await;
     assert_eq!(phase(&desk, job).await, JobPhase::Refused);
