@@ -1,6 +1,6 @@
 //! GLM-4V on candle: a page and a question go in, the model's exact answer comes out.
 //!
-//! [`Engine::load`] reads a model's folder; [`Engine::encode_page`] sends a page through the vision tower;
+//! [`Engine::load`] reads a model's folder or GGUF file; [`Engine::encode_page`] sends a page through the vision tower;
 //! [`Engine::open_page`] lets several questions share its rows; [`Engine::answer`] answers.
 //!
 //! Weights, memory and request are three things: the model is only read, a [`cache::Cache`] belongs to one
@@ -9,11 +9,15 @@
 pub mod cache;
 pub mod config;
 mod engine;
+pub mod gguf;
 pub mod glm4v;
 pub mod image;
+mod map;
 mod ops;
 pub mod prompt;
+pub mod quantise;
 pub mod sampling;
+pub mod texts;
 pub mod tokenizer;
 pub mod weights;
 

@@ -10,5 +10,6 @@ pub mod dense;
 mod micro;
 pub mod norm;
 pub mod product;
+pub mod quant;
 pub mod rope;
 pub mod simd;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::raw::Ids;
 use super::{Config, ConfigError};
+use crate::texts;
 
 #[derive(Deserialize)]
 struct RawGeneration {
@@ -14,8 +15,8 @@ struct RawGeneration {
 
 /// The ids that end an answer: of `generation_config.json` where that file is and names some, else of `config.json`.
 pub fn end_ids(dir: &Path, config: &Config) -> Result<Vec<u32>, ConfigError> {
-    let path = dir.join("generation_config.json");
-    let text = match std::fs::read_to_string(&path) {
+    let path = texts::path_of(dir, "generation_config.json");
+    let text = match texts::read(dir, "generation_config.json") {
         Ok(text) => text,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(config.end_ids.clone()),
         Err(source) => return Err(ConfigError::Unreadable { path, source }),

@@ -6,9 +6,14 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::published;
+
 use std::path::{Path, PathBuf};
 
 pub use generation::end_ids;
+
+use crate::texts;
 
 /// The language model and, inside, the tower. Sizes are counts of values unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,10 +99,10 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads `config.json` of a model's folder.
+    /// Reads `config.json` of a model's folder or GGUF file.
     pub fn load(dir: &Path) -> Result<Config, ConfigError> {
-        let path = dir.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable {
+        let path = texts::path_of(dir, "config.json");
+        let text = texts::read(dir, "config.json").map_err(|source| ConfigError::Unreadable {
             path: path.clone(),
             source,
         })?;

@@ -1,6 +1,35 @@
 use super::*;
 use serde_json::{Value, json};
 
+/// The sizes of the published model.
+pub(crate) fn published() -> Config {
+    Config {
+        layers: 40,
+        hidden: 4096,
+        inner: 13696,
+        heads: 32,
+        key_heads: 2,
+        head_width: 128,
+        vocabulary: 151_552,
+        context: 8192,
+        norm_epsilon: 1.5625e-7,
+        qkv_bias: true,
+        rope_base: 10_000.0,
+        end_ids: Vec::new(),
+        vision: VisionConfig {
+            layers: 63,
+            hidden: 1792,
+            inner: 15360,
+            heads: 16,
+            channels: 3,
+            image_side: 1120,
+            patch_side: 14,
+            norm_epsilon: 1e-6,
+            scaling_factor: 8.0,
+        },
+    }
+}
+
 fn small() -> Value {
     json!({
         "model_type": "chatglm", "hidden_size": 96, "ffn_hidden_size": 160, "num_layers": 3,

@@ -103,36 +103,12 @@ fn adapter(config: &Config) -> Vec<Named> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::VisionConfig;
+    use crate::config::published;
 
     /// The published model: its parameters were counted, and so is every part of this list.
     #[test]
     fn the_full_model_has_13_906_320_896_parameters() {
-        let config = Config {
-            layers: 40,
-            hidden: 4096,
-            inner: 13696,
-            heads: 32,
-            key_heads: 2,
-            head_width: 128,
-            vocabulary: 151_552,
-            context: 8192,
-            norm_epsilon: 1.5625e-7,
-            qkv_bias: true,
-            rope_base: 10_000.0,
-            end_ids: Vec::new(),
-            vision: VisionConfig {
-                layers: 63,
-                hidden: 1792,
-                inner: 15360,
-                heads: 16,
-                channels: 3,
-                image_side: 1120,
-                patch_side: 14,
-                norm_epsilon: 1e-6,
-                scaling_factor: 8.0,
-            },
-        };
+        let config = published();
         let count = |(_, shape): Named| shape.iter().product::<usize>();
         assert_eq!(
             tensors(&config).into_iter().map(count).sum::<usize>(),

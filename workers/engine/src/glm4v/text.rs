@@ -1,6 +1,6 @@
 //! The language model: from embedded rows to logits.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use kernels::attention::{Mask, Shape};
 use kernels::rope::{Heads, Rotation};
 
@@ -8,14 +8,14 @@ use super::trace::{ComputeError, Stage, Trace, report};
 use crate::cache::{Cache, LayerCache};
 use crate::config::Config;
 use crate::ops::{self, RmsNorm};
-use crate::weights::{Linear, Weights, WeightsError};
+use crate::weights::{Linear, Table, Weights, WeightsError};
 
 /// H = hidden, Q = heads * head width, K = key heads * head width, F = inner, V = vocabulary.
 #[derive(Debug)]
 pub struct Text {
     layers: Vec<Layer>,
-    /// `[V, H]` in the weight type.
-    embedding: Tensor,
+    /// `[V, H]`.
+    embedding: Table,
     final_norm: RmsNorm,
     output: Linear,
     key_width: usize,
@@ -45,9 +45,9 @@ impl Text {
             layers: (0..config.layers)
                 .map(|layer| Layer::new(config, weights, layer))
                 .collect::<Result<_, _>>()?,
-            embedding: weights.matrix(
+            embedding: weights.table(
                 "transformer.embedding.word_embeddings.weight",
-                &[vocabulary, hidden],
+                [vocabulary, hidden],
             )?,
             final_norm: rms_norm(weights, "transformer.encoder.final_layernorm", config)?,
             output: weights.linear("transformer.output_layer", [vocabulary, hidden], false)?,
@@ -64,8 +64,7 @@ impl Text {
 
     /// `[ids, H]` in `f32`. Every id is below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
-        let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-        self.embedding.index_select(&ids, 0)?.to_dtype(DType::F32)
+        self.embedding.rows(ids)
     }
 
     /// Takes rows, `[rows, H]` at their positions, through all layers and into the cache: `[rows, H]`, not yet

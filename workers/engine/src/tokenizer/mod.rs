@@ -18,6 +18,8 @@ use pieces::Splitter;
 use ranks::Ranks;
 use specials::Specials;
 
+use crate::texts;
+
 /// What can be wrong with a tokenizer's two files.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
@@ -41,11 +43,22 @@ pub struct Tokenizer {
     splitter: Splitter,
 }
 
+fn text(dir: &Path, name: &str) -> Result<String, TokenizerError> {
+    texts::read(dir, name).map_err(|reason| TokenizerError::Unreadable {
+        path: texts::path_of(dir, name),
+        reason,
+    })
+}
+
 impl Tokenizer {
     /// Reads `tokenizer.model` and `tokenizer_config.json` of the checkpoint in `dir`.
     pub fn load(dir: &Path) -> Result<Tokenizer, TokenizerError> {
-        let ranks = Ranks::load(&dir.join("tokenizer.model"))?;
-        let specials = Specials::load(&dir.join("tokenizer_config.json"), &ranks)?;
+        let ranks = Ranks::read(
+            &texts::path_of(dir, "tokenizer.model"),
+            &text(dir, "tokenizer.model")?,
+        )?;
+        let path = texts::path_of(dir, "tokenizer_config.json");
+        let specials = Specials::read(&path, &text(dir, "tokenizer_config.json")?, &ranks)?;
         Ok(Tokenizer {
             ranks,
             specials,

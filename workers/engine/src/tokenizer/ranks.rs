@@ -17,11 +17,8 @@ pub(super) struct Ranks {
 }
 
 impl Ranks {
-    pub fn load(path: &Path) -> Result<Ranks, TokenizerError> {
-        let text = std::fs::read_to_string(path).map_err(|reason| TokenizerError::Unreadable {
-            path: path.to_owned(),
-            reason,
-        })?;
+    /// `path` is where the text is from, for messages.
+    pub fn read(path: &Path, text: &str) -> Result<Ranks, TokenizerError> {
         let mut ranks = Ranks {
             by_bytes: HashMap::new(),
             by_rank: HashMap::new(),

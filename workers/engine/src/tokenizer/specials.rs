@@ -26,12 +26,9 @@ pub(super) struct Specials {
 }
 
 impl Specials {
-    pub fn load(path: &Path, ranks: &Ranks) -> Result<Specials, TokenizerError> {
-        let text = std::fs::read_to_string(path).map_err(|reason| TokenizerError::Unreadable {
-            path: path.to_owned(),
-            reason,
-        })?;
-        Specials::parse(&text, ranks).map_err(|reason| TokenizerError::Content {
+    /// `path` is where the text is from, for messages.
+    pub fn read(path: &Path, text: &str, ranks: &Ranks) -> Result<Specials, TokenizerError> {
+        Specials::parse(text, ranks).map_err(|reason| TokenizerError::Content {
             path: path.to_owned(),
             reason,
         })

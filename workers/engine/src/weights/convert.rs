@@ -1,8 +1,8 @@
 //! From stored bytes to values of the wanted type, every one of them checked to be finite.
 
+use crate::gguf::TensorType;
 use half::{bf16, f16};
 use rayon::prelude::*;
-use safetensors::Dtype;
 
 /// Values that one thread takes at a time.
 const BLOCK: usize = 64 * 1024;
@@ -44,20 +44,11 @@ impl Kept for f16 {
     }
 }
 
-/// Bytes of one stored value, or `None` for a type that weights are not stored in.
-pub(super) fn stored_width(dtype: Dtype) -> Option<usize> {
-    match dtype {
-        Dtype::F32 => Some(4),
-        Dtype::F16 | Dtype::BF16 => Some(2),
-        _ => None,
-    }
-}
-
-/// The values, or the number of the first that is not finite. `dtype` is one that [`stored_width`] knows.
-pub(super) fn convert<T: Kept>(bytes: &[u8], dtype: Dtype) -> Result<Vec<T>, usize> {
-    match dtype {
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F16 => each(bytes, |value| f16::from_le_bytes(value).to_f32()),
+/// The values, or the number of the first that is not finite. `kind` is not a quantised one.
+pub(super) fn convert<T: Kept>(bytes: &[u8], kind: TensorType) -> Result<Vec<T>, usize> {
+    match kind {
+        TensorType::F32 => each(bytes, f32::from_le_bytes),
+        TensorType::F16 => each(bytes, |value| f16::from_le_bytes(value).to_f32()),
         _ => each(bytes, |value| bf16::from_le_bytes(value).to_f32()),
     }
 }
@@ -105,13 +96,14 @@ mod tests {
             .iter()
             .flat_map(|&x| f16::from_f32(x).to_le_bytes())
             .collect();
-        for (bytes, dtype) in [(&wide, Dtype::F32), (&brain, Dtype::BF16), (&half, Dtype::F16)] {
-            assert_eq!(convert::<f32>(bytes, dtype).unwrap(), numbers);
-            assert_eq!(
-                convert::<bf16>(bytes, dtype).unwrap(),
-                numbers.map(bf16::from_f32)
-            );
-            assert_eq!(convert::<f16>(bytes, dtype).unwrap(), numbers.map(f16::from_f32));
+        for (bytes, kind) in [
+            (&wide, TensorType::F32),
+            (&brain, TensorType::Bf16),
+            (&half, TensorType::F16),
+        ] {
+            assert_eq!(convert::<f32>(bytes, kind).unwrap(), numbers);
+            assert_eq!(convert::<bf16>(bytes, kind).unwrap(), numbers.map(bf16::from_f32));
+            assert_eq!(convert::<f16>(bytes, kind).unwrap(), numbers.map(f16::from_f32));
         }
     }
 
@@ -121,12 +113,12 @@ mod tests {
         numbers[2 * BLOCK + 7] = f32::NAN;
         numbers[2 * BLOCK + 9] = f32::INFINITY;
         let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        assert_eq!(convert::<f32>(&bytes, Dtype::F32), Err(2 * BLOCK + 7));
+        assert_eq!(convert::<f32>(&bytes, TensorType::F32), Err(2 * BLOCK + 7));
     }
 
     #[test]
     fn a_value_too_large_for_f16_is_not_finite_there() {
-        assert_eq!(convert::<f16>(&1e6f32.to_le_bytes(), Dtype::F32), Err(0));
-        assert!(convert::<bf16>(&1e6f32.to_le_bytes(), Dtype::F32).is_ok());
+        assert_eq!(convert::<f16>(&1e6f32.to_le_bytes(), TensorType::F32), Err(0));
+        assert!(convert::<bf16>(&1e6f32.to_le_bytes(), TensorType::F32).is_ok());
     }
 }

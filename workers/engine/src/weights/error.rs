@@ -30,7 +30,9 @@ pub enum WeightsError {
         found: Vec<usize>,
         expected: Vec<usize>,
     },
-    #[error("{path}: tensor {tensor} is of type {found}; weights must be F32, F16 or BF16")]
+    #[error(
+        "{path}: tensor {tensor} is of type {found}; it must be F32, F16 or BF16, or quantised where it is a matrix"
+    )]
     Type {
         path: PathBuf,
         tensor: String,

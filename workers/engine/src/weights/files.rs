@@ -1,14 +1,17 @@
 //! Which files hold a model, and which tensors lie where in them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::WeightsError;
-use super::map::map;
+use crate::gguf::{Header, TensorType};
+use crate::map::map;
 
 const INDEX: &str = "model.safetensors.index.json";
 const SINGLE: &str = "model.safetensors";
@@ -18,21 +21,39 @@ struct RawIndex {
     weight_map: BTreeMap<String, String>,
 }
 
-/// One safetensors file, mapped.
+/// One file of weights, mapped.
 #[derive(Debug)]
 pub(super) struct Shard {
     pub path: PathBuf,
-    map: Mmap,
+    pub map: Arc<Mmap>,
 }
 
 /// Where one tensor lies, and as what.
 #[derive(Debug)]
 pub(super) struct Place {
     pub shard: usize,
-    pub dtype: Dtype,
+    pub kind: Stored,
     pub shape: Vec<usize>,
-    start: usize,
-    end: usize,
+    pub range: Range<usize>,
+}
+
+/// As what a tensor's values are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stored {
+    As(TensorType),
+    /// A type that weights are not stored in, by its name.
+    Strange(String),
+}
+
+impl Stored {
+    fn of(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Stored::As(TensorType::F32),
+            Dtype::F16 => Stored::As(TensorType::F16),
+            Dtype::BF16 => Stored::As(TensorType::Bf16),
+            other => Stored::Strange(format!("{other:?}")),
+        }
+    }
 }
 
 /// All tensors of a model's folder.
@@ -45,7 +66,47 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn open(dir: &Path) -> Result<Self, WeightsError> {
+    /// A folder with safetensors, or one GGUF file.
+    pub(super) fn open(place: &Path) -> Result<Self, WeightsError> {
+        if place.is_file() {
+            return Self::open_gguf(place.to_owned());
+        }
+        Self::open_folder(place)
+    }
+
+    fn open_gguf(path: PathBuf) -> Result<Self, WeightsError> {
+        let map = map(&path).map_err(|source| WeightsError::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        let header = Header::read(&map).map_err(|error| WeightsError::Damaged {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        let place = |(name, place): (String, crate::gguf::TensorPlace)| {
+            let (kind, shape, range) = (Stored::As(place.kind), place.shape, place.bytes);
+            let shard = 0;
+            (
+                name,
+                Place {
+                    shard,
+                    kind,
+                    shape,
+                    range,
+                },
+            )
+        };
+        Ok(Self {
+            places: header.tensors.into_iter().map(place).collect(),
+            contents: path.clone(),
+            shards: vec![Shard {
+                path,
+                map: Arc::new(map),
+            }],
+        })
+    }
+
+    fn open_folder(dir: &Path) -> Result<Self, WeightsError> {
         let index = dir.join(INDEX);
         if index.exists() {
             return Self::open_sharded(dir, index);
@@ -104,25 +165,26 @@ impl Files {
             if !belongs(&name) {
                 return Err(WeightsError::Misplaced { path, tensor: name });
             }
-            let (start, end) = (data + info.data_offsets.0, data + info.data_offsets.1);
+            let range = data + info.data_offsets.0..data + info.data_offsets.1;
             let shard = self.shards.len();
+            let (kind, shape) = (Stored::of(info.dtype), info.shape.clone());
             self.places.insert(
                 name,
                 Place {
                     shard,
-                    dtype: info.dtype,
-                    shape: info.shape.clone(),
-                    start,
-                    end,
+                    kind,
+                    shape,
+                    range,
                 },
             );
         }
+        let map = Arc::new(map);
         self.shards.push(Shard { path, map });
         Ok(())
     }
 
     pub(super) fn bytes(&self, place: &Place) -> &[u8] {
-        &self.shards[place.shard].map[place.start..place.end]
+        &self.shards[place.shard].map[place.range.clone()]
     }
 
     pub(super) fn path(&self, place: &Place) -> &Path {

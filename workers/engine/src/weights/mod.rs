@@ -7,20 +7,28 @@ mod convert;
 mod error;
 mod files;
 mod linear;
-mod map;
+mod quantised;
+mod table;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 
-use convert::{Kept, convert, stored_width};
+use convert::{Kept, convert};
 pub use error::WeightsError;
-use files::{Files, Place};
+use files::{Files, Place, Stored};
 pub use linear::Linear;
+use quantised::Quantised;
+pub use quantised::padded;
+pub use table::Table;
+
+use crate::gguf::TensorType;
+use crate::map::release;
 
 /// A buffer that old checkpoints carry along; the angles are computed instead, with the right base.
 const IGNORED: &str = "transformer.rotary_pos_emb.inv_freq";
@@ -51,7 +59,7 @@ impl FromStr for WeightType {
     }
 }
 
-/// The tensors of one model's folder.
+/// The tensors of one model's folder or GGUF file.
 #[derive(Debug)]
 pub struct Weights {
     files: Files,
@@ -87,8 +95,16 @@ impl Weights {
         self.read::<f32>(name, shape)
     }
 
+    /// The rows that ids stand for, `[count, width]`.
+    pub fn table(&mut self, name: &str, [count, width]: [usize; 2]) -> Result<Table, WeightsError> {
+        Ok(match self.quantised(name, [count, width])? {
+            Some(rows) => Table::Quantised(rows),
+            None => Table::Dense(self.matrix(name, &[count, width])?),
+        })
+    }
+
     /// A tensor in the weight type.
-    pub fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+    fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
         match self.weight_type {
             WeightType::F32 => self.read::<f32>(name, shape),
             WeightType::Bf16 => self.read::<bf16>(name, shape),
@@ -108,15 +124,76 @@ impl Weights {
 
     /// The same for a weight of more dimensions (a convolution), all but the first of which are inputs.
     pub fn linear_of(&mut self, name: &str, shape: &[usize], bias: bool) -> Result<Linear, WeightsError> {
-        let weight = self.matrix(&format!("{name}.weight"), shape)?;
-        let outputs = shape[0];
-        let weight = weight.reshape((outputs, weight.elem_count() / outputs))?;
-        let bias = if bias {
-            Some(self.tensor(&format!("{name}.bias"), &[outputs])?)
-        } else {
-            None
+        let (weight, outputs) = (format!("{name}.weight"), shape[0]);
+        let inputs = shape[1..].iter().product();
+        let bias = match bias {
+            true => Some(self.tensor(&format!("{name}.bias"), &[outputs])?),
+            false => None,
         };
+        if let Some(quantised) = self.quantised(&weight, [outputs, inputs])? {
+            return Ok(Linear::quantised(quantised, bias));
+        }
+        let weight = self.matrix(&weight, shape)?.reshape((outputs, inputs))?;
         Ok(Linear::dense(weight, bias))
+    }
+
+    /// The tensor, if it is stored quantised.
+    fn quantised(&mut self, name: &str, shape: [usize; 2]) -> Result<Option<Quantised>, WeightsError> {
+        let place = self.files.places.get(name);
+        let Some(Stored::As(TensorType::Quant(kind))) = place.map(|place| &place.kind) else {
+            return Ok(None);
+        };
+        let kind = *kind;
+        let place = self.place(name, &shape)?;
+        let shard = &self.files.shards[place.shard];
+        let found = Quantised::new(kind, shard.map.clone(), place.range.clone(), shape);
+        let found = found.map_err(|at| WeightsError::NotFinite {
+            path: shard.path.clone(),
+            tensor: name.to_owned(),
+            at,
+            weight_type: kind.name(),
+        })?;
+        self.unread.remove(name);
+        Ok(Some(found))
+    }
+
+    /// Some rows of a tensor in `f32`, counted along its first dimension; without what rows of a quantised one are
+    /// filled up with.
+    pub fn some_rows(
+        &self,
+        name: &str,
+        shape: &[usize],
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let place = self.place(name, shape)?;
+        let (count, width) = (
+            shape.first().copied().unwrap_or(1),
+            shape.iter().skip(1).product::<usize>(),
+        );
+        let bytes = self.files.bytes(place);
+        let row = bytes.len() / count;
+        let bytes = &bytes[rows.start * row..rows.end * row];
+        let not_finite = |at: usize| WeightsError::NotFinite {
+            path: self.files.path(place).to_owned(),
+            tensor: name.to_owned(),
+            at: rows.start * width + at,
+            weight_type: "f32",
+        };
+        match place.kind {
+            Stored::As(TensorType::Quant(kind)) => {
+                quantised::spread_rows(kind, bytes, width).map_err(not_finite)
+            }
+            Stored::As(kind) => convert::<f32>(bytes, kind).map_err(not_finite),
+            // `place` gives no other.
+            Stored::Strange(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Lets the system take back the memory that a tensor's file pages take. They can be read again.
+    pub fn release(&self, name: &str) {
+        if let Some(place) = self.files.places.get(name) {
+            release(&self.files.shards[place.shard].map, place.range.clone());
+        }
     }
 
     /// Refuses tensors that nobody asked for.
@@ -150,6 +227,10 @@ impl Weights {
             });
         };
         let path = self.files.path(place).to_owned();
+        let shape = match &place.kind {
+            Stored::As(TensorType::Quant(_)) => &padded(shape)[..],
+            _ => shape,
+        };
         if place.shape != shape {
             return Err(WeightsError::Shape {
                 path,
@@ -158,25 +239,34 @@ impl Weights {
                 expected: shape.to_vec(),
             });
         }
-        if stored_width(place.dtype).is_none() {
-            return Err(WeightsError::Type {
+        match &place.kind {
+            Stored::As(_) => Ok(place),
+            Stored::Strange(found) => Err(WeightsError::Type {
                 path,
                 tensor,
-                found: format!("{:?}", place.dtype),
-            });
+                found: found.clone(),
+            }),
         }
-        Ok(place)
     }
 
     fn read<T: Kept>(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
         let place = self.place(name, shape)?;
-        let values =
-            convert::<T>(self.files.bytes(place), place.dtype).map_err(|at| WeightsError::NotFinite {
-                path: self.files.path(place).to_owned(),
-                tensor: name.to_owned(),
-                at,
-                weight_type: T::NAME,
-            })?;
+        let kind = match &place.kind {
+            Stored::As(kind) if !matches!(kind, TensorType::Quant(_)) => *kind,
+            other => {
+                return Err(WeightsError::Type {
+                    path: self.files.path(place).to_owned(),
+                    tensor: name.to_owned(),
+                    found: format!("{other:?}"),
+                });
+            }
+        };
+        let values = convert::<T>(self.files.bytes(place), kind).map_err(|at| WeightsError::NotFinite {
+            path: self.files.path(place).to_owned(),
+            tensor: name.to_owned(),
+            at,
+            weight_type: T::NAME,
+        })?;
         self.unread.remove(name);
         Ok(Tensor::from_vec(values, shape, &self.device)?)
     }

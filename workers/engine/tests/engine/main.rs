@@ -10,6 +10,7 @@ mod golden;
 mod load;
 mod odd_sizes;
 mod plain;
+mod quantised;
 mod requests;
 mod sharing;
 mod stages;

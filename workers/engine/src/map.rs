@@ -1,0 +1,33 @@
+//! A file as bytes, without reading it.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+/// Maps the whole file for reading.
+#[expect(unsafe_code, reason = "a mapping is only as constant as its file")]
+pub fn map(path: &Path) -> io::Result<Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: the map is private to the engine, which only reads it. Model files are not
+    // written while they are in use; blobs are immutable, and whoever truncates a model's file by hand ends
+    // the process with a bus error rather than corrupting it.
+    unsafe { Mmap::map(&file) }
+}
+
+/// Lets the system take back the memory of a part of a map; the file is read again where it is needed again.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "the advice drops pages")]
+pub fn release(map: &Mmap, part: Range<usize>) {
+    use memmap2::UncheckedAdvice;
+    // SAFETY: the map is of a file and only read, so a page that was dropped comes back with the same bytes.
+    let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, part.start, part.len()) };
+    if let Err(error) = advised {
+        tracing::debug!(%error, "file pages were not released");
+    }
+}
+
+#[cfg(not(unix))]
+pub fn release(_map: &Mmap, _part: Range<usize>) {}

@@ -1,0 +1,112 @@
+//! A matrix in few bits, read where it lies in its file.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{Device, Result, Tensor};
+use kernels::quant::{BLOCK, QuantType, Rows, dequantise, first_not_finite, product};
+use memmap2::Mmap;
+
+use crate::ops;
+
+/// The shape that a matrix has when it is quantised: all dimensions but the first are one, filled up with zeros to
+/// whole blocks. Without that the rows of 13,696 values that the published model has could not be kept in the smaller
+/// types at all.
+pub fn padded(shape: &[usize]) -> [usize; 2] {
+    let (outputs, inputs) = (
+        shape.first().copied().unwrap_or(1),
+        shape.iter().skip(1).product::<usize>(),
+    );
+    [outputs, inputs.next_multiple_of(BLOCK)]
+}
+
+/// `[outputs, inputs]`, its rows filled up to whole blocks.
+pub struct Quantised {
+    kind: QuantType,
+    map: Arc<Mmap>,
+    range: Range<usize>,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl fmt::Debug for Quantised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}, {}]", self.kind.name(), self.outputs, self.inputs)
+    }
+}
+
+impl Quantised {
+    /// The matrix whose bytes are at `range`; or the number of the first value that is not finite.
+    pub(super) fn new(
+        kind: QuantType,
+        map: Arc<Mmap>,
+        range: Range<usize>,
+        [outputs, inputs]: [usize; 2],
+    ) -> std::result::Result<Self, usize> {
+        match first_not_finite(kind, &map[range.clone()]) {
+            Some(at) => Err(at),
+            None => Ok(Self {
+                kind,
+                map,
+                range,
+                outputs,
+                inputs,
+            }),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.map[self.range.clone()]
+    }
+
+    /// `x W^T` for rows `x`, `[rows, inputs]`.
+    pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        let (rows, given) = x.dims2()?;
+        if given != self.inputs {
+            candle_core::bail!(
+                "rows of {given} values do not fit a weight of {} inputs",
+                self.inputs
+            );
+        }
+        let x = ops::with_values(x, |x| Rows::quantise(x, self.inputs))?;
+        let mut out = vec![0.0; rows * self.outputs];
+        product(self.kind, self.bytes(), &x, &mut out);
+        Tensor::from_vec(out, (rows, self.outputs), &Device::Cpu)
+    }
+
+    /// The rows of these numbers, `[numbers, inputs]`.
+    pub(super) fn rows(&self, numbers: &[u32]) -> Result<Tensor> {
+        let row = self.bytes().len() / self.outputs;
+        let width = self.inputs.next_multiple_of(BLOCK);
+        let (mut values, mut whole) = (Vec::with_capacity(numbers.len() * self.inputs), vec![0.0; width]);
+        for &number in numbers {
+            let Some(bytes) = self.bytes().chunks_exact(row).nth(number as usize) else {
+                candle_core::bail!("there is no row {number} among {}", self.outputs);
+            };
+            dequantise(self.kind, bytes, &mut whole);
+            values.extend_from_slice(&whole[..self.inputs]);
+        }
+        Tensor::from_vec(values, (numbers.len(), self.inputs), &Device::Cpu)
+    }
+}
+
+/// The values of rows that are filled up to whole blocks, without the filling; or the number of the first that is not
+/// finite.
+pub(super) fn spread_rows(
+    kind: QuantType,
+    bytes: &[u8],
+    width: usize,
+) -> std::result::Result<Vec<f32>, usize> {
+    let wide = width.next_multiple_of(BLOCK);
+    let mut whole = vec![0.0; bytes.len() / kind.block_bytes() * kind.block_values()];
+    dequantise(kind, bytes, &mut whole);
+    let values: Vec<f32> = whole
+        .chunks_exact(wide)
+        .flat_map(|row| row[..width].iter().copied())
+        .collect();
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(at),
+        None => Ok(values),
+    }
+}

@@ -1,0 +1,187 @@
+use super::{
+    product::{Scalar, dots_with},
+    *,
+};
+use proptest::prelude::*;
+
+/// Like weights: many small values, some large ones.
+fn noise(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut uniform = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..count)
+        .map(|_| uniform() + uniform() + uniform() + uniform())
+        .collect()
+}
+
+fn quantised(kind: QuantType, values: &[f32]) -> Vec<u8> {
+    let mut bytes = vec![0xa5; kind.row_bytes(values.len()).unwrap()];
+    quantise(kind, values, None, &mut bytes);
+    bytes
+}
+
+fn spread_out(kind: QuantType, bytes: &[u8], count: usize) -> Vec<f32> {
+    let mut values = vec![f32::NAN; count];
+    dequantise(kind, bytes, &mut values);
+    values
+}
+
+/// Root mean square of the error over that of the values.
+fn relative_error(exact: &[f32], got: &[f32]) -> f64 {
+    let square =
+        |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x) * f64::from(x)).sum::<f64>();
+    let off = square(&mut exact.iter().zip(got).map(|(a, b)| a - b));
+    (off / square(&mut exact.iter().copied())).sqrt()
+}
+
+/// The most that a type loses on values that are spread like weights.
+const BOUNDS: [(QuantType, f64); 4] = [
+    (QuantType::Q4K, 0.075),
+    (QuantType::Q5K, 0.037),
+    (QuantType::Q6K, 0.019),
+    (QuantType::Q8_0, 0.0055),
+];
+
+#[test]
+fn every_type_stays_within_its_error() {
+    let values = noise(64 * BLOCK, 7);
+    for (kind, bound) in BOUNDS {
+        let error = relative_error(
+            &values,
+            &spread_out(kind, &quantised(kind, &values), values.len()),
+        );
+        assert!(error < bound, "{}: {error}", kind.name());
+        assert!(
+            error > bound * 0.8,
+            "{}: the bound is loose: {error}",
+            kind.name()
+        );
+    }
+}
+
+#[test]
+fn quantising_what_was_quantised_changes_little() {
+    let values = noise(8 * BLOCK, 3);
+    for (kind, bound) in BOUNDS {
+        let once = spread_out(kind, &quantised(kind, &values), values.len());
+        let twice = spread_out(kind, &quantised(kind, &once), values.len());
+        let error = relative_error(&once, &twice);
+        assert!(error < bound / 2.0, "{}: {error}", kind.name());
+    }
+}
+
+#[test]
+fn zeros_and_equal_values_are_kept() {
+    for kind in QuantType::ALL {
+        let zeros = vec![0.0; BLOCK];
+        assert_eq!(spread_out(kind, &quantised(kind, &zeros), BLOCK), zeros);
+        for value in [0.25f32, -3.0] {
+            let equal = vec![value; BLOCK];
+            let got = spread_out(kind, &quantised(kind, &equal), BLOCK);
+            let worst = got.iter().fold(0f32, |worst, x| worst.max((x - value).abs()));
+            assert!(worst <= value.abs() * 0.01, "{} of {value}: {worst}", kind.name());
+        }
+    }
+}
+
+#[test]
+fn values_that_matter_more_are_kept_better() {
+    let values = noise(16 * BLOCK, 11);
+    let importance: Vec<f32> = (0..values.len())
+        .map(|at| if at % 4 == 0 { 100.0 } else { 1.0 })
+        .collect();
+    for kind in [QuantType::Q4K, QuantType::Q5K, QuantType::Q6K] {
+        let mut bytes = vec![0; kind.row_bytes(values.len()).unwrap()];
+        quantise(kind, &values, Some(&importance), &mut bytes);
+        let told = spread_out(kind, &bytes, values.len());
+        let untold = spread_out(kind, &quantised(kind, &values), values.len());
+        let of_fourth = |got: &[f32]| {
+            let each = |values: &[f32]| values.iter().copied().step_by(4).collect::<Vec<_>>();
+            relative_error(&each(&values), &each(got))
+        };
+        assert!(of_fourth(&told) < of_fourth(&untold), "{}", kind.name());
+    }
+}
+
+fn any_type() -> impl Strategy<Value = QuantType> {
+    proptest::sample::select(QuantType::ALL.to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn the_product_agrees_with_the_scalar_form_and_that_with_the_values(
+        kind in any_type(), rows in 1usize..10, blocks in 1usize..5, outputs in 1usize..40, seed: u64,
+    ) {
+        let width = blocks * BLOCK;
+        let weight = quantised(kind, &noise(outputs * width, seed));
+        let x = noise(rows * width, seed ^ 5);
+        let quantised_x = Rows::quantise(&x, width);
+        let (mut fast, mut column) = (vec![f32::NAN; rows * outputs], vec![f32::NAN; rows]);
+        product(kind, &weight, &quantised_x, &mut fast);
+        let values = spread_out(kind, &weight, outputs * width);
+        for (output, bytes) in weight.chunks_exact(kind.row_bytes(width).unwrap()).enumerate() {
+            dots_with(Scalar, kind, bytes, &quantised_x, &mut column);
+            for (row, &scalar) in column.iter().enumerate() {
+                let got = fast[row * outputs + output];
+                prop_assert!((got - scalar).abs() <= 1e-5 * (width as f32).sqrt(), "{scalar}, got {got}");
+                let pairs = values[output * width..][..width].iter().zip(&x[row * width..]);
+                let exact: f64 = pairs.map(|(&w, &x)| f64::from(w) * f64::from(x)).sum();
+                // Eight bits of activation: each product is off by half a step of 1/127 of the largest at most.
+                prop_assert!((f64::from(scalar) - exact).abs() < 0.004 * width as f64, "{exact}, got {scalar}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_gives_the_same_bits_alone_and_among_others(kind in any_type(), seed: u64) {
+        let (rows, width, outputs) = (7, 2 * BLOCK, 19);
+        let weight = quantised(kind, &noise(outputs * width, seed));
+        let x = noise(rows * width, seed ^ 9);
+        let mut together = vec![0.0; rows * outputs];
+        product(kind, &weight, &Rows::quantise(&x, width), &mut together);
+        for row in 0..rows {
+            let mut alone = vec![0.0; outputs];
+            product(kind, &weight, &Rows::quantise(&x[row * width..][..width], width), &mut alone);
+            prop_assert_eq!(&alone, &together[row * outputs..][..outputs]);
+        }
+    }
+
+    #[test]
+    fn every_pattern_of_bytes_is_spread_without_harm(kind in any_type(), bytes in proptest::collection::vec(any::<u8>(), 256)) {
+        let mut block = vec![0; kind.block_bytes()];
+        block.iter_mut().zip(bytes.iter().cycle()).for_each(|(to, from)| *to = *from);
+        let values = spread_out(kind, &block, kind.block_values());
+        prop_assert_eq!(values.len(), kind.block_values());
+    }
+}
+
+#[test]
+fn rows_that_are_no_whole_number_of_blocks_are_filled_up_with_zeros() {
+    let (width, padded) = (300, 512);
+    let mut weights = noise(padded, 1);
+    weights[width..].fill(0.0);
+    let bytes = quantised(QuantType::Q6K, &weights);
+    let x = noise(width, 2);
+    let mut out = [0.0];
+    product(QuantType::Q6K, &bytes, &Rows::quantise(&x, width), &mut out);
+    let exact: f32 = weights.iter().zip(&x).map(|(w, x)| w * x).sum();
+    assert!((out[0] - exact).abs() < 0.2, "{exact}, got {}", out[0]);
+}
+
+#[test]
+fn a_scale_that_is_not_finite_is_found() {
+    for kind in QuantType::ALL {
+        let mut bytes = quantised(kind, &noise(3 * BLOCK, 4));
+        assert_eq!(first_not_finite(kind, &bytes), None);
+        let at = if kind == QuantType::Q6K { q6_k::SCALE_AT } else { 0 };
+        let block = 2 * BLOCK / kind.block_values();
+        bytes[block * kind.block_bytes() + at..][..2].copy_from_slice(&half::f16::NAN.to_le_bytes());
+        assert_eq!(first_not_finite(kind, &bytes), Some(2 * BLOCK), "{}", kind.name());
+    }
+}
