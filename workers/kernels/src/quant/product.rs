@@ -9,10 +9,10 @@ use super::{
 };
 use rayon::prelude::*;
 
-/// Rows that a spread block serves at one time.
-pub(super) const TILE: usize = 4;
-/// Weight rows that one thread takes at a time.
-const OUTPUTS: usize = 16;
+/// Rows that a block of weights is multiplied with at one time.
+const TILE: usize = 4;
+/// Weight rows that one thread spreads out at one time. They stay in its cache while all rows pass by.
+const OUTPUTS: usize = 8;
 
 /// `out[r, o] = x[r, :] . weight[o, :]`. `weight` is the bytes of `outputs` rows, each as wide as the rows of `x` are when
 /// they are filled up; `out` has a row of outputs for each row of `x`.
@@ -30,11 +30,7 @@ pub fn product(kind: QuantType, weight: &[u8], x: &Rows, out: &mut [f32]) {
     columns
         .par_chunks_mut(OUTPUTS * x.count)
         .zip(weight.par_chunks(OUTPUTS * bytes))
-        .for_each(|(out, weight)| {
-            for (out, weight) in out.chunks_exact_mut(x.count).zip(weight.chunks_exact(bytes)) {
-                dots(kind, weight, x, out);
-            }
-        });
+        .for_each(|(out, weight)| dots(kind, weight, x, out));
     if x.count == 1 {
         return out.copy_from_slice(&columns);
     }
@@ -45,7 +41,7 @@ pub fn product(kind: QuantType, weight: &[u8], x: &Rows, out: &mut [f32]) {
     });
 }
 
-/// One weight row with every row of `x`.
+/// A few weight rows with every row of `x`: a column of `out` for each weight row.
 fn dots(kind: QuantType, weight: &[u8], x: &Rows, out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if super::x86::dots(kind, weight, x, out) {
@@ -59,82 +55,74 @@ pub(super) trait Multiply: Copy {
     /// What a row has come to so far.
     type Sum: Copy;
     fn zero(self) -> Self::Sum;
-    /// Adds a block of a K type.
-    fn add(self, weight: &Unpacked, x: &Block8, sum: Self::Sum) -> Self::Sum;
-    /// Adds eight blocks of `Q8_0`.
-    fn add_small(self, weight: &[u8], x: &Block8, sum: Self::Sum) -> Self::Sum;
+    /// Spreads a block of a K type out.
+    fn unpack(self, kind: QuantType, bytes: &[u8], block: &mut Unpacked);
+    /// Adds a block of a K type to each row.
+    fn add<const R: usize>(self, weight: &Unpacked, x: [&Block8; R], sums: &mut [Self::Sum; R]);
+    /// Adds eight blocks of `Q8_0` to each row.
+    fn add_small<const R: usize>(self, weight: &SmallBlocks, x: [&Block8; R], sums: &mut [Self::Sum; R]);
     fn total(self, sum: Self::Sum) -> f32;
 }
 
-/// Every multiplier's loop. `M` marks its functions as `#[inline(always)]`.
+/// Eight blocks of `Q8_0`: as many values as a block of activations has.
+pub(super) type SmallBlocks = [u8; BLOCK / SMALL_BLOCK * q8_0::BYTES];
+
+/// Every multiplier's loop. Implementations of `M` mark their functions as `#[inline(always)]`.
 #[inline(always)]
 pub(super) fn dots_with<M: Multiply>(with: M, kind: QuantType, weight: &[u8], x: &Rows, out: &mut [f32]) {
-    for (tile, out) in out.chunks_mut(TILE).enumerate() {
-        let first = tile * TILE;
-        let mut rows: [&[Block8]; TILE] = [&[]; TILE];
-        for (row, number) in rows.iter_mut().zip(first..first + out.len()) {
-            *row = x.row(number);
+    if kind == QuantType::Q8_0 {
+        return tiles(with, x, weight.as_chunks::<{ size_of::<SmallBlocks>() }>().0, out);
+    }
+    let mut blocks = vec![Unpacked::EMPTY; weight.len() / kind.block_bytes()];
+    for (block, bytes) in blocks.iter_mut().zip(weight.chunks_exact(kind.block_bytes())) {
+        with.unpack(kind, bytes, block);
+    }
+    tiles(with, x, &blocks, out);
+}
+
+/// Weights that go with one block of activations.
+trait Factor {
+    fn add_to<M: Multiply, const R: usize>(&self, with: M, x: [&Block8; R], sums: &mut [M::Sum; R]);
+}
+
+impl Factor for Unpacked {
+    #[inline(always)]
+    fn add_to<M: Multiply, const R: usize>(&self, with: M, x: [&Block8; R], sums: &mut [M::Sum; R]) {
+        with.add(self, x, sums);
+    }
+}
+
+impl Factor for SmallBlocks {
+    #[inline(always)]
+    fn add_to<M: Multiply, const R: usize>(&self, with: M, x: [&Block8; R], sums: &mut [M::Sum; R]) {
+        with.add_small(self, x, sums);
+    }
+}
+
+/// Every weight row with every row of `x`, a few of those at a time.
+#[inline(always)]
+fn tiles<M: Multiply, F: Factor>(with: M, x: &Rows, weights: &[F], out: &mut [f32]) {
+    let whole = x.count / TILE * TILE;
+    for first in (0..whole).step_by(TILE) {
+        let rows: [&[Block8]; TILE] = std::array::from_fn(|row| x.row(first + row));
+        for (out, weights) in out.chunks_exact_mut(x.count).zip(weights.chunks_exact(x.blocks)) {
+            out[first..first + TILE].copy_from_slice(&sums(with, weights, rows));
         }
-        match kind {
-            QuantType::Q4K => k_tile(
-                with,
-                weight.as_chunks::<{ q4_k::BYTES }>().0,
-                q4_k::unpack_into,
-                &rows[..out.len()],
-                out,
-            ),
-            QuantType::Q5K => k_tile(
-                with,
-                weight.as_chunks::<{ q5_k::BYTES }>().0,
-                q5_k::unpack_into,
-                &rows[..out.len()],
-                out,
-            ),
-            QuantType::Q6K => k_tile(
-                with,
-                weight.as_chunks::<{ q6_k::BYTES }>().0,
-                q6_k::unpack_into,
-                &rows[..out.len()],
-                out,
-            ),
-            QuantType::Q8_0 => small_tile(with, weight, &rows[..out.len()], out),
+    }
+    for row in whole..x.count {
+        for (out, weights) in out.chunks_exact_mut(x.count).zip(weights.chunks_exact(x.blocks)) {
+            [out[row]] = sums(with, weights, [x.row(row)]);
         }
     }
 }
 
 #[inline(always)]
-fn k_tile<M: Multiply, const BYTES: usize>(
-    with: M,
-    weight: &[[u8; BYTES]],
-    unpack: impl Fn(&[u8], &mut Unpacked),
-    rows: &[&[Block8]],
-    out: &mut [f32],
-) {
-    let mut sums = [with.zero(); TILE];
-    let mut block = Unpacked::EMPTY;
-    for (number, bytes) in weight.iter().enumerate() {
-        unpack(bytes, &mut block);
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = with.add(&block, &row[number], *sum);
-        }
+fn sums<M: Multiply, F: Factor, const R: usize>(with: M, weights: &[F], rows: [&[Block8]; R]) -> [f32; R] {
+    let mut sums = [with.zero(); R];
+    for (number, block) in weights.iter().enumerate() {
+        block.add_to(with, rows.map(|row| &row[number]), &mut sums);
     }
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = with.total(sum);
-    }
-}
-
-#[inline(always)]
-fn small_tile<M: Multiply>(with: M, weight: &[u8], rows: &[&[Block8]], out: &mut [f32]) {
-    const BYTES: usize = BLOCK / SMALL_BLOCK * q8_0::BYTES;
-    let mut sums = [with.zero(); TILE];
-    for (number, bytes) in weight.as_chunks::<BYTES>().0.iter().enumerate() {
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = with.add_small(bytes, &row[number], *sum);
-        }
-    }
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = with.total(sum);
-    }
+    sums.map(|sum| with.total(sum))
 }
 
 /// The specification.
@@ -149,40 +137,54 @@ impl Multiply for Scalar {
     }
 
     #[inline(always)]
-    fn add(self, weight: &Unpacked, x: &Block8, sum: f32) -> f32 {
-        let (mut products, mut minima) = (0i32, 0i32);
-        let groups = weight
-            .q
-            .as_chunks::<GROUP>()
-            .0
-            .iter()
-            .zip(x.q.as_chunks::<GROUP>().0);
-        for (group, (weights, values)) in groups.enumerate() {
-            let dot: i32 = weights
-                .iter()
-                .zip(values)
-                .map(|(&w, &x)| i32::from(w) * i32::from(x))
-                .sum();
-            products += i32::from(weight.scales[group]) * dot;
-            minima += i32::from(weight.mins[group]) * i32::from(x.sums[group]);
+    fn unpack(self, kind: QuantType, bytes: &[u8], block: &mut Unpacked) {
+        match kind {
+            QuantType::Q4K => q4_k::unpack_into(bytes, block),
+            QuantType::Q5K => q5_k::unpack_into(bytes, block),
+            QuantType::Q6K => q6_k::unpack_into(bytes, block),
+            // It has no groups: `add_small` takes it as it is.
+            QuantType::Q8_0 => {}
         }
-        sum + x.scale * (weight.d * products as f32 - weight.dmin * minima as f32)
     }
 
     #[inline(always)]
-    fn add_small(self, weight: &[u8], x: &Block8, sum: f32) -> f32 {
-        let blocks = weight
-            .chunks_exact(q8_0::BYTES)
-            .zip(x.q.as_chunks::<SMALL_BLOCK>().0);
-        blocks.fold(sum, |sum, (bytes, values)| {
-            let (scale, weights) = q8_0::parts(bytes);
-            let dot: i32 = weights
+    fn add<const R: usize>(self, weight: &Unpacked, x: [&Block8; R], sums: &mut [f32; R]) {
+        for (x, sum) in x.into_iter().zip(sums) {
+            let (mut products, mut minima) = (0i32, 0i32);
+            let groups = weight
+                .q
+                .as_chunks::<GROUP>()
+                .0
                 .iter()
-                .zip(values)
-                .map(|(&w, &x)| i32::from(w as i8) * i32::from(x))
-                .sum();
-            sum + x.scale * scale * dot as f32
-        })
+                .zip(x.q.as_chunks::<GROUP>().0);
+            for (group, (weights, values)) in groups.enumerate() {
+                let dot: i32 = weights
+                    .iter()
+                    .zip(values)
+                    .map(|(&w, &x)| i32::from(w) * i32::from(x))
+                    .sum();
+                products += i32::from(weight.scales[group]) * dot;
+                minima += i32::from(weight.mins[group]) * i32::from(x.sums[group]);
+            }
+            *sum += x.scale * (weight.d * products as f32 - weight.dmin * minima as f32);
+        }
+    }
+
+    #[inline(always)]
+    fn add_small<const R: usize>(self, weight: &SmallBlocks, x: [&Block8; R], sums: &mut [f32; R]) {
+        for (x, sum) in x.into_iter().zip(sums) {
+            let blocks = weight
+                .chunks_exact(q8_0::BYTES)
+                .zip(x.q.as_chunks::<SMALL_BLOCK>().0);
+            for (bytes, values) in blocks {
+                let (scale, weights) = q8_0::parts(bytes);
+                let products = weights
+                    .iter()
+                    .zip(values)
+                    .map(|(&w, &x)| i32::from(w as i8) * i32::from(x));
+                *sum += x.scale * scale * products.sum::<i32>() as f32;
+            }
+        }
     }
 
     fn total(self, sum: f32) -> f32 {

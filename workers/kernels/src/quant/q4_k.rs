@@ -12,8 +12,7 @@ use super::{
 
 /// Bytes of a block.
 pub(super) const BYTES: usize = 4 + groups::BYTES + BLOCK / 2;
-const GROUPS_AT: usize = 4;
-const VALUES_AT: usize = GROUPS_AT + groups::BYTES;
+pub(super) const VALUES_AT: usize = groups::AT + groups::BYTES;
 
 #[inline(always)]
 pub(super) fn unpack(bytes: &[u8]) -> Unpacked {
@@ -27,13 +26,13 @@ pub(super) fn unpack(bytes: &[u8]) -> Unpacked {
 pub(super) fn unpack_into(bytes: &[u8], block: &mut Unpacked) {
     block.d = half_at(bytes, 0);
     block.dmin = half_at(bytes, 2);
-    set_groups(&bytes[GROUPS_AT..], block);
+    set_groups(groups::of(bytes), block);
     halves(&bytes[VALUES_AT..BYTES], &mut block.q);
 }
 
 /// Spreads the groups' scales and minima over pairs of 16 values.
 #[inline(always)]
-pub(super) fn set_groups(bytes: &[u8], block: &mut Unpacked) {
+pub(super) fn set_groups(bytes: &[u8; groups::BYTES], block: &mut Unpacked) {
     let (scales, mins) = groups::unpack(bytes);
     for group in 0..groups::GROUPS {
         for half in [2 * group, 2 * group + 1] {

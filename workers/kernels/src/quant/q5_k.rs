@@ -12,9 +12,8 @@ use super::{
 
 /// Bytes of a block.
 pub(super) const BYTES: usize = 4 + groups::BYTES + BLOCK / 8 + BLOCK / 2;
-const GROUPS_AT: usize = 4;
-const FIFTHS_AT: usize = GROUPS_AT + groups::BYTES;
-const VALUES_AT: usize = FIFTHS_AT + BLOCK / 8;
+pub(super) const FIFTHS_AT: usize = groups::AT + groups::BYTES;
+pub(super) const VALUES_AT: usize = FIFTHS_AT + BLOCK / 8;
 
 #[inline(always)]
 pub(super) fn unpack(bytes: &[u8]) -> Unpacked {
@@ -28,7 +27,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Unpacked {
 pub(super) fn unpack_into(bytes: &[u8], block: &mut Unpacked) {
     block.d = half_at(bytes, 0);
     block.dmin = half_at(bytes, 2);
-    q4_k::set_groups(&bytes[GROUPS_AT..], block);
+    q4_k::set_groups(groups::of(bytes), block);
     q4_k::halves(&bytes[VALUES_AT..BYTES], &mut block.q);
     let fifths = &bytes[FIFTHS_AT..VALUES_AT];
     for (group, q) in block.q.as_chunks_mut::<32>().0.iter_mut().enumerate() {

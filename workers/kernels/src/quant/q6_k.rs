@@ -12,11 +12,11 @@ use super::{
 
 /// Bytes of a block.
 pub(super) const BYTES: usize = BLOCK / 2 + BLOCK / 4 + BLOCK / GROUP + 2;
-const HIGHS_AT: usize = BLOCK / 2;
-const SCALES_AT: usize = HIGHS_AT + BLOCK / 4;
+pub(super) const HIGHS_AT: usize = BLOCK / 2;
+pub(super) const SCALES_AT: usize = HIGHS_AT + BLOCK / 4;
 pub(super) const SCALE_AT: usize = SCALES_AT + BLOCK / GROUP;
 /// What is stored for zero.
-const ZERO: i16 = 32;
+pub(super) const ZERO: i16 = 32;
 
 #[inline(always)]
 pub(super) fn unpack(bytes: &[u8]) -> Unpacked {

@@ -2,9 +2,11 @@
 
 #![expect(unsafe_code, reason = "vector instructions of the processor")]
 
+mod unpack;
+
 use super::{
-    QuantType, SMALL_BLOCK, Unpacked,
-    product::{Multiply, dots_with},
+    QuantType, Unpacked,
+    product::{Multiply, SmallBlocks, dots_with},
     q8_0,
     rows::{Block8, Rows},
 };
@@ -14,6 +16,7 @@ use std::arch::x86_64::{
     _mm256_add_epi32, _mm256_castps256_ps128, _mm256_cvtepi32_ps, _mm256_extractf128_ps, _mm256_fmadd_ps,
     _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_permute4x64_epi64, _mm256_set1_epi16,
     _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sign_epi8,
+    _mm256_storeu_si256,
 };
 
 /// Proof that the processor has AVX2 and FMA: made in [`dots`] alone.
@@ -71,6 +74,14 @@ fn load<T: Copy>(from: &[T]) -> __m256i {
     unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
 }
 
+/// Writes a vector to the first 32 bytes.
+#[inline(always)]
+fn store<T: Copy>(to: &mut [T], vector: __m256i) {
+    assert!(size_of_val(to) >= 32);
+    // SAFETY: as for `load`; whole numbers take every pattern of bits.
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), vector) }
+}
+
 impl Multiply for Avx2 {
     type Sum = __m256;
 
@@ -81,7 +92,12 @@ impl Multiply for Avx2 {
     }
 
     #[inline(always)]
-    fn add(self, weight: &Unpacked, x: &Block8, sum: __m256) -> __m256 {
+    fn unpack(self, kind: QuantType, bytes: &[u8], block: &mut Unpacked) {
+        unpack::unpack(kind, bytes, block);
+    }
+
+    #[inline(always)]
+    fn add<const R: usize>(self, weight: &Unpacked, x: [&Block8; R], sums: &mut [__m256; R]) {
         // SAFETY: see `zero`.
         unsafe {
             // The scale of the even group of 16 in the lower half, of the odd one in the upper.
@@ -89,44 +105,49 @@ impl Multiply for Avx2 {
                 load(&weight.scales),
                 load(&EVEN_THEN_ODD),
             ));
-            let mut products = _mm256_setzero_si256();
+            let mut products = [_mm256_setzero_si256(); R];
             for (run, spread) in SPREAD.iter().enumerate() {
-                // Below 2 * 63 * 127 each: the sums of two fit 16 bits.
-                let two = _mm256_maddubs_epi16(load(&weight.q[32 * run..]), load(&x.q[32 * run..]));
+                let weights = load(&weight.q[32 * run..]);
                 let scales = _mm256_shuffle_epi8(pairs, load(spread));
-                products = _mm256_add_epi32(products, _mm256_madd_epi16(two, scales));
+                for (x, products) in x.iter().zip(&mut products) {
+                    // Below 2 * 63 * 127 each: the sums of two fit 16 bits.
+                    let two = _mm256_maddubs_epi16(weights, load(&x.q[32 * run..]));
+                    *products = _mm256_add_epi32(*products, _mm256_madd_epi16(two, scales));
+                }
             }
-            let minima = _mm256_madd_epi16(load(&weight.mins), load(&x.sums));
-            let sum = _mm256_fmadd_ps(
-                _mm256_cvtepi32_ps(products),
-                _mm256_set1_ps(weight.d * x.scale),
-                sum,
-            );
-            _mm256_fmadd_ps(
-                _mm256_cvtepi32_ps(minima),
-                _mm256_set1_ps(-weight.dmin * x.scale),
-                sum,
-            )
+            let mins = load(&weight.mins);
+            for ((x, products), sum) in x.iter().zip(products).zip(sums) {
+                let minima = _mm256_madd_epi16(mins, load(&x.sums));
+                let scaled = _mm256_fmadd_ps(
+                    _mm256_cvtepi32_ps(products),
+                    _mm256_set1_ps(weight.d * x.scale),
+                    *sum,
+                );
+                *sum = _mm256_fmadd_ps(
+                    _mm256_cvtepi32_ps(minima),
+                    _mm256_set1_ps(-weight.dmin * x.scale),
+                    scaled,
+                );
+            }
         }
     }
 
     #[inline(always)]
-    fn add_small(self, weight: &[u8], x: &Block8, sum: __m256) -> __m256 {
-        let blocks = weight
-            .chunks_exact(q8_0::BYTES)
-            .zip(x.q.as_chunks::<SMALL_BLOCK>().0);
-        blocks.fold(sum, |sum, (bytes, values)| {
+    fn add_small<const R: usize>(self, weight: &SmallBlocks, x: [&Block8; R], sums: &mut [__m256; R]) {
+        for (run, bytes) in weight.chunks_exact(q8_0::BYTES).enumerate() {
             let (scale, weights) = q8_0::parts(bytes);
             // SAFETY: see `zero`.
             unsafe {
-                let weights = load(weights);
                 // The signs go over to the activations, since one side has none.
-                let two =
-                    _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(load(values), weights));
-                let dot = _mm256_madd_epi16(two, _mm256_set1_epi16(1));
-                _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(scale * x.scale), sum)
+                let weights = load(weights);
+                let sizes = _mm256_abs_epi8(weights);
+                for (x, sum) in x.iter().zip(&mut *sums) {
+                    let signed = _mm256_sign_epi8(load(&x.q[32 * run..]), weights);
+                    let dot = _mm256_madd_epi16(_mm256_maddubs_epi16(sizes, signed), _mm256_set1_epi16(1));
+                    *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(scale * x.scale), *sum);
+                }
             }
-        })
+        }
     }
 
     #[inline(always)]
