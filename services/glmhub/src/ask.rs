@@ -182,8 +182,14 @@ fn load(dir: &Path, dtype: WeightType) -> anyhow::Result<Engine> {
             dir.display()
         );
     }
-    Engine::load(dir, &LoadOptions { dtype })
-        .with_context(|| format!("the model in {} cannot be loaded", dir.display()))
+    Engine::load(
+        dir,
+        &LoadOptions {
+            dtype,
+            synthetic: false,
+        },
+    )
+    .with_context(|| format!("the model in {} cannot be loaded", dir.display()))
 }
 
 /// Sends the page through the tower; a terminal sees how far it is.

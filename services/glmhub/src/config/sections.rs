@@ -195,7 +195,10 @@ impl WorkerSettings {
             .weights
             .parse()
             .map_err(|error| format!("worker.weights: {error}"))?;
-        Ok(LoadOptions { dtype })
+        Ok(LoadOptions {
+            dtype,
+            synthetic: false,
+        })
     }
 
     /// How long a leaving worker goes on.

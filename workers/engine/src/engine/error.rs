@@ -1,5 +1,7 @@
 //! Why a model cannot be loaded, and why a request gets no answer.
 
+use std::path::PathBuf;
+
 use crate::config::ConfigError;
 use crate::glm4v::ComputeError;
 use crate::prompt::PromptError;
@@ -7,7 +9,7 @@ use crate::sampling::SamplingError;
 use crate::tokenizer::TokenizerError;
 use crate::weights::WeightsError;
 
-/// A model's folder that cannot be used. Every message names the file.
+/// A model that cannot be used. Every message names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(transparent)]
@@ -16,6 +18,8 @@ pub enum LoadError {
     Tokenizer(#[from] TokenizerError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    #[error("the weights of {path} are noise, made for measuring: it gives no answers")]
+    Synthetic { path: PathBuf },
 }
 
 /// A request without an answer. The engine itself is as good as before.

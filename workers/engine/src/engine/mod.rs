@@ -15,6 +15,7 @@ pub use page::{EncodedPage, PageSession, Progress};
 
 use crate::config::{Config, end_ids};
 use crate::glm4v::Glm4v;
+use crate::quantise::is_synthetic;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{WeightType, Weights};
 
@@ -22,6 +23,8 @@ use crate::weights::{WeightType, Weights};
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
     pub dtype: WeightType,
+    /// Whether a file whose weights are noise may be loaded: to measure with, never to answer with.
+    pub synthetic: bool,
 }
 
 /// A loaded model. It is only read from, so several threads may ask it at once.
@@ -35,10 +38,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a model's folder in the original layout: `config.json`, `tokenizer.model`, `tokenizer_config.json`,
+    /// Loads a GGUF file that was made here, or a model's folder in the original layout: `config.json`, `tokenizer.model`, `tokenizer_config.json`,
     /// safetensors with or without an index, and `generation_config.json` if there is one. Every tensor's name,
     /// shape and values are checked.
     pub fn load(dir: &Path, options: &LoadOptions) -> Result<Engine, LoadError> {
+        if !options.synthetic && is_synthetic(dir) {
+            return Err(LoadError::Synthetic { path: dir.to_owned() });
+        }
         let config = Config::load(dir)?;
         let tokenizer = Tokenizer::load(dir)?;
         let end_ids = end_ids(dir, &config)?;

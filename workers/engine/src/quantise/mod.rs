@@ -6,6 +6,7 @@
 
 mod about;
 mod mix;
+mod synthetic;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use about::ARCHITECTURE;
 pub use mix::{BadMix, Mix, Planned, plan};
+pub use synthetic::{SYNTHETIC_KEY, is_synthetic, synthesise};
 
 use kernels::quant::quantise as quantise_rows;
 

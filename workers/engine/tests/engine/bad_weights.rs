@@ -153,7 +153,8 @@ fn a_weight_too_large_for_f16_is_refused_there_and_only_there() {
         Engine::load(
             copy.path(),
             &LoadOptions {
-                dtype: WeightType::Bf16
+                dtype: WeightType::Bf16,
+                synthetic: false
             }
         )
         .is_ok()
@@ -162,6 +163,7 @@ fn a_weight_too_large_for_f16_is_refused_there_and_only_there() {
         copy.path(),
         &LoadOptions {
             dtype: WeightType::F16,
+            synthetic: false,
         },
     )
     .unwrap_err()

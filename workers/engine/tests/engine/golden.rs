@@ -101,7 +101,14 @@ pub fn engine(set: &str) -> Engine {
 }
 
 pub fn engine_of(set: &str, dtype: WeightType) -> Engine {
-    Engine::load(&dir(set), &LoadOptions { dtype }).unwrap()
+    Engine::load(
+        &dir(set),
+        &LoadOptions {
+            dtype,
+            synthetic: false,
+        },
+    )
+    .unwrap()
 }
 
 /// The set's picture.

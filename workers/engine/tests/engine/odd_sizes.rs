@@ -97,7 +97,14 @@ fn folder(sizes: &Sizes, plain: &Plain) -> TempDir {
 fn agrees(sizes: Sizes, question: &str, dtype: WeightType, bound: f32) -> usize {
     let plain = Plain::new(sizes.clone(), 11);
     let folder = folder(&sizes, &plain);
-    let engine = Engine::load(folder.path(), &LoadOptions { dtype }).unwrap();
+    let engine = Engine::load(
+        folder.path(),
+        &LoadOptions {
+            dtype,
+            synthetic: false,
+        },
+    )
+    .unwrap();
     let side = (sizes.grid * sizes.patch) as u32;
     let image = plain.image_rows(&to_pixel_values(&resize_bicubic(&page("tiny-a"), side, side)));
     let encoded = engine.encode_page(&page("tiny-a")).unwrap();

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use engine::gguf::Header;
-use engine::quantise::{ARCHITECTURE, Mix, QuantiseError, quantise};
+use engine::quantise::{ARCHITECTURE, Mix, QuantiseError, quantise, synthesise};
 use engine::{Engine, LoadError, LoadOptions, Parameters};
 
 use crate::golden::{Expected, SETS, Tensors, dir, page};
@@ -168,4 +168,37 @@ fn a_damaged_file_is_refused_by_name() {
     let error = Engine::load(&file, &LoadOptions::default()).unwrap_err();
     assert!(matches!(error, LoadError::Weights(_)), "{error}");
     assert!(error.to_string().contains("dense_4h_to_h"), "{error}");
+}
+
+#[test]
+fn noise_in_the_shape_of_a_model_is_made_twice_alike_and_refused_for_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = engine::config::Config::load(&dir("tiny-a")).unwrap();
+    let made = |name: &str, mix: Mix| {
+        let file = folder.path().join(name);
+        let bytes = synthesise(&dir("tiny-a"), &config, &file, mix, 7, &mut |_| {
+            ControlFlow::Continue(())
+        });
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), bytes.unwrap());
+        file
+    };
+    for mix in Mix::ALL {
+        let file = made("one.gguf", mix);
+        assert_eq!(
+            std::fs::read(&file).unwrap(),
+            std::fs::read(made("two.gguf", mix)).unwrap()
+        );
+        let refused = Engine::load(&file, &LoadOptions::default()).unwrap_err();
+        assert!(refused.to_string().contains("noise"), "{refused}");
+        let options = LoadOptions {
+            synthetic: true,
+            ..LoadOptions::default()
+        };
+        let logits = log_probabilities(&Engine::load(&file, &options).unwrap(), "tiny-a");
+        // Signals pass such a model without dying out or blowing up.
+        let known: Vec<f32> = logits.into_iter().filter(|logit| logit.is_finite()).collect();
+        assert!(known.len() > 300, "{mix}: {} finite", known.len());
+        let spread = known.iter().fold(0f32, |most, logit| most.max(-logit));
+        assert!(spread > 4.0 && spread < 40.0, "{mix}: {spread}");
+    }
 }
