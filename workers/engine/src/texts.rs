@@ -5,8 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::gguf::Header;
-use crate::map::map;
+use crate::gguf::header_of;
 
 /// What the key of a text begins with.
 pub const KEY: &str = "glmhub.files.";
@@ -29,8 +28,7 @@ pub fn read(place: &Path, name: &str) -> io::Result<String> {
     if !place.is_file() {
         return std::fs::read_to_string(place.join(name));
     }
-    let file = map(place)?;
-    let header = Header::read(&file).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    let (header, _) = header_of(place)?;
     let text = header.text(&format!("{KEY}{name}"));
     text.map(str::to_owned)
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("the file has no {KEY}{name}")))

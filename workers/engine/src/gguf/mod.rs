@@ -16,7 +16,12 @@ pub use header::{GgufError, Header, TensorPlace};
 pub use value::{Array, Value};
 pub use write::{Described, Layout, write_header};
 
+use std::io;
+use std::path::Path;
+
 use kernels::quant::QuantType;
+
+use crate::map::map;
 
 /// The first four bytes of a file.
 const MAGIC: [u8; 4] = *b"GGUF";
@@ -26,6 +31,13 @@ const VERSION: u32 = 3;
 const ALIGNMENT: u64 = 32;
 /// The key that says otherwise.
 const ALIGNMENT_KEY: &str = "general.alignment";
+
+/// The header of a file, and how many bytes the file has. The tensors' bytes are not read.
+pub fn header_of(path: &Path) -> io::Result<(Header, u64)> {
+    let file = map(path)?;
+    let header = Header::read(&file).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok((header, file.len() as u64))
+}
 
 /// How a tensor's values are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

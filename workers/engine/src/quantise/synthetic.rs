@@ -12,17 +12,15 @@ use rand::{Rng as _, SeedableRng as _};
 
 use super::{Progress, QuantiseError, about, mix::Mix, mix::plan};
 use crate::config::Config;
-use crate::gguf::{Described, Header, TensorType, Value, write_header};
-use crate::map::map;
+use crate::gguf::{Described, TensorType, Value, header_of, write_header};
 
 /// The key under which a file owns up to it.
 pub const SYNTHETIC_KEY: &str = "glmhub.synthetic";
 
 /// Whether a file says that its weights are noise.
 pub fn is_synthetic(file: &Path) -> bool {
-    let header = file.is_file().then(|| map(file).ok()).flatten();
-    let header = header.and_then(|file| Header::read(&file).ok());
-    header.is_some_and(|header| header.values.get(SYNTHETIC_KEY) == Some(&Value::Bool(true)))
+    let header = file.is_file().then(|| header_of(file).ok()).flatten();
+    header.is_some_and(|(header, _)| header.values.get(SYNTHETIC_KEY) == Some(&Value::Bool(true)))
 }
 
 /// Rows that are written at one time.
