@@ -30,7 +30,8 @@ conversation.json, the image's path relative to this file:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct AskArgs {
-    /// Folder of the model: config.json, the tokenizer's two files and the safetensors files
+    /// A GGUF file from `glmhub model quantize`, or the model's folder: config.json, the tokenizer's two files and
+    /// the safetensors files
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// The page that the question is about: PNG, JPEG, WebP, TIFF, BMP or GIF

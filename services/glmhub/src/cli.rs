@@ -1,6 +1,6 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
-use crate::{ask, config, import, migrate, token, up, worker};
+use crate::{ask, config, import, inspect, migrate, quantize, synthesize, token, up, worker};
 use clap::{Parser, Subcommand};
 use std::{future::Future, io};
 
@@ -35,7 +35,7 @@ enum Command {
     },
 }
 
-/// Brings models in
+/// Brings models in, and makes them smaller
 #[derive(clap::Args, Debug)]
 #[command(after_help = import::EXAMPLE)]
 struct ModelArgs {
@@ -46,6 +46,9 @@ struct ModelArgs {
 #[derive(Subcommand, Debug)]
 enum ModelCommand {
     Import(import::ImportArgs),
+    Inspect(inspect::InspectArgs),
+    Quantize(quantize::QuantizeArgs),
+    Synthesize(synthesize::SynthesizeArgs),
 }
 
 /// Makes access tokens
@@ -80,9 +83,12 @@ impl Cli {
         match self.command {
             Command::Up(args) => block_on(up::run(args)),
             Command::Ask(args) => ask::run(args),
-            Command::Model(ModelArgs {
-                command: ModelCommand::Import(args),
-            }) => block_on(import::run(args)),
+            Command::Model(ModelArgs { command }) => match command {
+                ModelCommand::Import(args) => block_on(import::run(args)),
+                ModelCommand::Inspect(args) => inspect::run(args),
+                ModelCommand::Quantize(args) => quantize::run(args),
+                ModelCommand::Synthesize(args) => synthesize::run(args),
+            },
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),

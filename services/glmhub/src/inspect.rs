@@ -57,7 +57,12 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let said = |key: &str| header.text(key).unwrap_or("not said").to_owned();
-    writeln!(stdout, "{}: {total} bytes, {} tensors", args.file.display(), header.tensors.len())?;
+    writeln!(
+        stdout,
+        "{}: {total} bytes, {} tensors",
+        args.file.display(),
+        header.tensors.len()
+    )?;
     for (key, name) in [
         ("general.architecture", "architecture"),
         ("glmhub.mix", "type"),

@@ -53,7 +53,11 @@ pub struct QuantizeArgs {
 /// Makes the file, and tells its size and digest.
 pub fn run(args: QuantizeArgs) -> anyhow::Result<()> {
     if args.to.is_dir() {
-        return Err(Misuse(format!("--to names a file, and {} is a folder", args.to.display())).into());
+        return Err(Misuse(format!(
+            "--to names a file, and {} is a folder",
+            args.to.display()
+        ))
+        .into());
     }
     let more = about(&args)?;
     let bar = bar("quantising");
@@ -69,17 +73,30 @@ pub fn run(args: QuantizeArgs) -> anyhow::Result<()> {
         let told = json!({ "file": args.to, "type": args.mix.name(), "bytes": bytes, "sha256": sha256 });
         writeln!(stdout, "{told}")?;
     } else {
-        writeln!(stdout, "{}: {} bytes in {}\nsha256 {sha256}", args.to.display(), bytes, args.mix)?;
+        writeln!(
+            stdout,
+            "{}: {} bytes in {}\nsha256 {sha256}",
+            args.to.display(),
+            bytes,
+            args.mix
+        )?;
     }
     Ok(())
 }
 
 /// Under which license, and from which bytes.
 fn about(args: &QuantizeArgs) -> anyhow::Result<Vec<(String, Value)>> {
-    let mut values = vec![("general.license".to_owned(), Value::Text(args.license.to_string()))];
+    let mut values = vec![(
+        "general.license".to_owned(),
+        Value::Text(args.license.to_string()),
+    )];
     let mut sources = Vec::new();
     for file in source_files(&args.from)? {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let sha256 = digest(&file, &format!("hashing {name}"))?;
         if name == "LICENSE" {
             values.push(("glmhub.terms.sha256".to_owned(), Value::Text(sha256.clone())));
@@ -98,8 +115,14 @@ fn source_files(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(from).with_context(|| format!("the checkpoint {}", from.display()))? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = name.ends_with(".safetensors") || name == "LICENSE" || engine::texts::NAMES.contains(&name.as_str());
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let ours = name.ends_with(".safetensors")
+            || name == "LICENSE"
+            || engine::texts::NAMES.contains(&name.as_str());
         if ours && path.is_file() {
             files.push(path);
         }
@@ -123,7 +146,11 @@ fn digest(path: &Path, message: &str) -> anyhow::Result<String> {
         bar.inc(count as u64);
     }
     bar.finish_and_clear();
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn bar(message: &str) -> ProgressBar {

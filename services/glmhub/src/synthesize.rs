@@ -74,11 +74,18 @@ pub fn run(args: SynthesizeArgs) -> anyhow::Result<()> {
     let config = Config::load(folder.path())?;
     let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {eta}")?;
     let bar = ProgressBar::new(0).with_style(style);
-    let bytes = synthesise(folder.path(), &config, &args.to, args.mix, args.seed, &mut |progress| {
-        bar.set_length(progress.total);
-        bar.set_position(progress.written);
-        ControlFlow::Continue(())
-    })?;
+    let bytes = synthesise(
+        folder.path(),
+        &config,
+        &args.to,
+        args.mix,
+        args.seed,
+        &mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.written);
+            ControlFlow::Continue(())
+        },
+    )?;
     bar.finish_and_clear();
     writeln!(
         io::stdout(),
@@ -131,7 +138,11 @@ fn write_texts(folder: &Path) -> anyhow::Result<()> {
     let mut ranks = String::new();
     for byte in 0..=u8::MAX {
         use base64::Engine as _;
-        writeln!(ranks, "{} {byte}", base64::engine::general_purpose::STANDARD.encode([byte]))?;
+        writeln!(
+            ranks,
+            "{} {byte}",
+            base64::engine::general_purpose::STANDARD.encode([byte])
+        )?;
     }
     let added: serde_json::Map<String, Value> = SPECIALS
         .iter()
