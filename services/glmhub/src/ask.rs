@@ -177,9 +177,9 @@ fn read_page(file: &Path) -> anyhow::Result<RgbPage> {
 }
 
 fn load(dir: &Path, dtype: WeightType) -> anyhow::Result<Engine> {
-    if !dir.is_dir() {
+    if !dir.is_dir() && !dir.is_file() {
         bail!(
-            "{} is no folder: give --model the folder with the model's config.json and weights",
+            "{} is no folder: give --model the folder with the model's config.json and weights, or a GGUF file",
             dir.display()
         );
     }

@@ -11,7 +11,7 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    more: Map<String, Value>,
+    more: Box<Map<String, Value>>,
     retry_after: Option<u64>,
     cause: Option<anyhow::Error>,
 }
@@ -23,7 +23,7 @@ impl Problem {
             status,
             code,
             detail: detail.into(),
-            more: Map::new(),
+            more: Box::default(),
             retry_after: None,
             cause: None,
         }
@@ -92,7 +92,7 @@ impl Problem {
         body.insert("status".into(), self.status.as_u16().into());
         body.insert("code".into(), self.code.into());
         body.insert("detail".into(), self.detail.clone().into());
-        body.extend(self.more.clone());
+        body.extend(self.more.iter().map(|(key, value)| (key.clone(), value.clone())));
         Value::Object(body)
     }
 }
