@@ -1,6 +1,6 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
-use crate::{ask, config, import, inspect, migrate, quantize, synthesize, token, up, worker};
+use crate::{ask, config, import, inspect, license, migrate, quantize, synthesize, token, up, worker};
 use clap::{Parser, Subcommand};
 use std::{future::Future, io};
 
@@ -24,6 +24,7 @@ enum Command {
     Up(up::UpArgs),
     Ask(ask::AskArgs),
     Model(ModelArgs),
+    License(LicenseArgs),
     Token(TokenArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
@@ -49,6 +50,14 @@ enum ModelCommand {
     Inspect(inspect::InspectArgs),
     Quantize(quantize::QuantizeArgs),
     Synthesize(synthesize::SynthesizeArgs),
+}
+
+/// Shows licences and their terms
+#[derive(clap::Args, Debug)]
+#[command(after_help = license::EXAMPLE)]
+struct LicenseArgs {
+    #[command(subcommand)]
+    command: license::LicenseCommand,
 }
 
 /// Makes access tokens
@@ -89,6 +98,7 @@ impl Cli {
                 ModelCommand::Quantize(args) => quantize::run(args),
                 ModelCommand::Synthesize(args) => synthesize::run(args),
             },
+            Command::License(LicenseArgs { command }) => block_on(license::run(command)),
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),

@@ -9,12 +9,17 @@ use serde_json::Value;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-pub const COMMANDS: [&[&str]; 11] = [
+pub const COMMANDS: [&[&str]; 16] = [
     &[],
     &["up"],
     &["ask"],
     &["model"],
     &["model", "import"],
+    &["model", "inspect"],
+    &["model", "quantize"],
+    &["model", "synthesize"],
+    &["license"],
+    &["license", "show"],
     &["token"],
     &["token", "issue"],
     &["worker"],

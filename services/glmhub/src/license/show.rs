@@ -1,0 +1,72 @@
+//! `glmhub license show`: what a licence says, as facts.
+
+use crate::remote::Remote;
+use clap::Args;
+use domain::names::LicenseName;
+use serde_json::Value;
+use std::io::{self, Write};
+
+const EXAMPLE: &str = "\
+Examples:
+  glmhub license show glm-4
+  glmhub license show glm-4 --json";
+
+/// Shows what a licence permits, asks for and obliges to, and the texts of it that the hub has
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    remote: Remote,
+    /// The licence
+    #[arg(value_name = "LICENSE")]
+    license: LicenseName,
+    /// Print the JSON object of the API
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the facts.
+pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
+    let license = args.remote.get(&format!("/v1/licenses/{}", args.license)).await?;
+    let mut stdout = io::stdout().lock();
+    if args.json {
+        writeln!(stdout, "{license}")?;
+        return Ok(());
+    }
+    Ok(write(&mut stdout, &license)?)
+}
+
+fn write(out: &mut impl Write, license: &Value) -> io::Result<()> {
+    let text = |value: &Value| value.as_str().unwrap_or("not known").to_owned();
+    writeln!(out, "{}: {}", text(&license["id"]), text(&license["title"]))?;
+    writeln!(out, "  published at   {}", text(&license["source"]))?;
+    writeln!(out, "  governing law  {}", text(&license["governing_law"]))?;
+    let revocable = if license["revocable"] == true { "yes" } else { "no" };
+    writeln!(out, "  revocable      {revocable}")?;
+    for (purpose, facts) in license["purposes"].as_object().into_iter().flatten() {
+        let conditions: Vec<String> = facts["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect();
+        let after = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" after {}", conditions.join(", ")),
+        };
+        writeln!(out, "  {purpose:<14} {}{after}", text(&facts["permission"]))?;
+    }
+    for duty in license["duties"].as_array().into_iter().flatten() {
+        let what = duty["text"].as_str().or_else(|| duty["prefix"].as_str());
+        let what = what.map_or(String::new(), |what| format!(" {what:?}"));
+        writeln!(out, "  duty           {}{what}", text(&duty["kind"]))?;
+    }
+    for prohibition in license["prohibitions"].as_array().into_iter().flatten() {
+        writeln!(out, "  prohibited     {}", text(prohibition))?;
+    }
+    for terms in license["terms"].as_array().into_iter().flatten() {
+        let (sha256, seen) = (text(&terms["sha256"]), text(&terms["seen_at"]));
+        writeln!(out, "  terms          {sha256}, here since {seen}")?;
+    }
+    Ok(())
+}
