@@ -7,6 +7,7 @@ pub mod acceptance;
 pub mod access;
 pub mod audit;
 pub mod batch;
+pub mod bom;
 pub mod clock;
 pub mod digest;
 pub mod document;

@@ -87,6 +87,9 @@ pub struct License {
     pub id: LicenseName,
     /// Its title.
     pub title: String,
+    /// Its id in the SPDX license list, if it is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spdx: Option<String>,
     /// Where its text is published.
     pub source: String,
     /// Where its licensor takes registrations, if it asks for them.

@@ -21,6 +21,7 @@ pub mod epochs;
 mod error;
 pub mod facts;
 pub mod jobs;
+pub mod lineage;
 pub mod models;
 pub mod one_call;
 mod read;

@@ -2,12 +2,12 @@
 
 use crate::{
     acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    jobs, models, terms, webhooks,
+    jobs, lineage, models, terms, webhooks,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 15] = [
+    let files: [&[&str]; 16] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -20,6 +20,7 @@ pub fn statements() -> Vec<&'static str> {
         epochs::STATEMENTS,
         facts::STATEMENTS,
         jobs::STATEMENTS,
+        lineage::STATEMENTS,
         models::STATEMENTS,
         terms::STATEMENTS,
         webhooks::STATEMENTS,

@@ -7,6 +7,7 @@
 mod architecture;
 mod ask;
 mod bad_input;
+mod bom;
 mod catalogue;
 mod cli;
 mod client;

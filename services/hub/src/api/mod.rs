@@ -3,6 +3,7 @@
 mod acceptance_view;
 pub mod acceptances;
 pub mod batches;
+pub mod bom;
 pub mod decisions;
 pub mod deliveries;
 pub mod documents;

@@ -38,7 +38,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 
 /// A name in either form.
 #[derive(serde::Deserialize)]
-struct Named {
+pub(super) struct Named {
     model: Option<String>,
     owner: Option<String>,
     name: Option<String>,
@@ -93,7 +93,8 @@ async fn revisions(
     })))
 }
 
-async fn find(db: &Db, path: &Path<Named>) -> Result<Model, Problem> {
+/// The model of that name; else 404.
+pub(super) async fn find(db: &Db, path: &Path<Named>) -> Result<Model, Problem> {
     let name = path.read()?;
     models::get(db, &name).await?.ok_or_else(|| unknown_model(&name))
 }
