@@ -8,6 +8,7 @@ pub mod access;
 pub mod audit;
 pub mod batch;
 pub mod bom;
+pub mod bundle;
 pub mod clock;
 pub mod digest;
 pub mod document;

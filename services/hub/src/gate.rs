@@ -7,6 +7,7 @@ use domain::{
     digest::Sha256,
     gate::{self, Allowed, Decision, DecisionRecord, Facts, Refusal, Request},
     id::IdMaker,
+    model::Revision,
     names::{MemberName, ModelName, TenantName},
     policy::CurrentPolicies,
     purpose::Purpose,
@@ -32,11 +33,24 @@ pub async fn ask(
     let Some(revision) = models::current_revision(db, model).await? else {
         return Err(without_revision(db, model).await);
     };
-    let facts = facts::of(db, &caller.tenant, &revision).await?;
+    ask_about(db, policies, ids, now, caller, &revision, purpose).await
+}
+
+/// As [`ask`], about one revision that need not be the current one.
+pub async fn ask_about(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    caller: &Caller,
+    revision: &Revision,
+    purpose: Purpose,
+) -> Result<Allowed, Problem> {
+    let facts = facts::of(db, &caller.tenant, revision).await?;
     let request = Request {
         tenant: caller.tenant.clone(),
         member: caller.member.clone(),
-        model: model.clone(),
+        model: revision.model.clone(),
         revision_sha256: revision.sha256,
         purpose,
         at: now,

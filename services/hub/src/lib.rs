@@ -3,6 +3,7 @@
 pub mod access_token;
 pub mod api;
 pub mod app;
+pub mod archive;
 pub mod caller;
 pub mod gate;
 pub mod loops;

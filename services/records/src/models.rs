@@ -4,8 +4,8 @@ mod revisions;
 mod seeding;
 
 pub use revisions::{
-    Imported, NewRevision, add_revision, artifacts_of_model, current_revision, revision, revision_artifacts,
-    revisions,
+    Imported, NewRevision, add_revision, artifacts_of_model, current_revision, record_download, revision,
+    revision_artifacts, revisions,
 };
 pub use seeding::seed;
 

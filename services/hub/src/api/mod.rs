@@ -2,6 +2,7 @@
 
 mod acceptance_view;
 pub mod acceptances;
+pub mod archives;
 pub mod batches;
 pub mod bom;
 pub mod decisions;

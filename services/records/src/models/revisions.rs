@@ -1,12 +1,14 @@
 //! Revisions and their artifacts.
 
-use crate::{At, Db, RecordsError, Tx, audit, on, read::Reading, read::number, run::Run as _, terms};
+use crate::{At, Db, RecordsError, Stamp, Tx, audit, on, read::Reading, read::number, run::Run as _, terms};
 use domain::{
     audit::NewAudit,
     digest::Sha256,
+    gate::Allowed,
     model::{Artifact, Card, Model, Revision},
     names::ModelName,
 };
+use serde_json::json;
 use sqlx::types::Json;
 
 const CURRENT: &str = "SELECT model, sha256, terms_sha256, bytes, imported_at FROM revisions WHERE model = $1 \
@@ -141,6 +143,32 @@ pub async fn add_revision(db: &Db, new: &NewRevision) -> Result<Imported, Record
     audit::append(&mut tx, &new.entry).await?;
     tx.commit().await?;
     Ok(Imported::New)
+}
+
+/// Notes in the audit log that the tenant of `allowed` was given files of its revision.
+pub async fn record_download(
+    db: &Db,
+    stamp: Stamp<'_>,
+    allowed: &Allowed,
+    files: usize,
+) -> Result<(), RecordsError> {
+    let mut tx = db.begin().await?;
+    let detail = json!({
+        "model": allowed.model(), "revision_sha256": allowed.revision_sha256(), "purpose": allowed.purpose(),
+        "files": files,
+    });
+    let (subject, decision) = (allowed.model().to_string(), Some(allowed.decision()));
+    stamp
+        .audit(
+            &mut tx,
+            allowed.tenant(),
+            "model.downloaded",
+            subject,
+            decision,
+            detail,
+        )
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 async fn insert_model(tx: &mut Tx, model: &Model) -> Result<(), RecordsError> {

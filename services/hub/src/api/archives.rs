@@ -1,0 +1,189 @@
+//! `/v1/models/{owner}/{name}/revisions/{sha256}/archive`: a model's files, never without what must go along.
+//!
+//! A file by itself could not carry the terms that its license obliges to pass on, so files are given out as archives
+//! only, also where one file is all that is wanted.
+
+use super::models::{Named, find};
+use crate::{
+    archive::{self, Content, Member},
+    caller::Authenticated,
+    gate,
+    problem::Problem,
+};
+use actix_web::{
+    HttpResponse,
+    http::header::{CACHE_CONTROL, ContentDisposition, DispositionParam, DispositionType, HeaderValue},
+    web::{self, Data, Path, Query},
+};
+use domain::{
+    access::Act,
+    bundle::{self, Terms, TermsAbsent},
+    clock::SharedClock,
+    digest::Sha256,
+    gate::{Allowed, Duty},
+    id::IdMaker,
+    lineage::Licensed,
+    model::Artifact,
+    policy::{CurrentPolicies, Policies},
+    purpose::Purpose,
+};
+use exchange::blobs::Blobs;
+use records::{Db, Stamp, facts, models, terms};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route(
+            "/v1/models/{model}/revisions/{sha256}/archive",
+            web::get().to(get),
+        )
+        .route(
+            "/v1/models/{owner}/{name}/revisions/{sha256}/archive",
+            web::get().to(get),
+        );
+}
+
+#[derive(Deserialize)]
+struct Revised {
+    sha256: Sha256,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    purpose: Purpose,
+    path: Option<String>,
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
+async fn get(
+    caller: Authenticated,
+    named: Path<Named>,
+    revised: Path<Revised>,
+    query: Query<Wanted>,
+    db: Data<Db>,
+    blobs: Data<dyn Blobs>,
+    policies: Data<CurrentPolicies>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::ReadCatalogue)?;
+    let model = find(&db, &named).await?;
+    let found = models::revision(&db, &model.name, &revised.sha256).await?;
+    let revision = found.ok_or_else(|| Problem::not_found("revision"))?;
+    let Wanted { purpose, path } = query.into_inner();
+    let artifacts = chosen(
+        models::revision_artifacts(&db, &revision.sha256).await?,
+        path.as_deref(),
+    )?;
+    let now = clock.now();
+    let allowed = gate::ask_about(&db, &policies, &ids, now, caller, &revision, purpose).await?;
+    let mut lineage = facts::lineage(&db, &model.name).await?;
+    if let Some(own) = lineage.first_mut() {
+        own.terms_sha256 = revision.terms_sha256;
+    }
+    let members = members(&db, &policies.get(), &allowed, &lineage, &artifacts).await?;
+    models::record_download(&db, Stamp::of(&ids, now, caller), &allowed, artifacts.len()).await?;
+    Ok(headed(&allowed).streaming(archive::stream(members, blobs.into_inner())))
+}
+
+/// The artifacts at `path` or below it; all, if no path is named.
+fn chosen(artifacts: Vec<Artifact>, path: Option<&str>) -> Result<Vec<Artifact>, Problem> {
+    let Some(path) = path else { return Ok(artifacts) };
+    let below = format!("{}/", path.trim_end_matches('/'));
+    let chosen: Vec<Artifact> = artifacts
+        .into_iter()
+        .filter(|artifact| artifact.path == path || artifact.path.starts_with(&below))
+        .collect();
+    match chosen.is_empty() {
+        true => Err(Problem::not_found("file in this revision")),
+        false => Ok(chosen),
+    }
+}
+
+/// Notice and terms first, so that they are there whatever is cut off.
+async fn members(
+    db: &Db,
+    policies: &Policies,
+    allowed: &Allowed,
+    lineage: &[Licensed],
+    artifacts: &[Artifact],
+) -> Result<Vec<Member>, Problem> {
+    let mut newest = BTreeMap::new();
+    for known in terms::list(db).await? {
+        newest.entry(known.license).or_insert(known.sha256);
+    }
+    let licenses = policies.licenses();
+    let owed = bundle::terms(lineage, licenses, |license| newest.get(license).copied())
+        .map_err(|absent| without_terms(&absent))?;
+    let notice = bundle::notice(allowed, lineage, licenses, &owed);
+    let mut members = vec![Member {
+        path: "NOTICE.txt".into(),
+        content: Content::Text(notice),
+    }];
+    members.extend(texts(db, &owed).await?);
+    members.extend(artifacts.iter().map(|artifact| Member {
+        path: format!("model/{}", artifact.path),
+        content: Content::Blob(artifact.sha256),
+    }));
+    Ok(members)
+}
+
+async fn texts(db: &Db, owed: &BTreeSet<Terms>) -> Result<Vec<Member>, Problem> {
+    let mut members = Vec::with_capacity(owed.len());
+    for one in owed {
+        let text = terms::text(db, &one.license, &one.sha256).await?;
+        let text = text.ok_or_else(|| {
+            without_terms(&TermsAbsent {
+                license: one.license.clone(),
+            })
+        })?;
+        members.push(Member {
+            path: one.path(),
+            content: Content::Text(text),
+        });
+    }
+    Ok(members)
+}
+
+fn without_terms(absent: &TermsAbsent) -> Problem {
+    Problem::conflict("terms_absent", absent.to_string()).with(
+        "cure",
+        format!(
+            "the operator imports weights under {} with their LICENSE file, or publishes its text",
+            absent.license
+        ),
+    )
+}
+
+/// The response's head: what must be shown, and the decision behind it.
+fn headed(allowed: &Allowed) -> actix_web::HttpResponseBuilder {
+    let name = format!(
+        "{}-{}.zip",
+        allowed.model().name(),
+        &allowed.revision_sha256().to_string()[..12]
+    );
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(name)],
+    };
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("application/zip")
+        .insert_header(disposition)
+        .insert_header((CACHE_CONTROL, "private, no-store"))
+        .insert_header(("x-decision-id", allowed.decision().to_string()));
+    for duty in allowed.duties() {
+        if let Duty::Attribution { text } = duty
+            && let Ok(text) = HeaderValue::from_str(text)
+        {
+            response.append_header(("x-attribution", text));
+        }
+    }
+    response
+}
