@@ -51,7 +51,7 @@ async fn the_files_come_with_the_exact_terms_and_a_notice_of_what_is_owed() {
         "Built with glm-4",
         &terms,
         &decision,
-        "begin with",
+        "begin the names of models that you derive",
         "military use",
     ] {
         assert!(
