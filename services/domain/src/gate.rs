@@ -1,18 +1,25 @@
 //! The licence gate: may this tenant use this revision for this purpose, now?
 //!
+//! What the licenses of the lineage ask for is found out here, in Rust; whether the tenant may go on is decided by
+//! the rules in `policies/rules`, in Cedar. What no rule permits is refused.
+//!
 //! [`decide`] is a pure function of what it is given. Only it makes an [`Allowed`], and what needs an
 //! allow takes one: code that forgets the gate does not compile.
 
+mod asking;
 mod judge;
 mod reason;
 
 pub use crate::license::Duty;
-pub use reason::{Reason, ReasonCode};
+pub use asking::Judgement;
+pub use reason::{BadCode, Reason, ReasonCode};
 
 use crate::{
     acceptance::Acceptance,
+    batch::Metadata,
     digest::Sha256,
     id::DecisionId,
+    license::Permission,
     lineage::{self, Licensed},
     names::{MemberName, ModelName, TenantName},
     policy::Policies,
@@ -34,6 +41,10 @@ pub struct Request {
     pub revision_sha256: Sha256,
     /// For what.
     pub purpose: Purpose,
+    /// What the tenant wrote on the batch, for rules of an organisation's own.
+    pub metadata: Metadata,
+    /// Where the work would be done: the hub's `site`, empty if it has none.
+    pub site: String,
     /// When.
     pub at: OffsetDateTime,
 }
@@ -60,7 +71,7 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed {
     decision: DecisionId,
-    request: Request,
+    request: Box<Request>,
     terms_sha256: Option<Sha256>,
     duties: Vec<Duty>,
 }
@@ -156,11 +167,13 @@ pub struct DecisionRecord {
     pub duties: Vec<Duty>,
     /// Why not, if refused.
     pub reasons: Vec<Reason>,
+    /// The policies that were in force: [`Policies::sha256`]. Decisions of the first versions do not tell.
+    pub policies_sha256: Option<Sha256>,
 }
 
 impl DecisionRecord {
-    /// What to remember of `decision` on `request`, taken under `facts`.
-    pub fn of(decision: &Decision, request: &Request, facts: &Facts) -> Self {
+    /// What to remember of `decision` on `request`, taken under `policies` and `facts`.
+    pub fn of(decision: &Decision, policies: &Policies, request: &Request, facts: &Facts) -> Self {
         let (id, outcome, duties, reasons) = match decision {
             Decision::Allowed(allowed) => (
                 allowed.decision,
@@ -182,6 +195,7 @@ impl DecisionRecord {
             terms_sha256: facts.terms_sha256(),
             duties,
             reasons,
+            policies_sha256: Some(policies.sha256()),
         }
     }
 }
@@ -194,25 +208,35 @@ impl Facts {
 
 /// Decides. The answer depends on the arguments alone; `id` names it and has no say in it.
 pub fn decide(id: DecisionId, policies: &Policies, request: &Request, facts: &Facts) -> Decision {
-    let licenses = policies.licenses();
-    let reasons = judge::reasons(licenses, request, facts);
-    if reasons.is_empty() {
-        let duties = lineage::duties(&facts.lineage, licenses).into_keys().collect();
-        let terms_sha256 = facts.terms_sha256();
+    let judgement = judge(policies, request, facts);
+    if judgement.reasons.is_empty() {
         return Decision::Allowed(Allowed {
             decision: id,
-            request: request.clone(),
-            terms_sha256,
-            duties,
+            request: Box::new(request.clone()),
+            terms_sha256: facts.terms_sha256(),
+            duties: lineage::duties(&facts.lineage, policies.licenses())
+                .into_keys()
+                .collect(),
         });
     }
     Decision::Refused(Refusal {
         decision: id,
-        reasons,
+        reasons: judgement.reasons,
     })
 }
 
-#[cfg(test)]
-mod cases;
+/// How [`decide`] comes to its answer: the reasons against, and the rules that spoke. It proves nothing and is no
+/// decision.
+pub fn judge<'a>(policies: &'a Policies, request: &Request, facts: &Facts) -> Judgement<'a> {
+    let objections = judge::objections(policies.licenses(), request, facts);
+    let permitted = match facts.lineage.first() {
+        Some(own) if own.model == request.model => {
+            lineage::permission(&facts.lineage, policies.licenses(), request.purpose)
+        }
+        _ => Permission::Unknown,
+    };
+    asking::ask(policies.rules(), request, facts, permitted, &objections)
+}
+
 #[cfg(test)]
 mod tests;

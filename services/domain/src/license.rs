@@ -3,14 +3,16 @@
 //! A license is a file in `policies/licenses/`. The exact text of its terms is not here: it comes with the
 //! weights and is kept by digest.
 
-use crate::{names::LicenseName, purpose::Purpose};
+use crate::{
+    names::LicenseName,
+    policy::{self, BadPolicies, FileKind, PolicyFault, PolicyFile},
+    purpose::Purpose,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-
-include!(concat!(env!("OUT_DIR"), "/license_files.rs"));
 
 /// Whether a license lets a purpose be pursued at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,6 +30,15 @@ impl Permission {
     /// What is left when both must hold: the narrower of the two.
     pub fn and(self, other: Permission) -> Permission {
         self.max(other)
+    }
+
+    /// The word in files, JSON and rules.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Permission::Permitted => "permitted",
+            Permission::Unknown => "unknown",
+            Permission::Prohibited => "prohibited",
+        }
     }
 }
 
@@ -109,42 +120,32 @@ pub struct License {
     purposes: BTreeMap<Purpose, PurposeFacts>,
 }
 
-/// A license file says something that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {why}")]
-pub struct BadLicense {
-    /// The file.
-    pub file: String,
-    /// What is wrong, with line and column where known.
-    pub why: String,
-}
-
 impl License {
     /// Reads the text of `file` (its name ends with `ID.toml`).
-    pub fn read(file: &str, text: &str) -> Result<Self, BadLicense> {
-        let bad = |why: String| BadLicense {
-            file: file.to_owned(),
-            why,
-        };
-        let license: License = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
+    pub fn read(file: &str, text: &str) -> Result<Self, PolicyFault> {
+        let license: License =
+            toml::from_str(text).map_err(|error| PolicyFault::of_toml(file, text, &error))?;
+        // What is said in whole sections is told at the section's beginning.
+        let at = |words: &str, why: String| PolicyFault::at(file, text, text.find(words).unwrap_or(0), why);
         let stem = file
             .rsplit('/')
             .next()
             .and_then(|name| name.strip_suffix(".toml"));
         if stem != Some(license.id.as_str()) {
-            return Err(bad(format!(
-                "the id is {}, so the file must be named {0}.toml",
-                license.id
-            )));
+            let why = format!("the id is {}, so the file must be named {0}.toml", license.id);
+            return Err(at("id", why));
         }
         for (purpose, facts) in &license.purposes {
+            let section = format!("[purposes.{purpose}]");
             if facts.permission != Permission::Permitted && !facts.conditions.is_empty() {
-                return Err(bad(format!("{purpose} has conditions but is not permitted")));
+                return Err(at(
+                    &section,
+                    format!("{purpose} has conditions but is not permitted"),
+                ));
             }
             if !facts.conditions.is_empty() && !facts.conditions.contains(&Condition::Acceptance) {
-                return Err(bad(format!(
-                    "{purpose}: registration and review go with acceptance; add it"
-                )));
+                let why = format!("{purpose}: registration and review go with acceptance; add it");
+                return Err(at(&section, why));
             }
         }
         Ok(license)
@@ -170,23 +171,28 @@ pub struct Licenses(BTreeMap<LicenseName, Arc<License>>);
 
 impl Licenses {
     /// The licenses that are compiled in.
-    pub fn shipped() -> Result<Self, BadLicense> {
-        Self::read(LICENSE_FILES.iter().copied())
+    pub fn shipped() -> Result<Self, BadPolicies> {
+        let files: Vec<PolicyFile> = policy::shipped()
+            .filter(|file| file.kind() == Some(FileKind::License))
+            .collect();
+        Self::read(&files)
     }
 
-    /// The licenses of some files, given as name and text.
-    pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, BadLicense> {
-        let mut all = BTreeMap::new();
-        for (file, text) in files {
-            let license = License::read(file, text)?;
-            if let Some(twice) = all.insert(license.id.clone(), Arc::new(license)) {
-                return Err(BadLicense {
-                    file: file.to_owned(),
-                    why: format!("{} was read before", twice.id),
-                });
+    /// The licenses of some files. Two files cannot be of one license: the file's name is its id.
+    pub fn read<'a>(files: impl IntoIterator<Item = &'a PolicyFile>) -> Result<Self, BadPolicies> {
+        let (mut all, mut faults) = (BTreeMap::new(), Vec::new());
+        for file in files {
+            match License::read(&file.name, &file.text) {
+                Ok(license) => {
+                    all.insert(license.id.clone(), Arc::new(license));
+                }
+                Err(fault) => faults.push(fault),
             }
         }
-        Ok(Self(all))
+        match faults.is_empty() {
+            true => Ok(Self(all)),
+            false => Err(BadPolicies(faults)),
+        }
     }
 
     /// One license.

@@ -1,38 +1,114 @@
 //! The policies: what licenses say, and who may do what. Data, not code.
 //!
 //! A [`Policies`] is one immutable reading of all files; its digest names it in decisions and grants.
-//! [`CurrentPolicies`] is where a hub keeps the reading that is in force and puts a new one.
+//! [`CurrentPolicies`] is where a hub keeps the reading that is in force and puts a new one. An organisation adds
+//! files of its own to those that are compiled in; see [`Policies::with_own`].
 
-use crate::{
-    digest::Sha256,
-    license::{BadLicense, Licenses},
+pub mod cases;
+mod fault;
+mod files;
+mod rule;
+mod rules;
+mod statements;
+pub mod template;
+pub(crate) mod words;
+
+pub use fault::{BadPolicies, PolicyFault};
+pub use files::{FileKind, PolicyFile, schema, shipped};
+pub use rule::{Rule, RuleEffect, RuleRefusal};
+pub use rules::{Rules, Verdict};
+
+use crate::{digest::Sha256, gate::ReasonCode, license::Licenses};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
 };
-use std::sync::{Arc, PoisonError, RwLock};
 
 /// One reading of all policy files.
 #[derive(Debug)]
 pub struct Policies {
+    files: Vec<PolicyFile>,
     licenses: Licenses,
+    rules: Rules,
     sha256: Sha256,
 }
 
 impl Policies {
     /// The policies that are compiled in.
-    pub fn shipped() -> Result<Self, BadLicense> {
-        Licenses::shipped().map(Self::of_licenses)
+    pub fn shipped() -> Result<Self, BadPolicies> {
+        Self::with_own(Vec::new())
     }
 
-    /// Policies that know `licenses` and no others.
-    pub fn of_licenses(licenses: Licenses) -> Self {
-        Self {
-            licenses,
-            sha256: Sha256::of(b""),
+    /// The policies that are compiled in and an organisation's own: its rules are added, a license file of its own
+    /// takes the place of the compiled-in one of that name.
+    pub fn with_own(own: Vec<PolicyFile>) -> Result<Self, BadPolicies> {
+        let mut all: BTreeMap<String, PolicyFile> = shipped().map(|file| (file.name.clone(), file)).collect();
+        let mut faults = Vec::new();
+        for file in own {
+            match file.kind() {
+                None => faults.push(PolicyFault::at(
+                    &file.name,
+                    "",
+                    0,
+                    "no policy file is named so: they are licenses/ID.toml and rules/NAME.cedar",
+                )),
+                Some(FileKind::Rules) if is_shipped(&file.name) => faults.push(PolicyFault::at(
+                    &file.name,
+                    "",
+                    0,
+                    "a file of the hub's own has this name, and its rules stay; choose another name for yours",
+                )),
+                Some(_) => {
+                    all.insert(file.name.clone(), file);
+                }
+            }
         }
+        if !faults.is_empty() {
+            return Err(BadPolicies(faults));
+        }
+        Self::read(all.into_values().collect())
+    }
+
+    /// These files and no others.
+    pub fn read(mut files: Vec<PolicyFile>) -> Result<Self, BadPolicies> {
+        files.sort();
+        let of = |kind| files.iter().filter(move |file| file.kind() == Some(kind));
+        let licenses = Licenses::read(of(FileKind::License));
+        let rules = Rules::read(of(FileKind::Rules), is_shipped);
+        let (licenses, rules) = match (licenses, rules) {
+            (Ok(licenses), Ok(rules)) => (licenses, rules),
+            (licenses, rules) => {
+                let faults = [licenses.err(), rules.err()].into_iter().flatten();
+                return Err(BadPolicies(faults.flat_map(|bad| bad.0).collect()));
+            }
+        };
+        let without = ReasonCode::of_judge().find(|code| !rules::forbids_for(&rules, code));
+        if let Some(code) = without {
+            let why = format!("no rule forbids for {code}, so what a license asks for would go unsaid");
+            return Err(PolicyFault::at("rules/licenses.cedar", "", 0, why).into());
+        }
+        let sha256 = files::digest(&files);
+        Ok(Self {
+            files,
+            licenses,
+            rules,
+            sha256,
+        })
+    }
+
+    /// The files, by name.
+    pub fn files(&self) -> &[PolicyFile] {
+        &self.files
     }
 
     /// What the licenses say.
     pub fn licenses(&self) -> &Licenses {
         &self.licenses
+    }
+
+    /// Who may do what.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Names this reading: the digest of all its files.
@@ -41,23 +117,53 @@ impl Policies {
     }
 }
 
-/// The reading that is in force. Clones share it.
+/// Whether a file of that name is compiled in.
+fn is_shipped(name: &str) -> bool {
+    shipped().any(|file| file.name == name)
+}
+
+/// The reading that is in force, and where the hub computes. Clones share it.
 #[derive(Clone)]
-pub struct CurrentPolicies(Arc<RwLock<Arc<Policies>>>);
+pub struct CurrentPolicies {
+    reading: Arc<RwLock<Arc<Policies>>>,
+    site: Arc<str>,
+}
 
 impl CurrentPolicies {
-    /// Puts `policies` in force.
+    /// Puts `policies` in force, at no site that anybody has named.
     pub fn new(policies: Policies) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(policies))))
+        Self::at_site(policies, "")
+    }
+
+    /// Puts `policies` in force for a hub that computes at `site`.
+    pub fn at_site(policies: Policies, site: &str) -> Self {
+        Self {
+            reading: Arc::new(RwLock::new(Arc::new(policies))),
+            site: site.into(),
+        }
     }
 
     /// The reading that is in force now. Take it once for one decision.
     pub fn get(&self) -> Arc<Policies> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reading
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    /// Puts `policies` in force instead; decisions that began under the earlier reading end under it.
-    pub fn replace(&self, policies: Policies) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+    /// Where the hub computes.
+    pub fn site(&self) -> &str {
+        &self.site
+    }
+
+    /// Puts `policies` in force instead; decisions that began under the earlier reading end under it. Gives the
+    /// earlier one.
+    pub fn replace(&self, policies: Policies) -> Arc<Policies> {
+        let mut reading = self.reading.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *reading, Arc::new(policies))
     }
 }
+
+#[cfg(test)]
+#[path = "policy/tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 //! DATA/hub.lock     locked by the one `glmhub up` that serves the folder
 //! DATA/keys/hub.key the hub's signing key
 //! DATA/config.toml  settings, if there are any
+//! DATA/policies/    the organisation's own policies, if there are any
 //! DATA/imports/     what imports that were cut off had stored already
 //! DATA/scratch/     documents while they are split; emptied at start
 //! ```
@@ -14,6 +15,7 @@
 use crate::{config::Settings, misuse::Misuse};
 use anyhow::{Context as _, anyhow};
 use exchange::signing::SigningKey;
+use hub::policy_folder::PolicyFolder;
 use records::Db;
 use std::{
     fs::{self, File, TryLockError},
@@ -80,6 +82,11 @@ impl DataFolder {
     /// The file of the database.
     pub fn records_file(&self) -> PathBuf {
         self.0.join("hub.db")
+    }
+
+    /// Where an organisation keeps policies of its own.
+    pub fn policies(&self, settings: &Settings) -> PolicyFolder {
+        PolicyFolder::new(self.resolve(&settings.policies.folder))
     }
 
     /// A path of the settings: relative ones start in the data folder.

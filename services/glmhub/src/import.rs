@@ -81,7 +81,8 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let db = folder.records(&settings).await?;
     let clock: SharedClock = Arc::new(SystemClock);
     models::seed(&db, &Seed::shipped()?, clock.now()).await?;
-    let licensing = licensing(&db, &args).await?;
+    let policies = folder.policies(&settings).policies()?;
+    let licensing = licensing(&db, &args, policies.licenses()).await?;
     let blobs_folder = folder.resolve(&settings.blobs.folder);
     let blobs = LocalBlobs::open(&blobs_folder)
         .with_context(|| format!("the blobs in {}", blobs_folder.display()))?;
@@ -110,8 +111,8 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
 }
 
 /// Under which license the model stands, and how that is known.
-async fn licensing(db: &Db, args: &ImportArgs) -> anyhow::Result<Licensing> {
-    let (model, licenses) = (&args.model, Licenses::shipped()?);
+async fn licensing(db: &Db, args: &ImportArgs, licenses: &Licenses) -> anyhow::Result<Licensing> {
+    let model = &args.model;
     if let Some(known) = models::get(db, model).await? {
         return match &args.license {
             Some(wanted) if *wanted != known.license => Err(Misuse(format!(

@@ -10,9 +10,13 @@ use actix_web::{
 use domain::{
     access::{Act, Caller},
     clock::SharedClock,
+    policy::{CurrentPolicies, Policies},
 };
 use exchange::signing::VerifyingKeys;
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
 
 /// What is needed to let callers in.
 pub struct Door {
@@ -20,22 +24,32 @@ pub struct Door {
     pub keys: VerifyingKeys,
     /// Tells whether a token has expired.
     pub clock: SharedClock,
+    /// Tell who may do what.
+    pub policies: CurrentPolicies,
 }
 
 /// The caller of a request, as a handler's argument. A handler begins with [`Authenticated::may`].
-pub struct Authenticated(Caller);
+pub struct Authenticated {
+    caller: Caller,
+    /// The reading under which the whole request is answered.
+    policies: Arc<Policies>,
+}
 
 impl Authenticated {
-    /// The caller, if it may do `act`; else 403.
+    /// The caller, if it may do `act`; else 403 `missing_role`, or with the code of the rule that forbids it.
     pub fn may(&self, act: Act) -> Result<&Caller, Problem> {
-        match self.0.may(act) {
-            Ok(()) => Ok(&self.0),
-            Err(missing) => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "missing_role",
-                missing.to_string(),
-            )),
+        match self.caller.may(&self.policies, act) {
+            Ok(()) => Ok(&self.caller),
+            Err(refusal) => {
+                Err(Problem::new(StatusCode::FORBIDDEN, refusal.code, refusal.message)
+                    .with("cure", refusal.cure))
+            }
         }
+    }
+
+    /// Whether the caller may do `act` beside what it came for.
+    pub fn can(&self, act: Act) -> bool {
+        self.caller.may(&self.policies, act).is_ok()
     }
 }
 
@@ -66,7 +80,10 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, Problem> {
             )
         })?;
     match access_token::verify(&door.keys, token, door.clock.now()) {
-        Ok(caller) => Ok(Authenticated(caller)),
+        Ok(caller) => Ok(Authenticated {
+            caller,
+            policies: door.policies.get(),
+        }),
         Err(Unwelcome::Expired) => Err(unauthorized("token_expired", Unwelcome::Expired.to_string())),
         Err(foreign) => Err(unauthorized("token_foreign", foreign.to_string())),
     }

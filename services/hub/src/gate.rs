@@ -4,10 +4,10 @@ use crate::problem::Problem;
 use actix_web::http::StatusCode;
 use domain::{
     access::Caller,
+    batch::Metadata,
     digest::Sha256,
     gate::{self, Allowed, Decision, DecisionRecord, Facts, Refusal, Request},
     id::IdMaker,
-    model::Revision,
     names::{MemberName, ModelName, TenantName},
     policy::CurrentPolicies,
     purpose::Purpose,
@@ -16,7 +16,20 @@ use records::{Db, RecordsError, decisions, facts, models};
 use serde_json::json;
 use time::OffsetDateTime;
 
-/// Asks whether `caller` may use the current revision of `model` for `purpose`. The decision is recorded with its
+/// What is wanted of a model.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Which model.
+    pub model: &'a ModelName,
+    /// Which revision of it; the current one if none is named.
+    pub revision: Option<&'a Sha256>,
+    /// For what.
+    pub purpose: Purpose,
+    /// What the tenant wrote on the batch.
+    pub metadata: &'a Metadata,
+}
+
+/// Asks whether `caller` may have what is `wanted`. The decision is recorded with its
 /// audit entry before this returns, whichever way it went.
 ///
 /// Problems: 404 `model_unknown`; 409 `model_not_imported`; 403 with the first reason's code, `decision_id`,
@@ -27,36 +40,27 @@ pub async fn ask(
     ids: &IdMaker,
     now: OffsetDateTime,
     caller: &Caller,
-    model: &ModelName,
-    purpose: Purpose,
+    wanted: Wanted<'_>,
 ) -> Result<Allowed, Problem> {
-    let Some(revision) = models::current_revision(db, model).await? else {
+    let model = wanted.model;
+    let known = facts::of(db, &caller.tenant, model, wanted.revision).await?;
+    let Some(revision_sha256) = known.revision_sha256 else {
         return Err(without_revision(db, model).await);
     };
-    ask_about(db, policies, ids, now, caller, &revision, purpose).await
-}
-
-/// As [`ask`], about one revision that need not be the current one.
-pub async fn ask_about(
-    db: &Db,
-    policies: &CurrentPolicies,
-    ids: &IdMaker,
-    now: OffsetDateTime,
-    caller: &Caller,
-    revision: &Revision,
-    purpose: Purpose,
-) -> Result<Allowed, Problem> {
-    let facts = facts::of(db, &caller.tenant, revision).await?;
+    let (policies, site) = (policies.get(), policies.site().to_owned());
     let request = Request {
         tenant: caller.tenant.clone(),
         member: caller.member.clone(),
-        model: revision.model.clone(),
-        revision_sha256: revision.sha256,
-        purpose,
+        model: model.clone(),
+        revision_sha256,
+        purpose: wanted.purpose,
+        metadata: wanted.metadata.clone(),
+        site,
         at: now,
     };
-    let decision = gate::decide(ids.make(), &policies.get(), &request, &facts);
-    decisions::record(db, ids, &DecisionRecord::of(&decision, &request, &facts)).await?;
+    let decision = gate::decide(ids.make(), &policies, &request, &known.facts);
+    let record = DecisionRecord::of(&decision, &policies, &request, &known.facts);
+    decisions::record(db, ids, &record).await?;
     match decision {
         Decision::Allowed(allowed) => Ok(allowed),
         Decision::Refused(refusal) => Err(problem(&refusal)),
@@ -76,6 +80,8 @@ pub struct EarlierAllow<'a> {
     pub revision_sha256: Sha256,
     /// For what.
     pub purpose: Purpose,
+    /// What the tenant wrote on the batch.
+    pub metadata: &'a Metadata,
 }
 
 /// Whether what was allowed earlier would be allowed now: the terms' digest, or the refusal. A refusal is a
@@ -87,21 +93,26 @@ pub async fn still_holds(
     now: OffsetDateTime,
     earlier: EarlierAllow<'_>,
 ) -> Result<Result<Option<Sha256>, Refusal>, RecordsError> {
-    let facts = match models::revision(db, earlier.model, &earlier.revision_sha256).await? {
-        Some(revision) => facts::of(db, earlier.tenant, &revision).await?,
+    let known = facts::of(db, earlier.tenant, earlier.model, Some(&earlier.revision_sha256)).await?;
+    let facts = match known.revision_sha256 {
+        Some(_) => known.facts,
         None => Facts::default(),
     };
+    let (policies, site) = (policies.get(), policies.site().to_owned());
     let request = Request {
         tenant: earlier.tenant.clone(),
         member: earlier.member.clone(),
         model: earlier.model.clone(),
         revision_sha256: earlier.revision_sha256,
         purpose: earlier.purpose,
+        metadata: earlier.metadata.clone(),
+        site,
         at: now,
     };
-    let decision = gate::decide(ids.make(), &policies.get(), &request, &facts);
+    let decision = gate::decide(ids.make(), &policies, &request, &facts);
     if let Decision::Refused(_) = decision {
-        decisions::record(db, ids, &DecisionRecord::of(&decision, &request, &facts)).await?;
+        let record = DecisionRecord::of(&decision, &policies, &request, &facts);
+        decisions::record(db, ids, &record).await?;
     }
     Ok(match decision {
         Decision::Allowed(allowed) => Ok(allowed.terms_sha256()),
@@ -117,10 +128,14 @@ pub fn problem(refusal: &Refusal) -> Problem {
             refusal.decision
         ));
     };
-    Problem::new(StatusCode::FORBIDDEN, first.code.as_str(), first.message.clone())
-        .with("decision_id", refusal.decision.to_string())
-        .with("cure", first.cure.clone())
-        .with("reasons", json!(refusal.reasons))
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        first.code.to_string(),
+        first.message.clone(),
+    )
+    .with("decision_id", refusal.decision.to_string())
+    .with("cure", first.cure.clone())
+    .with("reasons", json!(refusal.reasons))
 }
 
 async fn without_revision(db: &Db, model: &ModelName) -> Problem {

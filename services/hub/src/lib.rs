@@ -9,6 +9,7 @@ pub mod gate;
 pub mod loops;
 pub mod multipart;
 pub mod outgoing;
+pub mod policy_folder;
 pub mod problem;
 pub mod randomness;
 pub mod request_log;

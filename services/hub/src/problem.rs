@@ -3,13 +3,13 @@
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use records::RecordsError;
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// What a client is told.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     detail: String,
     more: Box<Map<String, Value>>,
     retry_after: Option<u64>,
@@ -18,10 +18,10 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of the client's making. `detail` says what to do about it.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self {
             status,
-            code,
+            code: code.into(),
             detail: detail.into(),
             more: Box::default(),
             retry_after: None,
@@ -73,8 +73,8 @@ impl Problem {
     }
 
     /// The stable code.
-    pub fn code(&self) -> &'static str {
-        self.code
+    pub fn code(&self) -> &str {
+        &self.code
     }
 
     /// The chain of causes, for the log; only faults of ours have one.
@@ -90,7 +90,7 @@ impl Problem {
             self.status.canonical_reason().unwrap_or("Error").into(),
         );
         body.insert("status".into(), self.status.as_u16().into());
-        body.insert("code".into(), self.code.into());
+        body.insert("code".into(), self.code.as_ref().into());
         body.insert("detail".into(), self.detail.clone().into());
         body.extend(self.more.iter().map(|(key, value)| (key.clone(), value.clone())));
         Value::Object(body)
@@ -110,8 +110,14 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         match &self.cause {
-            Some(cause) => tracing::error!(code = self.code, cause = format!("{cause:#}"), "request failed"),
-            None => tracing::debug!(code = self.code, status = self.status.as_u16(), "request refused"),
+            Some(cause) => {
+                tracing::error!(code = self.code(), cause = format!("{cause:#}"), "request failed")
+            }
+            None => tracing::debug!(
+                code = self.code(),
+                status = self.status.as_u16(),
+                "request refused"
+            ),
         }
         let mut response = HttpResponse::build(self.status);
         if let Some(seconds) = self.retry_after {

@@ -1,6 +1,6 @@
 //! Acceptances of terms, their reviews and revocations.
 
-mod row;
+pub(crate) mod row;
 
 use crate::{At, Db, RecordsError, Stamp, Tx, epochs, on, run::Run as _, terms};
 use domain::{

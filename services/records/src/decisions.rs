@@ -3,6 +3,7 @@
 use crate::{At, Db, RecordsError, audit, on, read::Reading, run::Run as _};
 use domain::{
     audit::NewAudit,
+    batch::Metadata,
     gate::{DecisionRecord, Duty, Outcome, Reason, Request},
     id::{DecisionId, IdMaker},
 };
@@ -10,9 +11,9 @@ use serde_json::json;
 use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO decisions (id, tenant, member, model, revision_sha256, purpose, at, outcome, \
-    terms_sha256, duties, reasons) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-const GET: &str = "SELECT id, tenant, member, model, revision_sha256, purpose, at, outcome, terms_sha256, \
-    duties, reasons FROM decisions WHERE id = $1";
+    terms_sha256, duties, reasons, metadata, site, policies_sha256) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+const GET: &str = "SELECT * FROM decisions WHERE id = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, GET];
 
@@ -23,7 +24,7 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
         Outcome::Allowed => "decision.allowed",
         Outcome::Refused => "decision.refused",
     };
-    let codes: Vec<_> = decision.reasons.iter().map(|reason| reason.code).collect();
+    let codes: Vec<_> = decision.reasons.iter().map(|reason| &reason.code).collect();
     let entry = NewAudit {
         id: ids.make(),
         at: request.at,
@@ -32,7 +33,10 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
         kind,
         subject: decision.id.to_string(),
         decision: Some(decision.id),
-        detail: json!({ "model": request.model, "purpose": request.purpose, "reasons": codes }),
+        detail: json!({
+            "model": request.model, "purpose": request.purpose, "reasons": codes,
+            "policies_sha256": decision.policies_sha256,
+        }),
     };
     let mut tx = db.begin().await?;
     on!(tx: &mut tx, |c| sqlx::query(INSERT)
@@ -47,6 +51,9 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
         .bind(decision.terms_sha256.map(|sha256| sha256.to_string()))
         .bind(Json(&decision.duties))
         .bind(Json(&decision.reasons))
+        .bind(Json(&request.metadata))
+        .bind(&request.site)
+        .bind(decision.policies_sha256.map(|sha256| sha256.to_string()))
         .run(c))?;
     audit::append(&mut tx, &entry).await?;
     tx.commit().await?;
@@ -56,7 +63,7 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
 /// A decision of any tenant. Who may see it is for the caller to judge by the tenant in it.
 pub async fn get(db: &Db, id: DecisionId) -> Result<Option<DecisionRecord>, RecordsError> {
     let row: Option<Row> = on!(db, |c| sqlx::query_as(GET).bind(id.to_string()).fetch_optional(c))?;
-    row.map(|row| row.read(id)).transpose()
+    row.map(Row::read).transpose()
 }
 
 #[derive(sqlx::FromRow)]
@@ -72,10 +79,13 @@ struct Row {
     terms_sha256: Option<String>,
     duties: Json<Vec<Duty>>,
     reasons: Json<Vec<Reason>>,
+    metadata: Json<Metadata>,
+    site: String,
+    policies_sha256: Option<String>,
 }
 
 impl Row {
-    fn read(self, id: DecisionId) -> Result<DecisionRecord, RecordsError> {
+    fn read(self) -> Result<DecisionRecord, RecordsError> {
         let row = Reading {
             table: "decisions",
             id: &self.id,
@@ -91,17 +101,20 @@ impl Row {
             model: row.parsed(&self.model)?,
             revision_sha256: row.parsed(&self.revision_sha256)?,
             purpose: row.parsed(&self.purpose)?,
+            metadata: self.metadata.0,
+            site: self.site.clone(),
             at: self.at.0,
         };
         let terms_sha256 = row.parsed_if(self.terms_sha256.as_deref())?;
-        let (duties, reasons) = (self.duties.0, self.reasons.0);
+        let policies_sha256 = row.parsed_if(self.policies_sha256.as_deref())?;
         Ok(DecisionRecord {
-            id,
+            id: row.parsed(&self.id)?,
             request,
             outcome,
             terms_sha256,
-            duties,
-            reasons,
+            duties: self.duties.0,
+            reasons: self.reasons.0,
+            policies_sha256,
         })
     }
 }

@@ -24,6 +24,7 @@ pub mod jobs;
 pub mod lineage;
 pub mod models;
 pub mod one_call;
+pub mod policies;
 mod read;
 mod run;
 mod stamp;

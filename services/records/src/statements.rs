@@ -2,12 +2,12 @@
 
 use crate::{
     acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    jobs, lineage, models, terms, webhooks,
+    jobs, lineage, models, policies, terms, webhooks,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 16] = [
+    let files: [&[&str]; 17] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -22,6 +22,7 @@ pub fn statements() -> Vec<&'static str> {
         jobs::STATEMENTS,
         lineage::STATEMENTS,
         models::STATEMENTS,
+        policies::STATEMENTS,
         terms::STATEMENTS,
         webhooks::STATEMENTS,
     ];

@@ -1,46 +1,80 @@
-//! How the gate judges each license of a lineage.
+//! What the licenses of a lineage ask for and is not there: the facts that the rules then decide on.
 
-use super::{Facts, Reason, ReasonCode, Request};
+use super::{Facts, ReasonCode, Request};
 use crate::{
     acceptance::{Acceptance, State},
     license::{Condition, License, Licenses, Permission},
     lineage::{self, Licensed},
     names::{LicenseName, ModelName},
+    policy::template::Words,
     purpose::Purpose,
 };
 
-/// Why not, nearest model first; nothing if there is no reason.
-pub(super) fn reasons(licenses: &Licenses, request: &Request, facts: &Facts) -> Vec<Reason> {
+/// Something that a license asks for and is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Objection {
+    /// The stable word; a rule forbids for it.
+    pub code: ReasonCode,
+    /// What is the matter.
+    pub message: String,
+    /// What the words of the rule's cure stand for.
+    pub words: Words,
+    /// From the model that was asked for (first) to the one whose license is in the way (last).
+    pub path: Vec<ModelName>,
+}
+
+/// All that stands open, nearest model first.
+pub(super) fn objections(licenses: &Licenses, request: &Request, facts: &Facts) -> Vec<Objection> {
     if facts.lineage.first().is_none_or(|own| own.model != request.model) {
-        return vec![Reason {
+        let step = "ask a registrar to register the model with its license".to_owned();
+        return vec![Objection {
             code: ReasonCode::LicenseUnknown,
             message: format!("nothing is known about the license of {}", request.model),
-            cure: "ask a registrar to register the model with its license".into(),
+            words: words(request, &request.model, None, [("step", step)]),
             path: vec![request.model.clone()],
         }];
     }
-    let mut found: Vec<(Reason, &Licensed)> = Vec::new();
+    let mut found: Vec<(Objection, &Licensed)> = Vec::new();
     for (place, licensed) in facts.lineage.iter().enumerate() {
-        let Some((code, message, cure)) = objection(licenses, request, facts, licensed) else {
+        let Some((code, message, own)) = judged(licenses, request, facts, licensed) else {
             continue;
         };
-        if !found
-            .iter()
-            .any(|(reason, nearer)| reason.code == code && same_cure(nearer, licensed))
-        {
+        let said =
+            |(nearer, license): &(Objection, &Licensed)| nearer.code == code && same_cure(license, licensed);
+        if !found.iter().any(said) {
             let path = lineage::path(&facts.lineage, place);
+            let words = words(request, &licensed.model, licensed.license.as_ref(), own);
             found.push((
-                Reason {
+                Objection {
                     code,
                     message,
-                    cure,
+                    words,
                     path,
                 },
                 licensed,
             ));
         }
     }
-    found.into_iter().map(|(reason, _)| reason).collect()
+    found.into_iter().map(|(objection, _)| objection).collect()
+}
+
+/// What the words in a cure stand for, where `cause` is in the way with its `license`.
+pub(super) fn words(
+    request: &Request,
+    cause: &ModelName,
+    license: Option<&LicenseName>,
+    own: impl IntoIterator<Item = Own>,
+) -> Words {
+    let general = [
+        ("tenant", request.tenant.to_string()),
+        ("member", request.member.to_string()),
+        ("model", request.model.to_string()),
+        ("purpose", request.purpose.to_string()),
+        ("site", request.site.clone()),
+        ("cause", cause.to_string()),
+        ("license", license.map_or_else(String::new, ToString::to_string)),
+    ];
+    general.into_iter().chain(own).collect()
 }
 
 /// Whether what cures the nearer model's reason cures the farther one's too.
@@ -49,14 +83,12 @@ fn same_cure(nearer: &Licensed, farther: &Licensed) -> bool {
     same_license && (farther.terms_sha256.is_none() || farther.terms_sha256 == nearer.terms_sha256)
 }
 
-type Objection = (ReasonCode, String, String);
+/// A word of a cure with what it stands for.
+type Own = (&'static str, String);
+/// The code, what is the matter, and what the cure needs to know.
+type Judged = (ReasonCode, String, Vec<Own>);
 
-fn objection(
-    licenses: &Licenses,
-    request: &Request,
-    facts: &Facts,
-    licensed: &Licensed,
-) -> Option<Objection> {
+fn judged(licenses: &Licenses, request: &Request, facts: &Facts, licensed: &Licensed) -> Option<Judged> {
     let (model, purpose) = (&licensed.model, request.purpose);
     let Some(id) = &licensed.license else {
         return Some(unregistered(model));
@@ -96,7 +128,7 @@ struct Need<'a> {
 }
 
 /// What keeps the best of the acceptances from covering the need; nothing if one covers it.
-fn unmet(need: &Need<'_>, held: &[&Acceptance]) -> Option<Objection> {
+fn unmet(need: &Need<'_>, held: &[&Acceptance]) -> Option<Judged> {
     // A text that came with weights must be the very one that was accepted. Where no text is here,
     // any acceptance of the license counts.
     let of_this_text = |text: &Acceptance| {
@@ -134,94 +166,89 @@ fn unmet(need: &Need<'_>, held: &[&Acceptance]) -> Option<Objection> {
     }
 }
 
-fn no_facts(model: &ModelName, id: &LicenseName) -> Objection {
+fn no_facts(model: &ModelName, id: &LicenseName) -> Judged {
     let message = format!("{model} is under {id}, a license whose facts are not known here");
     let cure = format!("ask a registrar to add policies/licenses/{id}.toml");
-    (ReasonCode::LicenseUnknown, message, cure)
+    (ReasonCode::LicenseUnknown, message, vec![("step", cure)])
 }
 
-fn unregistered(model: &ModelName) -> Objection {
+fn unregistered(model: &ModelName) -> Judged {
     let message = format!("{model} is in the lineage and not registered, so its license is unknown");
     (
         ReasonCode::LicenseUnknown,
         message,
-        format!("ask a registrar to register {model} with its license"),
+        vec![(
+            "step",
+            format!("ask a registrar to register {model} with its license"),
+        )],
     )
 }
 
-fn purpose_unknown(model: &ModelName, license: &License, purpose: Purpose) -> Objection {
+fn purpose_unknown(model: &ModelName, license: &License, purpose: Purpose) -> Judged {
     let message = format!("whether {} ({model}) permits {purpose} is not known", license.id);
     let cure = format!("ask a reviewer to establish it from {}", license.source);
-    (ReasonCode::LicenseUnknown, message, cure)
+    (ReasonCode::LicenseUnknown, message, vec![("step", cure)])
 }
 
-fn prohibited(model: &ModelName, license: &License, purpose: Purpose) -> Objection {
+fn prohibited(model: &ModelName, license: &License, purpose: Purpose) -> Judged {
     let message = format!("{} ({model}) does not permit {purpose}", license.id);
-    (
-        ReasonCode::PurposeProhibited,
-        message,
-        "use another model, or another purpose if it is the true one".into(),
-    )
+    (ReasonCode::PurposeProhibited, message, Vec::new())
 }
 
-fn under_review(need: &Need<'_>, held: &Acceptance) -> Objection {
+fn under_review(need: &Need<'_>, held: &Acceptance) -> Judged {
     let message = format!(
         "acceptance {} of {} waits for a reviewer",
         held.id, need.license.id
     );
-    let cure = format!(
-        "wait until a reviewer has approved it: POST /v1/acceptances/{}/review",
-        held.id
-    );
-    (ReasonCode::AcceptanceUnderReview, message, cure)
+    (
+        ReasonCode::AcceptanceUnderReview,
+        message,
+        vec![("acceptance", held.id.to_string())],
+    )
 }
 
-fn without_number(need: &Need<'_>, held: &Acceptance) -> Objection {
+fn without_number(need: &Need<'_>, held: &Acceptance) -> Judged {
     let message = format!(
         "acceptance {} of {} names no registration number",
         held.id, need.license.id
     );
-    (ReasonCode::RegistrationMissing, message, accept_call(need))
+    (ReasonCode::RegistrationMissing, message, accept(need))
 }
 
-fn superseded(need: &Need<'_>, held: &Acceptance) -> Objection {
+fn superseded(need: &Need<'_>, held: &Acceptance) -> Judged {
     let message = format!(
         "acceptance {} covers the terms {} of {}, and {} is under another text now",
         held.id, held.terms_sha256, need.license.id, need.licensed.model
     );
-    (ReasonCode::TermsSuperseded, message, accept_call(need))
+    (ReasonCode::TermsSuperseded, message, accept(need))
 }
 
-fn rejected(need: &Need<'_>, held: &Acceptance, reason: &str) -> Objection {
+fn rejected(need: &Need<'_>, held: &Acceptance, reason: &str) -> Judged {
     let message = format!(
         "acceptance {} of {} was rejected: {reason}",
         held.id, need.license.id
     );
-    (
-        ReasonCode::AcceptanceRejected,
-        message,
-        format!("mend what was wrong, then {}", accept_call(need)),
-    )
+    (ReasonCode::AcceptanceRejected, message, accept(need))
 }
 
-fn revoked(need: &Need<'_>, held: &Acceptance, reason: &str) -> Objection {
+fn revoked(need: &Need<'_>, held: &Acceptance, reason: &str) -> Judged {
     let message = format!(
         "acceptance {} of {} was revoked: {reason}",
         held.id, need.license.id
     );
-    (
-        ReasonCode::AcceptanceRevoked,
-        message,
-        format!("settle that, then {}", accept_call(need)),
-    )
+    (ReasonCode::AcceptanceRevoked, message, accept(need))
 }
 
-fn not_accepted(need: &Need<'_>) -> Objection {
+fn not_accepted(need: &Need<'_>) -> Judged {
     let message = format!(
         "the tenant has not accepted {} ({}) for {}",
         need.license.id, need.licensed.model, need.purpose
     );
-    (ReasonCode::LicenseNotAccepted, message, accept_call(need))
+    (ReasonCode::LicenseNotAccepted, message, accept(need))
+}
+
+fn accept(need: &Need<'_>) -> Vec<Own> {
+    vec![("accept", accept_call(need))]
 }
 
 /// The call with which a signatory accepts what is needed.

@@ -1,43 +1,93 @@
 //! Why the gate says no, and what to do about it.
 
 use crate::names::ModelName;
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{fmt, str::FromStr};
 
-/// A stable word for why the gate said no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReasonCode {
-    /// Nobody knows what the license says about the purpose.
-    LicenseUnknown,
-    /// The license does not permit the purpose.
-    PurposeProhibited,
-    /// The tenant has not accepted the terms for the purpose.
-    LicenseNotAccepted,
-    /// The tenant accepted, but names no registration with the licensor.
-    RegistrationMissing,
-    /// The tenant accepted, and a reviewer has yet to approve it.
-    AcceptanceUnderReview,
-    /// A reviewer rejected the tenant's acceptance.
-    AcceptanceRejected,
-    /// The tenant's acceptance was revoked.
-    AcceptanceRevoked,
-    /// The tenant accepted another text of the terms.
-    TermsSuperseded,
+/// The most characters of a code.
+const LONGEST_CODE: usize = 64;
+
+macro_rules! reason_codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+        /// A stable word for why the gate said no.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ReasonCode {
+            $($(#[$doc])* $name,)*
+            /// A rule of an organisation forbids it; the word is its `@code`.
+            OfRule(RuleCode),
+        }
+
+        impl ReasonCode {
+            /// The hub's own codes.
+            pub const KNOWN: &[ReasonCode] = &[$(ReasonCode::$name,)*];
+
+            /// The word in JSON.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(ReasonCode::$name => $word,)*
+                    ReasonCode::OfRule(code) => &code.0,
+                }
+            }
+        }
+    };
 }
 
+// Each has a forbid with its `@code` and `@cure` in policies/rules/licenses.cedar, but for the last two.
+reason_codes! {
+    /// Nobody knows what the license says about the purpose.
+    LicenseUnknown = "license_unknown",
+    /// The license does not permit the purpose.
+    PurposeProhibited = "purpose_prohibited",
+    /// The tenant has not accepted the terms for the purpose.
+    LicenseNotAccepted = "license_not_accepted",
+    /// The tenant accepted, but names no registration with the licensor.
+    RegistrationMissing = "registration_missing",
+    /// The tenant accepted, and a reviewer has yet to approve it.
+    AcceptanceUnderReview = "acceptance_under_review",
+    /// A reviewer rejected the tenant's acceptance.
+    AcceptanceRejected = "acceptance_rejected",
+    /// The tenant's acceptance was revoked.
+    AcceptanceRevoked = "acceptance_revoked",
+    /// The tenant accepted another text of the terms.
+    TermsSuperseded = "terms_superseded",
+    /// No rule permits the purpose.
+    NoRulePermits = "no_rule_permits",
+    /// A rule could not be asked, so nobody knows what it would have said.
+    RuleFailed = "rule_failed",
+}
+
+/// The word of an organisation's own rule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleCode(String);
+
+/// The word cannot be a code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a code begins with a small letter and has 2 to {LONGEST_CODE} small letters, digits and underscores"
+)]
+pub struct BadCode;
+
 impl ReasonCode {
-    /// The word in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ReasonCode::LicenseUnknown => "license_unknown",
-            ReasonCode::PurposeProhibited => "purpose_prohibited",
-            ReasonCode::LicenseNotAccepted => "license_not_accepted",
-            ReasonCode::RegistrationMissing => "registration_missing",
-            ReasonCode::AcceptanceUnderReview => "acceptance_under_review",
-            ReasonCode::AcceptanceRejected => "acceptance_rejected",
-            ReasonCode::AcceptanceRevoked => "acceptance_revoked",
-            ReasonCode::TermsSuperseded => "terms_superseded",
+    /// The codes of what the judge finds in facts; every one needs a rule that forbids for it.
+    pub fn of_judge() -> impl Iterator<Item = &'static ReasonCode> {
+        let of_rules =
+            |code: &&ReasonCode| !matches!(code, ReasonCode::NoRulePermits | ReasonCode::RuleFailed);
+        Self::KNOWN.iter().filter(of_rules)
+    }
+}
+
+impl FromStr for ReasonCode {
+    type Err = BadCode;
+
+    fn from_str(word: &str) -> Result<Self, BadCode> {
+        if let Some(known) = Self::KNOWN.iter().find(|known| known.as_str() == word) {
+            return Ok(known.clone());
+        }
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        let begins = word.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        match begins && (2..=LONGEST_CODE).contains(&word.len()) && word.bytes().all(allowed) {
+            true => Ok(Self::OfRule(RuleCode(word.to_owned()))),
+            false => Err(BadCode),
         }
     }
 }
@@ -45,6 +95,20 @@ impl ReasonCode {
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for ReasonCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ReasonCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -60,4 +124,22 @@ pub struct Reason {
     pub cure: String,
     /// From the model that was asked for (first) to the one whose license is in the way (last).
     pub path: Vec<ModelName>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_a_rule_is_a_plain_word_and_reads_back() {
+        for word in ["only_on_premises", "license_unknown"] {
+            let code: ReasonCode = word.parse().unwrap();
+            let json = serde_json::to_string(&code).unwrap();
+            assert_eq!(json, format!("\"{word}\""));
+            assert_eq!(serde_json::from_str::<ReasonCode>(&json).unwrap(), code);
+        }
+        for bad in ["", "a", "A_b", "1a", "a-b", &"a".repeat(65)] {
+            assert_eq!(bad.parse::<ReasonCode>(), Err(BadCode), "{bad}");
+        }
+    }
 }

@@ -18,6 +18,8 @@ fn request(purpose: Purpose) -> Request {
         model: model(0),
         revision_sha256: Sha256::of(b"revision"),
         purpose,
+        metadata: Metadata::new(),
+        site: String::new(),
         at: OffsetDateTime::UNIX_EPOCH,
     }
 }
@@ -87,6 +89,7 @@ fn an_allow_carries_terms_and_duties() {
     assert_eq!(allowed.purpose(), Purpose::Research);
     let record = DecisionRecord::of(
         &Decision::Allowed(allowed.clone()),
+        &POLICIES,
         &request(Purpose::Research),
         &facts,
     );

@@ -57,7 +57,7 @@ fn an_unknown_key_is_refused_with_its_line() {
         &format!("{PLAIN}permission = \"permitted\"\nfree = true"),
     )
     .unwrap_err();
-    assert!(error.to_string().contains("line 7"), "{error}");
+    assert!(error.to_string().contains(":7:1: "), "{error}");
     let error = License::read(
         "x.toml",
         &format!("duties = [{{kind = \"notice\", x = 1}}]\n{PLAIN}"),

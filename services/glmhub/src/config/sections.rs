@@ -19,12 +19,14 @@ pub struct Settings {
     pub outgoing: OutgoingSettings,
     pub log: LogSettings,
     pub access: AccessSettings,
+    pub policies: PoliciesSettings,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSettings {
     pub listen: SocketAddr,
+    pub site: String,
     pub threads: usize,
     pub shutdown_seconds: u64,
 }
@@ -84,6 +86,12 @@ pub struct AccessSettings {
     pub longest_token_days: u32,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoliciesSettings {
+    pub folder: PathBuf,
+}
+
 /// The shortest lease: its third still leaves time for a busy machine.
 const SHORTEST_LEASE: u64 = 5;
 
@@ -92,6 +100,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         self.check_least()?;
         self.log.check()?;
+        self.server.check()?;
         self.webhooks.check()?;
         self.worker.load_options()?;
         self.webhooks.check()?;
@@ -208,6 +217,14 @@ impl WorkerSettings {
 }
 
 impl ServerSettings {
+    fn check(&self) -> Result<(), String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        match self.site.len() <= 64 && self.site.chars().all(plain) {
+            true => Ok(()),
+            false => Err("server.site has at most 64 letters, digits, dots, dashes or underscores".into()),
+        }
+    }
+
     /// How long everything may take to end.
     pub fn shutdown(&self) -> Duration {
         Duration::from_secs(self.shutdown_seconds)

@@ -6,7 +6,7 @@ use domain::{
     clock::SharedClock,
     id::{IdMaker, WorkerId},
     model::Seed,
-    policy::{CurrentPolicies, Policies},
+    policy::CurrentPolicies,
 };
 use exchange::{
     blobs::{Blobs, local::LocalBlobs},
@@ -56,8 +56,10 @@ impl Pieces {
     ) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = IdMaker::new(clock.clone());
-        let policies = CurrentPolicies::new(Policies::shipped()?);
+        let policy_folder = folder.policies(&settings);
+        let policies = CurrentPolicies::at_site(policy_folder.policies()?, &settings.server.site);
         let db = folder.records(&settings).await?;
+        records::policies::keep(&db, &policies.get(), clock.now()).await?;
         models::seed(&db, &Seed::shipped()?, clock.now()).await?;
         let blobs_folder = folder.resolve(&settings.blobs.folder);
         let blobs = LocalBlobs::open(&blobs_folder);

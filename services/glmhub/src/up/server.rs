@@ -46,6 +46,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
     let door = Data::new(Door {
         keys: pieces.key.public(),
         clock: pieces.clock.clone(),
+        policies: pieces.policies.clone(),
     });
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());

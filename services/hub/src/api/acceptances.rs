@@ -12,7 +12,7 @@ use actix_web::{
 };
 use domain::{
     acceptance::{Acceptance, Declaration, Judge, NotPossible, Signer, Unacceptable},
-    access::{Act, Caller, Role},
+    access::Act,
     clock::SharedClock,
     digest::Sha256,
     id::{AcceptanceId, IdMaker},
@@ -115,9 +115,10 @@ async fn list(
     query: Query<Paging<AcceptanceId>>,
     db: Data<Db>,
 ) -> Result<HttpResponse, Problem> {
+    let sees_all = caller.can(Act::ReadEveryAcceptance);
     let caller = caller.may(Act::ReadAcceptance)?;
     let (after, limit) = query.into_inner().checked()?;
-    let tenant = (!sees_all(caller)).then_some(&caller.tenant);
+    let tenant = (!sees_all).then_some(&caller.tenant);
     let page = acceptances::page(&db, tenant, after, limit).await?;
     let views = page.into_iter().map(AcceptanceView::of).collect();
     Ok(ok(Listed::new(views, limit, |acceptance: &AcceptanceView| {
@@ -126,9 +127,10 @@ async fn list(
 }
 
 async fn get(caller: Authenticated, path: Path<AcceptanceId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
+    let sees_all = caller.can(Act::ReadEveryAcceptance);
     let caller = caller.may(Act::ReadAcceptance)?;
     let found = acceptances::get(&db, *path).await?;
-    let seen = found.filter(|acceptance| sees_all(caller) || acceptance.tenant == caller.tenant);
+    let seen = found.filter(|acceptance| sees_all || acceptance.tenant == caller.tenant);
     Ok(ok(AcceptanceView::of(seen.ok_or_else(no_acceptance)?)))
 }
 
@@ -195,10 +197,6 @@ async fn revoke(
         tracing::error!(cause = %error, "the queue could not be told of a revocation");
     }
     Ok(ok(AcceptanceView::of(revoked.acceptance)))
-}
-
-fn sees_all(caller: &Caller) -> bool {
-    caller.roles.contains(&Role::Reviewer)
 }
 
 fn no_acceptance() -> Problem {

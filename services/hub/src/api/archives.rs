@@ -17,6 +17,7 @@ use actix_web::{
 };
 use domain::{
     access::Act,
+    batch::Metadata,
     bundle::{self, Terms, TermsAbsent},
     clock::SharedClock,
     digest::Sha256,
@@ -82,7 +83,13 @@ async fn get(
         path.as_deref(),
     )?;
     let now = clock.now();
-    let allowed = gate::ask_about(&db, &policies, &ids, now, caller, &revision, purpose).await?;
+    let wanted = gate::Wanted {
+        model: &model.name,
+        revision: Some(&revision.sha256),
+        purpose,
+        metadata: &Metadata::new(),
+    };
+    let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
     let mut lineage = facts::lineage(&db, &model.name).await?;
     if let Some(own) = lineage.first_mut() {
         own.terms_sha256 = revision.terms_sha256;

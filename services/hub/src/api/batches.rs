@@ -2,7 +2,12 @@
 
 use super::paging::{Listed, Paging};
 use crate::{
-    app::ok, caller::Authenticated, gate, problem::Problem, signals::Signals, work_settings::WorkSettings,
+    app::ok,
+    caller::Authenticated,
+    gate::{self, Wanted},
+    problem::Problem,
+    signals::Signals,
+    work_settings::WorkSettings,
 };
 use actix_web::{
     HttpResponse,
@@ -75,7 +80,13 @@ async fn open(
     let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
     check_metadata(&new.metadata, &settings)?;
     let now = clock.now();
-    let allowed = gate::ask(&db, &policies, &ids, now, caller, &new.model, new.purpose).await?;
+    let wanted = Wanted {
+        model: &new.model,
+        revision: None,
+        purpose: new.purpose,
+        metadata: &new.metadata,
+    };
+    let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now);
     let stamp = Stamp::of(&ids, now, caller);
     batches::open(&db, stamp, &batch, &questions).await?;

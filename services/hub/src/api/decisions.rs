@@ -6,7 +6,8 @@ use actix_web::{
     web::{self, Data, Path},
 };
 use domain::{
-    access::{Act, Role},
+    access::Act,
+    batch::Metadata,
     digest::Sha256,
     gate::{DecisionRecord, Duty, Outcome, Reason},
     id::DecisionId,
@@ -23,10 +24,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn get(caller: Authenticated, path: Path<DecisionId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
+    let sees_all = caller.can(Act::ReadEveryDecision);
     let caller = caller.may(Act::ReadAcceptance)?;
-    let sees_all = [Role::Reviewer, Role::Auditor]
-        .iter()
-        .any(|role| caller.roles.contains(role));
     let decision = decisions::get(&db, *path).await?;
     let decision = decision.filter(|found| sees_all || found.request.tenant == caller.tenant);
     Ok(ok(DecisionView::of(
@@ -49,6 +48,9 @@ struct DecisionView {
     terms_sha256: Option<Sha256>,
     duties: Vec<Duty>,
     reasons: Vec<Reason>,
+    policies_sha256: Option<Sha256>,
+    metadata: Metadata,
+    site: String,
 }
 
 impl DecisionView {
@@ -66,6 +68,9 @@ impl DecisionView {
             terms_sha256: decision.terms_sha256,
             duties: decision.duties,
             reasons: decision.reasons,
+            policies_sha256: decision.policies_sha256,
+            metadata: request.metadata,
+            site: request.site,
         }
     }
 }

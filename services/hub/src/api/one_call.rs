@@ -6,7 +6,7 @@
 use super::{batches::bad_questions, job_view::JobView, jobs::whole};
 use crate::{
     caller::Authenticated,
-    gate,
+    gate::{self, Wanted},
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
     signals::Signals,
@@ -181,16 +181,13 @@ async fn allow(pieces: &Pieces<'_>, draft: &Draft) -> Result<Allowed, Problem> {
     let model = draft.model.as_ref().ok_or_else(|| missing("model"))?;
     let purpose = draft.purpose.ok_or_else(|| missing("purpose"))?;
     let now = pieces.clock.now();
-    gate::ask(
-        pieces.db,
-        pieces.policies,
-        pieces.ids,
-        now,
-        pieces.caller,
+    let wanted = Wanted {
         model,
+        revision: None,
         purpose,
-    )
-    .await
+        metadata: &Metadata::new(),
+    };
+    gate::ask(pieces.db, pieces.policies, pieces.ids, now, pieces.caller, wanted).await
 }
 
 async fn image(pieces: &Pieces<'_>, part: Part) -> Result<NewDocument, Problem> {

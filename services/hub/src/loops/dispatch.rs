@@ -93,6 +93,7 @@ impl Dispatch {
             model: &batch.license.model,
             revision_sha256: batch.license.revision_sha256,
             purpose: batch.license.purpose,
+            metadata: &batch.metadata,
         };
         match gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await? {
             Ok(terms) => self.send_out(now, &due, &batch, terms, epoch).await?,

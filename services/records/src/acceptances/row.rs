@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use std::collections::BTreeSet;
 
 #[derive(sqlx::FromRow)]
-pub(super) struct AcceptanceRow {
+pub(crate) struct AcceptanceRow {
     id: String,
     tenant: String,
     requested_by: String,
@@ -36,7 +36,7 @@ pub(super) struct AcceptanceRow {
 }
 
 impl AcceptanceRow {
-    pub(super) fn read(self) -> Result<Acceptance, RecordsError> {
+    pub(crate) fn read(self) -> Result<Acceptance, RecordsError> {
         let row = Reading {
             table: "acceptances",
             id: &self.id,

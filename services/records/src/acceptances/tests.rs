@@ -12,7 +12,10 @@ use domain::{
     policy::Policies,
     purpose::Purpose,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use time::{Duration, OffsetDateTime};
 
 const TEXT: &str = "You may.\r\n\u{feff}你可以。\n";
@@ -133,11 +136,14 @@ impl Desk<'_> {
             model: self.model.clone(),
             revision_sha256: self.revision.sha256,
             purpose,
+            metadata: BTreeMap::from([("kind".to_owned(), "contract".to_owned())]),
+            site: "here".into(),
             at: self.now,
         };
-        let facts = facts::of(self.db, &request.tenant, &self.revision).await.unwrap();
+        let known = facts::of(self.db, &request.tenant, &self.model, Some(&self.revision.sha256)).await;
+        let facts = known.unwrap().facts;
         let decision = gate::decide(self.ids.make(), &self.policies, &request, &facts);
-        let record = DecisionRecord::of(&decision, &request, &facts);
+        let record = DecisionRecord::of(&decision, &self.policies, &request, &facts);
         decisions::record(self.db, &self.ids, &record).await.unwrap();
         assert_eq!(decisions::get(self.db, record.id).await.unwrap(), Some(record));
         match decision {

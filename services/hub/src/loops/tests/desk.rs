@@ -18,11 +18,10 @@ use domain::{
     clock::{Clock as _, HandClock, SharedClock},
     digest::Sha256,
     id::{BatchId, IdMaker, JobId, WorkerId},
-    license::Licenses,
     model::{Artifact, Card, Model},
     names::{ModelName, TenantName},
     order::{AnswerReport, Fault, FinishReason, Parameters, Report, ReportKind, WorkOrder},
-    policy::{CurrentPolicies, Policies},
+    policy::{self, CurrentPolicies, Policies},
     purpose::Purpose,
     question::questions,
 };
@@ -126,7 +125,8 @@ impl Desk {
 
     /// From now on no license is known.
     pub fn forget_licenses(&self) {
-        self.policies.replace(Policies::of_licenses(Licenses::default()));
+        let rules = policy::shipped().filter(|file| file.name.starts_with("rules/"));
+        self.policies.replace(Policies::read(rules.collect()).unwrap());
     }
 
     /// From now on the licenses that are compiled in are known.
@@ -152,8 +152,12 @@ impl Desk {
             &self.ids,
             now,
             &caller,
-            &model(),
-            Purpose::Research,
+            gate::Wanted {
+                model: &model(),
+                revision: None,
+                purpose: Purpose::Research,
+                metadata: &Metadata::new(),
+            },
         )
         .await
         .unwrap();
