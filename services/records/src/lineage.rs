@@ -7,7 +7,7 @@ use domain::{
 };
 
 const ABOVE: &str = "WITH RECURSIVE up (model) AS ( \
-        SELECT CAST($1 AS TEXT) \
+        SELECT name FROM models WHERE name = $1 \
         UNION SELECT e.parent FROM lineage_edges e JOIN up ON e.child = up.model) \
     SELECT e.parent, e.child, e.relation, e.evidence FROM lineage_edges e JOIN up ON e.child = up.model \
     ORDER BY e.child, e.parent, e.relation";
