@@ -38,6 +38,8 @@ pub struct WorkSettings {
     pub most_page_side: u32,
     /// The most pages of a document.
     pub most_pages: u32,
+    /// The pixels that the longer side of a PDF page is drawn with.
+    pub pdf_page_side: u32,
     /// The most orders that are out at once.
     pub most_orders: u64,
     /// How long a grant is good, in seconds: longer than an order waits for a worker and is worked on.
@@ -88,6 +90,7 @@ impl WorkSettings {
                 max_pixels: self.most_page_pixels,
                 max_side: self.most_page_side,
                 max_pages: self.most_pages,
+                pdf_side: self.pdf_page_side,
             },
         }
     }

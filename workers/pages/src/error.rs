@@ -15,7 +15,7 @@ pub enum PageError {
     #[error("the document has {bytes} bytes, and {limit} are allowed: split or compress it")]
     #[serde(rename = "document_too_large")]
     DocumentTooLarge { bytes: u64, limit: u64 },
-    #[error("{found} is not supported: give PNG, JPEG, WebP, TIFF, BMP or GIF")]
+    #[error("{found} is not supported: give PDF, PNG, JPEG, WebP, TIFF, BMP or GIF")]
     #[serde(rename = "unsupported_format")]
     UnsupportedFormat { found: String },
     #[error("the {format} image ends too early: upload the whole file")]
@@ -27,6 +27,12 @@ pub enum PageError {
     #[error("the image is too large ({reason}): scale it down")]
     #[serde(rename = "image_too_large")]
     ImageTooLarge { reason: String },
+    #[error("the PDF document needs a password: upload it without one")]
+    #[serde(rename = "pdf_encrypted")]
+    PdfEncrypted,
+    #[error("the PDF document cannot be read ({reason}): print it into a new PDF")]
+    #[serde(rename = "pdf_malformed")]
+    PdfMalformed { reason: String },
     #[error("the document has more than {limit} pages: split it")]
     #[serde(rename = "too_many_pages")]
     TooManyPages { limit: u32 },
@@ -51,6 +57,8 @@ impl PageError {
             PageError::ImageTruncated { .. } => "image_truncated",
             PageError::ImageMalformed { .. } => "image_malformed",
             PageError::ImageTooLarge { .. } => "image_too_large",
+            PageError::PdfEncrypted => "pdf_encrypted",
+            PageError::PdfMalformed { .. } => "pdf_malformed",
             PageError::TooManyPages { .. } => "too_many_pages",
             PageError::TimedOut { .. } => "splitting_timed_out",
             PageError::Crashed { .. } => "splitting_crashed",
@@ -93,6 +101,8 @@ mod tests {
                 reason: text(),
             },
             PageError::ImageTooLarge { reason: text() },
+            PageError::PdfEncrypted,
+            PageError::PdfMalformed { reason: text() },
             PageError::TooManyPages { limit: 1 },
             PageError::TimedOut { seconds: 1 },
             PageError::Crashed { reason: text() },

@@ -8,12 +8,19 @@ const PNG_SIGNATURE: usize = 8;
 /// Length, kind and checksum around a PNG chunk's data.
 const PNG_CHUNK_FRAME: usize = 12;
 
+/// Whether `bytes` are a PDF document. Some writers put a few bytes in front, and readers go along with that.
+pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
+    const HEAD: usize = 1024;
+    let head = &bytes[..bytes.len().min(HEAD)];
+    image::guess_format(bytes).is_err() && head.windows(5).any(|window| window == b"%PDF-")
+}
+
 /// The format of `bytes`, if it is one that is supported and the bytes are whole.
 pub(crate) fn recognise(bytes: &[u8]) -> Result<ImageFormat, PageError> {
     let format = match image::guess_format(bytes) {
         Ok(format) if name(format).is_some() => format,
         Ok(format) => return Err(unsupported(&format!("the format {format:?}"))),
-        Err(_) if bytes.starts_with(b"%PDF-") => return Err(unsupported("a PDF document")),
+        Err(_) if is_pdf(bytes) => return Err(unsupported("a PDF document where an image is wanted")),
         Err(_) => return Err(unsupported("what the document contains")),
     };
     let whole = match format {

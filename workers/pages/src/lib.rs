@@ -1,7 +1,7 @@
 //! Documents are hostile: from bytes of a document to upright pages, within limits.
 //!
-//! [`decode`] gives the pixels of a document's first page; [`split`] writes one file per page. Both look at
-//! the bytes, never at a name; check sizes from the header before anything is decoded; and turn the page
+//! [`decode`] gives the pixels of an image's first page; [`split`] writes one file per page of an image or a PDF
+//! document. Both look at the bytes, never at a name; check sizes from the header before anything is decoded; and turn the page
 //! upright as its EXIF or TIFF orientation says. Who must not share a process with a decoder of hostile
 //! bytes uses [`child::Splitter`].
 //!
@@ -14,6 +14,7 @@ mod decode;
 mod error;
 mod format;
 mod limits;
+mod pdf;
 mod split;
 mod tiff;
 

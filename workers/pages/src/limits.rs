@@ -16,16 +16,20 @@ pub struct Limits {
     pub max_side: u32,
     /// Pages of one document.
     pub max_pages: u32,
+    /// Pixels that the longer side of a PDF page is drawn with.
+    pub pdf_side: u32,
 }
 
 impl Default for Limits {
-    /// Enough for a page of A3 at 400 dpi and for a long report.
+    /// Enough for a page of A3 at 400 dpi and for a long report. A page of A4 from a PDF gets the 1,120 pixels on its
+    /// shorter side that the model sees.
     fn default() -> Limits {
         Limits {
             max_bytes: 64 << 20,
             max_pixels: 50_000_000,
             max_side: 30_000,
             max_pages: 500,
+            pdf_side: 1584,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::decode::{Decoded, TiffPages, decode_image};
-use crate::{Limits, PageError, RgbPage, format, tiff};
+use crate::{Limits, PageError, RgbPage, format, pdf, tiff};
 
 /// One page as a file: an image of one upright frame, which [`decode`](crate::decode) takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,19 +34,11 @@ pub struct PageFile {
 /// none of the files is left.
 pub fn split(path: &Path, out_dir: &Path, limits: &Limits) -> Result<Vec<PageFile>, PageError> {
     let bytes = read(path, limits)?;
-    let format = format::recognise(&bytes)?;
     let mut folder = PageFolder {
         dir: out_dir,
         pages: Vec::new(),
     };
-    let outcome = match format {
-        ImageFormat::Tiff => folder.add_tiff(&bytes, limits),
-        _ => decode_image(&bytes, format, limits).and_then(|decoded| {
-            let keep = !decoded.was_turned && !format::may_be_animated(format, &bytes);
-            folder.add(&decoded.page, keep.then_some((&bytes, format)))
-        }),
-    };
-    match outcome {
+    match folder.add_document(bytes, limits) {
         Ok(()) => Ok(folder.pages),
         Err(error) => {
             folder.clear();
@@ -74,6 +66,20 @@ struct PageFolder<'d> {
 }
 
 impl PageFolder<'_> {
+    fn add_document(&mut self, bytes: Vec<u8>, limits: &Limits) -> Result<(), PageError> {
+        if format::is_pdf(&bytes) {
+            return pdf::draw_pages(bytes, limits, |page| self.add(&page, None));
+        }
+        match format::recognise(&bytes)? {
+            ImageFormat::Tiff => self.add_tiff(&bytes, limits),
+            format => {
+                let decoded = decode_image(&bytes, format, limits)?;
+                let keep = !decoded.was_turned && !format::may_be_animated(format, &bytes);
+                self.add(&decoded.page, keep.then_some((&bytes, format)))
+            }
+        }
+    }
+
     fn add_tiff(&mut self, bytes: &[u8], limits: &Limits) -> Result<(), PageError> {
         let directories = tiff::page_directories(bytes, limits.max_pages)?;
         let mut document = TiffPages::new(bytes, limits);

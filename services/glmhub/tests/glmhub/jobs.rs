@@ -277,3 +277,35 @@ async fn a_cancelled_batch_takes_nothing_more_and_says_so() {
         .refused(409, "batch_state");
     submit(&client, &batch).await.refused(409, "batch_state");
 }
+
+#[tokio::test]
+async fn every_page_of_a_pdf_is_asked_and_a_locked_one_fails_alone() {
+    let hub = hub_with_model(&[]);
+    let client = hub.client("acme", &["submitter"]);
+    let batch = open(&client, &["What is the total?"]).await;
+    let sheet = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 200] >>";
+    let whole = format!(
+        "%PDF-1.4\n1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n\
+         2 0 obj << /Type /Pages /Kids [3 0 R 4 0 R] /Count 2 >> endobj\n\
+         3 0 obj {sheet} endobj\n4 0 obj {sheet} endobj\ntrailer << /Root 1 0 R >>\n%%EOF\n"
+    );
+    let locked = whole.replace("/Root 1 0 R", "/Root 1 0 R /Encrypt << /Filter /Standard >>");
+    for document in [whole, locked] {
+        upload(&client, &batch, document.into_bytes(), "application/pdf")
+            .await
+            .expect(201);
+    }
+    submit(&client, &batch).await.expect(200);
+    let seen = completed(&client, &batch).await;
+    assert_eq!(seen["documents"]["split"], 1, "{seen}");
+    assert_eq!(seen["documents"]["failed"], 1, "{seen}");
+    assert_eq!(seen["jobs"]["answered"], 2, "{seen}");
+    let rows = client.get(&format!("{batch}/answers")).await.expect(200).json();
+    let pages: Vec<&Value> = rows["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["page"])
+        .collect();
+    assert_eq!(pages, [1, 2]);
+}

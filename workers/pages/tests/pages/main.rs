@@ -7,5 +7,6 @@ mod child;
 mod colours;
 mod documents;
 mod orientation;
+mod pdf;
 mod refusals;
 mod splitting;

@@ -18,7 +18,7 @@ fn what_is_no_image_is_refused() {
     assert_eq!(refusal(&[0; 64]), "unsupported_format");
     let message = pages::decode(b"text", &limits()).unwrap_err().to_string();
     assert!(
-        message.contains("give PNG, JPEG, WebP, TIFF, BMP or GIF"),
+        message.contains("give PDF, PNG, JPEG, WebP, TIFF, BMP or GIF"),
         "{message}"
     );
 }
@@ -114,6 +114,7 @@ fn every_limit_is_kept_to_the_pixel_and_byte() {
         max_pixels: 600,
         max_side: 30,
         max_pages: 1,
+        ..Limits::default()
     };
     assert!(pages::decode(&bytes, &exact).is_ok());
     let code = |limits: Limits| pages::decode(&bytes, &limits).unwrap_err().code();
