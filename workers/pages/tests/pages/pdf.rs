@@ -76,7 +76,7 @@ fn written(objects: &[String], trailer: &str) -> Vec<u8> {
     let start = text.len();
     write!(text, "xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1).unwrap();
     for place in places {
-        write!(text, "{place:010} 00000 n \n").unwrap();
+        writeln!(text, "{place:010} 00000 n ").unwrap();
     }
     write!(
         text,
