@@ -7,11 +7,13 @@
 //! allow takes one: code that forgets the gate does not compile.
 
 mod asking;
+mod explain;
 mod judge;
 mod reason;
 
 pub use crate::license::Duty;
 pub use asking::Judgement;
+pub use explain::{Explanation, explain};
 pub use reason::{BadCode, Reason, ReasonCode};
 
 use crate::{

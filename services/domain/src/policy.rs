@@ -9,6 +9,7 @@ mod fault;
 mod files;
 mod rule;
 mod rules;
+pub mod simulation;
 mod statements;
 pub mod template;
 pub(crate) mod words;
@@ -23,6 +24,7 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
+use time::OffsetDateTime;
 
 /// One reading of all policy files.
 #[derive(Debug)]
@@ -101,6 +103,13 @@ impl Policies {
         &self.files
     }
 
+    /// The files that are an organisation's own.
+    pub fn own_files(&self) -> impl Iterator<Item = &PolicyFile> {
+        self.files
+            .iter()
+            .filter(|file| shipped().all(|shipped| shipped != **file))
+    }
+
     /// What the licenses say.
     pub fn licenses(&self) -> &Licenses {
         &self.licenses
@@ -125,27 +134,37 @@ fn is_shipped(name: &str) -> bool {
 /// The reading that is in force, and where the hub computes. Clones share it.
 #[derive(Clone)]
 pub struct CurrentPolicies {
-    reading: Arc<RwLock<Arc<Policies>>>,
+    in_force: Arc<RwLock<InForce>>,
     site: Arc<str>,
 }
 
-impl CurrentPolicies {
-    /// Puts `policies` in force, at no site that anybody has named.
-    pub fn new(policies: Policies) -> Self {
-        Self::at_site(policies, "")
-    }
+/// A reading and since when it is in force.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// The reading.
+    pub policies: Arc<Policies>,
+    /// Since when.
+    pub since: OffsetDateTime,
+}
 
-    /// Puts `policies` in force for a hub that computes at `site`.
-    pub fn at_site(policies: Policies, site: &str) -> Self {
+impl CurrentPolicies {
+    /// Puts `policies` in force from `since` on, for a hub that computes at `site` (empty if nobody has said where).
+    pub fn new(policies: Policies, site: &str, since: OffsetDateTime) -> Self {
+        let policies = Arc::new(policies);
         Self {
-            reading: Arc::new(RwLock::new(Arc::new(policies))),
+            in_force: Arc::new(RwLock::new(InForce { policies, since })),
             site: site.into(),
         }
     }
 
     /// The reading that is in force now. Take it once for one decision.
     pub fn get(&self) -> Arc<Policies> {
-        self.reading
+        self.in_force().policies
+    }
+
+    /// The reading that is in force now, and since when.
+    pub fn in_force(&self) -> InForce {
+        self.in_force
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -156,11 +175,10 @@ impl CurrentPolicies {
         &self.site
     }
 
-    /// Puts `policies` in force instead; decisions that began under the earlier reading end under it. Gives the
-    /// earlier one.
-    pub fn replace(&self, policies: Policies) -> Arc<Policies> {
-        let mut reading = self.reading.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *reading, Arc::new(policies))
+    /// Puts `policies` in force instead, from `since` on; decisions that began under the earlier reading end under it.
+    pub fn replace(&self, policies: Policies, since: OffsetDateTime) {
+        let policies = Arc::new(policies);
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = InForce { policies, since };
     }
 }
 

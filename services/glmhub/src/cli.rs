@@ -1,6 +1,8 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
-use crate::{ask, config, import, inspect, license, migrate, quantize, synthesize, token, up, worker};
+use crate::{
+    ask, config, import, inspect, license, migrate, policy, quantize, synthesize, token, up, worker,
+};
 use clap::{Parser, Subcommand};
 use std::{future::Future, io};
 
@@ -25,6 +27,7 @@ enum Command {
     Ask(ask::AskArgs),
     Model(ModelArgs),
     License(LicenseArgs),
+    Policy(PolicyArgs),
     Token(TokenArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
@@ -58,6 +61,14 @@ enum ModelCommand {
 struct LicenseArgs {
     #[command(subcommand)]
     command: license::LicenseCommand,
+}
+
+/// Tries out rules and licences, and explains decisions
+#[derive(clap::Args, Debug)]
+#[command(after_help = policy::EXAMPLE)]
+struct PolicyArgs {
+    #[command(subcommand)]
+    command: policy::PolicyCommand,
 }
 
 /// Makes access tokens
@@ -99,6 +110,7 @@ impl Cli {
                 ModelCommand::Synthesize(args) => synthesize::run(args),
             },
             Command::License(LicenseArgs { command }) => block_on(license::run(command)),
+            Command::Policy(PolicyArgs { command }) => block_on(policy::run(command)),
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),

@@ -10,6 +10,7 @@ mod inspect;
 mod license;
 mod migrate;
 mod misuse;
+mod policy;
 mod quantize;
 mod remote;
 mod span;

@@ -33,6 +33,11 @@ impl Remote {
         self.json(Method::GET, path, |request| request).await
     }
 
+    /// What the hub says to `body` at `path`.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.json(Method::POST, path, |request| request.json(body)).await
+    }
+
     /// The JSON that the hub answers with to whatever `fill` makes of the request.
     pub async fn json(
         &self,

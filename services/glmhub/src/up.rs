@@ -4,6 +4,7 @@
 //! server. What was in the queue when a process ended is found missing and sent out again.
 
 mod crew;
+mod hangups;
 mod pieces;
 mod server;
 
@@ -32,7 +33,7 @@ Examples:
   glmhub up --data /srv/glmhub --listen 127.0.0.1:9000
 
 Prints one line with its address when it is ready. Ends at SIGTERM or SIGINT (Ctrl-C), after the work in
-progress; a second one ends it at once. Nothing that was accepted is lost either way.";
+progress; a second one ends it at once. Nothing that was accepted is lost either way. SIGHUP reads the policies again.";
 
 /// Runs the whole hub on this machine
 #[derive(Args, Debug)]
@@ -91,6 +92,8 @@ async fn end_within(limit: Duration, ending: impl Future<Output = ()>, endings: 
 struct Endings {
     terminate: Signal,
     interrupt: Signal,
+    /// Held from the beginning, so that a SIGHUP never ends the hub; [`hangups`] heeds it.
+    _hangup: Signal,
 }
 
 impl Endings {
@@ -98,6 +101,7 @@ impl Endings {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _hangup: signal(SignalKind::hangup())?,
         })
     }
 

@@ -1,5 +1,9 @@
 //! What the gate decided.
 
+mod replay;
+
+pub use replay::{Recent, since};
+
 use crate::{At, Db, RecordsError, audit, on, read::Reading, run::Run as _};
 use domain::{
     audit::NewAudit,
@@ -16,6 +20,7 @@ const INSERT: &str = "INSERT INTO decisions (id, tenant, member, model, revision
 const GET: &str = "SELECT * FROM decisions WHERE id = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, GET];
+pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[replay::STATEMENTS];
 
 /// Records a decision together with its entry in the audit log.
 pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result<(), RecordsError> {

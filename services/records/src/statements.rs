@@ -26,7 +26,10 @@ pub fn statements() -> Vec<&'static str> {
         terms::STATEMENTS,
         webhooks::STATEMENTS,
     ];
-    let more = models::MORE_STATEMENTS.iter().chain(webhooks::MORE_STATEMENTS);
+    let more = models::MORE_STATEMENTS
+        .iter()
+        .chain(webhooks::MORE_STATEMENTS)
+        .chain(decisions::MORE_STATEMENTS);
     files
         .iter()
         .chain(more)

@@ -18,6 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use toml::Spanned;
 
+/// The cases that are compiled in: name and text.
+pub fn shipped_cases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    super::files::shipped_cases()
+}
+
 /// A file of cases.
 pub struct Cases {
     name: String,
@@ -143,6 +148,11 @@ impl Cases {
             text: text.to_owned(),
             content,
         })
+    }
+
+    /// The file's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Decides every case under the policies that are compiled in, `own` files, and those in the file.

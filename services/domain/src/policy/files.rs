@@ -55,6 +55,11 @@ pub fn shipped() -> impl Iterator<Item = PolicyFile> {
     SHIPPED.iter().map(|&(name, text)| PolicyFile::new(name, text))
 }
 
+/// The cases that are compiled in, by name.
+pub(super) fn shipped_cases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CASES.iter().copied()
+}
+
 /// The schema that rules are validated against. It is the hub's own: an organisation adds rules, not words.
 pub fn schema() -> &'static str {
     SCHEMA

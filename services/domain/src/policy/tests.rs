@@ -1,6 +1,6 @@
 use super::{cases::Cases, *};
 use crate::{access::Act, digest::Sha256};
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
 const RULE: &str =
     "@code(\"closed\") @cure(\"wait\")\nforbid (principal, action == Action::\"use\", resource);\n";
@@ -12,13 +12,8 @@ fn refused(name: &str, text: &str) -> String {
 }
 
 fn cases() -> Vec<Cases> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/cases");
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let read = |file: std::path::PathBuf| {
-        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        Cases::read(&name, &fs::read_to_string(&file).unwrap()).unwrap_or_else(|fault| panic!("{fault}"))
-    };
-    entries.map(read).collect()
+    let read = |(name, text)| Cases::read(name, text).unwrap_or_else(|fault| panic!("{fault}"));
+    cases::shipped_cases().map(read).collect()
 }
 
 #[test]
@@ -173,11 +168,16 @@ fn rules_that_say_nothing_of_an_objection_are_no_policies() {
 
 #[test]
 fn a_new_reading_replaces_the_old_one_for_all_who_share_it() {
-    let current = CurrentPolicies::at_site(Policies::shipped().unwrap(), "here");
+    let (first, later) = (
+        OffsetDateTime::UNIX_EPOCH,
+        OffsetDateTime::UNIX_EPOCH + time::Duration::DAY,
+    );
+    let current = CurrentPolicies::new(Policies::shipped().unwrap(), "here", first);
     let (other, before) = (current.clone(), current.get());
-    let replaced =
-        current.replace(Policies::with_own(vec![PolicyFile::new("rules/own.cedar", RULE)]).unwrap());
-    assert_eq!(replaced.sha256(), before.sha256());
-    assert_ne!(other.get().sha256(), before.sha256());
-    assert_eq!(other.site(), "here");
+    let own = PolicyFile::new("rules/own.cedar", RULE);
+    current.replace(Policies::with_own(vec![own.clone()]).unwrap(), later);
+    let seen = other.in_force();
+    assert_ne!(seen.policies.sha256(), before.sha256());
+    assert_eq!(seen.policies.own_files().collect::<Vec<_>>(), [&own]);
+    assert_eq!((seen.since, other.site()), (later, "here"));
 }

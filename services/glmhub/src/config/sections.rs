@@ -1,7 +1,10 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
 use engine::LoadOptions;
-use hub::{outgoing::OutgoingSettings, webhook_settings::WebhookSettings, work_settings::WorkSettings};
+use hub::{
+    outgoing::OutgoingSettings, policy_settings::PolicySettings, webhook_settings::WebhookSettings,
+    work_settings::WorkSettings,
+};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -19,7 +22,7 @@ pub struct Settings {
     pub outgoing: OutgoingSettings,
     pub log: LogSettings,
     pub access: AccessSettings,
-    pub policies: PoliciesSettings,
+    pub policies: PolicySettings,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,12 +89,6 @@ pub struct AccessSettings {
     pub longest_token_days: u32,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PoliciesSettings {
-    pub folder: PathBuf,
-}
-
 /// The shortest lease: its third still leaves time for a busy machine.
 const SHORTEST_LEASE: u64 = 5;
 
@@ -101,6 +98,7 @@ impl Settings {
         self.check_least()?;
         self.log.check()?;
         self.server.check()?;
+        self.policies.check()?;
         self.webhooks.check()?;
         self.worker.load_options()?;
         self.webhooks.check()?;

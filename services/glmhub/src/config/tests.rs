@@ -131,6 +131,7 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[queue]\nmost_orders = 0", "queue.most_orders"),
         ("[access]\ntoken_days = 400", "access.token_days"),
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
+        ("[policies]\nmost_replayed = 0", "policies.most_replayed"),
         ("[server]\nsite = \"the cellar\"", "server.site"),
     ] {
         let error = refusal(load_text(text));

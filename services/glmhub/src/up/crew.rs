@@ -1,6 +1,6 @@
 //! The loops and workers beside the HTTP server, each begun again if it should ever die.
 
-use super::pieces::Pieces;
+use super::{hangups, pieces::Pieces};
 use hub::api::health;
 use hub::loops::{
     collect::{Collect, CollectParts},
@@ -52,6 +52,10 @@ impl Crew {
         let metrics = pieces.metrics.clone();
         keep_up(&mut work, "upkeep", &work_ends, move |ends| {
             health::upkeep(metrics.clone(), ends)
+        });
+        let reload = pieces.reload.clone();
+        keep_up(&mut work, "hangups", &work_ends, move |ends| {
+            hangups::heed(reload.clone(), ends)
         });
         for _ in 0..pieces.settings.worker.count {
             let worker = Arc::new(pieces.worker()?);

@@ -17,7 +17,7 @@ use exchange::{
     signing::SigningKey,
 };
 use hub::{
-    outgoing::Outgoing, randomness::Randomness, signals::Signals, splitting::Splitting,
+    outgoing::Outgoing, randomness::Randomness, reload::Reload, signals::Signals, splitting::Splitting,
     webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -25,6 +25,7 @@ use pages::Limits;
 use records::{Db, epochs, models};
 use runner::{Worker, WorkerParts};
 use std::{env, path::PathBuf, sync::Arc};
+use tokio::sync::Mutex;
 
 /// See the module's text.
 pub struct Pieces {
@@ -38,6 +39,7 @@ pub struct Pieces {
     pub clock: SharedClock,
     pub ids: IdMaker,
     pub policies: CurrentPolicies,
+    pub reload: Arc<Reload>,
     pub signals: Arc<Signals>,
     pub splitting: Arc<Splitting>,
     pub outgoing: Outgoing,
@@ -57,9 +59,17 @@ impl Pieces {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = IdMaker::new(clock.clone());
         let policy_folder = folder.policies(&settings);
-        let policies = CurrentPolicies::at_site(policy_folder.policies()?, &settings.server.site);
+        let policies = CurrentPolicies::new(policy_folder.policies()?, &settings.server.site, clock.now());
         let db = folder.records(&settings).await?;
         records::policies::keep(&db, &policies.get(), clock.now()).await?;
+        let reload = Arc::new(Reload {
+            db: db.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            policies: policies.clone(),
+            folder: policy_folder,
+            turn: Mutex::default(),
+        });
         models::seed(&db, &Seed::shipped()?, clock.now()).await?;
         let blobs_folder = folder.resolve(&settings.blobs.folder);
         let blobs = LocalBlobs::open(&blobs_folder);
@@ -85,6 +95,7 @@ impl Pieces {
             clock,
             ids,
             policies,
+            reload,
             signals: Arc::default(),
             splitting: Arc::new(splitting),
             outgoing: Outgoing::new(&settings.outgoing).context("the client for webhooks")?,

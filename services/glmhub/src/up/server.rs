@@ -61,6 +61,10 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
         Data::from(pieces.webhooks.clone()),
         Data::new(pieces.outgoing.clone()),
     );
+    let (reload, policy_settings) = (
+        Data::from(pieces.reload.clone()),
+        Data::new(pieces.settings.policies.clone()),
+    );
     let randomness = Data::new(pieces.randomness.clone());
     let metrics = Data::new(pieces.metrics.clone());
     move |config| {
@@ -73,6 +77,8 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(queue.clone())
             .app_data(key.clone())
             .app_data(policies.clone())
+            .app_data(reload.clone())
+            .app_data(policy_settings.clone())
             .app_data(work.clone())
             .app_data(signals.clone())
             .app_data(splitting.clone())

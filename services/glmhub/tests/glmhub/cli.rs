@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-pub const COMMANDS: [&[&str]; 16] = [
+pub const COMMANDS: [&[&str]; 21] = [
     &[],
     &["up"],
     &["ask"],
@@ -20,6 +20,11 @@ pub const COMMANDS: [&[&str]; 16] = [
     &["model", "synthesize"],
     &["license"],
     &["license", "show"],
+    &["policy"],
+    &["policy", "check"],
+    &["policy", "test"],
+    &["policy", "explain"],
+    &["policy", "simulate"],
     &["token"],
     &["token", "issue"],
     &["worker"],

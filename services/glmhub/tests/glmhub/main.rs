@@ -20,6 +20,7 @@ mod import;
 mod jobs;
 mod licence;
 mod openapi;
+mod policies;
 mod process;
 mod readme;
 mod receiver;

@@ -87,7 +87,7 @@ impl Desk {
         let queue = empty_queue(&clock);
         let key = Arc::new(SigningKey::ephemeral().unwrap());
         let settings = Arc::new(settings);
-        let policies = CurrentPolicies::new(Policies::shipped().unwrap());
+        let policies = CurrentPolicies::new(Policies::shipped().unwrap(), "", start);
         let (dispatch, collect, sweep) = loops(&db, &clock, &ids, &key, &queue, &settings, &policies);
         let worker = ids.make();
         Self {
@@ -126,12 +126,14 @@ impl Desk {
     /// From now on no license is known.
     pub fn forget_licenses(&self) {
         let rules = policy::shipped().filter(|file| file.name.starts_with("rules/"));
-        self.policies.replace(Policies::read(rules.collect()).unwrap());
+        let policies = Policies::read(rules.collect()).unwrap();
+        self.policies.replace(policies, self.clock.now());
     }
 
     /// From now on the licenses that are compiled in are known.
     pub fn know_licenses(&self) {
-        self.policies.replace(Policies::shipped().unwrap());
+        let policies = Policies::shipped().unwrap();
+        self.policies.replace(policies, self.clock.now());
     }
 
     pub fn stamp(&self) -> Stamp<'_> {

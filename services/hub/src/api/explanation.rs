@@ -1,0 +1,203 @@
+//! `POST /v1/policies/explain`: how the gate comes to its answer. An explanation is no decision: it allows nothing and
+//! is not recorded.
+
+use super::policies::invalid;
+use crate::{app::ok, caller::Authenticated, gate::unknown_model, problem::Problem};
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{self, Data, Json},
+};
+use domain::{
+    access::Act,
+    batch::Metadata,
+    clock::SharedClock,
+    digest::Sha256,
+    gate::{self, DecisionRecord, Explanation, Outcome, Reason, Request},
+    id::DecisionId,
+    names::{MemberName, ModelName, TenantName},
+    policy::{CurrentPolicies, Policies},
+    purpose::Purpose,
+};
+use records::{Db, decisions, facts, models, policies as sets};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.route("/v1/policies/explain", web::post().to(explain));
+}
+
+/// A question of one's own, or a decision that was taken.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Asked {
+    Decision(OfDecision),
+    Question(Question),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfDecision {
+    decision_id: DecisionId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    model: ModelName,
+    purpose: Purpose,
+    tenant: Option<TenantName>,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+async fn explain(
+    caller: Authenticated,
+    body: Json<Asked>,
+    db: Data<Db>,
+    policies: Data<CurrentPolicies>,
+    clock: Data<SharedClock>,
+) -> Result<HttpResponse, Problem> {
+    let sees_all = caller.can(Act::ReadEveryDecision);
+    let caller = caller.may(Act::ExplainPolicies)?;
+    let visible = |tenant: &TenantName| sees_all || *tenant == caller.tenant;
+    let view = match body.into_inner() {
+        Asked::Decision(OfDecision { decision_id }) => {
+            let found = decisions::get(&db, decision_id).await?;
+            let found = found.filter(|found| visible(&found.request.tenant));
+            of_decision(
+                &db,
+                &policies,
+                found.ok_or_else(|| Problem::not_found("decision"))?,
+            )
+            .await?
+        }
+        Asked::Question(question) => {
+            let tenant = question.tenant.clone().unwrap_or_else(|| caller.tenant.clone());
+            if !visible(&tenant) {
+                return Err(Problem::not_found("tenant"));
+            }
+            of_question(
+                &db,
+                &policies,
+                clock.now(),
+                (tenant, caller.member.clone()),
+                question,
+            )
+            .await?
+        }
+    };
+    Ok(ok(view))
+}
+
+async fn of_question(
+    db: &Db,
+    policies: &CurrentPolicies,
+    now: OffsetDateTime,
+    (tenant, member): (TenantName, MemberName),
+    question: Question,
+) -> Result<ExplanationView, Problem> {
+    let known = facts::of(db, &tenant, &question.model, None).await?;
+    if known.revision_sha256.is_none() && models::get(db, &question.model).await?.is_none() {
+        return Err(unknown_model(&question.model));
+    }
+    let request = Request {
+        tenant,
+        member,
+        model: question.model,
+        // A model that is registered and not imported can be asked about too; no license depends on its files.
+        revision_sha256: known.revision_sha256.unwrap_or(Sha256::of(b"")),
+        purpose: question.purpose,
+        metadata: question.metadata,
+        site: policies.site().to_owned(),
+        at: now,
+    };
+    let explanation = gate::explain(&policies.get(), &request, &known.facts);
+    Ok(ExplanationView::of(
+        request,
+        known.revision_sha256,
+        explanation,
+        None,
+    ))
+}
+
+/// Under the policies of its time, where those were kept, and with the facts of today.
+async fn of_decision(
+    db: &Db,
+    policies: &CurrentPolicies,
+    decided: DecisionRecord,
+) -> Result<ExplanationView, Problem> {
+    let request = decided.request.clone();
+    let revision = request.revision_sha256;
+    let known = facts::of(db, &request.tenant, &request.model, Some(&revision)).await?;
+    let kept = match &decided.policies_sha256 {
+        Some(sha256) => sets::files(db, sha256).await?,
+        None => None,
+    };
+    let of_its_time = kept.is_some();
+    let then = match kept {
+        Some(files) => Arc::new(Policies::read(files).map_err(|bad| invalid(StatusCode::CONFLICT, &bad))?),
+        None => policies.get(),
+    };
+    let explanation = gate::explain(&then, &request, &known.facts);
+    let decision = DecidedView {
+        id: decided.id,
+        outcome: decided.outcome,
+        reasons: decided.reasons,
+        policies_of_its_time: of_its_time,
+    };
+    Ok(ExplanationView::of(
+        request,
+        Some(revision),
+        explanation,
+        Some(decision),
+    ))
+}
+
+/// An explanation in JSON.
+#[derive(Serialize)]
+struct ExplanationView {
+    tenant: TenantName,
+    model: ModelName,
+    revision_sha256: Option<Sha256>,
+    purpose: Purpose,
+    metadata: Metadata,
+    site: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    decision: Option<DecidedView>,
+    #[serde(flatten)]
+    explanation: Explanation,
+}
+
+/// What had been decided.
+#[derive(Serialize)]
+struct DecidedView {
+    id: DecisionId,
+    outcome: Outcome,
+    reasons: Vec<Reason>,
+    policies_of_its_time: bool,
+}
+
+impl ExplanationView {
+    fn of(
+        request: Request,
+        revision_sha256: Option<Sha256>,
+        explanation: Explanation,
+        decision: Option<DecidedView>,
+    ) -> Self {
+        Self {
+            tenant: request.tenant,
+            model: request.model,
+            revision_sha256,
+            purpose: request.purpose,
+            metadata: request.metadata,
+            site: request.site,
+            at: request.at,
+            decision,
+            explanation,
+        }
+    }
+}
