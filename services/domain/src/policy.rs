@@ -7,6 +7,7 @@
 pub mod cases;
 mod fault;
 mod files;
+mod fused;
 mod rule;
 mod rules;
 pub mod simulation;

@@ -3,12 +3,13 @@
 use super::{
     fault::{BadPolicies, PolicyFault},
     files::{self, PolicyFile},
+    fused::Fused,
     rule::{Rule, RuleEffect},
     statements::statements,
 };
 use cedar_policy::{
-    ActionConstraint, Authorizer, Decision, Entities, EntityUid, Policy, PolicyId, PolicySet, Request,
-    Schema, ValidationMode, ValidationWarning, Validator,
+    ActionConstraint, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Schema, ValidationMode,
+    ValidationWarning, Validator,
 };
 use miette::Diagnostic;
 use std::{
@@ -19,7 +20,7 @@ use std::{
 /// All rules, and for each action those that can have a say in it.
 pub struct Rules {
     rules: BTreeMap<String, Rule>,
-    by_action: HashMap<EntityUid, PolicySet>,
+    by_action: HashMap<EntityUid, Fused>,
 }
 
 /// What the rules say to one question.
@@ -60,9 +61,8 @@ impl Rules {
                 .iter()
                 .filter(|policy| concerns(policy, &action))
                 .cloned();
-            let set =
-                PolicySet::from_policies(speak).map_err(|error| PolicyFault::at("rules", "", 0, error))?;
-            Ok((action, set))
+            let fused = Fused::of(speak.collect()).map_err(|error| PolicyFault::at("rules", "", 0, error))?;
+            Ok((action, fused))
         });
         let by_action = by_action.collect::<Result<_, PolicyFault>>()?;
         Ok(Self {
@@ -78,27 +78,29 @@ impl Rules {
 
     /// What the rules say to `request`. An action without rules is permitted by none.
     pub fn ask(&self, action: &EntityUid, request: &Request, entities: &Entities) -> Verdict<'_> {
-        let Some(policies) = self.by_action.get(action) else {
+        let Some(fused) = self.by_action.get(action) else {
             return Verdict {
                 allowed: false,
                 decided_by: Vec::new(),
                 failed: Vec::new(),
             };
         };
-        let response = Authorizer::new().is_authorized(request, policies, entities);
+        let said = fused.ask(request, entities);
         let rule = |id: &PolicyId| self.rules.get::<str>(id.as_ref());
-        let mut decided_by: Vec<&Rule> = response.diagnostics().reason().filter_map(rule).collect();
+        let deciding = match said.forbids.is_empty() {
+            true => &said.permits,
+            false => &said.forbids,
+        };
+        let mut decided_by: Vec<&Rule> = deciding.iter().filter_map(rule).collect();
         decided_by.sort_by(|one, other| one.place.cmp(&other.place));
-        let failed = response.diagnostics().errors().filter_map(|error| match error {
-            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
-                Some((rule(error.policy_id())?, error.to_string()))
-            }
-        });
         // A forbid that cannot be asked would be passed over; here it counts as a no.
+        let failed = said
+            .failed
+            .into_iter()
+            .filter_map(|(id, error)| Some((rule(&id)?, error)));
         let failed: Vec<_> = failed.collect();
-        let allowed = response.decision() == Decision::Allow && failed.is_empty();
         Verdict {
-            allowed,
+            allowed: said.forbids.is_empty() && !said.permits.is_empty() && failed.is_empty(),
             decided_by,
             failed,
         }
