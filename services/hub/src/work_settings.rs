@@ -32,6 +32,8 @@ pub struct WorkSettings {
     pub split_seconds: u64,
     /// How much memory splitting one document may take, in bytes.
     pub split_memory_bytes: u64,
+    /// The most bytes of all documents of a ZIP archive, unpacked.
+    pub most_unpacked_bytes: u64,
     /// The most pixels of a page.
     pub most_page_pixels: u64,
     /// The most pixels of a page's longer side.
@@ -87,6 +89,7 @@ impl WorkSettings {
             memory_limit: self.split_memory_bytes,
             limits: Limits {
                 max_bytes: self.most_document_bytes,
+                max_unpacked: self.most_unpacked_bytes,
                 max_pixels: self.most_page_pixels,
                 max_side: self.most_page_side,
                 max_pages: self.most_pages,

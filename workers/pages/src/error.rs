@@ -15,7 +15,7 @@ pub enum PageError {
     #[error("the document has {bytes} bytes, and {limit} are allowed: split or compress it")]
     #[serde(rename = "document_too_large")]
     DocumentTooLarge { bytes: u64, limit: u64 },
-    #[error("{found} is not supported: give PDF, PNG, JPEG, WebP, TIFF, BMP or GIF")]
+    #[error("{found} is not supported: give PDF, PNG, JPEG, WebP, TIFF, BMP or GIF, or a ZIP of these")]
     #[serde(rename = "unsupported_format")]
     UnsupportedFormat { found: String },
     #[error("the {format} image ends too early: upload the whole file")]
@@ -33,6 +33,18 @@ pub enum PageError {
     #[error("the PDF document cannot be read ({reason}): print it into a new PDF")]
     #[serde(rename = "pdf_malformed")]
     PdfMalformed { reason: String },
+    #[error("the ZIP archive cannot be read ({reason}): pack it again")]
+    #[serde(rename = "archive_malformed")]
+    ArchiveMalformed { reason: String },
+    #[error("the ZIP archive needs a password: pack it again without one")]
+    #[serde(rename = "archive_encrypted")]
+    ArchiveEncrypted,
+    #[error("unpacked the ZIP archive has more than {limit} bytes: split it")]
+    #[serde(rename = "archive_too_large")]
+    ArchiveTooLarge { limit: u64 },
+    #[error("{name:?} in the ZIP archive is refused: {reason}")]
+    #[serde(rename = "archive_member")]
+    ArchiveMember { name: String, reason: String },
     #[error("the document has more than {limit} pages: split it")]
     #[serde(rename = "too_many_pages")]
     TooManyPages { limit: u32 },
@@ -59,6 +71,10 @@ impl PageError {
             PageError::ImageTooLarge { .. } => "image_too_large",
             PageError::PdfEncrypted => "pdf_encrypted",
             PageError::PdfMalformed { .. } => "pdf_malformed",
+            PageError::ArchiveMalformed { .. } => "archive_malformed",
+            PageError::ArchiveEncrypted => "archive_encrypted",
+            PageError::ArchiveTooLarge { .. } => "archive_too_large",
+            PageError::ArchiveMember { .. } => "archive_member",
             PageError::TooManyPages { .. } => "too_many_pages",
             PageError::TimedOut { .. } => "splitting_timed_out",
             PageError::Crashed { .. } => "splitting_crashed",
@@ -103,6 +119,13 @@ mod tests {
             PageError::ImageTooLarge { reason: text() },
             PageError::PdfEncrypted,
             PageError::PdfMalformed { reason: text() },
+            PageError::ArchiveMalformed { reason: text() },
+            PageError::ArchiveEncrypted,
+            PageError::ArchiveTooLarge { limit: 1 },
+            PageError::ArchiveMember {
+                name: text(),
+                reason: text(),
+            },
             PageError::TooManyPages { limit: 1 },
             PageError::TimedOut { seconds: 1 },
             PageError::Crashed { reason: text() },

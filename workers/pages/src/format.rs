@@ -15,6 +15,11 @@ pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
     image::guess_format(bytes).is_err() && head.windows(5).any(|window| window == b"%PDF-")
 }
 
+/// Whether `bytes` are a ZIP archive, perhaps an empty one.
+pub(crate) fn is_zip(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
+}
+
 /// The format of `bytes`, if it is one that is supported and the bytes are whole.
 pub(crate) fn recognise(bytes: &[u8]) -> Result<ImageFormat, PageError> {
     let format = match image::guess_format(bytes) {

@@ -1,7 +1,7 @@
 //! Documents are hostile: from bytes of a document to upright pages, within limits.
 //!
-//! [`decode`] gives the pixels of an image's first page; [`split`] writes one file per page of an image or a PDF
-//! document. Both look at the bytes, never at a name; check sizes from the header before anything is decoded; and turn the page
+//! [`decode`] gives the pixels of an image's first page; [`split`] writes one file per page of an image, a PDF
+//! document, or a ZIP of these. Both look at the bytes, never at a name; check sizes from the header before anything is decoded; and turn the page
 //! upright as its EXIF or TIFF orientation says. Who must not share a process with a decoder of hostile
 //! bytes uses [`child::Splitter`].
 //!
@@ -9,6 +9,7 @@
 //! grey is repeated; palettes are looked up; of 16 bits the upper eight are kept. (For 16-bit grey alone
 //! Pillow clips instead, which turns every scan white; here it is treated like 16-bit colour.)
 
+mod archive;
 pub mod child;
 mod decode;
 mod error;

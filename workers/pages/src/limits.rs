@@ -10,6 +10,8 @@ use crate::PageError;
 pub struct Limits {
     /// Bytes of one document.
     pub max_bytes: u64,
+    /// Bytes of all members of one archive, unpacked.
+    pub max_unpacked: u64,
     /// Pixels of one page.
     pub max_pixels: u64,
     /// Pixels of a page's longer side: a thin strip within `max_pixels` is no page.
@@ -26,6 +28,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_bytes: 64 << 20,
+            max_unpacked: 1 << 30,
             max_pixels: 50_000_000,
             max_side: 30_000,
             max_pages: 500,

@@ -9,6 +9,7 @@ use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::archive::{self, Members};
 use crate::decode::{Decoded, TiffPages, decode_image};
 use crate::{Limits, PageError, RgbPage, format, pdf, tiff};
 
@@ -36,9 +37,14 @@ pub fn split(path: &Path, out_dir: &Path, limits: &Limits) -> Result<Vec<PageFil
     let bytes = read(path, limits)?;
     let mut folder = PageFolder {
         dir: out_dir,
+        limits,
         pages: Vec::new(),
     };
-    match folder.add_document(bytes, limits) {
+    let outcome = match format::is_zip(&bytes) {
+        true => folder.add_members(bytes),
+        false => folder.add_document(bytes),
+    };
+    match outcome {
         Ok(()) => Ok(folder.pages),
         Err(error) => {
             folder.clear();
@@ -62,27 +68,40 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PageError> {
 /// The page files written so far.
 struct PageFolder<'d> {
     dir: &'d Path,
+    limits: &'d Limits,
     pages: Vec<PageFile>,
 }
 
 impl PageFolder<'_> {
-    fn add_document(&mut self, bytes: Vec<u8>, limits: &Limits) -> Result<(), PageError> {
+    /// Adds the pages of every member of an archive. A member that is an archive itself is refused.
+    fn add_members(&mut self, bytes: Vec<u8>) -> Result<(), PageError> {
+        let mut members = Members::of(bytes, self.limits)?;
+        while let Some((name, bytes)) = members.next()? {
+            self.add_document(bytes).map_err(|error| match error {
+                PageError::TooManyPages { .. } | PageError::Storage { .. } => error,
+                other => archive::refused(&name, &other.to_string()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn add_document(&mut self, bytes: Vec<u8>) -> Result<(), PageError> {
         if format::is_pdf(&bytes) {
-            return pdf::draw_pages(bytes, limits, |page| self.add(&page, None));
+            return pdf::draw_pages(bytes, self.limits, |page| self.add(&page, None));
         }
         match format::recognise(&bytes)? {
-            ImageFormat::Tiff => self.add_tiff(&bytes, limits),
+            ImageFormat::Tiff => self.add_tiff(&bytes),
             format => {
-                let decoded = decode_image(&bytes, format, limits)?;
+                let decoded = decode_image(&bytes, format, self.limits)?;
                 let keep = !decoded.was_turned && !format::may_be_animated(format, &bytes);
                 self.add(&decoded.page, keep.then_some((&bytes, format)))
             }
         }
     }
 
-    fn add_tiff(&mut self, bytes: &[u8], limits: &Limits) -> Result<(), PageError> {
-        let directories = tiff::page_directories(bytes, limits.max_pages)?;
-        let mut document = TiffPages::new(bytes, limits);
+    fn add_tiff(&mut self, bytes: &[u8]) -> Result<(), PageError> {
+        let directories = tiff::page_directories(bytes, self.limits.max_pages)?;
+        let mut document = TiffPages::new(bytes, self.limits);
         for &directory in &directories {
             let Decoded { page, was_turned } = document.page(directory)?;
             let keep = directories.len() == 1 && !was_turned;
@@ -94,6 +113,11 @@ impl PageFolder<'_> {
     /// Writes the next page: the document's own bytes where they can stay, a PNG otherwise.
     fn add(&mut self, page: &RgbPage, original: Option<(&[u8], ImageFormat)>) -> Result<(), PageError> {
         let number = self.pages.len() as u32 + 1;
+        if number > self.limits.max_pages {
+            return Err(PageError::TooManyPages {
+                limit: self.limits.max_pages,
+            });
+        }
         let format = original.map_or(ImageFormat::Png, |(_, format)| format);
         let extension = format.extensions_str().first().copied().unwrap_or("page");
         let path = self.dir.join(format!("page-{number:04}.{extension}"));
