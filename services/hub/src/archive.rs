@@ -101,11 +101,12 @@ struct Pieces {
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.filled.extend_from_slice(bytes);
-        if self.filled.len() >= PIECE {
+        let taken = bytes.len().min(PIECE - self.filled.len());
+        self.filled.extend_from_slice(&bytes[..taken]);
+        if self.filled.len() == PIECE {
             self.flush()?;
         }
-        Ok(bytes.len())
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read as _};
 
 async fn whole(members: Vec<Member>, blobs: Arc<dyn Blobs>) -> io::Result<Vec<u8>> {
     let pieces: Vec<Bytes> = stream(members, blobs).try_collect().await?;
-    assert!(pieces.iter().all(|piece| piece.len() <= 3 * PIECE));
+    assert!(pieces.iter().all(|piece| piece.len() <= PIECE));
     Ok(pieces.concat())
 }
 
