@@ -142,6 +142,15 @@ fn main() {
         member: "li".parse().unwrap(),
         roles: BTreeSet::from([Role::Submitter, Role::Signatory]),
     };
+    let shipped = Policies::shipped().unwrap();
+    let plain = || {
+        drop(black_box(gate::decide(
+            id.into(),
+            &shipped,
+            black_box(&allowed),
+            black_box(&facts),
+        )))
+    };
     let may = |act| drop(black_box(black_box(&caller).may(&policies, act)));
     let mut criterion = Criterion::default().configure_from_args();
     criterion.bench_function("decide/allowed", |bench| bench.iter(|| decide(&allowed)));
@@ -152,6 +161,7 @@ fn main() {
     for (name, p50) in [
         ("decide, allowed", median(|| drop(black_box(decide(&allowed))))),
         ("decide, refused", median(|| drop(black_box(decide(&refused))))),
+        ("decide, allowed, without the own rules", median(plain)),
         ("may, allowed", median(|| may(Act::SubmitBatch))),
         ("may, refused", median(|| may(Act::ReviewAcceptance))),
     ] {

@@ -139,12 +139,14 @@ pub fn permission(lineage: &[Licensed], licenses: &Licenses, purpose: Purpose) -
 
 /// Every duty of the whole lineage once, with the place of the nearest model that causes it.
 pub fn duties(lineage: &[Licensed], licenses: &Licenses) -> BTreeMap<Duty, usize> {
-    let mut all = BTreeMap::new();
+    let (mut all, mut seen) = (BTreeMap::new(), HashSet::new());
     for (place, licensed) in lineage.iter().enumerate() {
-        if let Some(license) = licensed.license.as_ref().and_then(|id| licenses.get(id)) {
-            for duty in &license.duties {
-                all.entry(duty.clone()).or_insert(place);
-            }
+        // A license that was met nearer has nothing to add.
+        let Some(id) = licensed.license.as_ref().filter(|id| seen.insert(*id)) else {
+            continue;
+        };
+        for duty in licenses.get(id).map_or(&[][..], |license| &license.duties) {
+            all.entry(duty.clone()).or_insert(place);
         }
     }
     all

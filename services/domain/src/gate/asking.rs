@@ -56,8 +56,8 @@ fn verdict<'a>(
     let context = context(request, permission, objections)?;
     let asked = cedar_policy::Request::new(principal, action.clone(), resource, context, None)
         .map_err(|error| error.to_string())?;
-    let entities =
-        Entities::from_entities(entities(request, facts)?, None).map_err(|error| error.to_string())?;
+    let entities = Entities::from_entities(entities(rules, &action, request, facts)?, None)
+        .map_err(|error| error.to_string())?;
     Ok(rules.ask(&action, &asked, &entities))
 }
 
@@ -87,8 +87,14 @@ fn context(request: &Request, permission: Permission, objections: &[Objection]) 
     Context::from_pairs(pairs.map(|(key, value)| (key.to_owned(), value))).map_err(|error| error.to_string())
 }
 
-/// The member in its tenant, and the model below its licenses and ancestors.
-fn entities(request: &Request, facts: &Facts) -> Result<[Entity; 2], String> {
+/// The member in its tenant, and the model below its licenses and ancestors: those that a rule names, since no other
+/// can be asked for.
+fn entities(
+    rules: &Rules,
+    action: &EntityUid,
+    request: &Request,
+    facts: &Facts,
+) -> Result<[Entity; 2], String> {
     let tenant = words::tenant(&request.tenant);
     let attributes = HashMap::from([
         (
@@ -107,14 +113,17 @@ fn entities(request: &Request, facts: &Facts) -> Result<[Entity; 2], String> {
         ("name".to_owned(), words::text(request.model.name())),
     ]);
     let mut above = HashSet::from([owner]);
-    let mut licenses = HashSet::new();
     for licensed in &facts.lineage {
-        if licensed.model != request.model {
+        let name = licensed.model.as_str();
+        if licensed.model != request.model && rules.names(action, "Model", name) {
             above.insert(words::model(&licensed.model));
         }
-        licenses.extend(&licensed.license);
+        if let Some(license) = &licensed.license
+            && rules.names(action, "License", license.as_str())
+        {
+            above.insert(words::license(license));
+        }
     }
-    above.extend(licenses.into_iter().map(words::license));
     let model = Entity::new(words::model(&request.model), attributes, above);
     let told = |error: cedar_policy::EntityAttrEvaluationError| error.to_string();
     Ok([member.map_err(told)?, model.map_err(told)?])

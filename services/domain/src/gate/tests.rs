@@ -1,9 +1,32 @@
 use super::*;
 use crate::acceptance::{Signer, State};
+use crate::policy::PolicyFile;
 use proptest::prelude::*;
 use std::{collections::BTreeSet, sync::LazyLock};
 
 static POLICIES: LazyLock<Policies> = LazyLock::new(|| Policies::shipped().unwrap());
+
+/// Rules of an organisation's own: more and more prohibitions, and permits of everything among them.
+static OWN: LazyLock<Vec<Policies>> = LazyLock::new(|| {
+    let head = "(principal, action == Action::\"use\", resource";
+    let forbid = |scope: &str, condition: &str| {
+        format!("@code(\"own_rule\") @cure(\"ask\")\nforbid {head}{scope}) when {{ {condition} }};\n")
+    };
+    let rules = [
+        format!("permit {head});\n"),
+        forbid(
+            "",
+            "context.purpose == \"commercial\" && context.objections.isEmpty()",
+        ),
+        forbid(" in License::\"glm-4\"", "context.site != \"here\""),
+        forbid(" in Model::\"m/2\"", "principal in Tenant::\"acme\""),
+        forbid("", "context.metadata.contains(\"kind=contract\")"),
+    ];
+    let file = |count: usize| PolicyFile::new("rules/own.cedar", rules[..count].concat());
+    (0..=rules.len())
+        .map(|count| Policies::with_own(vec![file(count)]).unwrap())
+        .collect()
+});
 
 const WORDS: [&str; 3] = ["first text", "second text", "third text"];
 
@@ -162,6 +185,19 @@ fn an_ancestors_reason_tells_the_way_to_it() {
     assert_eq!(refusal.reasons[0].path, [model(0), model(1), model(2)]);
 }
 
+#[test]
+fn a_lineage_of_ten_thousand_models_is_decided_and_its_farthest_reason_told() {
+    let mut lineage: Vec<Licensed> = (0..10_000).map(|place| licensed(place, "mit", None)).collect();
+    let facts = |lineage| Facts {
+        lineage,
+        acceptances: vec![],
+    };
+    assert!(is_allowed(&decided(Purpose::Commercial, &facts(lineage.clone()))));
+    lineage.push(licensed(10_000, "unregistered", None));
+    let reasons = refusal(Purpose::Commercial, &facts(lineage)).reasons;
+    assert_eq!((reasons.len(), reasons[0].path.len()), (1, 10_001));
+}
+
 fn any_licensed(place: usize) -> impl Strategy<Value = Licensed> {
     let license =
         prop_oneof![3 => Just("mit"), 5 => Just("glm-4"), 1 => Just("strange"), 1 => Just("unregistered")];
@@ -212,6 +248,24 @@ proptest! {
             if is_allowed(&decided(purpose, &fewer)) {
                 prop_assert!(is_allowed(&decided(purpose, &facts)));
             }
+        }
+    }
+
+    #[test]
+    fn a_forbid_more_never_turns_a_refusal_into_an_allow(facts in any_facts(), count in 1..OWN.len() - 1, site: bool) {
+        for purpose in Purpose::ALL {
+            let mut request = request(purpose);
+            request.site = if site { "here".into() } else { String::new() };
+            let allowed = |policies| is_allowed(&decide(uuid::Uuid::from_u128(1).into(), policies, &request, &facts));
+            prop_assert!(!allowed(&OWN[count + 1]) || allowed(&OWN[count]));
+        }
+    }
+
+    #[test]
+    fn a_permit_of_ones_own_allows_nothing_that_a_license_asks_more_for(facts in any_facts()) {
+        for purpose in Purpose::ALL {
+            let with_permit = decide(uuid::Uuid::from_u128(1).into(), &OWN[1], &request(purpose), &facts);
+            prop_assert_eq!(is_allowed(&with_permit), is_allowed(&decided(purpose, &facts)));
         }
     }
 

@@ -8,10 +8,10 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Effect, Entities, Policy, PolicyId, PolicySet, Request, Response,
 };
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How many rules are asked as one. More make a silent group cheaper, fewer an objection.
-const GROUP: usize = 16;
+const GROUP: usize = 32;
 
 /// The rules that can have a say in one action.
 pub(super) struct Fused {
@@ -19,6 +19,8 @@ pub(super) struct Fused {
     first: PolicySet,
     /// The prohibitions of each group, by the id of its fused rule.
     groups: HashMap<PolicyId, PolicySet>,
+    /// The entities that rules name: kind and id.
+    named: HashMap<String, HashSet<String>>,
 }
 
 /// What the rules said, before it is known as rules.
@@ -36,6 +38,10 @@ impl Fused {
     /// Prepares `policies`, which all concern one action.
     pub(super) fn of(policies: Vec<Policy>) -> Result<Self, String> {
         let told = |error: cedar_policy::PolicySetError| error.to_string();
+        let mut named = HashMap::new();
+        for policy in &policies {
+            collect_named(&policy.to_json().map_err(|error| error.to_string())?, &mut named);
+        }
         let (permits, forbids): (Vec<_>, Vec<_>) = policies
             .into_iter()
             .partition(|policy| policy.effect() == Effect::Permit);
@@ -48,7 +54,12 @@ impl Fused {
             let members = PolicySet::from_policies(group.iter().cloned()).map_err(told)?;
             groups.insert(id, members);
         }
-        Ok(Self { first, groups })
+        Ok(Self { first, groups, named })
+    }
+
+    /// Whether a rule names this entity. What none names need not be among the ancestors of what is asked about.
+    pub(super) fn names(&self, kind: &str, id: &str) -> bool {
+        self.named.get(kind).is_some_and(|ids| ids.contains(id))
     }
 
     /// Asks all rules.
@@ -101,6 +112,22 @@ fn fuse(id: &PolicyId, group: &[Policy]) -> Result<Policy, String> {
         "conditions": [{ "kind": "when", "body": joined("||", conditions) }],
     });
     Policy::from_json(Some(id.clone()), fused).map_err(|error| error.to_string())
+}
+
+/// Every entity that stands in a rule, in its head or its conditions.
+fn collect_named(json: &Value, named: &mut HashMap<String, HashSet<String>>) {
+    match json {
+        Value::Object(members) => {
+            if let (Some(Value::String(kind)), Some(Value::String(id))) =
+                (members.get("type"), members.get("id"))
+            {
+                named.entry(kind.clone()).or_default().insert(id.clone());
+            }
+            members.values().for_each(|value| collect_named(value, named));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_named(value, named)),
+        _ => {}
+    }
 }
 
 /// When a rule applies: its head, but for the action, and its conditions.

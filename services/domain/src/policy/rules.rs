@@ -76,6 +76,13 @@ impl Rules {
         self.rules.values()
     }
 
+    /// Whether a rule about `action` names the entity `kind::"id"`.
+    pub(crate) fn names(&self, action: &EntityUid, kind: &str, id: &str) -> bool {
+        self.by_action
+            .get(action)
+            .is_some_and(|fused| fused.names(kind, id))
+    }
+
     /// What the rules say to `request`. An action without rules is permitted by none.
     pub fn ask(&self, action: &EntityUid, request: &Request, entities: &Entities) -> Verdict<'_> {
         let Some(fused) = self.by_action.get(action) else {
