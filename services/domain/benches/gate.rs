@@ -8,7 +8,7 @@
 
 use criterion::Criterion;
 use domain::{
-    acceptance::{Acceptance, Signer, State},
+    acceptance::{Acceptance, Signer, Standing, State},
     access::{Act, Caller, Role},
     batch::Metadata,
     digest::Sha256,
@@ -105,10 +105,11 @@ fn facts() -> Facts {
         },
         registration_number: None,
         evidence: None,
-        state: State::Active {
+        valid_until: None,
+        state: State::Active(Standing {
             since: OffsetDateTime::UNIX_EPOCH,
             approved: None,
-        },
+        }),
     };
     Facts {
         lineage: lineage.collect(),

@@ -117,6 +117,10 @@ acts! {
     ReadEveryDecision = "read_every_decision",
     /// Judge, suspend or revoke acceptances of any tenant.
     ReviewAcceptance = "review_acceptance",
+    /// Comment on acceptances: on those that the caller may read.
+    CommentAcceptance = "comment_acceptance",
+    /// Publish a text of a license's terms.
+    PublishTerms = "publish_terms",
     /// Keep webhook endpoints of the own tenant and replay their deliveries.
     KeepWebhooks = "keep_webhooks",
     /// Register models and revisions.

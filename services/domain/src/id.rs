@@ -131,6 +131,8 @@ ids! {
     OrderId = "ord";
     /// A tenant's acceptance of terms.
     AcceptanceId = "acc";
+    /// A comment on an acceptance.
+    CommentId = "com";
     /// An answer of the licence gate.
     DecisionId = "dec";
     /// A place that webhooks are sent to.

@@ -24,4 +24,5 @@ pub mod order;
 pub mod policy;
 pub mod purpose;
 pub mod question;
+pub mod terms;
 pub mod webhook;

@@ -4,9 +4,11 @@
 //! document or an answer. Whoever wants more follows the URL, with a token.
 
 pub mod delivery;
+mod of_acceptance;
 mod secret;
 mod target;
 
+pub use of_acceptance::{AcceptanceChange, AcceptanceEvent};
 pub use secret::{BadSecret, EndpointSecret, SECRET_BYTES};
 pub use target::{BadTarget, EndpointState, EventTypes, MOST_DESCRIPTION_CHARACTERS, check_description};
 
@@ -33,6 +35,30 @@ pub enum EventType {
     /// A job will not be answered.
     #[serde(rename = "job.failed")]
     JobFailed,
+    /// A reviewer approved an acceptance.
+    #[serde(rename = "acceptance.approved")]
+    AcceptanceApproved,
+    /// A reviewer rejected an acceptance.
+    #[serde(rename = "acceptance.rejected")]
+    AcceptanceRejected,
+    /// A reviewer suspended an acceptance.
+    #[serde(rename = "acceptance.suspended")]
+    AcceptanceSuspended,
+    /// A reviewer let a suspended acceptance stand again.
+    #[serde(rename = "acceptance.resumed")]
+    AcceptanceResumed,
+    /// A reviewer took an acceptance back.
+    #[serde(rename = "acceptance.revoked")]
+    AcceptanceRevoked,
+    /// An acceptance of newer terms took the place of one.
+    #[serde(rename = "acceptance.superseded")]
+    AcceptanceSuperseded,
+    /// An acceptance will run out soon.
+    #[serde(rename = "acceptance.expiring")]
+    AcceptanceExpiring,
+    /// An acceptance has run out.
+    #[serde(rename = "acceptance.expired")]
+    AcceptanceExpired,
     /// Somebody tries whether an endpoint works. Sent to that endpoint alone, whatever it asked for.
     #[serde(rename = "webhook_endpoint.test")]
     EndpointTest,
@@ -40,10 +66,18 @@ pub enum EventType {
 
 impl EventType {
     /// Those that an endpoint may ask for.
-    pub const SUBSCRIBABLE: [EventType; 3] = [
+    pub const SUBSCRIBABLE: [EventType; 11] = [
         EventType::BatchCompleted,
         EventType::JobAnswered,
         EventType::JobFailed,
+        EventType::AcceptanceApproved,
+        EventType::AcceptanceRejected,
+        EventType::AcceptanceSuspended,
+        EventType::AcceptanceResumed,
+        EventType::AcceptanceRevoked,
+        EventType::AcceptanceSuperseded,
+        EventType::AcceptanceExpiring,
+        EventType::AcceptanceExpired,
     ];
 
     /// The word in JSON.
@@ -52,6 +86,14 @@ impl EventType {
             EventType::BatchCompleted => "batch.completed",
             EventType::JobAnswered => "job.answered",
             EventType::JobFailed => "job.failed",
+            EventType::AcceptanceApproved => "acceptance.approved",
+            EventType::AcceptanceRejected => "acceptance.rejected",
+            EventType::AcceptanceSuspended => "acceptance.suspended",
+            EventType::AcceptanceResumed => "acceptance.resumed",
+            EventType::AcceptanceRevoked => "acceptance.revoked",
+            EventType::AcceptanceSuperseded => "acceptance.superseded",
+            EventType::AcceptanceExpiring => "acceptance.expiring",
+            EventType::AcceptanceExpired => "acceptance.expired",
             EventType::EndpointTest => "webhook_endpoint.test",
         }
     }
@@ -104,6 +146,8 @@ pub enum EventKind {
         /// Why, as a stable word.
         code: String,
     },
+    /// Something became of an acceptance.
+    Acceptance(AcceptanceEvent),
     /// See [`EventType::EndpointTest`].
     EndpointTest {
         /// The endpoint that is tried.
@@ -131,6 +175,7 @@ impl EventKind {
             EventKind::BatchCompleted { .. } => EventType::BatchCompleted,
             EventKind::JobAnswered { .. } => EventType::JobAnswered,
             EventKind::JobFailed { .. } => EventType::JobFailed,
+            EventKind::Acceptance(event) => event.change.event_type(),
             EventKind::EndpointTest { .. } => EventType::EndpointTest,
         }
     }
@@ -141,7 +186,7 @@ impl EventKind {
             EventKind::BatchCompleted { batch }
             | EventKind::JobAnswered { batch, .. }
             | EventKind::JobFailed { batch, .. } => Some(*batch),
-            EventKind::EndpointTest { .. } => None,
+            EventKind::Acceptance(_) | EventKind::EndpointTest { .. } => None,
         }
     }
 
@@ -152,16 +197,20 @@ impl EventKind {
             EventKind::JobAnswered { job, .. } | EventKind::JobFailed { job, .. } => {
                 format!("/v1/jobs/{job}")
             }
+            EventKind::Acceptance(event) => format!("/v1/acceptances/{}", event.acceptance),
             EventKind::EndpointTest { endpoint } => format!("/v1/webhook-endpoints/{endpoint}"),
         }
     }
 
     /// The facts that a payload carries as `data`; `batch` is the one that it is about, as it is then.
     pub fn data(&self, batch: Option<&StoredBatch>) -> Map<String, Value> {
-        let mut data = Map::new();
+        let mut data = match self {
+            EventKind::Acceptance(event) => event.data(),
+            _ => Map::new(),
+        };
         let mut put = |key: &str, value: Value| drop(data.insert(key.to_owned(), value));
         match self {
-            EventKind::BatchCompleted { .. } | EventKind::EndpointTest { .. } => {}
+            EventKind::BatchCompleted { .. } | EventKind::Acceptance(_) | EventKind::EndpointTest { .. } => {}
             EventKind::JobAnswered { job, .. } => put("job", json!(job)),
             EventKind::JobFailed { job, code, .. } => {
                 put("job", json!(job));

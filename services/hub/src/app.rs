@@ -25,6 +25,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::models::routes)
         .configure(api::licenses::routes)
         .configure(api::acceptances::routes)
+        .configure(api::acceptance_acts::routes)
         .configure(api::decisions::routes)
         .configure(api::policies::routes)
         .configure(api::explanation::routes)

@@ -1,5 +1,6 @@
 //! The HTTP API and the loops that move batches along.
 
+pub mod acceptance_changes;
 pub mod access_token;
 pub mod api;
 pub mod app;

@@ -29,7 +29,8 @@ pub fn statements() -> Vec<&'static str> {
     let more = models::MORE_STATEMENTS
         .iter()
         .chain(webhooks::MORE_STATEMENTS)
-        .chain(decisions::MORE_STATEMENTS);
+        .chain(decisions::MORE_STATEMENTS)
+        .chain(acceptances::MORE_STATEMENTS);
     files
         .iter()
         .chain(more)

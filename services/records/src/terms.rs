@@ -1,10 +1,11 @@
 //! The exact texts of licenses, by digest.
 
-use crate::{At, Db, RecordsError, Tx, on, read::Reading, run::Run as _};
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading, run::Run as _};
 use domain::{
     digest::Sha256,
-    names::{LicenseName, ModelName},
+    names::{LicenseName, ModelName, TenantName},
 };
+use serde_json::json;
 use time::OffsetDateTime;
 
 const KEEP: &str = "INSERT INTO terms (license, sha256, text, seen_at) VALUES ($1, $2, $3, $4) \
@@ -20,8 +21,12 @@ const CURRENT_OF_MODEL: &str = "SELECT m.license, COALESCE( \
         (SELECT t.sha256 FROM terms t WHERE t.license = m.license \
             ORDER BY t.seen_at DESC, t.sha256 LIMIT 1)) AS sha256 \
     FROM models m WHERE m.name = $1";
+// The text of the newest revision of each model under the license; of models without a text, null.
+const OF_MODELS: &str = "SELECT m.name, (SELECT r.terms_sha256 FROM revisions r WHERE r.model = m.name \
+        ORDER BY r.imported_at DESC, r.sha256 DESC LIMIT 1) AS sha256 \
+    FROM models m WHERE m.license = $1 ORDER BY m.name";
 
-pub(crate) const STATEMENTS: &[&str] = &[KEEP, TEXT, LIST, OF_LICENSE, CURRENT_OF_MODEL];
+pub(crate) const STATEMENTS: &[&str] = &[KEEP, TEXT, LIST, OF_LICENSE, CURRENT_OF_MODEL, OF_MODELS];
 
 /// A text, without the text itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +35,7 @@ pub struct KnownTerms {
     pub license: LicenseName,
     /// The digest of its exact bytes.
     pub sha256: Sha256,
-    /// When it first came with weights.
+    /// When it first came with weights, or was published.
     pub seen_at: OffsetDateTime,
 }
 
@@ -41,14 +46,94 @@ pub(crate) async fn keep(
     text: &str,
     seen_at: OffsetDateTime,
 ) -> Result<Sha256, RecordsError> {
+    keep_new(tx, license, text, seen_at)
+        .await
+        .map(|(sha256, _)| sha256)
+}
+
+/// As [`keep`], and tells whether the text is new.
+async fn keep_new(
+    tx: &mut Tx,
+    license: &LicenseName,
+    text: &str,
+    seen_at: OffsetDateTime,
+) -> Result<(Sha256, bool), RecordsError> {
     let sha256 = Sha256::of(text.as_bytes());
-    on!(tx: tx, |c| sqlx::query(KEEP)
+    let kept = on!(tx: tx, |c| sqlx::query(KEEP)
         .bind(license.as_str())
         .bind(sha256.to_string())
         .bind(text)
         .bind(At(seen_at))
         .run(c))?;
-    Ok(sha256)
+    Ok((sha256, kept > 0))
+}
+
+/// A text that was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Whether it was not here before.
+    pub new: bool,
+}
+
+/// Publishes a text of a license on behalf of a member of `tenant`, without weights. Models whose newest revision came
+/// with a text stay under that. One that is here already stays as it is.
+pub async fn publish(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    license: &LicenseName,
+    text: &str,
+) -> Result<Published, RecordsError> {
+    let mut tx = db.begin().await?;
+    let (sha256, new) = keep_new(&mut tx, license, text, stamp.at).await?;
+    if new {
+        let detail = json!({ "license": license, "bytes": text.len() });
+        let subject = sha256.to_string();
+        stamp
+            .audit(&mut tx, tenant, "terms.published", subject, None, detail)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(Published { sha256, new })
+}
+
+/// The models under `license`, each with the text that its newest revision came with, if it did.
+pub async fn of_models(
+    db: &Db,
+    license: &LicenseName,
+) -> Result<Vec<(ModelName, Option<Sha256>)>, RecordsError> {
+    let rows: Vec<(String, Option<String>)> = on!(db, |c| sqlx::query_as(OF_MODELS)
+        .bind(license.as_str())
+        .fetch_all(c))?;
+    rows.iter().map(read_model).collect()
+}
+
+fn read_model(
+    (model, sha256): &(String, Option<String>),
+) -> Result<(ModelName, Option<Sha256>), RecordsError> {
+    let row = Reading {
+        table: "models",
+        id: model,
+    };
+    Ok((row.parsed(model)?, row.parsed_if(sha256.as_deref())?))
+}
+
+/// The texts of `license` that can be accepted now: its newest, and those of the newest revisions of models.
+pub(crate) async fn in_force(tx: &mut Tx, license: &LicenseName) -> Result<Vec<Sha256>, RecordsError> {
+    let known: Vec<Row> = on!(tx: &mut *tx, |c| sqlx::query_as(OF_LICENSE)
+        .bind(license.as_str())
+        .fetch_all(c))?;
+    let newest = known.first().map(Row::read).transpose()?;
+    let rows: Vec<(String, Option<String>)> = on!(tx: tx, |c| sqlx::query_as(OF_MODELS)
+        .bind(license.as_str())
+        .fetch_all(c))?;
+    let mut texts: Vec<Sha256> = newest.into_iter().map(|known| known.sha256).collect();
+    for row in &rows {
+        texts.extend(read_model(row)?.1);
+    }
+    Ok(texts)
 }
 
 /// The exact text.

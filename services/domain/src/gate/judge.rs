@@ -2,13 +2,15 @@
 
 use super::{Facts, ReasonCode, Request};
 use crate::{
-    acceptance::{Acceptance, State},
+    acceptance::{Acceptance, Phase, State},
     license::{Condition, License, Licenses, Permission},
     lineage::{self, Licensed},
     names::{LicenseName, ModelName},
     policy::template::Words,
     purpose::Purpose,
+    terms,
 };
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Something that a license asks for and is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,8 +115,10 @@ fn judged(licenses: &Licenses, request: &Request, facts: &Facts, licensed: &Lice
                     licensed,
                     license,
                     purpose,
+                    at: request.at,
                 },
                 &held,
+                &facts.acceptances,
             )
         }
     }
@@ -125,10 +129,11 @@ struct Need<'a> {
     licensed: &'a Licensed,
     license: &'a License,
     purpose: Purpose,
+    at: OffsetDateTime,
 }
 
 /// What keeps the best of the acceptances from covering the need; nothing if one covers it.
-fn unmet(need: &Need<'_>, held: &[&Acceptance]) -> Option<Judged> {
+fn unmet(need: &Need<'_>, held: &[&Acceptance], all: &[Acceptance]) -> Option<Judged> {
     // A text that came with weights must be the very one that was accepted. Where no text is here,
     // any acceptance of the license counts.
     let of_this_text = |text: &Acceptance| {
@@ -136,33 +141,44 @@ fn unmet(need: &Need<'_>, held: &[&Acceptance]) -> Option<Judged> {
             .terms_sha256
             .is_none_or(|current| current == text.terms_sha256)
     };
-    let (of_text, of_other): (Vec<_>, Vec<_>) = held.iter().partition(|held| of_this_text(held));
-    let active = |held: &&&Acceptance| matches!(held.state, State::Active { .. });
+    let (of_text, of_other): (Vec<&Acceptance>, Vec<_>) = held.iter().partition(|held| of_this_text(held));
+    // What was superseded goes on under the acceptance that took its place, as long as that stands.
+    let of_text: Vec<&Acceptance> = of_text.iter().map(|held| held.in_force(all)).collect();
     let needs_number = need
         .license
         .purpose(need.purpose)
         .conditions
         .contains(&Condition::Registration);
-    let complete = |held: &&Acceptance| !needs_number || held.registration_number.is_some();
-    if of_text.iter().filter(|held| active(held)).any(complete) {
+    let complete = |held: &Acceptance| !needs_number || held.registration_number.is_some();
+    if of_text.iter().any(|held| held.stands(need.at) && complete(held)) {
         return None;
     }
-    if let Some(waiting) = of_text
-        .iter()
-        .find(|held| matches!(held.state, State::UnderReview))
-    {
-        return Some(under_review(need, waiting));
+    Some(lack(need, &of_text, &of_other))
+}
+
+/// What is told about acceptances that do not cover the need: what is nearest to covering it.
+fn lack(need: &Need<'_>, of_text: &[&Acceptance], of_other: &[&Acceptance]) -> Judged {
+    let being = |phase: Phase| of_text.iter().find(move |held| held.phase(need.at) == phase);
+    if let Some(waiting) = being(Phase::UnderReview) {
+        return under_review(need, waiting);
     }
-    if let Some(bare) = of_text.iter().find(|held| active(held)) {
-        return Some(without_number(need, bare));
+    if let Some(bare) = being(Phase::Active) {
+        return without_number(need, bare);
     }
-    if let Some(old) = of_other.iter().find(|held| active(held)) {
-        return Some(superseded(need, old));
+    if let Some(stopped) = being(Phase::Suspended) {
+        return suspended(need, stopped);
+    }
+    if let Some(begun) = being(Phase::Requested) {
+        return not_submitted(need, begun);
+    }
+    if let Some(old) = of_other.iter().find(|held| held.stands(need.at)) {
+        return superseded(need, old);
     }
     match of_text.last().map(|held| (held, &held.state)) {
-        Some((held, State::Rejected { reason, .. })) => Some(rejected(need, held, reason)),
-        Some((held, State::Revoked { reason, .. })) => Some(revoked(need, held, reason)),
-        _ => Some(not_accepted(need)),
+        Some((held, State::Rejected { reason, .. })) => rejected(need, held, reason),
+        Some((held, State::Revoked { reason, .. })) => revoked(need, held, reason),
+        Some((held, _)) if held.phase(need.at) == Phase::Expired => expired(need, held),
+        _ => not_accepted(need),
     }
 }
 
@@ -207,6 +223,39 @@ fn under_review(need: &Need<'_>, held: &Acceptance) -> Judged {
     )
 }
 
+fn not_submitted(need: &Need<'_>, held: &Acceptance) -> Judged {
+    let message = format!(
+        "acceptance {} of {} was requested and not submitted",
+        held.id, need.license.id
+    );
+    let words = vec![("acceptance", held.id.to_string())];
+    (ReasonCode::AcceptanceNotSubmitted, message, words)
+}
+
+fn suspended(need: &Need<'_>, held: &Acceptance) -> Judged {
+    let reason = match &held.state {
+        State::Suspended { reason, .. } => reason,
+        _ => "",
+    };
+    let message = format!(
+        "acceptance {} of {} is suspended: {reason}",
+        held.id, need.license.id
+    );
+    let words = vec![("acceptance", held.id.to_string())];
+    (ReasonCode::AcceptanceSuspended, message, words)
+}
+
+fn expired(need: &Need<'_>, held: &Acceptance) -> Judged {
+    let until = held.valid_until.and_then(|until| until.format(&Rfc3339).ok());
+    let message = format!(
+        "acceptance {} of {} stood until {}",
+        held.id,
+        need.license.id,
+        until.unwrap_or_default()
+    );
+    (ReasonCode::AcceptanceExpired, message, accept(need))
+}
+
 fn without_number(need: &Need<'_>, held: &Acceptance) -> Judged {
     let message = format!(
         "acceptance {} of {} names no registration number",
@@ -220,7 +269,12 @@ fn superseded(need: &Need<'_>, held: &Acceptance) -> Judged {
         "acceptance {} covers the terms {} of {}, and {} is under another text now",
         held.id, held.terms_sha256, need.license.id, need.licensed.model
     );
-    (ReasonCode::TermsSuperseded, message, accept(need))
+    // Only where the model has a text of its own can there be another one.
+    let current = need.licensed.terms_sha256.unwrap_or(held.terms_sha256);
+    let diff = terms::diff_path(&need.license.id, &held.terms_sha256, &current);
+    let mut words = accept(need);
+    words.push(("diff", diff));
+    (ReasonCode::TermsSuperseded, message, words)
 }
 
 fn rejected(need: &Need<'_>, held: &Acceptance, reason: &str) -> Judged {

@@ -44,6 +44,12 @@ reason_codes! {
     RegistrationMissing = "registration_missing",
     /// The tenant accepted, and a reviewer has yet to approve it.
     AcceptanceUnderReview = "acceptance_under_review",
+    /// The tenant made an acceptance and has not submitted it yet.
+    AcceptanceNotSubmitted = "acceptance_not_submitted",
+    /// A reviewer suspended the tenant's acceptance.
+    AcceptanceSuspended = "acceptance_suspended",
+    /// The tenant's acceptance has run out.
+    AcceptanceExpired = "acceptance_expired",
     /// A reviewer rejected the tenant's acceptance.
     AcceptanceRejected = "acceptance_rejected",
     /// The tenant's acceptance was revoked.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::acceptance::{Signer, State};
+use crate::acceptance::{Signer, Standing, State};
 use crate::policy::PolicyFile;
 use proptest::prelude::*;
 use std::{collections::BTreeSet, sync::LazyLock};
@@ -73,10 +73,11 @@ fn active(text: usize, purposes: &[Purpose], number: Option<&str>) -> Acceptance
         },
         registration_number: number.map(str::to_owned),
         evidence: None,
-        state: State::Active {
+        valid_until: None,
+        state: State::Active(Standing {
             since: OffsetDateTime::UNIX_EPOCH,
             approved: None,
-        },
+        }),
     }
 }
 

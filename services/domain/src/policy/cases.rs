@@ -4,11 +4,12 @@
 
 use super::{BadPolicies, Policies, PolicyFault, PolicyFile};
 use crate::{
-    acceptance::{Acceptance, Judge, Judgement, Signer, State},
+    acceptance::{Acceptance, Judge, Judgement, Phase, Signer, Standing, State},
     access::{Act, Caller, Role},
     batch::Metadata,
     digest::Sha256,
     gate::{Decision, Facts, ReasonCode, Request, decide},
+    id::AcceptanceId,
     lineage::{Licensed, LineageEdge, descent},
     names::{LicenseName, MemberName, ModelName, TenantName},
     purpose::Purpose,
@@ -113,18 +114,15 @@ struct Accepted {
     license: LicenseName,
     terms: String,
     purposes: BTreeSet<Purpose>,
-    state: StateWord,
+    state: Phase,
     #[serde(default)]
     registration_number: Option<String>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-enum StateWord {
-    UnderReview,
-    Active,
-    Rejected,
-    Revoked,
+    /// Whether its `valid_until` has passed.
+    #[serde(default)]
+    run_out: bool,
+    /// The place in the list of the acceptance that superseded it.
+    #[serde(default)]
+    superseded_by: usize,
 }
 
 fn acme() -> TenantName {
@@ -217,7 +215,7 @@ impl Case {
                 .into_iter()
                 .map(licensed)
                 .collect(),
-            acceptances: (0u128..)
+            acceptances: (0..)
                 .zip(&self.acceptances)
                 .map(|(number, held)| held.of(&self.tenant, &self.member, number))
                 .collect(),
@@ -301,9 +299,9 @@ impl AccessCase {
 }
 
 impl Accepted {
-    fn of(&self, tenant: &TenantName, member: &MemberName, number: u128) -> Acceptance {
+    fn of(&self, tenant: &TenantName, member: &MemberName, number: usize) -> Acceptance {
         Acceptance {
-            id: uuid::Uuid::from_u128(number).into(),
+            id: numbered(number),
             tenant: tenant.clone(),
             requested_by: member.clone(),
             requested_at: beginning(),
@@ -316,32 +314,47 @@ impl Accepted {
             },
             registration_number: self.registration_number.clone(),
             evidence: None,
-            state: self.state.state(),
+            valid_until: self.run_out.then(beginning),
+            state: self.state(),
         }
     }
-}
 
-impl StateWord {
-    fn state(self) -> State {
-        let (since, reason) = (beginning(), "a reason".to_owned());
+    fn state(&self) -> State {
+        let (at, reason) = (beginning(), "a reason".to_owned());
         let by = Judge {
             tenant: TenantName::fixed("zhipu"),
             member: MemberName::fixed("wu"),
         };
-        let judged = Judgement { by, at: since };
-        match self {
-            StateWord::UnderReview => State::UnderReview,
-            StateWord::Active => State::Active {
-                since,
-                approved: None,
-            },
-            StateWord::Rejected => State::Rejected { judged, reason },
-            StateWord::Revoked => State::Revoked {
-                since,
-                approved: None,
+        let judged = Judgement { by, at };
+        let standing = Standing {
+            since: at,
+            approved: None,
+        };
+        match self.state {
+            Phase::Requested => State::Requested,
+            Phase::UnderReview => State::UnderReview,
+            Phase::Active => State::Active(standing),
+            Phase::Rejected => State::Rejected { judged, reason },
+            Phase::Suspended => State::Suspended {
+                standing,
                 judged,
                 reason,
             },
+            Phase::Expired => State::Expired { standing, at },
+            Phase::Revoked => State::Revoked {
+                standing,
+                judged,
+                reason,
+            },
+            Phase::Superseded => State::Superseded {
+                standing,
+                by: numbered(self.superseded_by),
+                at,
+            },
         }
     }
+}
+
+fn numbered(number: usize) -> AcceptanceId {
+    uuid::Uuid::from_u128(number as u128).into()
 }

@@ -1,5 +1,6 @@
 //! The licence from outside: refusal, acceptance, review, revocation.
 
+pub mod life;
 pub mod scene;
 
 use crate::{

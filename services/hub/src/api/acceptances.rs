@@ -1,42 +1,41 @@
-//! `/v1/acceptances`: a tenant accepts terms; reviewers judge and revoke.
+//! `/v1/acceptances`: a tenant accepts terms, and looks at what it has accepted.
 
 use super::{
+    acceptance_problems::{no_acceptance, no_license, not_stored},
     acceptance_view::AcceptanceView,
     paging::{Listed, Paging},
 };
-use crate::{app::ok, caller::Authenticated, gate::unknown_model, problem::Problem};
+use crate::{app::ok, caller::Authenticated, gate::unknown_model, problem::Problem, signals::Signals};
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header::LOCATION},
     web::{self, Data, Json, Path, Query},
 };
 use domain::{
-    acceptance::{Acceptance, Declaration, Judge, NotPossible, Signer, Unacceptable},
+    acceptance::{Asking, Declaration, Phase, Signer},
     access::Act,
     clock::SharedClock,
     digest::Sha256,
     id::{AcceptanceId, IdMaker},
-    names::{LicenseName, ModelName},
+    names::{LicenseName, ModelName, TenantName},
     policy::CurrentPolicies,
     purpose::Purpose,
 };
-use exchange::queue::Queue;
 use records::{
     Db, Stamp,
-    acceptances::{self, NotStored, Subject, Verdict},
+    acceptances::{self, Filter, Subject},
     terms,
 };
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use time::OffsetDateTime;
 
 /// The paths of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/v1/acceptances", web::post().to(request))
         .route("/v1/acceptances", web::get().to(list))
-        .route("/v1/acceptances/{acceptance}", web::get().to(get))
-        .route("/v1/acceptances/{acceptance}/review", web::post().to(review))
-        .route("/v1/acceptances/{acceptance}/revoke", web::post().to(revoke));
+        .route("/v1/acceptances/{acceptance}", web::get().to(get));
 }
 
 #[derive(Deserialize)]
@@ -49,6 +48,14 @@ struct NewAcceptance {
     signer: Signer,
     registration_number: Option<String>,
     evidence: Option<String>,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    valid_until: Option<OffsetDateTime>,
+    #[serde(default = "at_once")]
+    submit: bool,
+}
+
+fn at_once() -> bool {
+    true
 }
 
 impl NewAcceptance {
@@ -67,6 +74,7 @@ impl NewAcceptance {
             signer: self.signer,
             registration_number: self.registration_number,
             evidence: self.evidence,
+            valid_until: self.valid_until,
         };
         Ok((subject, declaration))
     }
@@ -77,25 +85,38 @@ async fn request(
     body: Json<NewAcceptance>,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
+    signals: Data<Signals>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::AcceptTerms)?;
-    let (subject, declaration) = body.into_inner().parts()?;
-    let id = license_of(&db, &subject).await?;
+    let (submit, at) = (body.submit, clock.now());
+    let (subject, declared) = body.into_inner().parts()?;
+    let license = license_of(&db, &subject).await?;
     let policies = policies.get();
-    let license = policies.licenses().get(&id).ok_or_else(|| no_license(&id))?;
-    let at = clock.now();
-    let acceptance =
-        Acceptance::request(ids.make(), caller, at, license, declaration).map_err(unacceptable)?;
+    let license = policies
+        .licenses()
+        .get(&license)
+        .ok_or_else(|| no_license(&license))?;
+    let asking = Asking {
+        id: ids.make(),
+        caller,
+        at,
+        license,
+        declared,
+        submit,
+    };
     let stamp = Stamp::of(&ids, at, caller);
-    acceptances::request(&db, stamp, &subject, &acceptance)
-        .await?
-        .map_err(|why| not_stored(&id, why))?;
+    let stored = acceptances::request(&db, stamp, &subject, asking).await?;
+    let acceptance = stored.map_err(|why| not_stored(&license.id, why))?;
+    // What has become active may allow what waits, and may have superseded something.
+    signals.dispatch.notify_one();
+    signals.deliver.notify_one();
     let location = (LOCATION, format!("/v1/acceptances/{}", acceptance.id));
-    Ok(HttpResponse::Created()
+    let view = view(&db, Some(&caller.tenant), acceptance.id, at).await?;
+    Ok(HttpResponse::build(StatusCode::CREATED)
         .insert_header(location)
-        .json(AcceptanceView::of(acceptance)))
+        .json(view))
 }
 
 async fn license_of(db: &Db, subject: &Subject) -> Result<LicenseName, Problem> {
@@ -110,145 +131,58 @@ async fn license_of(db: &Db, subject: &Subject) -> Result<LicenseName, Problem> 
     }
 }
 
+/// What is asked of a list, apart from its paging.
+#[derive(Deserialize)]
+struct Wanted {
+    state: Option<Phase>,
+    after: Option<AcceptanceId>,
+    limit: Option<u32>,
+}
+
 async fn list(
     caller: Authenticated,
-    query: Query<Paging<AcceptanceId>>,
+    query: Query<Wanted>,
     db: Data<Db>,
-) -> Result<HttpResponse, Problem> {
-    let sees_all = caller.can(Act::ReadEveryAcceptance);
-    let caller = caller.may(Act::ReadAcceptance)?;
-    let (after, limit) = query.into_inner().checked()?;
-    let tenant = (!sees_all).then_some(&caller.tenant);
-    let page = acceptances::page(&db, tenant, after, limit).await?;
-    let views = page.into_iter().map(AcceptanceView::of).collect();
-    Ok(ok(Listed::new(views, limit, |acceptance: &AcceptanceView| {
-        acceptance.id()
-    })))
-}
-
-async fn get(caller: Authenticated, path: Path<AcceptanceId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
-    let sees_all = caller.can(Act::ReadEveryAcceptance);
-    let caller = caller.may(Act::ReadAcceptance)?;
-    let found = acceptances::get(&db, *path).await?;
-    let seen = found.filter(|acceptance| sees_all || acceptance.tenant == caller.tenant);
-    Ok(ok(AcceptanceView::of(seen.ok_or_else(no_acceptance)?)))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum VerdictWord {
-    Approve,
-    Reject,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Review {
-    verdict: VerdictWord,
-    reason: Option<String>,
-}
-
-async fn review(
-    caller: Authenticated,
-    path: Path<AcceptanceId>,
-    body: Json<Review>,
-    db: Data<Db>,
-    ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller.may(Act::ReviewAcceptance)?;
-    let Review { verdict, reason } = body.into_inner();
-    let verdict = match verdict {
-        VerdictWord::Approve => Verdict::Approve(reason),
-        VerdictWord::Reject => Verdict::Reject(reason.unwrap_or_default()),
+    let scope = scope(&caller)?;
+    let (after, limit) = Paging::new(query.after, query.limit).checked()?;
+    let filter = Filter {
+        tenant: scope,
+        phase: query.state,
+        at: clock.now(),
     };
-    let stamp = Stamp::of_hub(&ids, clock.now());
-    let judged = acceptances::review(&db, stamp, Judge::from(caller), *path, verdict).await?;
-    let acceptance = judged.ok_or_else(no_acceptance)?.map_err(not_possible)?;
-    Ok(ok(AcceptanceView::of(acceptance)))
+    let page = acceptances::page(&db, filter, after, limit).await?;
+    let views = page
+        .into_iter()
+        .map(|entry| AcceptanceView::of(entry, filter.at))
+        .collect();
+    Ok(ok(Listed::new(views, limit, AcceptanceView::id)))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revocation {
-    reason: String,
-}
-
-async fn revoke(
+async fn get(
     caller: Authenticated,
     path: Path<AcceptanceId>,
-    body: Json<Revocation>,
     db: Data<Db>,
-    queue: Data<dyn Queue>,
-    ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller.may(Act::ReviewAcceptance)?;
-    let stamp = Stamp::of_hub(&ids, clock.now());
-    let reason = body.into_inner().reason;
-    let revoked = acceptances::revoke(&db, stamp, Judge::from(caller), *path, reason).await?;
-    let revoked = revoked.ok_or_else(no_acceptance)?.map_err(not_possible)?;
-    // The revocation stands in the records whatever the queue says: orders are checked again when they are
-    // dispatched, and the queue is told all epochs at the next start.
-    if let Err(error) = queue
-        .announce_epoch(&revoked.acceptance.tenant, revoked.epoch)
-        .await
-    {
-        tracing::error!(cause = %error, "the queue could not be told of a revocation");
-    }
-    Ok(ok(AcceptanceView::of(revoked.acceptance)))
+    Ok(ok(view(&db, scope(&caller)?, *path, clock.now()).await?))
 }
 
-fn no_acceptance() -> Problem {
-    Problem::not_found("acceptance")
+/// The tenant whose acceptances alone `caller` may read; nothing if those of every tenant.
+pub(super) fn scope(caller: &Authenticated) -> Result<Option<&TenantName>, Problem> {
+    let sees_all = caller.can(Act::ReadEveryAcceptance);
+    let tenant = &caller.may(Act::ReadAcceptance)?.tenant;
+    Ok((!sees_all).then_some(tenant))
 }
 
-fn no_license(id: &LicenseName) -> Problem {
-    let detail =
-        format!("the facts of license {id} are not known here; GET /v1/licenses lists those that are");
-    Problem::new(StatusCode::NOT_FOUND, "license_unknown", detail)
-}
-
-fn unacceptable(refusal: Unacceptable) -> Problem {
-    let code = match refusal {
-        Unacceptable::Field(_) => "acceptance_invalid",
-        Unacceptable::NotPermitted { .. } => "purpose_prohibited",
-        Unacceptable::Unregistered { .. } => "registration_missing",
-    };
-    Problem::bad_request(code, refusal.to_string())
-}
-
-fn not_stored(license: &LicenseName, why: NotStored) -> Problem {
-    match why {
-        NotStored::Superseded(Some(current)) => Problem::conflict(
-            "terms_superseded",
-            format!(
-                "the terms in force are another text: read GET /v1/licenses/{license}/terms/{current} and accept that"
-            ),
-        )
-        .with("current_terms_sha256", current.to_string()),
-        NotStored::Superseded(None) => Problem::conflict(
-            "terms_absent",
-            format!(
-                "no text of {license} is on this hub, so there is nothing to accept: the operator imports the \
-                 weights with their LICENSE file"
-            ),
-        ),
-        NotStored::Covered(id) => Problem::conflict(
-            "already_accepted",
-            format!("acceptance {id} covers this already; GET /v1/acceptances/{id} shows where it stands"),
-        )
-        .with("acceptance", id.to_string()),
-    }
-}
-
-fn not_possible(refusal: NotPossible) -> Problem {
-    let detail = refusal.to_string();
-    match refusal {
-        NotPossible::Own => Problem::new(StatusCode::FORBIDDEN, "own_acceptance", detail),
-        NotPossible::NotUnderReview(_) | NotPossible::NotActive(_) => {
-            Problem::conflict("acceptance_state", detail)
-        }
-        NotPossible::Reason => Problem::bad_request("reason_missing", detail).with("field", "reason"),
-    }
+/// The view of an acceptance within `scope`. Problem: 404 `not_found`.
+pub(super) async fn view(
+    db: &Db,
+    scope: Option<&TenantName>,
+    id: AcceptanceId,
+    now: OffsetDateTime,
+) -> Result<AcceptanceView, Problem> {
+    let entry = acceptances::entry(db, scope, id).await?;
+    Ok(AcceptanceView::of(entry.ok_or_else(no_acceptance)?, now))
 }

@@ -1,5 +1,7 @@
 //! The resources of `/v1`, one file each. Every file offers `routes`, which names its paths and handlers.
 
+pub mod acceptance_acts;
+mod acceptance_problems;
 mod acceptance_view;
 pub mod acceptances;
 pub mod archives;

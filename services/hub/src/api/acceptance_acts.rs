@@ -1,0 +1,195 @@
+//! `/v1/acceptances/{acceptance}/…`: what is done to an acceptance once it has been made.
+
+use super::{
+    acceptance_problems::{no_acceptance, no_license, not_possible, not_stored},
+    acceptances::view,
+};
+use crate::{
+    acceptance_changes::announce, app::ok, caller::Authenticated, problem::Problem, signals::Signals,
+};
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    web::{self, Data, Json, Path},
+};
+use domain::{
+    acceptance::{Judge, NotPossible},
+    access::{Act, Caller},
+    clock::SharedClock,
+    id::{AcceptanceId, IdMaker},
+    policy::CurrentPolicies,
+};
+use exchange::queue::Queue;
+use records::{
+    Db, RecordsError, Stamp,
+    acceptances::{self, Changed, Verdict},
+};
+use serde::Deserialize;
+use std::future::{Ready, ready};
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/acceptances/{acceptance}/submit", web::post().to(submit))
+        .route("/v1/acceptances/{acceptance}/review", web::post().to(review))
+        .route("/v1/acceptances/{acceptance}/suspend", web::post().to(suspend))
+        .route("/v1/acceptances/{acceptance}/resume", web::post().to(resume))
+        .route("/v1/acceptances/{acceptance}/revoke", web::post().to(revoke));
+}
+
+/// What every act here needs: the records, and whom to tell of what they say.
+struct Desk {
+    db: Data<Db>,
+    queue: Data<dyn Queue>,
+    signals: Data<Signals>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+}
+
+impl FromRequest for Desk {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let lacking = || Problem::internal(anyhow::anyhow!("the application lacks a piece"));
+        let desk = || {
+            Some(Self {
+                db: request.app_data::<Data<Db>>()?.clone(),
+                queue: request.app_data::<Data<dyn Queue>>()?.clone(),
+                signals: request.app_data::<Data<Signals>>()?.clone(),
+                ids: request.app_data::<Data<IdMaker>>()?.clone(),
+                clock: request.app_data::<Data<SharedClock>>()?.clone(),
+            })
+        };
+        ready(desk().ok_or_else(lacking))
+    }
+}
+
+impl Desk {
+    /// Tells everybody of a change, and the caller what has become of the acceptance.
+    async fn tell(&self, changed: Changed) -> Result<HttpResponse, Problem> {
+        announce(&changed, self.queue.get_ref(), &self.signals).await;
+        let view = view(&self.db, None, changed.acceptance.id, self.clock.now()).await?;
+        Ok(ok(view))
+    }
+
+    /// As [`Desk::tell`], for what came of a reviewer's act.
+    async fn tell_of(
+        &self,
+        outcome: Result<Option<Result<Changed, NotPossible>>, RecordsError>,
+    ) -> Result<HttpResponse, Problem> {
+        let changed = outcome?.ok_or_else(no_acceptance)?.map_err(not_possible)?;
+        self.tell(changed).await
+    }
+
+    /// The stamp of what a reviewer does, who need not be a member of the tenant.
+    fn stamp(&self) -> Stamp<'_> {
+        Stamp::of_hub(&self.ids, self.clock.now())
+    }
+}
+
+async fn submit(
+    caller: Authenticated,
+    path: Path<AcceptanceId>,
+    desk: Desk,
+    policies: Data<CurrentPolicies>,
+) -> Result<HttpResponse, Problem> {
+    let caller: &Caller = caller.may(Act::AcceptTerms)?;
+    let held = acceptances::entry(&desk.db, Some(&caller.tenant), *path).await?;
+    let id = held.ok_or_else(no_acceptance)?.acceptance.license;
+    let policies = policies.get();
+    let license = policies.licenses().get(&id).ok_or_else(|| no_license(&id))?;
+    let stamp = Stamp::of(&desk.ids, desk.clock.now(), caller);
+    let outcome = acceptances::submit(&desk.db, stamp, &caller.tenant, *path, license).await?;
+    let changed = outcome
+        .ok_or_else(no_acceptance)?
+        .map_err(|why| not_stored(&id, why))?;
+    desk.tell(changed).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum VerdictWord {
+    Approve,
+    Reject,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Review {
+    verdict: VerdictWord,
+    reason: Option<String>,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    valid_until: Option<OffsetDateTime>,
+}
+
+impl Review {
+    fn verdict(self) -> Result<Verdict, Problem> {
+        match (self.verdict, self.valid_until) {
+            (VerdictWord::Approve, valid_until) => Ok(Verdict::Approve {
+                remark: self.reason,
+                valid_until,
+            }),
+            (VerdictWord::Reject, None) => Ok(Verdict::Reject(self.reason.unwrap_or_default())),
+            (VerdictWord::Reject, Some(_)) => {
+                let detail = "a rejection has no `valid_until`; leave it out, or approve";
+                Err(Problem::bad_request("acceptance_invalid", detail).with("field", "valid_until"))
+            }
+        }
+    }
+}
+
+async fn review(
+    caller: Authenticated,
+    path: Path<AcceptanceId>,
+    body: Json<Review>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
+    let verdict = body.into_inner().verdict()?;
+    let outcome = acceptances::review(&desk.db, desk.stamp(), by, *path, verdict).await;
+    desk.tell_of(outcome).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reasoned {
+    reason: String,
+}
+
+async fn suspend(
+    caller: Authenticated,
+    path: Path<AcceptanceId>,
+    body: Json<Reasoned>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
+    let reason = body.into_inner().reason;
+    let outcome = acceptances::suspend(&desk.db, desk.stamp(), by, *path, reason).await;
+    desk.tell_of(outcome).await
+}
+
+async fn resume(
+    caller: Authenticated,
+    path: Path<AcceptanceId>,
+    body: Json<Reasoned>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
+    let reason = body.into_inner().reason;
+    let outcome = acceptances::resume(&desk.db, desk.stamp(), by, *path, reason).await;
+    desk.tell_of(outcome).await
+}
+
+async fn revoke(
+    caller: Authenticated,
+    path: Path<AcceptanceId>,
+    body: Json<Reasoned>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
+    let reason = body.into_inner().reason;
+    let outcome = acceptances::revoke(&desk.db, desk.stamp(), by, *path, reason).await;
+    desk.tell_of(outcome).await
+}
