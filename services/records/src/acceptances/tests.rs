@@ -396,4 +396,5 @@ async fn the_audit_log_tells_of_every_step() {
     .await;
 }
 
+mod around;
 mod life;
