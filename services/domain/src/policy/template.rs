@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// The words that a refusal can fill in, and what each stands for.
-pub const WORDS: [(&str, &str); 11] = [
+pub const WORDS: [(&str, &str); 12] = [
     ("tenant", "the tenant"),
     ("member", "the member that asked"),
     ("model", "the model that was asked for"),
@@ -17,6 +17,10 @@ pub const WORDS: [(&str, &str); 11] = [
     ("license", "the license of that model"),
     ("acceptance", "the acceptance that does not suffice"),
     ("accept", "the call with which a signatory accepts what is needed"),
+    (
+        "diff",
+        "where it is told how the terms in force differ from those that were accepted",
+    ),
     ("step", "the next step where a license is not known"),
 ];
 
