@@ -133,7 +133,7 @@ fn step(policies: &Policies, request: &Request, facts: &Facts, place: usize, lic
         acceptances: held
             .map(|held| Held {
                 id: held.id,
-                state: held.state.as_str(),
+                state: held.phase(request.at).as_str(),
                 of_this_text: licensed.terms_sha256.is_none_or(|text| text == held.terms_sha256),
             })
             .collect(),
