@@ -15,7 +15,9 @@ pub enum PageError {
     #[error("the document has {bytes} bytes, and {limit} are allowed: split or compress it")]
     #[serde(rename = "document_too_large")]
     DocumentTooLarge { bytes: u64, limit: u64 },
-    #[error("{found} is not supported: give PDF, PNG, JPEG, WebP, TIFF, BMP or GIF, or a ZIP of these")]
+    #[error(
+        "{found} is not supported: give PNG, JPEG, WebP, TIFF, BMP or GIF, in a batch also PDF or a ZIP of these"
+    )]
     #[serde(rename = "unsupported_format")]
     UnsupportedFormat { found: String },
     #[error("the {format} image ends too early: upload the whole file")]

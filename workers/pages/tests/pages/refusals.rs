@@ -18,7 +18,7 @@ fn what_is_no_image_is_refused() {
     assert_eq!(refusal(&[0; 64]), "unsupported_format");
     let message = pages::decode(b"text", &limits()).unwrap_err().to_string();
     assert!(
-        message.contains("give PDF, PNG, JPEG, WebP, TIFF, BMP or GIF"),
+        message.contains("give PNG, JPEG, WebP, TIFF, BMP or GIF"),
         "{message}"
     );
 }
