@@ -1,6 +1,7 @@
 //! The HTTP API and the loops that move batches along.
 
 pub mod acceptance_changes;
+pub mod acceptance_settings;
 pub mod access_token;
 pub mod api;
 pub mod app;
@@ -19,6 +20,7 @@ pub mod request_log;
 pub mod signals;
 pub mod simulating;
 pub mod splitting;
+pub mod terms_diff;
 pub mod uploads;
 pub mod webhook_settings;
 pub mod work_settings;

@@ -2,8 +2,8 @@
 
 use engine::LoadOptions;
 use hub::{
-    outgoing::OutgoingSettings, policy_settings::PolicySettings, webhook_settings::WebhookSettings,
-    work_settings::WorkSettings,
+    acceptance_settings::AcceptanceSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
+    webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -18,6 +18,7 @@ pub struct Settings {
     pub queue: QueueSettings,
     pub worker: WorkerSettings,
     pub work: WorkSettings,
+    pub acceptances: AcceptanceSettings,
     pub webhooks: WebhookSettings,
     pub outgoing: OutgoingSettings,
     pub log: LogSettings,
@@ -99,9 +100,9 @@ impl Settings {
         self.log.check()?;
         self.server.check()?;
         self.policies.check()?;
+        self.acceptances.check()?;
         self.webhooks.check()?;
         self.worker.load_options()?;
-        self.webhooks.check()?;
         let Settings {
             server,
             queue,

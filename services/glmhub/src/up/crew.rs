@@ -3,6 +3,7 @@
 use super::{hangups, pieces::Pieces};
 use hub::api::health;
 use hub::loops::{
+    acceptances::{Acceptances, AcceptancesParts},
     collect::{Collect, CollectParts},
     deliver::{Deliver, DeliverParts},
     dispatch::{Dispatch, DispatchParts},
@@ -48,6 +49,10 @@ impl Crew {
         });
         keep_up(&mut work, "deliver", &work_ends, move |ends| {
             Deliver::new(deliver.clone()).run(ends)
+        });
+        let acceptances = acceptances_parts(pieces);
+        keep_up(&mut work, "acceptances", &work_ends, move |ends| {
+            Acceptances::new(acceptances.clone()).run(ends)
         });
         let metrics = pieces.metrics.clone();
         keep_up(&mut work, "upkeep", &work_ends, move |ends| {
@@ -150,6 +155,17 @@ fn deliver_parts(pieces: &Pieces, address: SocketAddr) -> DeliverParts {
         clock: pieces.clock.clone(),
         randomness: pieces.randomness.clone(),
         settings: pieces.webhooks.clone(),
+        signals: pieces.signals.clone(),
+    }
+}
+
+fn acceptances_parts(pieces: &Pieces) -> AcceptancesParts {
+    AcceptancesParts {
+        db: pieces.db.clone(),
+        queue: pieces.queue.clone(),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.acceptances.clone(),
         signals: pieces.signals.clone(),
     }
 }

@@ -17,8 +17,8 @@ use exchange::{
     signing::SigningKey,
 };
 use hub::{
-    outgoing::Outgoing, randomness::Randomness, reload::Reload, signals::Signals, splitting::Splitting,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    acceptance_settings::AcceptanceSettings, outgoing::Outgoing, randomness::Randomness, reload::Reload,
+    signals::Signals, splitting::Splitting, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::Limits;
@@ -31,6 +31,7 @@ use tokio::sync::Mutex;
 pub struct Pieces {
     pub settings: Settings,
     pub work: Arc<WorkSettings>,
+    pub acceptances: Arc<AcceptanceSettings>,
     pub webhooks: Arc<WebhookSettings>,
     pub db: Db,
     pub blobs: Arc<dyn Blobs>,
@@ -87,6 +88,7 @@ impl Pieces {
             page_limits,
             models_dir: folder.resolve(&settings.worker.models_folder),
             work,
+            acceptances: Arc::new(settings.acceptances.clone()),
             webhooks: Arc::new(settings.webhooks.clone()),
             db,
             blobs,

@@ -57,6 +57,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
         Data::from(pieces.signals.clone()),
     );
     let splitting = Data::from(pieces.splitting.clone());
+    let acceptances = Data::from(pieces.acceptances.clone());
     let (webhooks, outgoing) = (
         Data::from(pieces.webhooks.clone()),
         Data::new(pieces.outgoing.clone()),
@@ -83,6 +84,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(signals.clone())
             .app_data(splitting.clone())
             .app_data(metrics.clone())
+            .app_data(acceptances.clone())
             .app_data(webhooks.clone())
             .app_data(outgoing.clone())
             .app_data(randomness.clone());

@@ -1,7 +1,9 @@
 //! The licence from outside: refusal, acceptance, review, revocation.
 
-pub mod life;
+mod around;
+mod life;
 pub mod scene;
+mod terms;
 
 use crate::{
     hub::eventually,

@@ -1,9 +1,8 @@
-//! `/v1/licenses`: the facts of licenses, and the exact texts of their terms.
+//! `/v1/licenses`: the facts of licenses, with the digests of their texts.
 
 use crate::{app::ok, caller::Authenticated, problem::Problem};
 use actix_web::{
     HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
     web::{self, Data, Path},
 };
 use domain::{
@@ -26,8 +25,7 @@ use time::OffsetDateTime;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/v1/licenses", web::get().to(list))
-        .route("/v1/licenses/{license}", web::get().to(get))
-        .route("/v1/licenses/{license}/terms/{sha256}", web::get().to(text));
+        .route("/v1/licenses/{license}", web::get().to(get));
 }
 
 async fn list(
@@ -60,23 +58,6 @@ async fn get(
         .ok_or_else(|| Problem::not_found("license"))?;
     let texts = terms::of_license(&db, &license.id).await?;
     Ok(ok(LicenseView::of(license, &texts)))
-}
-
-/// The bytes as they came with the weights: their digest is the one in the path.
-async fn text(
-    caller: Authenticated,
-    path: Path<(LicenseName, Sha256)>,
-    db: Data<Db>,
-) -> Result<HttpResponse, Problem> {
-    caller.may(Act::ReadCatalogue)?;
-    let (license, sha256) = path.into_inner();
-    let text = terms::text(&db, &license, &sha256)
-        .await?
-        .ok_or_else(|| Problem::not_found("text of terms"))?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
-        .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
-        .body(text))
 }
 
 /// A license in JSON.

@@ -1,6 +1,8 @@
 //! The resources of `/v1`, one file each. Every file offers `routes`, which names its paths and handlers.
 
 pub mod acceptance_acts;
+pub mod acceptance_comments;
+pub mod acceptance_evidence;
 mod acceptance_problems;
 mod acceptance_view;
 pub mod acceptances;
@@ -20,4 +22,5 @@ pub mod one_call;
 pub mod paging;
 pub mod policies;
 pub mod simulation;
+pub mod terms;
 pub mod webhook_endpoints;

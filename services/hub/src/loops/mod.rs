@@ -1,6 +1,7 @@
 //! The loops behind the API. All have one form: a public `step` that does what is due and tells what it did,
 //! and `run`, which calls it until shutdown. Tests call `step`.
 
+pub mod acceptances;
 pub mod collect;
 pub mod deliver;
 pub mod dispatch;

@@ -21,7 +21,12 @@ pub struct Scene {
 
 impl Scene {
     pub async fn set() -> Self {
-        let (hub, weights) = (Hub::start(), WeightsFolder::new());
+        Self::set_with(&[]).await
+    }
+
+    /// As [`Scene::set`], with some settings.
+    pub async fn set_with(settings: &[(&str, &str)]) -> Self {
+        let (hub, weights) = (Hub::start_with(settings), WeightsFolder::new());
         hub.import(MODEL, weights.path());
         let submitter = hub.client("acme", &["submitter"]);
         let model = submitter

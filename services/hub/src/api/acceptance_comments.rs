@@ -1,0 +1,105 @@
+//! `/v1/acceptances/{acceptance}/comments`: what reviewers and the tenant say to each other.
+
+use super::{
+    acceptance_problems::no_acceptance,
+    acceptances::scope,
+    paging::{Listed, Paging},
+};
+use crate::{acceptance_settings::AcceptanceSettings, app::ok, caller::Authenticated, problem::Problem};
+use actix_web::{
+    HttpResponse,
+    web::{self, Data, Json, Path, Query},
+};
+use domain::{
+    acceptance::{Comment, Judge, check_comment},
+    access::Act,
+    clock::SharedClock,
+    id::{AcceptanceId, CommentId, IdMaker},
+};
+use records::{
+    Db, Stamp,
+    acceptances::{self, comments},
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// The paths of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/acceptances/{acceptance}/comments", web::post().to(add))
+        .route("/v1/acceptances/{acceptance}/comments", web::get().to(list));
+}
+
+/// A comment in JSON.
+#[derive(Serialize)]
+struct CommentView {
+    id: CommentId,
+    by: Judge,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    text: String,
+}
+
+impl From<Comment> for CommentView {
+    fn from(comment: Comment) -> Self {
+        Self {
+            id: comment.id,
+            by: comment.by,
+            at: comment.at,
+            text: comment.text,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewComment {
+    text: String,
+}
+
+async fn add(
+    caller: Authenticated,
+    path: Path<AcceptanceId>,
+    body: Json<NewComment>,
+    db: Data<Db>,
+    settings: Data<AcceptanceSettings>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+) -> Result<HttpResponse, Problem> {
+    let scope = scope(&caller)?;
+    let author = caller.may(Act::CommentAcceptance)?;
+    let text = body.into_inner().text;
+    check_comment(&text)
+        .map_err(|error| Problem::bad_request("comment_invalid", error.to_string()).with("field", "text"))?;
+    let comment = Comment {
+        id: ids.make(),
+        by: Judge::from(author),
+        at: clock.now(),
+        text,
+    };
+    let (stamp, most) = (Stamp::of_hub(&ids, comment.at), settings.most_comments);
+    let added = comments::add(&db, stamp, scope, *path, comment, most).await?;
+    let comment = added.ok_or_else(no_acceptance)?.map_err(|_| {
+        let detail = format!("an acceptance has at most {most} comments; write to each other elsewhere");
+        Problem::conflict("too_many_comments", detail).with("limit", most)
+    })?;
+    Ok(HttpResponse::Created().json(CommentView::from(comment)))
+}
+
+async fn list(
+    caller: Authenticated,
+    path: Path<AcceptanceId>,
+    query: Query<Paging<CommentId>>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let scope = scope(&caller)?;
+    let (after, limit) = query.into_inner().checked()?;
+    acceptances::entry(&db, scope, *path)
+        .await?
+        .ok_or_else(no_acceptance)?;
+    let comments = comments::list(&db, scope, *path, after, limit).await?;
+    let views = comments.into_iter().map(CommentView::from).collect();
+    Ok(ok(Listed::new(views, limit, |comment: &CommentView| {
+        comment.id.to_string()
+    })))
+}
