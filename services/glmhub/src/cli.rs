@@ -55,7 +55,7 @@ enum ModelCommand {
     Synthesize(synthesize::SynthesizeArgs),
 }
 
-/// Shows licences and their terms
+/// Shows licences, accepts their terms, reviews acceptances
 #[derive(clap::Args, Debug)]
 #[command(after_help = license::EXAMPLE)]
 struct LicenseArgs {

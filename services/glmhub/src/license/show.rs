@@ -1,14 +1,17 @@
-//! `glmhub license show`: what a licence says, as facts.
+//! `glmhub license show`: what a licence says, as facts; its exact texts, and how they differ.
 
 use crate::remote::Remote;
 use clap::Args;
-use domain::names::LicenseName;
+use domain::{digest::Sha256, names::LicenseName, terms};
+use reqwest::{Method, header::ACCEPT};
 use serde_json::Value;
 use std::io::{self, Write};
 
 const EXAMPLE: &str = "\
 Examples:
   glmhub license show glm-4
+  glmhub license show glm-4 --terms SHA256 > terms.txt
+  glmhub license show glm-4 --diff OLD NEW
   glmhub license show glm-4 --json";
 
 /// Shows what a licence permits, asks for and obliges to, and the texts of it that the hub has
@@ -20,6 +23,12 @@ pub struct ShowArgs {
     /// The licence
     #[arg(value_name = "LICENSE")]
     license: LicenseName,
+    /// Print the exact text that has this digest
+    #[arg(long, value_name = "SHA256", conflicts_with = "diff")]
+    terms: Option<Sha256>,
+    /// Print what the text NEW changed in the text OLD, both by digest
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 2)]
+    diff: Option<Vec<Sha256>>,
     /// Print the JSON object of the API
     #[arg(long)]
     json: bool,
@@ -27,6 +36,16 @@ pub struct ShowArgs {
 
 /// Prints the facts.
 pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
+    if let Some(path) = path_of_text(&args) {
+        let accept = if args.json {
+            "application/json"
+        } else {
+            "text/plain"
+        };
+        let fill = |request: reqwest::RequestBuilder| request.header(ACCEPT, accept);
+        let bytes = args.remote.bytes(Method::GET, &path, fill).await?;
+        return Ok(io::stdout().lock().write_all(&bytes)?);
+    }
     let license = args.remote.get(&format!("/v1/licenses/{}", args.license)).await?;
     let mut stdout = io::stdout().lock();
     if args.json {
@@ -34,6 +53,15 @@ pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     Ok(write(&mut stdout, &license)?)
+}
+
+/// Where the text, or the difference, that is wanted is read.
+fn path_of_text(args: &ShowArgs) -> Option<String> {
+    match (&args.terms, args.diff.as_deref()) {
+        (Some(terms), _) => Some(format!("/v1/licenses/{}/terms/{terms}", args.license)),
+        (None, Some([old, new])) => Some(terms::diff_path(&args.license, old, new)),
+        _ => None,
+    }
 }
 
 fn write(out: &mut impl Write, license: &Value) -> io::Result<()> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-pub const COMMANDS: [&[&str]; 21] = [
+pub const COMMANDS: [&[&str]; 27] = [
     &[],
     &["up"],
     &["ask"],
@@ -20,6 +20,12 @@ pub const COMMANDS: [&[&str]; 21] = [
     &["model", "synthesize"],
     &["license"],
     &["license", "show"],
+    &["license", "accept"],
+    &["license", "list"],
+    &["license", "review"],
+    &["license", "suspend"],
+    &["license", "resume"],
+    &["license", "revoke"],
     &["policy"],
     &["policy", "check"],
     &["policy", "test"],

@@ -36,7 +36,8 @@ pub fn perform_in(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) ->
     ended(command.output().unwrap())
 }
 
-fn ended(output: Output) -> Ended {
+/// What a program that has run has said.
+pub fn ended(output: Output) -> Ended {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ended {
         code: output.status.code(),
