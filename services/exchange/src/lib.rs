@@ -1,6 +1,7 @@
 //! What services and workers hand each other: work orders and reports, blobs, grants.
 
 pub mod blobs;
+pub mod checkpoint;
 pub mod grant;
 pub mod manifest;
 pub mod queue;

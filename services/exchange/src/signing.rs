@@ -55,6 +55,7 @@ pub enum TokenError {
 pub struct SigningKey {
     kid: String,
     encoding: EncodingKey,
+    pair: Ed25519KeyPair,
     public: [u8; 32],
 }
 
@@ -106,6 +107,7 @@ impl SigningKey {
         Ok(Self {
             kid: kid_of(&public),
             encoding: EncodingKey::from_ed_der(pkcs8),
+            pair,
             public,
         })
     }
@@ -118,6 +120,16 @@ impl SigningKey {
     /// The public part, for those who verify.
     pub fn public(&self) -> VerifyingKeys {
         VerifyingKeys(BTreeMap::from([(self.kid.clone(), self.public)]))
+    }
+
+    /// The public part as it is.
+    pub fn public_bytes(&self) -> &[u8; 32] {
+        &self.public
+    }
+
+    /// The signature over `bytes`.
+    pub fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.pair.sign(bytes).as_ref().to_vec()
     }
 
     /// `claims` as a compact JWS of type `kind`, signed.
@@ -157,6 +169,22 @@ impl VerifyingKeys {
                 jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Forged,
                 _ => TokenError::Malformed(error.to_string()),
             })
+    }
+
+    /// The Ed25519 keys of a JSON Web Key Set. Each is named by what it is, whatever the set says.
+    pub fn from_jwks(set: &serde_json::Value) -> Option<Self> {
+        let key = |key: &serde_json::Value| {
+            let x = URL_SAFE_NO_PAD.decode(key["x"].as_str()?).ok()?;
+            let public: [u8; 32] = x.try_into().ok()?;
+            (key["crv"] == "Ed25519").then(|| (kid_of(&public), public))
+        };
+        let keys: Option<BTreeMap<_, _>> = set["keys"].as_array()?.iter().map(key).collect();
+        keys.filter(|keys| !keys.is_empty()).map(Self)
+    }
+
+    /// Every key with its name.
+    pub fn each(&self) -> impl Iterator<Item = (&str, &[u8; 32])> {
+        self.0.iter().map(|(kid, public)| (kid.as_str(), public))
     }
 
     /// The keys as a JSON Web Key Set.

@@ -1,7 +1,7 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    ask, config, import, inspect, license, migrate, policy, quantize, synthesize, token, up, worker,
+    ask, audit, config, import, inspect, license, migrate, policy, quantize, synthesize, token, up, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io};
@@ -28,6 +28,7 @@ enum Command {
     Model(ModelArgs),
     License(LicenseArgs),
     Policy(PolicyArgs),
+    Audit(AuditArgs),
     Token(TokenArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
@@ -71,6 +72,14 @@ struct PolicyArgs {
     command: policy::PolicyCommand,
 }
 
+/// Verifies and exports the audit log
+#[derive(clap::Args, Debug)]
+#[command(after_help = audit::EXAMPLE)]
+struct AuditArgs {
+    #[command(subcommand)]
+    command: audit::AuditCommand,
+}
+
 /// Makes access tokens
 #[derive(clap::Args, Debug)]
 #[command(after_help = token::EXAMPLE)]
@@ -111,6 +120,7 @@ impl Cli {
             },
             Command::License(LicenseArgs { command }) => block_on(license::run(command)),
             Command::Policy(PolicyArgs { command }) => block_on(policy::run(command)),
+            Command::Audit(AuditArgs { command }) => block_on(audit::run(command)),
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),

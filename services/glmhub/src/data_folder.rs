@@ -79,6 +79,14 @@ impl DataFolder {
         Ok(db)
     }
 
+    /// The database as it is, only to be read. The hub may be up meanwhile.
+    pub async fn records_to_read(&self, settings: &Settings) -> anyhow::Result<Db> {
+        let file = self.records_file();
+        let busy = Duration::from_secs(settings.records.busy_seconds);
+        let opened = Db::open_sqlite_to_read(&file, busy).await;
+        opened.map_err(|error| anyhow!(error).context(format!("the database {}", file.display())))
+    }
+
     /// The file of the database.
     pub fn records_file(&self) -> PathBuf {
         self.0.join("hub.db")

@@ -1,6 +1,7 @@
 //! The one binary: commands, configuration, telemetry, and the composition of hub and worker.
 
 mod ask;
+mod audit;
 mod cli;
 mod clock;
 mod config;

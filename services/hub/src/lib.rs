@@ -6,6 +6,7 @@ pub mod access_token;
 pub mod api;
 pub mod app;
 pub mod archive;
+pub mod audit_settings;
 pub mod caller;
 pub mod gate;
 pub mod loops;

@@ -8,6 +8,7 @@ pub use open::{OpenAttempt, forget_missing, mark_missing, open_after, outstandin
 
 use crate::{
     At, Db, RecordsError, Stamp, Tx, answers,
+    audit::rows::{Fact, with_row},
     batches::{self, complete_if_done},
     jobs::{self, Job},
     on,
@@ -106,6 +107,7 @@ pub async fn answer(
     jobs::change(&mut tx, &job, &state, job.tries).await?;
     let detail = json!({ "batch": batch.id, "attempt": sender.out.attempt, "worker": sender.worker });
     let (subject, decision) = (job.id.to_string(), Some(batch.license.decision));
+    let detail = with_row(&mut tx, detail, Fact::Answer, &subject).await?;
     stamp
         .audit(&mut tx, &job.tenant, "job.answered", subject, decision, detail)
         .await?;

@@ -1,18 +1,39 @@
 //! The audit log: only ever appended to.
+//!
+//! An entry is written within the transaction of what it tells of, and waits in `audit_pending` until [`sealing`]
+//! makes it a leaf of the tree. An entry about a row that must stay as it is carries the row's digest ([`rows`]), so
+//! that [`checking`] finds a row that was changed behind the log's back.
+
+pub mod checking;
+pub mod reading;
+pub mod rows;
+pub mod sealing;
+
+#[cfg(test)]
+mod tests;
 
 use crate::{At, RecordsError, Tx, on, run::Run as _};
-use domain::audit::NewAudit;
+use domain::audit::{AuditEntry, NewAudit};
+use serde_json::Value;
 use sqlx::types::Json;
 
 const APPEND: &str = "INSERT INTO audit_entries (id, at, tenant, member, kind, subject, decision, detail) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const AWAIT_SEAL: &str = "INSERT INTO audit_pending (entry) VALUES ($1)";
 
-pub(crate) const STATEMENTS: &[&str] = &[APPEND];
+pub(crate) const STATEMENTS: &[&str] = &[APPEND, AWAIT_SEAL];
+pub(crate) const MORE_STATEMENTS: [&[&str]; 4] = [
+    rows::STATEMENTS,
+    sealing::STATEMENTS,
+    reading::STATEMENTS,
+    checking::STATEMENTS,
+];
 
 /// Appends an entry within the transaction of what it tells of: neither is ever there without the other.
 pub async fn append(tx: &mut Tx, entry: &NewAudit) -> Result<(), RecordsError> {
-    on!(tx: tx, |c| sqlx::query(APPEND)
-        .bind(entry.id.to_string())
+    let id = entry.id.to_string();
+    on!(tx: &mut *tx, |c| sqlx::query(APPEND)
+        .bind(&id)
         .bind(At(entry.at))
         .bind(entry.tenant.as_str())
         .bind(entry.member.as_ref().map(|member| member.as_str()))
@@ -21,5 +42,34 @@ pub async fn append(tx: &mut Tx, entry: &NewAudit) -> Result<(), RecordsError> {
         .bind(entry.decision.map(|decision| decision.to_string()))
         .bind(Json(&entry.detail))
         .run(c))?;
+    on!(tx: tx, |c| sqlx::query(AWAIT_SEAL).bind(&id).run(c))?;
     Ok(())
+}
+
+/// An entry as it stands in the database.
+#[derive(sqlx::FromRow)]
+pub(crate) struct EntryRow {
+    id: String,
+    at: At,
+    tenant: String,
+    member: Option<String>,
+    kind: String,
+    subject: String,
+    decision: Option<String>,
+    detail: Json<Value>,
+}
+
+impl EntryRow {
+    pub(crate) fn read(self) -> AuditEntry {
+        AuditEntry {
+            id: self.id,
+            at: self.at.0,
+            tenant: self.tenant,
+            member: self.member,
+            kind: self.kind,
+            subject: self.subject,
+            decision: self.decision,
+            detail: self.detail.0,
+        }
+    }
 }

@@ -78,6 +78,19 @@ impl Db {
         pool.map(Db::Sqlite).map_err(OpenError::Connect)
     }
 
+    /// Opens an SQLite file that is there, only to read it.
+    pub async fn open_sqlite_to_read(file: &Path, busy: Duration) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(true)
+            .busy_timeout(busy);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(2)
+            .connect_with(options)
+            .await;
+        pool.map(Db::Sqlite).map_err(OpenError::Connect)
+    }
+
     /// Connects to PostgreSQL by URL.
     pub async fn open_postgres(url: &str, connections: u32) -> Result<Self, OpenError> {
         let pool = PgPoolOptions::new()
@@ -101,6 +114,17 @@ impl Db {
         match self {
             Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
             Db::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+        }
+    }
+
+    /// Begins a transaction that only reads, and sees everything as it is at one moment. It holds up nobody.
+    pub async fn snapshot(&self) -> Result<Tx, sqlx::Error> {
+        match self {
+            Db::Postgres(pool) => {
+                let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+                begin.await.map(Tx::Postgres)
+            }
+            Db::Sqlite(pool) => pool.begin().await.map(Tx::Sqlite),
         }
     }
 

@@ -4,7 +4,16 @@ mod replay;
 
 pub use replay::{Recent, since};
 
-use crate::{At, Db, RecordsError, audit, on, read::Reading, run::Run as _};
+use crate::{
+    At, Db, RecordsError,
+    audit::{
+        self,
+        rows::{Fact, with_row},
+    },
+    on,
+    read::Reading,
+    run::Run as _,
+};
 use domain::{
     audit::NewAudit,
     batch::Metadata,
@@ -30,7 +39,7 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
         Outcome::Refused => "decision.refused",
     };
     let codes: Vec<_> = decision.reasons.iter().map(|reason| &reason.code).collect();
-    let entry = NewAudit {
+    let mut entry = NewAudit {
         id: ids.make(),
         at: request.at,
         tenant: request.tenant.clone(),
@@ -60,6 +69,7 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
         .bind(&request.site)
         .bind(decision.policies_sha256.map(|sha256| sha256.to_string()))
         .run(c))?;
+    entry.detail = with_row(&mut tx, entry.detail, Fact::Decision, &entry.subject).await?;
     audit::append(&mut tx, &entry).await?;
     tx.commit().await?;
     Ok(())

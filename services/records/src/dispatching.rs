@@ -3,6 +3,7 @@
 use crate::{
     At, Db, RecordsError, Stamp,
     attempts::tell,
+    audit::rows::{Fact, with_row},
     batches,
     jobs::{self, JobRow},
     on,
@@ -11,6 +12,7 @@ use crate::{
 };
 use domain::{
     digest::Sha256,
+    grant::Grant,
     id::{BatchId, DecisionId, JobId, OrderId, PageId},
     job::Out,
     names::TenantName,
@@ -32,6 +34,8 @@ const INSERT_ATTEMPT: &str = "INSERT INTO attempts (order_id, tenant, batch, pag
     VALUES ($1, $2, $3, $4, $5, $6)";
 const QUESTIONS: &str = "SELECT place, text, parameters FROM questions WHERE batch = $1";
 
+const KEEP_GRANT: &str = "UPDATE attempts SET grant_token = $2 WHERE order_id = $1 AND grant_token IS NULL";
+
 pub(crate) const STATEMENTS: &[&str] = &[
     NEXT_PAGE,
     DUE_OF_PAGE,
@@ -39,6 +43,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     NEXT_ATTEMPT,
     INSERT_ATTEMPT,
     QUESTIONS,
+    KEEP_GRANT,
 ];
 
 /// A page with jobs that are due.
@@ -157,6 +162,30 @@ pub async fn claim(
         page_sha256: reading.parsed(&sha256)?,
         questions,
     }))
+}
+
+/// Keeps the signed grant of an order that is about to be offered.
+pub async fn keep_grant(db: &Db, stamp: Stamp<'_>, grant: &Grant, token: &str) -> Result<(), RecordsError> {
+    let order = grant.order.to_string();
+    let mut tx = db.begin().await?;
+    on!(tx: &mut tx, |c| sqlx::query(KEEP_GRANT).bind(&order).bind(token).run(c))?;
+    let detail = json!({
+        "jobs": grant.jobs, "attempt": grant.attempt, "epoch": grant.epoch,
+        "grant_sha256": Sha256::of(token.as_bytes()),
+    });
+    let detail = with_row(&mut tx, detail, Fact::Grant, &order).await?;
+    stamp
+        .audit(
+            &mut tx,
+            &grant.tenant,
+            "grant.minted",
+            order,
+            Some(grant.decision),
+            detail,
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// The gate no longer allows a batch: all of its jobs that wait are refused. Gives which.

@@ -34,6 +34,7 @@ pub fn statements() -> Vec<&'static str> {
     files
         .iter()
         .chain(more)
+        .chain(&audit::MORE_STATEMENTS)
         .flat_map(|statements| statements.iter().copied())
         .collect()
 }

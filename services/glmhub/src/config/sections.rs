@@ -2,8 +2,8 @@
 
 use engine::LoadOptions;
 use hub::{
-    acceptance_settings::AcceptanceSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::OutgoingSettings,
+    policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -24,6 +24,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub access: AccessSettings,
     pub policies: PolicySettings,
+    pub audit: AuditSettings,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +99,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         self.check_least()?;
         self.log.check()?;
+        self.audit.check()?;
         self.server.check()?;
         self.policies.check()?;
         self.acceptances.check()?;

@@ -8,6 +8,7 @@ use hub::loops::{
     deliver::{Deliver, DeliverParts},
     dispatch::{Dispatch, DispatchParts},
     intake::{Intake, IntakeParts},
+    seal::{Seal, SealParts},
     sweep::{Sweep, SweepParts},
 };
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -26,6 +27,7 @@ pub struct Crew {
     collect: JoinSet<()>,
     collect_ends: CancellationToken,
     collect_parts: CollectParts,
+    seal_parts: SealParts,
 }
 
 impl Crew {
@@ -54,6 +56,11 @@ impl Crew {
         keep_up(&mut work, "acceptances", &work_ends, move |ends| {
             Acceptances::new(acceptances.clone()).run(ends)
         });
+        let seal_parts = seal_parts(pieces);
+        let parts = seal_parts.clone();
+        keep_up(&mut work, "seal", &work_ends, move |ends| {
+            Seal::new(parts.clone()).run(ends)
+        });
         let metrics = pieces.metrics.clone();
         keep_up(&mut work, "upkeep", &work_ends, move |ends| {
             health::upkeep(metrics.clone(), ends)
@@ -81,6 +88,7 @@ impl Crew {
             collect,
             collect_ends,
             collect_parts,
+            seal_parts,
         })
     }
 
@@ -93,6 +101,9 @@ impl Crew {
         // What workers said last is in a queue that ends with this process.
         let mut collect = Collect::new(self.collect_parts);
         while let Ok(hub::loops::Outcome::Worked) = collect.collect(Duration::ZERO).await {}
+        // What was logged last shall not stay unsealed until the next start.
+        let mut seal = Seal::new(self.seal_parts);
+        while let Ok(hub::loops::Outcome::Worked) = seal.step().await {}
     }
 }
 
@@ -178,6 +189,15 @@ fn collect_parts(pieces: &Pieces) -> CollectParts {
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
         signals: pieces.signals.clone(),
+    }
+}
+
+fn seal_parts(pieces: &Pieces) -> SealParts {
+    SealParts {
+        db: pieces.db.clone(),
+        key: pieces.key.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.audit.clone(),
     }
 }
 

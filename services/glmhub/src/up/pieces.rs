@@ -17,7 +17,8 @@ use exchange::{
     signing::SigningKey,
 };
 use hub::{
-    acceptance_settings::AcceptanceSettings, outgoing::Outgoing, randomness::Randomness, reload::Reload,
+    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::Outgoing,
+    randomness::Randomness, reload::Reload,
     signals::Signals, splitting::Splitting, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -33,6 +34,7 @@ pub struct Pieces {
     pub work: Arc<WorkSettings>,
     pub acceptances: Arc<AcceptanceSettings>,
     pub webhooks: Arc<WebhookSettings>,
+    pub audit: Arc<AuditSettings>,
     pub db: Db,
     pub blobs: Arc<dyn Blobs>,
     pub queue: Arc<dyn Queue>,
@@ -90,6 +92,7 @@ impl Pieces {
             work,
             acceptances: Arc::new(settings.acceptances.clone()),
             webhooks: Arc::new(settings.webhooks.clone()),
+            audit: Arc::new(settings.audit.clone()),
             db,
             blobs,
             queue,

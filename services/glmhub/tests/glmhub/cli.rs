@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-pub const COMMANDS: [&[&str]; 27] = [
+pub const COMMANDS: [&[&str]; 31] = [
     &[],
     &["up"],
     &["ask"],
@@ -31,6 +31,10 @@ pub const COMMANDS: [&[&str]; 27] = [
     &["policy", "test"],
     &["policy", "explain"],
     &["policy", "simulate"],
+    &["audit"],
+    &["audit", "verify"],
+    &["audit", "export"],
+    &["audit", "checkpoint"],
     &["token"],
     &["token", "issue"],
     &["worker"],

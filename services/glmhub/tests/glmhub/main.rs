@@ -7,6 +7,7 @@
 mod architecture;
 mod archives;
 mod ask;
+mod audit;
 mod bad_input;
 mod bom;
 mod catalogue;

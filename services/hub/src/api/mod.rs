@@ -7,6 +7,7 @@ mod acceptance_problems;
 mod acceptance_view;
 pub mod acceptances;
 pub mod archives;
+pub mod audit;
 pub mod batches;
 pub mod bom;
 pub mod decisions;

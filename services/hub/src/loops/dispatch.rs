@@ -170,6 +170,8 @@ impl Dispatch {
             iat: now.unix_timestamp(),
         };
         let signed = grant::mint(&parts.key, &grant)?;
+        let stamp = Stamp::of_hub(&parts.ids, now);
+        dispatching::keep_grant(&parts.db, stamp, &grant, &signed).await?;
         parts
             .queue
             .offer(WorkOrder::new(&grant, signed, claimed.questions))

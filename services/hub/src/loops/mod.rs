@@ -6,6 +6,7 @@ pub mod collect;
 pub mod deliver;
 pub mod dispatch;
 pub mod intake;
+pub mod seal;
 pub mod sweep;
 
 use async_trait::async_trait;

@@ -1,7 +1,13 @@
 //! The one place through which the state of an acceptance changes.
 
 use super::row::StateColumns;
-use crate::{At, RecordsError, Stamp, Tx, epochs, on, run::Run as _, terms, webhooks};
+use crate::{
+    At, RecordsError, Stamp, Tx,
+    audit::rows::{Fact, with_row},
+    epochs, on,
+    run::Run as _,
+    terms, webhooks,
+};
 use domain::{
     acceptance::{Acceptance, State},
     webhook::{AcceptanceChange, AcceptanceEvent, Event, EventKind},
@@ -190,6 +196,7 @@ pub(super) async fn audit(
     detail: Value,
 ) -> Result<(), RecordsError> {
     let subject = acceptance.id.to_string();
+    let detail = with_row(tx, detail, Fact::Acceptance, &subject).await?;
     stamp
         .audit(tx, &acceptance.tenant, kind, subject, None, detail)
         .await

@@ -1,0 +1,124 @@
+//! `glmhub audit …`: the audit log of a data folder, verified and exported. No hub is asked; one may be up.
+
+mod export;
+mod verify;
+
+use crate::{
+    config::{self, Place},
+    data_folder::DataFolder,
+    misuse::Misuse,
+};
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use exchange::{checkpoint, signing::VerifyingKeys};
+use records::{Db, audit::reading};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+pub const EXAMPLE: &str = "\
+Examples:
+  glmhub audit verify --data /srv/glmhub
+  glmhub audit checkpoint > checkpoint.txt
+
+Keep a checkpoint elsewhere now and then: whoever holds both database and key could write another history, and only
+a checkpoint from before it tells.";
+
+const CHECKPOINT_EXAMPLE: &str = "\
+Examples:
+  glmhub audit checkpoint
+  glmhub audit checkpoint --data /srv/glmhub --json
+
+The note is in the form of c2sp.org/tlog-checkpoint. With --json, the key that verifies it comes along.";
+
+/// The commands about the audit log.
+#[derive(Subcommand, Debug)]
+pub enum AuditCommand {
+    Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
+    Checkpoint(CheckpointArgs),
+}
+
+/// Prints the newest signed checkpoint of the audit log
+#[derive(Args, Debug)]
+#[command(after_help = CHECKPOINT_EXAMPLE)]
+pub struct CheckpointArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Print a JSON object with the note and the key that verifies it
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what the command says.
+pub async fn run(command: AuditCommand) -> anyhow::Result<()> {
+    match command {
+        AuditCommand::Verify(args) => verify::run(args).await,
+        AuditCommand::Export(args) => export::run(args).await,
+        AuditCommand::Checkpoint(args) => newest(args).await,
+    }
+}
+
+/// A log that is to be read, and the keys and name that its checkpoints must be under.
+struct Log {
+    db: Db,
+    keys: VerifyingKeys,
+    origin: String,
+}
+
+impl Log {
+    async fn open(place: &Place) -> anyhow::Result<Self> {
+        let settings = config::load(place, &[])?.settings;
+        if !place.data.join("hub.db").is_file() {
+            return Err(Misuse(format!(
+                "there is no hub.db in {}: give --data the data folder of a hub",
+                place.data.display()
+            ))
+            .into());
+        }
+        let folder = DataFolder::open(&place.data)?;
+        Ok(Self {
+            db: folder.records_to_read(&settings).await?,
+            keys: folder.key()?.public(),
+            origin: settings.audit.origin,
+        })
+    }
+}
+
+/// The keys of a file: a JSON Web Key Set, as the hub gives it at `/.well-known/jwks.json`.
+fn keys_from(file: &Path) -> anyhow::Result<VerifyingKeys> {
+    let text = fs::read(file).with_context(|| format!("the keys in {}", file.display()))?;
+    let keys = serde_json::from_slice(&text)
+        .ok()
+        .as_ref()
+        .and_then(VerifyingKeys::from_jwks);
+    keys.ok_or_else(|| {
+        Misuse(format!(
+            "{} is no JSON Web Key Set with Ed25519 keys",
+            file.display()
+        ))
+        .into()
+    })
+}
+
+async fn newest(args: CheckpointArgs) -> anyhow::Result<()> {
+    let log = Log::open(&args.place).await?;
+    let newest = reading::newest_checkpoint(&log.db).await?;
+    let newest =
+        newest.context("nothing was sealed yet: a hub signs the first checkpoint soon after its start")?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        let keys: Vec<String> = log
+            .keys
+            .each()
+            .map(|(_, public)| checkpoint::note_key(&log.origin, public))
+            .collect();
+        let told = serde_json::json!({ "size": newest.size, "note": newest.note, "keys": keys });
+        writeln!(out, "{told}")?;
+    } else {
+        write!(out, "{}", newest.note)?;
+    }
+    Ok(())
+}

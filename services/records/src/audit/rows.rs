@@ -1,0 +1,173 @@
+//! Digests of rows that the audit log vouches for.
+//!
+//! A digest is over the canonical JSON of the row as it stands in its database, columns without a value left out:
+//! a column that is added later without a default changes no digest.
+
+use crate::{At, RecordsError, Tx, on};
+use domain::{audit::canonical, digest::Sha256};
+use serde_json::{Map, Value, json};
+use sqlx::{Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow, types::Json};
+use time::format_description::well_known::Rfc3339;
+
+const ACCEPTANCE: &str = "SELECT id AS fact, a.* FROM acceptances a WHERE id = $1";
+const ACCEPTANCES: &str = "SELECT id AS fact, a.* FROM acceptances a WHERE id > $1 ORDER BY id LIMIT $2";
+const ANSWER: &str = "SELECT job AS fact, a.* FROM answers a WHERE job = $1";
+const ANSWERS: &str = "SELECT job AS fact, a.* FROM answers a WHERE job > $1 ORDER BY job LIMIT $2";
+const DECISION: &str = "SELECT id AS fact, d.* FROM decisions d WHERE id = $1";
+const DECISIONS: &str = "SELECT id AS fact, d.* FROM decisions d WHERE id > $1 ORDER BY id LIMIT $2";
+const GRANT: &str =
+    "SELECT order_id AS fact, grant_token FROM attempts WHERE order_id = $1 AND grant_token IS NOT NULL";
+const GRANTS: &str = "SELECT order_id AS fact, grant_token FROM attempts WHERE order_id > $1 \
+    AND grant_token IS NOT NULL ORDER BY order_id LIMIT $2";
+
+pub(crate) const STATEMENTS: &[&str] = &[
+    ACCEPTANCE,
+    ACCEPTANCES,
+    ANSWER,
+    ANSWERS,
+    DECISION,
+    DECISIONS,
+    GRANT,
+    GRANTS,
+];
+
+/// How many rows are read at a time.
+const PORTION: i64 = 500;
+
+/// A kind of row that the log vouches for. Its entries have the row's id as their subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// Of `acceptances`, as it is after each change.
+    Acceptance,
+    /// Of `answers`, by its job.
+    Answer,
+    /// Of `decisions`.
+    Decision,
+    /// The signed grant of `attempts`, by its order.
+    Grant,
+}
+
+impl Fact {
+    /// Every kind.
+    pub const ALL: [Fact; 4] = [Fact::Acceptance, Fact::Answer, Fact::Decision, Fact::Grant];
+
+    /// Its word in entries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fact::Acceptance => "acceptance",
+            Fact::Answer => "answer",
+            Fact::Decision => "decision",
+            Fact::Grant => "grant",
+        }
+    }
+
+    fn one(self) -> &'static str {
+        match self {
+            Fact::Acceptance => ACCEPTANCE,
+            Fact::Answer => ANSWER,
+            Fact::Decision => DECISION,
+            Fact::Grant => GRANT,
+        }
+    }
+
+    fn many(self) -> &'static str {
+        match self {
+            Fact::Acceptance => ACCEPTANCES,
+            Fact::Answer => ANSWERS,
+            Fact::Decision => DECISIONS,
+            Fact::Grant => GRANTS,
+        }
+    }
+}
+
+/// A row by its id, as canonical JSON or the reason why it cannot be read.
+pub(crate) type Found = (String, Result<Value, String>);
+
+/// `detail` with the digest of the row of `fact` as it stands now in the transaction.
+pub(crate) async fn with_row(
+    tx: &mut Tx,
+    mut detail: Value,
+    fact: Fact,
+    id: &str,
+) -> Result<Value, RecordsError> {
+    let row = read(tx, fact, id).await?;
+    let row = row.ok_or_else(|| RecordsError::nonsense(fact.as_str(), id, "it is not there to be logged"))?;
+    detail["row"] = json!({ "of": fact.as_str(), "sha256": sha256(&row).to_string() });
+    Ok(detail)
+}
+
+/// The digest of a row.
+pub fn sha256(row: &Value) -> Sha256 {
+    Sha256::of(&canonical(row))
+}
+
+/// The row of `fact`, as canonical JSON.
+pub(crate) async fn read(tx: &mut Tx, fact: Fact, id: &str) -> Result<Option<Value>, RecordsError> {
+    let found: Option<Found> = on!(tx: tx, |c| async {
+        let row = sqlx::query(fact.one()).bind(id).fetch_optional(c).await?;
+        row.map(|row| row.found()).transpose()
+    })?;
+    let value = found.map(|(_, value)| value).transpose();
+    value.map_err(|why| RecordsError::nonsense(fact.as_str(), id, why))
+}
+
+/// The next rows of `fact` after the id `after`; none are left if it gives none.
+pub(crate) async fn after(tx: &mut Tx, fact: Fact, after: &str) -> Result<Vec<Found>, RecordsError> {
+    let found: Result<Vec<Found>, sqlx::Error> = on!(tx: tx, |c| async {
+        let rows = sqlx::query(fact.many()).bind(after).bind(PORTION).fetch_all(c).await?;
+        rows.iter().map(|row| row.found()).collect()
+    });
+    Ok(found?)
+}
+
+/// Reads a row without knowing its columns.
+trait AnyRow {
+    fn found(&self) -> Result<Found, sqlx::Error>;
+}
+
+impl AnyRow for SqliteRow {
+    fn found(&self) -> Result<Found, sqlx::Error> {
+        let value = |at: usize| -> Result<Value, sqlx::Error> {
+            let raw = self.try_get_raw(at)?;
+            Ok(match (raw.is_null(), raw.type_info().name()) {
+                (true, _) => Value::Null,
+                (false, "INTEGER") => self.try_get_unchecked::<i64, _>(at)?.into(),
+                (false, _) => self.try_get_unchecked::<String, _>(at)?.into(),
+            })
+        };
+        Ok((self.try_get_unchecked("fact")?, whole(self.columns(), value)))
+    }
+}
+
+impl AnyRow for PgRow {
+    fn found(&self) -> Result<Found, sqlx::Error> {
+        let value = |at: usize| -> Result<Value, sqlx::Error> {
+            let raw = self.try_get_raw(at)?;
+            Ok(match (raw.is_null(), raw.type_info().name()) {
+                (true, _) => Value::Null,
+                (false, "INT8") => self.try_get::<i64, _>(at)?.into(),
+                (false, "JSONB") => self.try_get::<Json<Value>, _>(at)?.0,
+                (false, "TIMESTAMPTZ") => {
+                    let text = self.try_get::<At, _>(at)?.0.format(&Rfc3339);
+                    text.map_err(|error| sqlx::Error::Decode(error.into()))?.into()
+                }
+                (false, _) => self.try_get::<String, _>(at)?.into(),
+            })
+        };
+        Ok((self.try_get("fact")?, whole(self.columns(), value)))
+    }
+}
+
+fn whole<C: sqlx::Column>(
+    columns: &[C],
+    value: impl Fn(usize) -> Result<Value, sqlx::Error>,
+) -> Result<Value, String> {
+    let mut row = Map::new();
+    for column in columns.iter().filter(|column| column.name() != "fact") {
+        let read = value(column.ordinal()).map_err(|error| format!("{}: {error}", column.name()))?;
+        if !read.is_null() {
+            row.insert(column.name().to_owned(), read);
+        }
+    }
+    Ok(Value::Object(row))
+}
