@@ -186,7 +186,7 @@ async fn deleted_inserted_swapped_and_cut_off_rows_of_the_log_are_found() {
         (insert.to_owned(), "entry aud_x: it is in no tree"),
         (
             "DELETE FROM audit_leaves WHERE place = 6".into(),
-            "it is at place 6, not after",
+            "it is at place 7, not after",
         ),
         (
             "DELETE FROM audit_leaves WHERE place = 11".into(),
