@@ -18,8 +18,8 @@ use exchange::{
 };
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::Outgoing,
-    randomness::Randomness, reload::Reload,
-    signals::Signals, splitting::Splitting, webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    randomness::Randomness, reload::Reload, signals::Signals, splitting::Splitting,
+    webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::Limits;

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 const PAGE: &str = "SELECT e.*, l.place FROM audit_entries e LEFT JOIN audit_leaves l ON l.entry = e.id \
     WHERE e.id > $1 AND e.tenant = COALESCE($2, e.tenant) AND e.kind = COALESCE($3, e.kind) \
-    AND e.subject = COALESCE($4, e.subject) AND ($5 IS NULL OR e.decision = $5) AND e.at >= $6 \
+    AND e.subject = COALESCE($4, e.subject) AND (CAST($5 AS TEXT) IS NULL OR e.decision = $5) AND e.at >= $6 \
     ORDER BY e.id LIMIT $7";
 const GET: &str =
     "SELECT e.*, l.place FROM audit_entries e LEFT JOIN audit_leaves l ON l.entry = e.id WHERE e.id = $1";
