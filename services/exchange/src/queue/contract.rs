@@ -26,12 +26,14 @@ pub(crate) trait Passing {
     async fn a_lease_goes_by(&self);
 }
 
-/// One test per promise; `$make` is a function that gives a [`Stage`].
+/// One test per promise; `$make` is a function that gives a [`Stage`], or none if this machine has no such queue.
 macro_rules! queue_contract {
     ($make:path: $($promise:ident)*) => {$(
         #[tokio::test]
         async fn $promise() {
-            crate::queue::contract::$promise(&$make().await).await;
+            if let Some(stage) = $make().await {
+                crate::queue::contract::$promise(&stage).await;
+            }
         }
     )*};
     ($make:path) => {

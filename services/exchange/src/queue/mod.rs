@@ -17,6 +17,7 @@
 //!   worker also remembers the highest that it has seen.
 
 pub mod embedded;
+pub mod redis;
 
 #[cfg(test)]
 mod contract;

@@ -15,6 +15,7 @@ use exchange::queue::Queue;
 use records::{
     Db, Stamp,
     attempts::{self, OpenAttempt, Taken},
+    epochs,
 };
 use std::{collections::HashSet, sync::Arc};
 use time::Duration;
@@ -69,6 +70,10 @@ impl Sweep {
     }
 
     async fn pass(&self, grace: Duration) -> anyhow::Result<Outcome> {
+        // A queue that lost its contents lost these too, and a worker asks nobody else.
+        for (tenant, epoch) in epochs::all(&self.0.db).await? {
+            self.0.queue.announce_epoch(&tenant, epoch).await?;
+        }
         let mut after: Option<OrderId> = None;
         let mut lost = 0;
         loop {

@@ -26,7 +26,11 @@ impl Passing for Stage<EmbeddedQueue> {
     }
 }
 
-queue_contract!(empty_queue);
+async fn some_empty_queue() -> Option<Stage<EmbeddedQueue>> {
+    Some(empty_queue().await)
+}
+
+queue_contract!(some_empty_queue);
 
 #[tokio::test]
 async fn a_full_queue_refuses_until_an_order_is_settled() {

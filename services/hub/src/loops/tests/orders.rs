@@ -101,6 +101,18 @@ async fn a_report_of_an_attempt_before_the_restart_is_fenced() {
 }
 
 #[tokio::test]
+async fn a_queue_that_forgot_the_epochs_is_told_them_again() {
+    let mut desk = Desk::new().await;
+    let acme = "acme".parse().unwrap();
+    let mut tx = desk.db.begin().await.unwrap();
+    let epoch = records::epochs::raise(&mut tx, &acme).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(desk.queue.epoch(&acme).await.unwrap(), 0);
+    desk.sweep.step().await.unwrap();
+    assert_eq!(desk.queue.epoch(&acme).await.unwrap(), epoch);
+}
+
+#[tokio::test]
 async fn an_order_missing_from_the_queue_is_lost_only_after_the_grace() {
     let mut desk = Desk::new().await;
     let batch = desk.batch("acme", 1, 1).await;

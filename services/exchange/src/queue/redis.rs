@@ -1,0 +1,360 @@
+//! The queue of a hub of many processes: Redis, alone or as a Cluster.
+//!
+//! ```text
+//! {NAME}:orders            stream of orders; its group `workers` knows who has which, and since when
+//! {NAME}:places            hash: order id to its entry in the stream
+//! {NAME}:withdrawn:ORDER   who had an order when it was withdrawn; goes by itself when the lease would have ended
+//! {NAME}:reports           stream of reports, with the group `hubs`
+//! {NAME}:epochs            hash: tenant to revocation epoch
+//! ```
+//!
+//! The braces put all keys of a queue on the same node of a Cluster, so that a script may touch several at once.
+//! Every step that reads before it writes is such a script (`redis/scripts`): it happens whole or not at all.
+//!
+//! The life of an order: `offer` adds an entry and its place. `take` gives a worker the oldest entry whose lease has
+//! ended (XAUTOCLAIM), or else the next one that nobody had (XREADGROUP). How often an entry was given out is the
+//! delivery number, and how long ago is reckoned by Redis alone, so that no two clocks are compared. `extend` sets that
+//! time back to zero if worker and delivery are still those of the entry. `settle` and `withdraw` remove the entry and
+//! its place, so the streams hold nothing that is done with.
+//!
+//! Commands share one connection, which is made anew when it breaks. A wait holds a connection up, so every waiting
+//! reader has one of its own, for at most [`SLICE`] at a stretch: then ended leases are looked for again. Should a
+//! reader vanish with an entry in its hands, the lease ends like any other. A queue that was emptied makes its groups
+//! anew and goes on.
+
+use super::{Depth, Lease, Queue, QueueError, Received, Standing};
+use async_trait::async_trait;
+use domain::{
+    id::{OrderId, WorkerId},
+    names::TenantName,
+    order::{Report, WorkOrder},
+};
+use std::time::Duration;
+use tokio::time::Instant;
+
+mod link;
+mod script;
+
+use link::{Links, Waiting};
+use script::Scripts;
+
+/// The longest that a reader waits before it looks for leases that have ended.
+const SLICE: Duration = Duration::from_secs(1);
+/// Nobody waits longer at a stretch, so that every moment can be reckoned with.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// As in the embedded queue: offers are refused while more reports than this for each order that may be held wait.
+const REPORTS_PER_ORDER: usize = 64;
+/// Who has orders, in Redis's words.
+const WORKERS: &str = "workers";
+/// Who has reports. One name for all hubs: a receipt says all that acknowledging needs.
+const HUBS: &str = "hubs";
+/// How long a worker may be silent, without an order, before its name is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// Where the queue is and how it behaves.
+pub struct RedisSettings {
+    /// `redis://` or `rediss://` (TLS) with user and password; several, separated by commas, are nodes of a Cluster.
+    pub url: String,
+    /// Tells this hub's keys from those of others on the same server.
+    pub name: String,
+    /// How long an order stays with a worker that does not extend, and a report with a collector that does
+    /// not acknowledge.
+    pub lease: Duration,
+    /// The most orders, waiting and leased.
+    pub most_orders: usize,
+}
+
+/// See the module's text.
+pub struct RedisQueue {
+    links: Links,
+    scripts: Scripts,
+    keys: Keys,
+    lease: Duration,
+    most_orders: usize,
+}
+
+struct Keys {
+    orders: String,
+    places: String,
+    reports: String,
+    epochs: String,
+    withdrawn: String,
+}
+
+impl Keys {
+    fn of(name: &str) -> Self {
+        let key = |what: &str| format!("{{{name}}}:{what}");
+        Self {
+            orders: key("orders"),
+            places: key("places"),
+            reports: key("reports"),
+            epochs: key("epochs"),
+            withdrawn: key("withdrawn"),
+        }
+    }
+
+    fn withdrawn(&self, order: OrderId) -> String {
+        format!("{}:{order}", self.withdrawn)
+    }
+}
+
+/// An order as a worker gets it: its entry, its JSON, how often it was given out.
+type Given = (String, String, u64);
+/// A report as a collector gets it: its entry and its JSON.
+type Told = (String, String);
+
+impl RedisQueue {
+    /// Connects. Fails if nobody answers, or not as Redis.
+    pub async fn connect(settings: RedisSettings) -> Result<Self, QueueError> {
+        Ok(Self {
+            links: Links::connect(&settings.url).await?,
+            scripts: Scripts::default(),
+            keys: Keys::of(&settings.name),
+            lease: settings.lease,
+            most_orders: settings.most_orders,
+        })
+    }
+
+    fn lease_millis(&self) -> u64 {
+        u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The oldest order that is free now.
+    async fn free(&self, worker: &str) -> Result<Option<Given>, QueueError> {
+        let mut take = self.scripts.take.prepare_invoke();
+        take.key(&self.keys.orders).key(&self.keys.places);
+        take.arg(WORKERS).arg(worker).arg(self.lease_millis());
+        self.links.invoke(&take).await
+    }
+
+    /// The next order that arrives, or nothing after `wait`.
+    async fn arriving(&self, worker: &str, wait: Duration) -> Result<Option<Given>, QueueError> {
+        let read = Waiting {
+            stream: &self.keys.orders,
+            group: WORKERS,
+            reader: worker,
+            most: 1,
+        };
+        let mut entries = self.links.wait_for(read, wait).await?;
+        Ok(entries.pop().map(|(entry, order)| (entry, order, 1)))
+    }
+
+    /// What a worker was given, as a lease. An entry that is no order is removed: the hub finds it missing.
+    async fn leased(&self, worker: WorkerId, given: Given) -> Result<Option<Lease>, QueueError> {
+        let (entry, order, delivery) = given;
+        match serde_json::from_str::<WorkOrder>(&order) {
+            Ok(order) => Ok(Some(Lease {
+                order,
+                worker,
+                delivery,
+                lasts: self.lease,
+            })),
+            Err(_) => {
+                self.remove(&self.keys.orders, WORKERS, &[entry]).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn remove(&self, stream: &str, group: &str, entries: &[String]) -> Result<(), QueueError> {
+        let mut remove = self.scripts.remove.prepare_invoke();
+        remove.key(stream).arg(group);
+        entries.iter().for_each(|entry| {
+            remove.arg(entry);
+        });
+        self.links.invoke(&remove).await
+    }
+
+    /// Runs a script about one lease.
+    async fn about<T: redis::FromRedisValue>(
+        &self,
+        script: &redis::Script,
+        lease: &Lease,
+    ) -> Result<T, QueueError> {
+        let mut about = script.prepare_invoke();
+        about.key(&self.keys.orders).key(&self.keys.places);
+        about.key(self.keys.withdrawn(lease.order.id));
+        about.arg(WORKERS).arg(self.lease_millis());
+        about.arg(lease.order.id.to_string());
+        about.arg(lease.worker.to_string()).arg(lease.delivery);
+        self.links.invoke(&about).await
+    }
+
+    async fn told(&self, most: usize) -> Result<Vec<Told>, QueueError> {
+        let mut collect = self.scripts.collect.prepare_invoke();
+        collect.key(&self.keys.reports);
+        collect.arg(HUBS).arg(self.lease_millis()).arg(most);
+        self.links.invoke(&collect).await
+    }
+
+    async fn telling(&self, most: usize, wait: Duration) -> Result<Vec<Told>, QueueError> {
+        let read = Waiting {
+            stream: &self.keys.reports,
+            group: HUBS,
+            reader: HUBS,
+            most,
+        };
+        self.links.wait_for(read, wait).await
+    }
+
+    /// What was told, as reports. What is none is removed.
+    async fn received(&self, told: Vec<Told>) -> Result<Vec<Received>, QueueError> {
+        let (mut received, mut damaged) = (Vec::with_capacity(told.len()), Vec::new());
+        for (receipt, report) in told {
+            match serde_json::from_str::<Report>(&report) {
+                Ok(report) => received.push(Received { report, receipt }),
+                Err(_) => damaged.push(receipt),
+            }
+        }
+        if !damaged.is_empty() {
+            self.remove(&self.keys.reports, HUBS, &damaged).await?;
+        }
+        Ok(received)
+    }
+}
+
+#[async_trait]
+impl Queue for RedisQueue {
+    async fn offer(&self, order: WorkOrder) -> Result<(), QueueError> {
+        let mut offer = self.scripts.offer.prepare_invoke();
+        offer
+            .key(&self.keys.orders)
+            .key(&self.keys.places)
+            .key(&self.keys.reports);
+        offer.arg(order.id.to_string()).arg(json(&order)?);
+        offer
+            .arg(self.most_orders)
+            .arg(self.most_orders.saturating_mul(REPORTS_PER_ORDER));
+        let taken: bool = self.links.invoke(&offer).await?;
+        if taken {
+            Ok(())
+        } else {
+            Err(QueueError::Full {
+                limit: self.most_orders,
+            })
+        }
+    }
+
+    async fn take(&self, worker: WorkerId, wait: Duration) -> Result<Option<Lease>, QueueError> {
+        let (name, deadline) = (worker.to_string(), Instant::now() + wait.min(LONGEST_WAIT));
+        loop {
+            let mut given = self.free(&name).await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if given.is_none() && !left.is_zero() {
+                given = self.arriving(&name, left.min(SLICE)).await?;
+            }
+            match given {
+                Some(given) => {
+                    if let Some(lease) = self.leased(worker, given).await? {
+                        return Ok(Some(lease));
+                    }
+                }
+                None if Instant::now() >= deadline => return Ok(None),
+                None => {}
+            }
+        }
+    }
+
+    async fn extend(&self, lease: &Lease) -> Result<Standing, QueueError> {
+        let standing: String = self.about(&self.scripts.extend, lease).await?;
+        Ok(match standing.as_str() {
+            "held" => Standing::Held,
+            "withdrawn" => Standing::Withdrawn,
+            _ => Standing::Lost,
+        })
+    }
+
+    async fn settle(&self, lease: &Lease) -> Result<(), QueueError> {
+        self.about(&self.scripts.settle, lease).await
+    }
+
+    async fn withdraw(&self, order: OrderId) -> Result<(), QueueError> {
+        let mut withdraw = self.scripts.withdraw.prepare_invoke();
+        withdraw.key(&self.keys.orders).key(&self.keys.places);
+        withdraw.key(self.keys.withdrawn(order));
+        withdraw
+            .arg(WORKERS)
+            .arg(self.lease_millis())
+            .arg(order.to_string());
+        self.links.invoke(&withdraw).await
+    }
+
+    async fn held(&self, orders: &[OrderId]) -> Result<Vec<OrderId>, QueueError> {
+        let mut held = self.scripts.held.prepare_invoke();
+        held.key(&self.keys.orders).key(&self.keys.places);
+        held.arg(WORKERS)
+            .arg(self.lease_millis().max(FORGOTTEN_AFTER.as_millis() as u64));
+        orders.iter().for_each(|order| {
+            held.arg(order.to_string());
+        });
+        let places: Vec<bool> = self.links.invoke(&held).await?;
+        let held = orders.iter().zip(places).filter(|(_, held)| *held);
+        Ok(held.map(|(order, _)| *order).collect())
+    }
+
+    async fn report(&self, report: Report) -> Result<(), QueueError> {
+        let mut add = redis::cmd("XADD");
+        add.arg(&self.keys.reports)
+            .arg("*")
+            .arg("body")
+            .arg(json(&report)?);
+        self.links.query(&add).await
+    }
+
+    async fn collect(&self, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
+        let deadline = Instant::now() + wait.min(LONGEST_WAIT);
+        loop {
+            let mut told = self.told(most).await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if told.is_empty() && !left.is_zero() {
+                told = self.telling(most, left.min(SLICE)).await?;
+            }
+            let received = self.received(told).await?;
+            if !received.is_empty() || Instant::now() >= deadline {
+                return Ok(received);
+            }
+        }
+    }
+
+    async fn acknowledge(&self, receipts: &[String]) -> Result<(), QueueError> {
+        if receipts.is_empty() {
+            return Ok(());
+        }
+        self.remove(&self.keys.reports, HUBS, receipts).await
+    }
+
+    async fn epoch(&self, tenant: &TenantName) -> Result<u64, QueueError> {
+        let mut get = redis::cmd("HGET");
+        get.arg(&self.keys.epochs).arg(tenant.as_str());
+        let epoch: Option<u64> = self.links.query(&get).await?;
+        Ok(epoch.unwrap_or(0))
+    }
+
+    async fn announce_epoch(&self, tenant: &TenantName, epoch: u64) -> Result<(), QueueError> {
+        let mut announce = self.scripts.announce.prepare_invoke();
+        announce.key(&self.keys.epochs).arg(tenant.as_str()).arg(epoch);
+        self.links.invoke(&announce).await
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        let mut depth = self.scripts.depth.prepare_invoke();
+        depth.key(&self.keys.orders).key(&self.keys.reports);
+        depth.arg(WORKERS).arg(self.lease_millis());
+        let (waiting, leased, reports): (u64, u64, u64) = self.links.invoke(&depth).await?;
+        Ok(Depth {
+            waiting,
+            leased,
+            reports,
+        })
+    }
+}
+
+/// Plain structs of ours always have a JSON form.
+fn json(value: &impl serde::Serialize) -> Result<String, QueueError> {
+    serde_json::to_string(value).map_err(|error| QueueError::Unreachable(error.to_string()))
+}
+
+#[cfg(test)]
+mod permission_tests;
+#[cfg(test)]
+mod tests;

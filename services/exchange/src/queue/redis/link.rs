@@ -1,0 +1,208 @@
+//! Connections: one that all commands share, and one for each reader that waits.
+
+use super::QueueError;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisFuture,
+    ScriptInvocation, Value,
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
+    cluster::ClusterClient,
+    cluster_async::ClusterConnection,
+};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long a command may take. A server that is silent for longer counts as gone, and the caller tries again.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a command that found the connection broken tries to connect anew, and how long it pauses between.
+const RETRIES: usize = 3;
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A connection of any kind.
+#[derive(Clone)]
+enum Link {
+    Managed(ConnectionManager),
+    Plain(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl ConnectionLike for Link {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Managed(link) => link.req_packed_command(cmd),
+            Self::Plain(link) => link.req_packed_command(cmd),
+            Self::Cluster(link) => link.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Managed(link) => link.req_packed_commands(pipeline, offset, count),
+            Self::Plain(link) => link.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Managed(link) => link.get_db(),
+            Self::Plain(link) => link.get_db(),
+            Self::Cluster(link) => link.get_db(),
+        }
+    }
+}
+
+/// What makes connections that may wait.
+enum Source {
+    One(Box<Client>),
+    Cluster(Box<ClusterClient>),
+}
+
+impl Source {
+    async fn connect(&self) -> Result<Link, RedisError> {
+        match self {
+            Self::One(client) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                    .set_response_timeout(Some(super::SLICE + COMMAND_TIMEOUT));
+                let link = client.get_multiplexed_async_connection_with_config(&config);
+                link.await.map(Link::Plain)
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
+        }
+    }
+}
+
+/// What a waiting reader reads.
+pub(super) struct Waiting<'a> {
+    pub(super) stream: &'a str,
+    pub(super) group: &'a str,
+    pub(super) reader: &'a str,
+    pub(super) most: usize,
+}
+
+/// The reply of XREADGROUP: for each stream its entries, each with its fields.
+type Read = Vec<(String, Vec<(String, Vec<String>)>)>;
+
+/// See the module's text.
+pub(super) struct Links {
+    shared: Link,
+    source: Source,
+    /// Connections that readers have done with and others may wait on.
+    free: Mutex<Vec<Link>>,
+}
+
+impl Links {
+    pub(super) async fn connect(url: &str) -> Result<Self, QueueError> {
+        let urls: Vec<&str> = url.split(',').map(str::trim).collect();
+        let (shared, source) = match urls.as_slice() {
+            [url] => one(url).await,
+            urls => cluster(urls).await,
+        }
+        .map_err(unreachable)?;
+        Ok(Self {
+            shared,
+            source,
+            free: Mutex::default(),
+        })
+    }
+
+    pub(super) async fn invoke<T: FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, QueueError> {
+        let mut link = self.shared.clone();
+        script.invoke_async(&mut link).await.map_err(unreachable)
+    }
+
+    pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, QueueError> {
+        let mut link = self.shared.clone();
+        cmd.query_async(&mut link).await.map_err(unreachable)
+    }
+
+    /// Entries with the first field of each, waiting up to `wait` for the first. A group that is not there, or goes
+    /// away meanwhile, has none: whoever looks for free entries next makes it.
+    pub(super) async fn wait_for(
+        &self,
+        read: Waiting<'_>,
+        wait: Duration,
+    ) -> Result<Vec<(String, String)>, QueueError> {
+        let free = self.free().pop();
+        // If this future is dropped while it waits, the connection goes with it, and its wait on the server too.
+        let mut link = match free {
+            Some(link) => link,
+            None => self.source.connect().await.map_err(unreachable)?,
+        };
+        let mut cmd = redis::cmd("XREADGROUP");
+        cmd.arg("GROUP").arg(read.group).arg(read.reader);
+        cmd.arg("COUNT").arg(read.most);
+        // 0 would be for ever.
+        cmd.arg("BLOCK").arg(wait.as_millis().max(1) as u64);
+        cmd.arg("STREAMS").arg(read.stream).arg(">");
+        match cmd.query_async::<Option<Read>>(&mut link).await {
+            Ok(streams) => {
+                self.free().push(link);
+                let entries = streams.into_iter().flatten().flat_map(|(_, entries)| entries);
+                Ok(entries
+                    .filter_map(|(entry, fields)| Some((entry, fields.into_iter().nth(1)?)))
+                    .collect())
+            }
+            Err(error) if is_gone(&error) => {
+                self.free().push(link);
+                Ok(Vec::new())
+            }
+            Err(error) => Err(unreachable(error)),
+        }
+    }
+
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn one(url: &str) -> Result<(Link, Source), RedisError> {
+    let client = Client::open(url)?;
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(COMMAND_TIMEOUT))
+        .set_number_of_retries(RETRIES)
+        .set_max_delay(LONGEST_PAUSE);
+    let shared = ConnectionManager::new_with_config(client.clone(), config).await?;
+    Ok((Link::Managed(shared), Source::One(Box::new(client))))
+}
+
+async fn cluster(urls: &[&str]) -> Result<(Link, Source), RedisError> {
+    let client = |response| {
+        ClusterClient::builder(urls.iter().copied())
+            .connection_timeout(CONNECT_TIMEOUT)
+            .response_timeout(response)
+            .build()
+    };
+    let shared = client(COMMAND_TIMEOUT)?.get_async_connection().await?;
+    let source = Source::Cluster(Box::new(client(super::SLICE + COMMAND_TIMEOUT)?));
+    Ok((Link::Cluster(shared), source))
+}
+
+/// Whether the stream or its group is not there, or was removed under a waiting reader.
+fn is_gone(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOGROUP" | "UNBLOCKED"))
+}
+
+/// The message names the server's reason, never its URL with the password in it.
+fn unreachable(error: RedisError) -> QueueError {
+    if error.kind() == ErrorKind::InvalidClientConfig {
+        return QueueError::Unreachable(
+            "its URL cannot be read: it looks like redis://USER:PASSWORD@HOST:PORT, or rediss:// for TLS"
+                .into(),
+        );
+    }
+    QueueError::Unreachable(error.to_string())
+}

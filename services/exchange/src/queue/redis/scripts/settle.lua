@@ -1,0 +1,2 @@
+-- After standing.lua.
+if is_mine(hold()) then drop() end
