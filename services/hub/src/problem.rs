@@ -134,6 +134,12 @@ impl ResponseError for Problem {
 
 impl From<RecordsError> for Problem {
     fn from(error: RecordsError) -> Self {
+        if error.may_pass() {
+            tracing::warn!(cause = %error, "the records did not answer in time");
+            let detail = "the hub's records are busy or away: try again, and look first whether it was done where \
+                          doing it twice would be wrong";
+            return Self::unavailable("records_unavailable", detail, 2);
+        }
         Self::internal(error)
     }
 }

@@ -1,8 +1,9 @@
 //! The two databases behind one type.
 
+use crate::postgres;
 use sqlx::{
     PgPool, SqlitePool,
-    postgres::PgPoolOptions,
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{path::Path, time::Duration};
@@ -15,6 +16,9 @@ pub enum Db {
     /// SQLite in write-ahead mode.
     Sqlite(SqlitePool),
 }
+
+/// The tables and how they came to be.
+pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 pub enum Tx {
@@ -91,22 +95,12 @@ impl Db {
         pool.map(Db::Sqlite).map_err(OpenError::Connect)
     }
 
-    /// Connects to PostgreSQL by URL.
-    pub async fn open_postgres(url: &str, connections: u32) -> Result<Self, OpenError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .connect(url)
-            .await;
-        pool.map(Db::Postgres).map_err(OpenError::Connect)
-    }
-
     /// Brings the tables up to date. Safe to call from several processes at once.
     pub async fn migrate(&self) -> Result<(), OpenError> {
         match self {
-            Db::Postgres(pool) => sqlx::migrate!("../../migrations/postgres").run(pool).await?,
-            Db::Sqlite(pool) => sqlx::migrate!("../../migrations/sqlite").run(pool).await?,
+            Db::Postgres(pool) => postgres::migrate(pool).await,
+            Db::Sqlite(pool) => Ok(SQLITE_MIGRATIONS.run(pool).await?),
         }
-        Ok(())
     }
 
     /// Begins a transaction. On SQLite it takes the write lock at once, so that it cannot fail half-way.

@@ -19,12 +19,51 @@ pub enum RecordsError {
 }
 
 impl RecordsError {
+    /// Whether the same may well go through a moment later: the database is away, or too busy.
+    pub fn may_pass(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing(&code)),
+            _ => false,
+        }
+    }
+
     /// A row of `table` that cannot be read back.
     pub fn nonsense(table: &'static str, id: impl ToString, why: impl ToString) -> Self {
         Self::Nonsense {
             table,
             id: id.to_string(),
             why: why.to_string(),
+        }
+    }
+}
+
+/// PostgreSQL: lost connections (class 08), too few resources (53), given up or shut down (57), deadlocks and failed
+/// serialisations (40). SQLite: busy, locked, or its disk is full (5, 6, 13, with the extended codes of the first two).
+fn is_passing(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 13),
+        _ => ["08", "40", "53", "57"]
+            .iter()
+            .any(|class| code.starts_with(class)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_passing;
+
+    #[test]
+    fn what_may_pass_is_told_by_its_code() {
+        for code in ["57014", "57P01", "53300", "40P01", "08006", "5", "517", "13"] {
+            assert!(is_passing(code), "{code}");
+        }
+        for code in ["23505", "42P01", "1", "19", "2067"] {
+            assert!(!is_passing(code), "{code}");
         }
     }
 }
