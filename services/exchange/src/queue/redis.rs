@@ -53,8 +53,12 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Where the queue is and how it behaves.
 pub struct RedisSettings {
-    /// `redis://` or `rediss://` (TLS) with user and password; several, separated by commas, are nodes of a Cluster.
+    /// `redis://` or `rediss://` (TLS) with the user; several, separated by commas, are nodes of a Cluster.
     pub url: String,
+    /// Takes the place of a password in the URL.
+    pub password: Option<String>,
+    /// The authorities whose certificates are believed, in PEM; those of the machine if there are none.
+    pub authorities: Option<Vec<u8>>,
     /// Tells this hub's keys from those of others on the same server.
     pub name: String,
     /// How long an order stays with a worker that does not extend, and a report with a collector that does
@@ -107,7 +111,7 @@ impl RedisQueue {
     /// Connects. Fails if nobody answers, or not as Redis.
     pub async fn connect(settings: RedisSettings) -> Result<Self, QueueError> {
         Ok(Self {
-            links: Links::connect(&settings.url).await?,
+            links: Links::connect(&settings).await?,
             scripts: Scripts::default(),
             keys: Keys::of(&settings.name),
             lease: settings.lease,

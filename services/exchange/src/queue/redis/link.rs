@@ -1,9 +1,9 @@
 //! Connections: one that all commands share, and one for each reader that waits.
 
-use super::QueueError;
+use super::{QueueError, RedisSettings};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisFuture,
-    ScriptInvocation, Value,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline,
+    RedisError, RedisFuture, ScriptInvocation, TlsCertificates, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -101,11 +101,11 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) async fn connect(url: &str) -> Result<Self, QueueError> {
-        let urls: Vec<&str> = url.split(',').map(str::trim).collect();
+    pub(super) async fn connect(settings: &RedisSettings) -> Result<Self, QueueError> {
+        let urls: Vec<&str> = settings.url.split(',').map(str::trim).collect();
         let (shared, source) = match urls.as_slice() {
-            [url] => one(url).await,
-            urls => cluster(urls).await,
+            [url] => one(url, settings).await,
+            urls => cluster(urls, settings).await,
         }
         .map_err(unreachable)?;
         Ok(Self {
@@ -168,8 +168,16 @@ impl Links {
     }
 }
 
-async fn one(url: &str) -> Result<(Link, Source), RedisError> {
-    let client = Client::open(url)?;
+async fn one(url: &str, settings: &RedisSettings) -> Result<(Link, Source), RedisError> {
+    let mut server = url.into_connection_info()?;
+    if let Some(password) = &settings.password {
+        let with_password = server.redis_settings().clone().set_password(password);
+        server = server.set_redis_settings(with_password);
+    }
+    let client = match certificates(settings) {
+        None => Client::open(server)?,
+        Some(certificates) => Client::build_with_tls(server, certificates)?,
+    };
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(COMMAND_TIMEOUT))
@@ -179,16 +187,30 @@ async fn one(url: &str) -> Result<(Link, Source), RedisError> {
     Ok((Link::Managed(shared), Source::One(Box::new(client))))
 }
 
-async fn cluster(urls: &[&str]) -> Result<(Link, Source), RedisError> {
+async fn cluster(urls: &[&str], settings: &RedisSettings) -> Result<(Link, Source), RedisError> {
     let client = |response| {
-        ClusterClient::builder(urls.iter().copied())
+        let mut builder = ClusterClient::builder(urls.iter().copied())
             .connection_timeout(CONNECT_TIMEOUT)
-            .response_timeout(response)
-            .build()
+            .response_timeout(response);
+        if let Some(password) = &settings.password {
+            builder = builder.password(password);
+        }
+        if let Some(certificates) = certificates(settings) {
+            builder = builder.certs(certificates);
+        }
+        builder.build()
     };
     let shared = client(COMMAND_TIMEOUT)?.get_async_connection().await?;
     let source = Source::Cluster(Box::new(client(super::SLICE + COMMAND_TIMEOUT)?));
     Ok((Link::Cluster(shared), source))
+}
+
+fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {
+    let authorities = settings.authorities.clone()?;
+    Some(TlsCertificates {
+        client_tls: None,
+        root_cert: Some(authorities),
+    })
 }
 
 /// Whether the stream or its group is not there, or was removed under a waiting reader.

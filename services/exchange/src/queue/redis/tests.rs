@@ -54,6 +54,8 @@ async fn queue_at(variable: &str, name: &str) -> Option<Stage<RedisQueue>> {
 pub(super) async fn queue_of(url: &str, name: &str) -> Stage<RedisQueue> {
     let settings = RedisSettings {
         url: url.to_owned(),
+        password: None,
+        authorities: None,
         name: name.to_owned(),
         lease: LEASE,
         most_orders: 8,
@@ -229,6 +231,8 @@ async fn many_workers_and_offers_of_several_processes_share_the_orders_without_o
 async fn a_server_that_is_not_there_is_said_to_be_so_without_the_password() {
     let settings = RedisSettings {
         url: "redis://glmhub:hunter2@127.0.0.1:1/".to_owned(),
+        password: None,
+        authorities: None,
         name: "glmhub".to_owned(),
         lease: LEASE,
         most_orders: 8,
