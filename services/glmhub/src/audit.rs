@@ -12,11 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use exchange::{checkpoint, signing::VerifyingKeys};
 use records::{Db, audit::reading};
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::io::{self, Write as _};
 
 pub const EXAMPLE: &str = "\
 Examples:
@@ -71,7 +67,7 @@ struct Log {
 impl Log {
     async fn open(place: &Place) -> anyhow::Result<Self> {
         let settings = config::load(place, &[])?.settings;
-        if !place.data.join("hub.db").is_file() {
+        if settings.records.in_file() && !place.data.join("hub.db").is_file() {
             return Err(Misuse(format!(
                 "there is no hub.db in {}: give --data the data folder of a hub",
                 place.data.display()
@@ -85,22 +81,6 @@ impl Log {
             origin: settings.audit.origin,
         })
     }
-}
-
-/// The keys of a file: a JSON Web Key Set, as the hub gives it at `/.well-known/jwks.json`.
-fn keys_from(file: &Path) -> anyhow::Result<VerifyingKeys> {
-    let text = fs::read(file).with_context(|| format!("the keys in {}", file.display()))?;
-    let keys = serde_json::from_slice(&text)
-        .ok()
-        .as_ref()
-        .and_then(VerifyingKeys::from_jwks);
-    keys.ok_or_else(|| {
-        Misuse(format!(
-            "{} is no JSON Web Key Set with Ed25519 keys",
-            file.display()
-        ))
-        .into()
-    })
 }
 
 async fn newest(args: CheckpointArgs) -> anyhow::Result<()> {

@@ -1,10 +1,11 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    ask, audit, config, import, inspect, license, migrate, policy, quantize, synthesize, token, up, worker,
+    ask, audit, config, import, inspect, license, migrate, policy, quantize, serve, synthesize, token, up,
+    worker,
 };
 use clap::{Parser, Subcommand};
-use std::{future::Future, io};
+use std::{future::Future, io, time::Duration};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -24,6 +25,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Up(up::UpArgs),
+    Serve(serve::ServeArgs),
     Ask(ask::AskArgs),
     Model(ModelArgs),
     License(LicenseArgs),
@@ -111,6 +113,7 @@ impl Cli {
     pub fn perform(self) -> anyhow::Result<()> {
         match self.command {
             Command::Up(args) => block_on(up::run(args)),
+            Command::Serve(args) => block_on(serve::run(args)),
             Command::Ask(args) => ask::run(args),
             Command::Model(ModelArgs { command }) => match command {
                 ModelCommand::Import(args) => block_on(import::run(args)),
@@ -124,7 +127,7 @@ impl Cli {
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),
-            Command::Worker(args) => worker::run(args),
+            Command::Worker(args) => block_on(worker::run(args)),
             Command::Migrate(args) => block_on(migrate::run(args)),
             Command::Config(ConfigArgs {
                 command: ConfigCommand::Show(args),
@@ -135,11 +138,14 @@ impl Cli {
     }
 }
 
+/// How long threads that compute may take to notice that the command has ended. What they were at was handed back.
+const LAST_THREADS: Duration = Duration::from_secs(1);
+
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_THREADS);
+    ended
 }
 
 #[cfg(test)]

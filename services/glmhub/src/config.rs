@@ -7,7 +7,7 @@ mod layers;
 mod sections;
 pub mod show;
 
-pub use sections::{LogFormat, LogSettings, Settings};
+pub use sections::{LogFormat, LogSettings, RecordsSettings, Settings, WorkerSettings};
 
 use crate::misuse::Misuse;
 use clap::Args;

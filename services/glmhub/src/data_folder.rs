@@ -1,22 +1,27 @@
-//! The data folder of a hub on one machine.
+//! The data folder of a hub or a worker.
 //!
 //! ```text
-//! DATA/hub.db       the records (SQLite), with its -wal and -shm beside it
+//! DATA/hub.db       the records (SQLite), with its -wal and -shm beside it, unless a PostgreSQL has them
 //! DATA/hub.lock     locked by the one `glmhub up` that serves the folder
 //! DATA/keys/hub.key the hub's signing key
 //! DATA/config.toml  settings, if there are any
 //! DATA/policies/    the organisation's own policies, if there are any
 //! DATA/imports/     what imports that were cut off had stored already
-//! DATA/scratch/     documents while they are split; emptied at start
+//! DATA/scratch/     documents while they are split; emptied at start, a place for each process
 //! ```
 //!
 //! Blobs and laid-out models are where the settings say, by default in `blobs` and `models` beside these.
 
-use crate::{config::Settings, misuse::Misuse};
-use anyhow::{Context as _, anyhow};
+use crate::{
+    config::{RecordsSettings, Settings},
+    misuse::Misuse,
+    secrets,
+};
+use anyhow::Context as _;
 use exchange::signing::SigningKey;
 use hub::policy_folder::PolicyFolder;
-use records::Db;
+use records::{Db, PostgresSettings};
+use secrecy::ExposeSecret as _;
 use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
@@ -66,25 +71,91 @@ impl DataFolder {
         Ok(SigningKey::load_or_create(&folder.join("hub.key"))?)
     }
 
-    /// The database, its tables up to date.
+    /// The hub's key, which has to be there: hubs that are many need the same one.
+    pub fn shared_key(&self) -> anyhow::Result<SigningKey> {
+        if !self.0.join("keys/hub.key").exists() {
+            return Err(Misuse(format!(
+                "there is no keys/hub.key in {}, and all hubs of one database need the same: copy it from another hub, or \
+                 let `glmhub token issue` make it for the first one",
+                self.0.display()
+            ))
+            .into());
+        }
+        self.key()
+    }
+
+    /// The database, its tables up to date. Those of a file are brought so; a PostgreSQL is changed by `glmhub migrate`
+    /// alone, so that an operator chooses the moment.
     pub async fn records(&self, settings: &Settings) -> anyhow::Result<Db> {
-        let file = self.records_file();
-        let busy = Duration::from_secs(settings.records.busy_seconds);
-        let opened = Db::open_sqlite(&file, settings.records.connections, busy).await;
-        let db =
-            opened.map_err(|error| anyhow!(error).context(format!("the database {}", file.display())))?;
-        db.migrate()
-            .await
-            .with_context(|| format!("the database {}", file.display()))?;
+        let db = self.open_records(settings).await?;
+        let about = || self.place_of_records(settings);
+        match &db {
+            Db::Sqlite(_) => db.migrate().await.with_context(about)?,
+            Db::Postgres(_) => {
+                let missing = db.missing_migrations().await.with_context(about)?;
+                if !missing.is_empty() {
+                    return Err(Misuse(format!(
+                        "{} lacks {}: use `glmhub migrate` first",
+                        about(),
+                        missing.join(", ")
+                    ))
+                    .into());
+                }
+            }
+        }
         Ok(db)
     }
 
-    /// The database as it is, only to be read. The hub may be up meanwhile.
+    /// The database as it is, only to be read. A hub may be up meanwhile.
     pub async fn records_to_read(&self, settings: &Settings) -> anyhow::Result<Db> {
-        let file = self.records_file();
+        if !settings.records.in_file() {
+            return self.open_records(settings).await;
+        }
         let busy = Duration::from_secs(settings.records.busy_seconds);
-        let opened = Db::open_sqlite_to_read(&file, busy).await;
-        opened.map_err(|error| anyhow!(error).context(format!("the database {}", file.display())))
+        let opened = Db::open_sqlite_to_read(&self.records_file(), busy).await;
+        opened.with_context(|| self.place_of_records(settings))
+    }
+
+    /// The database with whatever tables it has.
+    pub async fn open_records(&self, settings: &Settings) -> anyhow::Result<Db> {
+        let RecordsSettings {
+            url,
+            password_file,
+            connections,
+            busy_seconds,
+            statement_seconds,
+            connection_seconds,
+        } = &settings.records;
+        let opened = match url.expose_secret() {
+            "" => {
+                Db::open_sqlite(
+                    &self.records_file(),
+                    *connections,
+                    Duration::from_secs(*busy_seconds),
+                )
+                .await
+            }
+            url => {
+                let password = secrets::password("records.password_file", password_file)?;
+                Db::open_postgres(&PostgresSettings {
+                    url,
+                    password: password.as_deref(),
+                    connections: *connections,
+                    statement: Duration::from_secs(*statement_seconds),
+                    wait: Duration::from_secs(*connection_seconds),
+                })
+                .await
+            }
+        };
+        opened.with_context(|| self.place_of_records(settings))
+    }
+
+    /// Where the records are, in words without a secret.
+    pub fn place_of_records(&self, settings: &Settings) -> String {
+        match settings.records.in_file() {
+            true => format!("the database {}", self.records_file().display()),
+            false => "the database that records.url names".to_owned(),
+        }
     }
 
     /// The file of the database.

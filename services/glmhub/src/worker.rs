@@ -1,26 +1,89 @@
-//! `glmhub worker`: the production role that answers pages apart from the hub.
+//! `glmhub worker`: takes orders from Redis and answers them, apart from the hubs.
+//!
+//! It has no database and no key that could sign: what it believes is the hub's public keys, in a file.
 
-use crate::misuse::Misuse;
+use crate::{
+    clock::SystemClock,
+    composition::{Endings, backends, workers::Workers},
+    config::{self, Place, Settings},
+    data_folder::DataFolder,
+    public_keys, telemetry,
+};
+use anyhow::Context as _;
 use clap::Args;
+use domain::{clock::SharedClock, id::IdMaker};
+use std::{
+    io::{self, Write as _},
+    sync::Arc,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 const EXAMPLE: &str = "\
 Examples:
   glmhub worker
+  glmhub worker --data /srv/worker --count 2
 
-A worker of its own takes its orders from Redis, which this version cannot use: its queue lives in the hub's
-process. `glmhub up` has workers inside; [worker] count in the settings says how many.";
+Needs Redis (queue.url), the hub's blobs (blobs.folder, on storage that both reach), and the hub's public keys:
 
-/// Answers pages for hubs elsewhere (needs Redis)
+  curl -fsS http://127.0.0.1:8080/.well-known/jwks.json -o /srv/worker/keys/hub.jwks.json
+
+Prints one line when it is ready. At SIGTERM or SIGINT (Ctrl-C) it goes on with the page that it is at for
+worker.drain_seconds at most, hands back what is left, and ends; a second signal ends it at once.";
+
+/// Answers pages for hubs that share a Redis
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
-pub struct WorkerArgs {}
+pub struct WorkerArgs {
+    #[command(flatten)]
+    place: Place,
+    /// How many workers this process has [default: worker.count of the settings]
+    #[arg(long, value_name = "NUMBER")]
+    count: Option<usize>,
+}
 
-/// Refuses, and says what to use.
-pub fn run(_: WorkerArgs) -> anyhow::Result<()> {
-    Err(Misuse(
-        "a worker of its own needs Redis, and this hub's queue lives in its process: use `glmhub up`, which \
-         has workers inside (GLMHUB_WORKER__COUNT=2 makes it two)"
-            .into(),
-    )
-    .into())
+/// Works until it is told to end.
+pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
+    let count = args.count.map(|count| ("worker.count", count.to_string()));
+    let settings = config::load(&args.place, count.as_slice())?.settings;
+    telemetry::start_logs(&settings.log)?;
+    let folder = DataFolder::open(&args.place.data)?;
+    let mut endings = Endings::listen()?;
+    let (workers, limit) = (assemble(&folder, &settings).await?, settings.server.shutdown());
+    let (mut set, ends) = (JoinSet::new(), CancellationToken::new());
+    workers.start(&mut set, &ends)?;
+    // The one line of stdout: whoever starts a worker waits for it.
+    writeln!(io::stdout(), "glmhub worker is ready")?;
+    tracing::info!(
+        workers = settings.worker.count,
+        queue = settings.queue.name,
+        version = env!("CARGO_PKG_VERSION"),
+        "ready"
+    );
+    let reason = endings.next().await;
+    tracing::info!(reason, "ending");
+    ends.cancel();
+    let ending = async {
+        set.join_all().await;
+    };
+    endings.within(limit, ending).await;
+    Ok(())
+}
+
+async fn assemble(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Workers> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let queue = backends::redis(settings).await?;
+    let keys = public_keys::read(&folder.resolve(&settings.worker.keys_file)).context(
+        "worker.keys_file must name the hub's public keys, which its /.well-known/jwks.json gives",
+    )?;
+    Ok(Workers {
+        queue: Arc::new(queue),
+        keys,
+        blobs: Arc::new(backends::blobs(folder, settings)?),
+        ids: IdMaker::new(clock.clone()),
+        clock,
+        models_folder: folder.resolve(&settings.worker.models_folder),
+        limits: settings.work.page_limits(),
+        settings: settings.worker.clone(),
+    })
 }

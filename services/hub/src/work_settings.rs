@@ -87,14 +87,19 @@ impl WorkSettings {
             program,
             time_limit: Duration::from_secs(self.split_seconds),
             memory_limit: self.split_memory_bytes,
-            limits: Limits {
-                max_bytes: self.most_document_bytes,
-                max_unpacked: self.most_unpacked_bytes,
-                max_pixels: self.most_page_pixels,
-                max_side: self.most_page_side,
-                max_pages: self.most_pages,
-                pdf_side: self.pdf_page_side,
-            },
+            limits: self.page_limits(),
+        }
+    }
+
+    /// How large documents and pages may be.
+    pub fn page_limits(&self) -> Limits {
+        Limits {
+            max_bytes: self.most_document_bytes,
+            max_unpacked: self.most_unpacked_bytes,
+            max_pixels: self.most_page_pixels,
+            max_side: self.most_page_side,
+            max_pages: self.most_pages,
+            pdf_side: self.pdf_page_side,
         }
     }
 

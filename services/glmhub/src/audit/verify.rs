@@ -1,9 +1,10 @@
 //! `glmhub audit verify`: computes the whole log anew and says what is not as it was signed.
 
-use super::{Log, export::Line, keys_from};
+use super::{Log, export::Line};
 use crate::{
     config::{self, Place},
     misuse::Misuse,
+    public_keys,
 };
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -49,7 +50,7 @@ pub struct VerifyArgs {
 
 /// Prints what was verified; fails if something was found.
 pub async fn run(args: VerifyArgs) -> anyhow::Result<()> {
-    let given = args.keys.as_deref().map(keys_from).transpose()?;
+    let given = args.keys.as_deref().map(public_keys::read).transpose()?;
     let checked = match (&args.file, given) {
         (Some(file), Some(keys)) => {
             let origin = config::load(&args.place, &[])?.settings.audit.origin;

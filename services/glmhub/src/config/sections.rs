@@ -5,6 +5,7 @@ use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::OutgoingSettings,
     policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -39,8 +40,12 @@ pub struct ServerSettings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordsSettings {
+    pub url: SecretString,
+    pub password_file: PathBuf,
     pub connections: u32,
     pub busy_seconds: u64,
+    pub statement_seconds: u64,
+    pub connection_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,14 +57,19 @@ pub struct BlobsSettings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSettings {
+    pub url: SecretString,
+    pub password_file: PathBuf,
+    pub authorities_file: PathBuf,
+    pub name: String,
     pub lease_seconds: u64,
     pub most_orders: usize,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerSettings {
     pub count: usize,
+    pub keys_file: PathBuf,
     pub weights: String,
     pub drain_seconds: u64,
     pub models_folder: PathBuf,
@@ -105,6 +115,7 @@ impl Settings {
         self.acceptances.check()?;
         self.webhooks.check()?;
         self.worker.load_options()?;
+        self.queue.check()?;
         let Settings {
             server,
             queue,
@@ -145,6 +156,8 @@ impl Settings {
         } = self;
         let least = [
             ("records.connections", u64::from(records.connections), 1),
+            ("records.statement_seconds", records.statement_seconds, 1),
+            ("records.connection_seconds", records.connection_seconds, 1),
             ("queue.lease_seconds", queue.lease_seconds, SHORTEST_LEASE),
             ("queue.most_orders", queue.most_orders as u64, 1),
             ("worker.count", worker.count as u64, 1),
@@ -183,6 +196,12 @@ fn misfit(low: Named, relation: &str, high: Named, why: &str) -> String {
     )
 }
 
+/// At most 64 letters, digits, dots, dashes or underscores.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    name.len() <= 64 && name.chars().all(plain)
+}
+
 impl LogSettings {
     fn check(&self) -> Result<(), String> {
         tracing_subscriber::EnvFilter::try_new(&self.filter)
@@ -191,7 +210,26 @@ impl LogSettings {
     }
 }
 
+impl RecordsSettings {
+    /// Whether the records are a file in the data folder.
+    pub fn in_file(&self) -> bool {
+        self.url.expose_secret().is_empty()
+    }
+}
+
 impl QueueSettings {
+    /// Whether the queue is in the process.
+    pub fn in_process(&self) -> bool {
+        self.url.expose_secret().is_empty()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match !self.name.is_empty() && is_plain(&self.name) {
+            true => Ok(()),
+            false => Err("queue.name has 1 to 64 letters, digits, dots, dashes or underscores".into()),
+        }
+    }
+
     /// How long a worker may be silent.
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
@@ -219,8 +257,7 @@ impl WorkerSettings {
 
 impl ServerSettings {
     fn check(&self) -> Result<(), String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        match self.site.len() <= 64 && self.site.chars().all(plain) {
+        match is_plain(&self.site) {
             true => Ok(()),
             false => Err("server.site has at most 64 letters, digits, dots, dashes or underscores".into()),
         }

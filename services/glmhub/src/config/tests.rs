@@ -133,6 +133,8 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
         ("[policies]\nmost_replayed = 0", "policies.most_replayed"),
         ("[server]\nsite = \"the cellar\"", "server.site"),
+        ("[queue]\nname = \"{a}\"", "queue.name"),
+        ("[records]\nstatement_seconds = 0", "records.statement_seconds"),
     ] {
         let error = refusal(load_text(text));
         assert!(error.contains(name), "{text}: {error}");

@@ -9,9 +9,10 @@ use serde_json::Value;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-pub const COMMANDS: [&[&str]; 31] = [
+pub const COMMANDS: [&[&str]; 32] = [
     &[],
     &["up"],
+    &["serve"],
     &["ask"],
     &["model"],
     &["model", "import"],
@@ -84,7 +85,7 @@ fn the_version_is_that_of_the_package() {
 #[test]
 fn a_command_that_does_not_exist_has_exit_code_2() {
     for arguments in [
-        &["serve"][..],
+        &["run"][..],
         &["token"],
         &["config"],
         &["up", "--listen", "here"],
@@ -251,12 +252,32 @@ fn an_address_in_use_is_a_fault_that_says_what_to_do() {
 }
 
 #[test]
-fn a_worker_of_its_own_is_refused_with_what_to_use() {
-    let complaint = perform(&["worker"]).badly(2);
-    assert!(
-        complaint.contains("Redis") && complaint.contains("glmhub up"),
-        "{complaint}"
-    );
+fn processes_that_are_many_say_what_they_lack_and_never_a_password() {
+    let data = data();
+    let postgres = ("GLMHUB_RECORDS__URL", "postgres://hub:hunter1@127.0.0.1:1/hub");
+    let redis = ("GLMHUB_QUEUE__URL", "redis://hub:hunter2@127.0.0.1:1");
+    let file = data.path().join("password");
+    fs::write(&file, "hunter3\n").unwrap();
+    let password = ("GLMHUB_QUEUE__PASSWORD_FILE", file.to_str().unwrap());
+    type Settings<'a> = &'a [(&'a str, &'a str)];
+    let soon = ("GLMHUB_RECORDS__CONNECTION_SECONDS", "1");
+    let cases: [(&str, Settings, i32, &str); 8] = [
+        ("worker", &[], 2, "queue.url"),
+        ("worker", &[redis, password], 1, "does not answer"),
+        ("serve", &[redis], 2, "records.url"),
+        ("serve", &[postgres], 2, "queue.url"),
+        ("serve", &[postgres, redis], 1, "does not answer"),
+        ("migrate", &[postgres, soon], 1, "records.url"),
+        ("up", &[redis], 2, "`glmhub serve`"),
+        ("up", &[postgres], 2, "`glmhub serve`"),
+    ];
+    for (command, settings, code, lack) in cases {
+        let complaint = perform_in(data.path(), &[command], settings).badly(code);
+        assert!(complaint.contains(lack), "{command}: {complaint}");
+        assert!(!complaint.contains("hunter"), "{command}: {complaint}");
+    }
+    let shown = perform_in(data.path(), &["config", "show"], &[postgres, redis]).well();
+    assert!(!shown.contains("hunter"), "{shown}");
 }
 
 #[test]

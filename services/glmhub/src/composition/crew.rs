@@ -1,6 +1,6 @@
 //! The loops and workers beside the HTTP server, each begun again if it should ever die.
 
-use super::{hangups, pieces::Pieces};
+use super::{backends::Company, hangups, pieces::Pieces, upkeep::keep_up};
 use hub::api::health;
 use hub::loops::{
     acceptances::{Acceptances, AcceptancesParts},
@@ -11,12 +11,9 @@ use hub::loops::{
     seal::{Seal, SealParts},
     sweep::{Sweep, SweepParts},
 };
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// How long a loop that died stays away: a fault that comes at once every time shall not fill the log.
-const PAUSE_AFTER_DEATH: Duration = Duration::from_millis(200);
 
 /// See the module's text.
 pub struct Crew {
@@ -28,17 +25,21 @@ pub struct Crew {
     collect_ends: CancellationToken,
     collect_parts: CollectParts,
     seal_parts: SealParts,
+    company: Company,
 }
 
 impl Crew {
-    /// Takes back what an earlier process left in the middle, then starts everybody. `address` is where the hub
+    /// Starts everybody. A hub that is alone first takes back what an earlier process left in the middle; among others
+    /// that would be theirs, and what nobody has in hand any more comes back by itself. `address` is where the hub
     /// answers.
     pub async fn start(pieces: &Pieces, address: SocketAddr) -> anyhow::Result<Self> {
         let (intake, sweep) = (intake_parts(pieces), sweep_parts(pieces));
         let (dispatch, deliver) = (dispatch_parts(pieces), deliver_parts(pieces, address));
-        Intake::new(intake.clone()).at_start().await?;
-        Sweep::new(sweep.clone()).at_start().await?;
-        Deliver::new(deliver.clone()).at_start().await?;
+        if pieces.company == Company::Alone {
+            Intake::new(intake.clone()).at_start().await?;
+            Sweep::new(sweep.clone()).at_start().await?;
+            Deliver::new(deliver.clone()).at_start().await?;
+        }
         let (mut work, work_ends) = (JoinSet::new(), CancellationToken::new());
         keep_up(&mut work, "intake", &work_ends, move |ends| {
             Intake::new(intake.clone()).run(ends)
@@ -69,12 +70,8 @@ impl Crew {
         keep_up(&mut work, "hangups", &work_ends, move |ends| {
             hangups::heed(reload.clone(), ends)
         });
-        for _ in 0..pieces.settings.worker.count {
-            let worker = Arc::new(pieces.worker()?);
-            keep_up(&mut work, "worker", &work_ends, move |ends| {
-                let worker = worker.clone();
-                async move { worker.run(ends).await }
-            });
+        if let Some(workers) = &pieces.workers {
+            workers.start(&mut work, &work_ends)?;
         }
         let (mut collect, collect_ends) = (JoinSet::new(), CancellationToken::new());
         let collect_parts = collect_parts(pieces);
@@ -89,6 +86,7 @@ impl Crew {
             collect_ends,
             collect_parts,
             seal_parts,
+            company: pieces.company,
         })
     }
 
@@ -98,39 +96,15 @@ impl Crew {
         self.work.join_all().await;
         self.collect_ends.cancel();
         self.collect.join_all().await;
-        // What workers said last is in a queue that ends with this process.
-        let mut collect = Collect::new(self.collect_parts);
-        while let Ok(hub::loops::Outcome::Worked) = collect.collect(Duration::ZERO).await {}
+        if self.company == Company::Alone {
+            // What workers said last is in a queue that ends with this process.
+            let mut collect = Collect::new(self.collect_parts);
+            while let Ok(hub::loops::Outcome::Worked) = collect.collect(Duration::ZERO).await {}
+        }
         // What was logged last shall not stay unsealed until the next start.
         let mut seal = Seal::new(self.seal_parts);
         while let Ok(hub::loops::Outcome::Worked) = seal.step().await {}
     }
-}
-
-/// Runs what `begin` begins until `ends`. Should it end before, by a panic or by itself, that is logged and it is
-/// begun again.
-fn keep_up<F>(
-    set: &mut JoinSet<()>,
-    name: &'static str,
-    ends: &CancellationToken,
-    begin: impl Fn(CancellationToken) -> F + Send + 'static,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let ends = ends.clone();
-    set.spawn(async move {
-        loop {
-            let ended = tokio::spawn(begin(ends.clone())).await;
-            if ends.is_cancelled() {
-                return;
-            }
-            // A panic's message has been printed; what it was about may hold what logs must not, so only that it was.
-            tracing::error!(name, panicked = ended.is_err(), "a loop died and is begun again");
-            metrics::counter!("glmhub_loops_died_total", "loop" => name).increment(1);
-            ends.run_until_cancelled(tokio::time::sleep(PAUSE_AFTER_DEATH))
-                .await;
-        }
-    });
 }
 
 fn intake_parts(pieces: &Pieces) -> IntakeParts {
@@ -209,35 +183,5 @@ fn sweep_parts(pieces: &Pieces) -> SweepParts {
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
         signals: pieces.signals.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use tokio::sync::Notify;
-
-    #[tokio::test]
-    async fn a_loop_that_dies_is_begun_again_and_ends_when_told() {
-        let (begun, up_again, ends) = (
-            Arc::new(AtomicU32::new(0)),
-            Arc::new(Notify::new()),
-            CancellationToken::new(),
-        );
-        let mut set = JoinSet::new();
-        let (count, told) = (begun.clone(), up_again.clone());
-        keep_up(&mut set, "test", &ends, move |ends| {
-            let (nth, told) = (count.fetch_add(1, Ordering::SeqCst), told.clone());
-            async move {
-                assert!(nth > 0, "the first time it dies");
-                told.notify_one();
-                ends.cancelled().await;
-            }
-        });
-        up_again.notified().await;
-        ends.cancel();
-        set.join_all().await;
-        assert_eq!(begun.load(Ordering::SeqCst), 2);
     }
 }

@@ -1,0 +1,46 @@
+//! `glmhub serve`: a hub among any number of others on the same PostgreSQL and Redis, without workers inside.
+//!
+//! All hubs are alike: each answers the API and takes its share of the loops. Whatever one of them had in hand when it
+//! vanished, another takes up when the hold on it has ended.
+
+use crate::{
+    composition::{self, backends::Backends},
+    config::{self, Place},
+    data_folder::DataFolder,
+    telemetry,
+};
+use clap::Args;
+use std::net::SocketAddr;
+
+const EXAMPLE: &str = "\
+Examples:
+  glmhub serve
+  glmhub serve --data /srv/glmhub --listen 0.0.0.0:8080
+
+Needs PostgreSQL (records.url) with its tables up to date (`glmhub migrate`), and Redis (queue.url). All hubs need the
+same keys/hub.key and the same blobs: give them one data folder, or blobs.folder on storage that all reach, and a copy
+of the key. `glmhub worker` answers the pages.
+
+Prints one line with its address when it is ready. Ends at SIGTERM or SIGINT (Ctrl-C), after the work in
+progress; a second one ends it at once. Nothing that was accepted is lost either way. SIGHUP reads the policies again.";
+
+/// Runs one of many hubs, on PostgreSQL and Redis
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Where to listen; port 0 takes a free one [default: server.listen of the settings]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Serves until it is told to end.
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let listen = args.listen.map(|listen| ("server.listen", listen.to_string()));
+    let settings = config::load(&args.place, listen.as_slice())?.settings;
+    telemetry::start_logs(&settings.log)?;
+    let folder = DataFolder::open(&args.place.data)?;
+    let backends = Backends::shared(&folder, &settings).await?;
+    composition::serve(&folder, settings, backends).await
+}
