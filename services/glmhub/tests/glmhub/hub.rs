@@ -16,7 +16,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How long a hub may take to be ready, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Settings that keep tests short; everything else is as shipped.
 const QUICK: [(&str, &str); 2] = [
@@ -191,7 +191,7 @@ impl Drop for Hub {
 }
 
 /// The first line that a child prints, or nothing if it ends or takes too long.
-fn first_line(child: &mut Child) -> Option<String> {
+pub fn first_line(child: &mut Child) -> Option<String> {
     let stdout = child.stdout.take().unwrap();
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

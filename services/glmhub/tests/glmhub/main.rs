@@ -16,6 +16,7 @@ mod client;
 mod contract;
 mod crash;
 mod ending;
+mod fleet;
 mod hub;
 mod import;
 mod jobs;

@@ -1,0 +1,296 @@
+//! Hubs and workers that are many: two `glmhub serve` and two `glmhub worker` on a PostgreSQL database and a Redis of
+//! their own.
+
+mod count;
+mod ending;
+mod faults;
+mod redis;
+
+use crate::{
+    client::Client,
+    hub::{PATIENCE, first_line},
+    jobs::{MODEL, tiny},
+    process::{glmhub, perform_in},
+    webhooks::LOOPBACK,
+};
+use redis::Redis;
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// How many hubs there are, and how many workers.
+const EACH: usize = 2;
+/// The password of the workers' user of Redis.
+const WORKERS_PASSWORD: &str = "of-the-workers";
+
+/// Settings that keep tests short: what vanished is found in seconds.
+const QUICK: [(&str, &str); 9] = [
+    ("GLMHUB_WORK__IDLE_MILLISECONDS", "50"),
+    ("GLMHUB_WORK__LOST_AFTER_SECONDS", "3"),
+    ("GLMHUB_WORK__MOST_ORDERS", "8"),
+    ("GLMHUB_QUEUE__LEASE_SECONDS", "5"),
+    ("GLMHUB_WEBHOOKS__IDLE_MILLISECONDS", "50"),
+    ("GLMHUB_WEBHOOKS__TIMEOUT_SECONDS", "2"),
+    ("GLMHUB_WEBHOOKS__CLAIM_SECONDS", "8"),
+    ("GLMHUB_LOG__FILTER", "info,hub=debug"),
+    LOOPBACK,
+];
+
+/// See the module's text. All processes are killed when it is dropped; if a test fails, the ends of their logs are shown.
+pub struct Fleet {
+    folder: TempDir,
+    database: String,
+    redis: Redis,
+    hubs: Vec<Process>,
+    workers: Vec<Process>,
+}
+
+/// A hub or a worker.
+struct Process {
+    name: String,
+    child: Option<Child>,
+    /// The line that it printed when it was ready.
+    said: String,
+}
+
+impl Fleet {
+    /// A fleet that can answer. `None` where PostgreSQL or Redis is not to be had, which is said.
+    pub async fn start() -> Option<Self> {
+        let (Some(database), Some(redis)) = (new_database(), Redis::start()) else {
+            eprintln!(
+                "GLMHUB_TEST_POSTGRES_URL is not set, or there is no redis-server: many processes were not tested"
+            );
+            return None;
+        };
+        let mut fleet = Self {
+            folder: tempfile::tempdir().unwrap(),
+            database,
+            redis,
+            hubs: Vec::new(),
+            workers: Vec::new(),
+        };
+        fs::write(
+            fleet.folder.path().join("password"),
+            format!("{WORKERS_PASSWORD}\n"),
+        )
+        .unwrap();
+        fleet.refuse_to_serve_before_migrating();
+        fleet.perform(&["migrate"]);
+        let import = [
+            "model",
+            "import",
+            "--model",
+            MODEL,
+            "--from",
+            tiny().to_str().unwrap(),
+        ]
+        .map(str::to_owned);
+        fleet.perform(&import.each_ref().map(String::as_str));
+        // The first token makes the key that all hubs share.
+        fleet.token("acme");
+        for number in 0..EACH {
+            fleet.hubs.push(Process::named(format!("hub-{number}")));
+            fleet.begin_hub(number);
+        }
+        fleet.give_keys_to_workers().await;
+        for number in 0..EACH {
+            fleet.workers.push(Process::named(format!("worker-{number}")));
+            fleet.begin_worker(number);
+        }
+        Some(fleet)
+    }
+
+    fn refuse_to_serve_before_migrating(&self) {
+        let complaint = perform_in(&self.data(), &["serve"], &self.settings()).badly(2);
+        assert!(complaint.contains("glmhub migrate"), "{complaint}");
+    }
+
+    /// What an operator would do: the public keys are fetched once, from a hub.
+    async fn give_keys_to_workers(&self) {
+        let keys = Client::new(self.url(0), None)
+            .get("/.well-known/jwks.json")
+            .await
+            .expect(200);
+        fs::create_dir_all(self.workers_data().join("keys")).unwrap();
+        fs::write(self.workers_data().join("keys/hub.jwks.json"), keys.body).unwrap();
+    }
+
+    fn begin_hub(&mut self, number: usize) {
+        let mut command = glmhub();
+        command.arg("serve").arg("--data").arg(self.data());
+        command.args(["--listen", "127.0.0.1:0"]).envs(self.settings());
+        let log = self.log_file(&self.hubs[number].name);
+        self.hubs[number].begin(command, &log, "glmhub is ready at http://");
+    }
+
+    /// A worker has the hub's blobs to read, its public keys, and a user of Redis that may do nothing else.
+    fn begin_worker(&mut self, number: usize) {
+        let mut command = glmhub();
+        command.arg("worker").arg("--data").arg(self.workers_data());
+        command.envs(QUICK);
+        command.env("GLMHUB_QUEUE__URL", self.redis.url("worker@"));
+        command.env("GLMHUB_QUEUE__PASSWORD_FILE", self.folder.path().join("password"));
+        command.env("GLMHUB_BLOBS__FOLDER", self.data().join("blobs"));
+        let log = self.log_file(&self.workers[number].name);
+        self.workers[number].begin(command, &log, "glmhub worker is ready");
+    }
+
+    /// The settings of hubs and of commands beside them.
+    fn settings(&self) -> Vec<(&'static str, &str)> {
+        let mut settings: Vec<(&'static str, &str)> = QUICK.to_vec();
+        settings.push(("GLMHUB_RECORDS__URL", &self.database));
+        settings.push(("GLMHUB_QUEUE__URL", self.redis.url_of_hubs()));
+        settings
+    }
+
+    fn perform(&self, arguments: &[&str]) -> String {
+        perform_in(&self.data(), arguments, &self.settings()).well()
+    }
+
+    fn token(&self, tenant: &str) -> String {
+        let issue = [
+            "token",
+            "issue",
+            "--tenant",
+            tenant,
+            "--member",
+            "li",
+            "--role",
+            "submitter",
+        ];
+        self.perform(&issue).trim().to_owned()
+    }
+
+    /// A client of one of the hubs.
+    pub fn client(&self, hub: usize, tenant: &str) -> Client {
+        Client::new(self.url(hub), Some(self.token(tenant)))
+    }
+
+    fn url(&self, hub: usize) -> &str {
+        self.hubs[hub].said.strip_prefix("glmhub is ready at ").unwrap()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("hub")
+    }
+
+    fn workers_data(&self) -> PathBuf {
+        self.folder.path().join("worker")
+    }
+
+    fn log_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.log"))
+    }
+
+    fn logs(&self) -> String {
+        let names = self.hubs.iter().chain(&self.workers).map(|process| &process.name);
+        names
+            .map(|name| fs::read_to_string(self.log_file(name)).unwrap_or_default())
+            .collect()
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for process in self.hubs.iter_mut().chain(&mut self.workers) {
+            process.kill9();
+        }
+        if thread::panicking() {
+            for process in self.hubs.iter().chain(&self.workers) {
+                let log = fs::read_to_string(self.log_file(&process.name)).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                eprintln!(
+                    "--- the end of the log of {}\n{}",
+                    process.name,
+                    lines[lines.len().saturating_sub(30)..].join("\n")
+                );
+            }
+        }
+    }
+}
+
+impl Process {
+    fn named(name: String) -> Self {
+        Self {
+            name,
+            child: None,
+            said: String::new(),
+        }
+    }
+
+    /// Starts it and waits until it says that it is ready.
+    fn begin(&mut self, mut command: Command, log: &Path, ready: &str) {
+        assert!(self.child.is_none(), "{} is up", self.name);
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let line = first_line(&mut child);
+        self.child = Some(child);
+        self.said = line.unwrap_or_else(|| panic!("{} was not ready in time", self.name));
+        assert!(self.said.starts_with(ready), "{} said {:?}", self.name, self.said);
+    }
+
+    fn kill9(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Tells it to end, and gives how it ended and how long that took.
+    fn end(&mut self) -> (ExitStatus, Duration) {
+        let mut child = self.child.take().unwrap();
+        let (told, pid) = (Instant::now(), child.id().to_string());
+        assert!(
+            Command::new("kill")
+                .args(["-s", "TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        loop {
+            match child.try_wait().unwrap() {
+                Some(status) => return (status, told.elapsed()),
+                None if told.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(10)),
+                None => {
+                    child.kill().unwrap();
+                    panic!("{} did not end in time", self.name);
+                }
+            }
+        }
+    }
+}
+
+/// The URL of an empty database on the server for tests. The server is thrown away after the tests, so it stays.
+fn new_database() -> Option<String> {
+    let server = std::env::var_os("GLMHUB_TEST_POSTGRES_URL")?
+        .into_string()
+        .unwrap();
+    let random = std::collections::hash_map::RandomState::new();
+    let name = format!("fleet_{:x}", std::hash::BuildHasher::hash_one(&random, &server));
+    psql(&server, &format!("CREATE DATABASE {name}"));
+    Some(format!("{}/{name}", server.rsplit_once('/').unwrap().0))
+}
+
+/// What the database answers, without a heading.
+fn psql(url: &str, sql: &str) -> String {
+    let output = Command::new("psql")
+        .args([url, "-v", "ON_ERROR_STOP=1", "-qtAc", sql])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{sql}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
