@@ -22,6 +22,8 @@ pub mod model;
 pub mod names;
 pub mod order;
 pub mod policy;
+pub mod proof;
+pub mod provenance;
 pub mod purpose;
 pub mod question;
 pub mod terms;

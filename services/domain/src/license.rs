@@ -74,6 +74,16 @@ pub enum Duty {
     },
 }
 
+impl Duty {
+    /// What must be shown where the model's work is shown, if it is a duty to show something.
+    pub fn notice(&self) -> Option<&str> {
+        match self {
+            Duty::Attribution { text } => Some(text),
+            Duty::Notice | Duty::TermsCopy | Duty::NamePrefix { .. } => None,
+        }
+    }
+}
+
 /// What a license says about one purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -237,11 +237,7 @@ impl EventKind {
 
 /// What must be shown with an answer.
 fn notices(duties: &[Duty]) -> Vec<&str> {
-    let texts = duties.iter().filter_map(|duty| match duty {
-        Duty::Attribution { text } => Some(text.as_str()),
-        Duty::Notice | Duty::TermsCopy | Duty::NamePrefix { .. } => None,
-    });
-    texts.collect()
+    duties.iter().filter_map(Duty::notice).collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What services and workers hand each other: work orders and reports, blobs, grants.
 
+pub mod attestation;
 pub mod blobs;
 pub mod checkpoint;
 pub mod grant;
 pub mod manifest;
+pub mod proof_bundle;
 pub mod queue;
 pub mod signing;
 

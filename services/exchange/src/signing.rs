@@ -5,7 +5,7 @@
 
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{Ed25519KeyPair, KeyPair},
+    signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::digest::Sha256;
@@ -169,6 +169,12 @@ impl VerifyingKeys {
                 jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Forged,
                 _ => TokenError::Malformed(error.to_string()),
             })
+    }
+
+    /// Whether one of the keys has made `signature` over `bytes`.
+    pub fn have_signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        let fits = |public: &[u8; 32]| UnparsedPublicKey::new(&ED25519, public).verify(bytes, signature);
+        self.0.values().any(|public| fits(public).is_ok())
     }
 
     /// The Ed25519 keys of a JSON Web Key Set. Each is named by what it is, whatever the set says.

@@ -1,6 +1,8 @@
 //! `glmhub audit …`: the audit log of a data folder, verified and exported. No hub is asked; one may be up.
 
 mod export;
+mod proof_file;
+mod prove;
 mod verify;
 
 use crate::{
@@ -10,14 +12,21 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use exchange::{checkpoint, signing::VerifyingKeys};
+use exchange::{
+    checkpoint,
+    signing::{SigningKey, VerifyingKeys},
+};
 use records::{Db, audit::reading};
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
 pub const EXAMPLE: &str = "\
 Examples:
   glmhub audit verify --data /srv/glmhub
   glmhub audit checkpoint > checkpoint.txt
+  glmhub audit prove --job job_06f40d6xj4a3vbyhswd5t7gk1e --to proof.zip
 
 Keep a checkpoint elsewhere now and then: whoever holds both database and key could write another history, and only
 a checkpoint from before it tells.";
@@ -34,6 +43,7 @@ The note is in the form of c2sp.org/tlog-checkpoint. With --json, the key that v
 pub enum AuditCommand {
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
+    Prove(prove::ProveArgs),
     Checkpoint(CheckpointArgs),
 }
 
@@ -53,6 +63,7 @@ pub async fn run(command: AuditCommand) -> anyhow::Result<()> {
     match command {
         AuditCommand::Verify(args) => verify::run(args).await,
         AuditCommand::Export(args) => export::run(args).await,
+        AuditCommand::Prove(args) => prove::run(args).await,
         AuditCommand::Checkpoint(args) => newest(args).await,
     }
 }
@@ -60,7 +71,9 @@ pub async fn run(command: AuditCommand) -> anyhow::Result<()> {
 /// A log that is to be read, and the keys and name that its checkpoints must be under.
 struct Log {
     db: Db,
+    key: SigningKey,
     keys: VerifyingKeys,
+    blobs: PathBuf,
     origin: String,
 }
 
@@ -75,9 +88,12 @@ impl Log {
             .into());
         }
         let folder = DataFolder::open(&place.data)?;
+        let key = folder.key()?;
         Ok(Self {
             db: folder.records_to_read(&settings).await?,
-            keys: folder.key()?.public(),
+            keys: key.public(),
+            key,
+            blobs: folder.resolve(&settings.blobs.folder),
             origin: settings.audit.origin,
         })
     }

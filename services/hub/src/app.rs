@@ -37,6 +37,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::batches::routes)
         .configure(api::documents::routes)
         .configure(api::jobs::routes)
+        .configure(api::proofs::routes)
         .configure(api::one_call::routes)
         .configure(api::webhook_endpoints::routes)
         .configure(api::deliveries::routes)

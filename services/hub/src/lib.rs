@@ -15,6 +15,7 @@ pub mod outgoing;
 pub mod policy_folder;
 pub mod policy_settings;
 pub mod problem;
+pub mod proving;
 pub mod randomness;
 pub mod reload;
 pub mod request_log;

@@ -26,6 +26,7 @@ pub mod models;
 pub mod one_call;
 pub mod policies;
 mod postgres;
+pub mod proofs;
 mod read;
 mod run;
 mod stamp;

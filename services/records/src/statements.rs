@@ -2,12 +2,12 @@
 
 use crate::{
     acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    jobs, lineage, models, policies, terms, webhooks,
+    jobs, lineage, models, policies, proofs, terms, webhooks,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 17] = [
+    let files: [&[&str]; 18] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -23,6 +23,7 @@ pub fn statements() -> Vec<&'static str> {
         lineage::STATEMENTS,
         models::STATEMENTS,
         policies::STATEMENTS,
+        proofs::STATEMENTS,
         terms::STATEMENTS,
         webhooks::STATEMENTS,
     ];

@@ -1,6 +1,6 @@
 //! `glmhub audit verify`: computes the whole log anew and says what is not as it was signed.
 
-use super::{Log, export::Line};
+use super::{Log, export::Line, proof_file};
 use crate::{
     config::{self, Place},
     misuse::Misuse,
@@ -25,6 +25,7 @@ Examples:
   glmhub audit verify
   glmhub audit verify --data /srv/glmhub --checkpoint kept.txt
   glmhub audit verify --file audit.jsonl --keys jwks.json --json
+  glmhub audit verify --proof proof.zip --keys jwks.json
 
 Nothing is asked of a hub, and one may be up meanwhile. Exit code 1 if anything is not as it was signed.";
 
@@ -37,6 +38,9 @@ pub struct VerifyArgs {
     /// Verify an exported file instead of the data folder's database
     #[arg(long, value_name = "FILE", requires = "keys")]
     file: Option<PathBuf>,
+    /// Verify the proof of one answer, as `glmhub audit prove` writes it
+    #[arg(long, value_name = "ZIP", requires = "keys", conflicts_with_all = ["file", "checkpoints"])]
+    proof: Option<PathBuf>,
     /// The public keys to believe, a JSON Web Key Set [default: the key of the data folder]
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -51,6 +55,10 @@ pub struct VerifyArgs {
 /// Prints what was verified; fails if something was found.
 pub async fn run(args: VerifyArgs) -> anyhow::Result<()> {
     let given = args.keys.as_deref().map(public_keys::read).transpose()?;
+    if let (Some(proof), Some(keys)) = (&args.proof, &given) {
+        let origin = config::load(&args.place, &[])?.settings.audit.origin;
+        return proof_file::verify(proof, keys, &origin, args.json);
+    }
     let checked = match (&args.file, given) {
         (Some(file), Some(keys)) => {
             let origin = config::load(&args.place, &[])?.settings.audit.origin;

@@ -35,6 +35,7 @@ pub const COMMANDS: [&[&str]; 32] = [
     &["audit"],
     &["audit", "verify"],
     &["audit", "export"],
+    &["audit", "prove"],
     &["audit", "checkpoint"],
     &["token"],
     &["token", "issue"],

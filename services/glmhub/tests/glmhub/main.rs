@@ -24,6 +24,7 @@ mod licence;
 mod openapi;
 mod policies;
 mod process;
+mod proofs;
 mod readme;
 mod receiver;
 mod splitting;

@@ -21,7 +21,7 @@ use domain::{
     bundle::{self, Terms, TermsAbsent},
     clock::SharedClock,
     digest::Sha256,
-    gate::{Allowed, Duty},
+    gate::Allowed,
     id::IdMaker,
     lineage::Licensed,
     model::Artifact,
@@ -186,9 +186,7 @@ fn headed(allowed: &Allowed) -> actix_web::HttpResponseBuilder {
         .insert_header((CACHE_CONTROL, "private, no-store"))
         .insert_header(("x-decision-id", allowed.decision().to_string()));
     for duty in allowed.duties() {
-        if let Duty::Attribution { text } = duty
-            && let Ok(text) = HeaderValue::from_str(text)
-        {
+        if let Some(Ok(text)) = duty.notice().map(HeaderValue::from_str) {
             response.append_header(("x-attribution", text));
         }
     }

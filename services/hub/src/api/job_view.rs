@@ -185,10 +185,6 @@ impl RowView {
 
 impl AnswerView {
     fn of(batch: &StoredBatch, answer: &Answer) -> Self {
-        let notice = |duty: &Duty| match duty {
-            Duty::Attribution { text } => Some(text.clone()),
-            Duty::Notice | Duty::TermsCopy | Duty::NamePrefix { .. } => None,
-        };
         let report = &answer.report;
         Self {
             text: report.text.clone(),
@@ -202,7 +198,13 @@ impl AnswerView {
             model: batch.license.model.clone(),
             revision_sha256: batch.license.revision_sha256,
             decision_id: batch.license.decision,
-            notices: batch.license.duties.iter().filter_map(notice).collect(),
+            notices: batch
+                .license
+                .duties
+                .iter()
+                .filter_map(Duty::notice)
+                .map(str::to_owned)
+                .collect(),
             answered_at: answer.answered_at,
         }
     }

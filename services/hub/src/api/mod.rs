@@ -22,6 +22,7 @@ pub mod models;
 pub mod one_call;
 pub mod paging;
 pub mod policies;
+pub mod proofs;
 pub mod simulation;
 pub mod terms;
 pub mod webhook_endpoints;

@@ -4,9 +4,12 @@ use super::{
     EntryRow,
     sealing::{hashes, reading},
 };
-use crate::{At, Db, RecordsError, on, read::number};
+use crate::{At, Db, RecordsError, Tx, on, read::number};
 use domain::{
-    audit::{AuditEntry, tree::Question},
+    audit::{
+        AuditEntry,
+        tree::{Question, TreeError},
+    },
     digest::Sha256,
 };
 use time::OffsetDateTime;
@@ -15,6 +18,8 @@ const PAGE: &str = "SELECT e.*, l.place FROM audit_entries e LEFT JOIN audit_lea
     WHERE e.id > $1 AND e.tenant = COALESCE($2, e.tenant) AND e.kind = COALESCE($3, e.kind) \
     AND e.subject = COALESCE($4, e.subject) AND (CAST($5 AS TEXT) IS NULL OR e.decision = $5) AND e.at >= $6 \
     ORDER BY e.id LIMIT $7";
+const ABOUT: &str = "SELECT e.*, l.place FROM audit_entries e LEFT JOIN audit_leaves l ON l.entry = e.id \
+    WHERE e.subject = $1 ORDER BY e.id";
 const GET: &str =
     "SELECT e.*, l.place FROM audit_entries e LEFT JOIN audit_leaves l ON l.entry = e.id WHERE e.id = $1";
 const NEWEST_CHECKPOINT: &str = "SELECT size, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1";
@@ -23,7 +28,7 @@ const CHECKPOINTS: &str = "SELECT size, note FROM audit_checkpoints WHERE size >
 const SEALED: &str = "SELECT e.*, l.place FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry \
     WHERE l.place >= $1 ORDER BY l.place LIMIT $2";
 
-pub(crate) const STATEMENTS: &[&str] = &[PAGE, GET, NEWEST_CHECKPOINT, CHECKPOINTS, SEALED];
+pub(crate) const STATEMENTS: &[&str] = &[PAGE, ABOUT, GET, NEWEST_CHECKPOINT, CHECKPOINTS, SEALED];
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +99,18 @@ pub async fn page(
     rows.into_iter().map(PlacedRow::read).collect()
 }
 
+/// All entries about `subject`, oldest first.
+pub(crate) async fn about(tx: &mut Tx, subject: &str) -> Result<Vec<Placed>, RecordsError> {
+    let rows: Vec<PlacedRow> = on!(tx: tx, |c| sqlx::query_as(ABOUT).bind(subject).fetch_all(c))?;
+    rows.into_iter().map(PlacedRow::read).collect()
+}
+
+/// The newest checkpoint within a transaction.
+pub(crate) async fn newest_in(tx: &mut Tx) -> Result<Option<Checkpoint>, RecordsError> {
+    let row: Option<(i64, String)> = on!(tx: tx, |c| sqlx::query_as(NEWEST_CHECKPOINT).fetch_optional(c))?;
+    row.map(read_checkpoint).transpose()
+}
+
 /// An entry by its id.
 pub async fn get(db: &Db, id: &str) -> Result<Option<Placed>, RecordsError> {
     let row: Option<PlacedRow> = on!(db, |c| sqlx::query_as(GET).bind(id).fetch_optional(c))?;
@@ -131,10 +148,13 @@ pub(crate) fn read_checkpoint((size, note): (i64, String)) -> Result<Checkpoint,
 
 /// What the kept hashes answer to `question`. The question must be about no more entries than are sealed.
 pub async fn proof(db: &Db, question: Question) -> Result<Vec<Sha256>, RecordsError> {
-    let fault =
-        |error: domain::audit::tree::TreeError| RecordsError::nonsense("audit_hashes", "proof", error);
+    proof_in(&mut db.snapshot().await?, question).await
+}
+
+/// [`proof`] within a transaction.
+pub(crate) async fn proof_in(tx: &mut Tx, question: Question) -> Result<Vec<Sha256>, RecordsError> {
+    let fault = |error: TreeError| RecordsError::nonsense("audit_hashes", "proof", error);
     let places = question.places().map_err(fault)?;
-    let mut tx = db.snapshot().await?;
-    let found = hashes(&mut tx, &places).await?;
+    let found = hashes(tx, &places).await?;
     question.answer(&found).map_err(fault)
 }
