@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-pub const COMMANDS: [&[&str]; 32] = [
+pub const COMMANDS: &[&[&str]] = &[
     &[],
     &["up"],
     &["serve"],
@@ -66,7 +66,7 @@ fn issue(data: &Path, more: &[&str]) -> crate::process::Ended {
 #[test]
 fn every_command_has_help_with_an_example() {
     for command in COMMANDS {
-        let help = perform(&[command, &["--help"]].concat()).well();
+        let help = perform(&[*command, &["--help"]].concat()).well();
         let example = format!("\n  glmhub {}", command.join(" "));
         assert!(
             help.contains("Examples:") && help.contains(example.trim_end()),
