@@ -30,6 +30,8 @@ pub struct WorkSettings {
     pub split_processes: usize,
     /// How long splitting one document may take, in seconds.
     pub split_seconds: u64,
+    /// How long a document stays with a hub that gives no sign of life, in seconds.
+    pub split_hold_seconds: u64,
     /// How much memory splitting one document may take, in bytes.
     pub split_memory_bytes: u64,
     /// The most bytes of all documents of a ZIP archive, unpacked.
@@ -103,10 +105,9 @@ impl WorkSettings {
         }
     }
 
-    /// How long intake holds a document before another may take it: the time for splitting, and as long again for
-    /// storing its pages.
+    /// How long a document stays with an intake that gives no sign of life.
     pub fn split_hold(&self) -> time::Duration {
-        seconds(self.split_seconds.saturating_mul(2).saturating_add(60))
+        seconds(self.split_hold_seconds.max(1))
     }
 
     /// How long a grant is good.

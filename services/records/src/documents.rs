@@ -4,7 +4,7 @@ mod intake;
 mod row;
 
 pub(crate) use intake::insert_pages;
-pub use intake::{NewPage, TakenDocument, fail, put_back, put_back_all, split, take};
+pub use intake::{NewPage, TakenDocument, fail, prolong, put_back, put_back_all, split, take};
 
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
@@ -33,6 +33,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LIST,
     intake::NEXT,
     intake::TAKE,
+    intake::PROLONG,
     intake::SETTLE,
     intake::PUT_BACK,
     intake::PUT_BACK_ALL,

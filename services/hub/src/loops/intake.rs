@@ -1,7 +1,7 @@
 //! Intake: documents of submitted batches become pages, and pages with questions become jobs.
 //!
-//! A document is held for a time while it is split; a process that dies leaves the hold to end, and another takes
-//! the document again. A document that is at fault fails alone, the batch goes on.
+//! A document is held for a short time, again and again, while it is split; a process that dies leaves the hold to end,
+//! and another takes the document again. A document that is at fault fails alone, the batch goes on.
 
 use super::{Outcome, Step, drive};
 use crate::{
@@ -70,14 +70,21 @@ impl Intake {
             return Ok(Outcome::Idle);
         };
         self.last = Some(taken.tenant.clone());
-        self.settle(&taken).await?;
+        self.settle(taken).await?;
         Ok(Outcome::Worked)
     }
 
-    async fn settle(&self, taken: &TakenDocument) -> anyhow::Result<()> {
+    async fn settle(&self, mut taken: TakenDocument) -> anyhow::Result<()> {
         let parts = &self.parts;
         let id = taken.document.id;
-        let split = parts.splitting.split(taken.document.sha256).await;
+        let split = tokio::select! {
+            split = parts.splitting.split(taken.document.sha256) => split,
+            () = self.keep(&mut taken) => {
+                tracing::debug!(document = %id, "document was cancelled or taken by another meanwhile");
+                return Ok(());
+            }
+        };
+        let taken = &taken;
         let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
         let stood = match split {
             Ok(pages) => {
@@ -99,6 +106,23 @@ impl Intake {
             tracing::debug!(document = %id, "document was cancelled or taken by another meanwhile");
         }
         Ok(())
+    }
+}
+
+impl Intake {
+    /// Keeps the hold on a document up for as long as it is awaited; returns when it does not stand any more.
+    async fn keep(&self, taken: &mut TakenDocument) {
+        let parts = &self.parts;
+        let hold = parts.settings.split_hold();
+        loop {
+            tokio::time::sleep(hold.unsigned_abs() / 3).await;
+            match documents::prolong(&parts.db, taken, parts.clock.now() + hold).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // Another may take it; what is stored is decided by who holds it then.
+                Err(error) => tracing::warn!(%error, "the hold on a document could not be prolonged"),
+            }
+        }
     }
 }
 

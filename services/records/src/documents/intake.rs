@@ -27,6 +27,7 @@ pub(super) const NEXT: &str = "SELECT id FROM documents WHERE tenant > $1 AND (s
     ORDER BY tenant, id LIMIT 1";
 pub(super) const TAKE: &str = "UPDATE documents SET state = 'splitting', splitting_until = $3 WHERE id = $1 AND \
     (state = 'waiting' OR (state = 'splitting' AND splitting_until <= $2)) RETURNING *";
+pub(super) const PROLONG: &str = "UPDATE documents SET splitting_until = $3 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
 pub(super) const SETTLE: &str = "UPDATE documents SET state = $3, splitting_until = NULL, pages = $4, code = $5, \
     message = $6, settled_at = $7 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
 pub(super) const PUT_BACK: &str = "UPDATE documents SET state = 'waiting', splitting_until = NULL \
@@ -104,6 +105,23 @@ async fn next_id(db: &Db, after: &str, now: OffsetDateTime) -> Result<Option<Str
         .bind(after)
         .bind(At(now))
         .fetch_optional(c))?)
+}
+
+/// Holds a document until `until`. Tells whether the hold still stood; if not, it is somebody else's by now.
+pub async fn prolong(
+    db: &Db,
+    taken: &mut TakenDocument,
+    until: OffsetDateTime,
+) -> Result<bool, RecordsError> {
+    let prolonged = on!(db, |c| sqlx::query(PROLONG)
+        .bind(taken.document.id.to_string())
+        .bind(At(taken.until))
+        .bind(At(until))
+        .run(c))?;
+    if prolonged == 1 {
+        taken.until = until;
+    }
+    Ok(prolonged == 1)
 }
 
 /// Stores the pages of a document and a job for each page and question. Tells whether the hold still stood;

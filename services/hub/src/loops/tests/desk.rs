@@ -34,7 +34,7 @@ use exchange::{
 };
 use records::{
     Db, Stamp, batches,
-    documents::{self, NewDocument, NewPage},
+    documents::{self, NewDocument, NewPage, TakenDocument},
     jobs::{self, Job, WholeJob},
     models::{self, NewRevision},
 };
@@ -142,6 +142,14 @@ impl Desk {
 
     /// A submitted batch whose one document has become `pages` pages, each asked `asked` questions.
     pub async fn batch(&self, tenant: &str, pages: u32, asked: usize) -> BatchId {
+        let id = self.submitted(tenant, asked).await;
+        let taken = self.take_document().await.unwrap();
+        assert!(self.split(&taken, pages).await);
+        id
+    }
+
+    /// A submitted batch with one document, which waits.
+    pub async fn submitted(&self, tenant: &str, asked: usize) -> BatchId {
         let caller = Caller {
             tenant: tenant.parse().unwrap(),
             member: "li".parse().unwrap(),
@@ -188,11 +196,19 @@ impl Desk {
             .unwrap()
             .unwrap()
             .unwrap();
+        id
+    }
+
+    /// A document in the hands of intake for a minute.
+    pub async fn take_document(&self) -> Option<TakenDocument> {
+        let now = self.clock.now();
         let until = now + time::Duration::minutes(1);
-        let taken = documents::take(&self.db, None, now, until)
-            .await
-            .unwrap()
-            .unwrap();
+        documents::take(&self.db, None, now, until).await.unwrap()
+    }
+
+    /// Stores the pages of a document, if it is still held.
+    pub async fn split(&self, taken: &TakenDocument, pages: u32) -> bool {
+        let id = taken.document.batch;
         let page = |number| NewPage {
             number,
             sha256: Sha256::of(format!("page {number} of {id}").as_bytes()),
@@ -201,12 +217,9 @@ impl Desk {
             height: 3,
         };
         let pages: Vec<NewPage> = (1..=pages).map(page).collect();
-        assert!(
-            documents::split(&self.db, self.stamp(), &taken, &pages)
-                .await
-                .unwrap()
-        );
-        id
+        documents::split(&self.db, self.stamp(), taken, &pages)
+            .await
+            .unwrap()
     }
 
     pub async fn read(&self, tenant: &str, batch: BatchId) -> StoredBatch {
