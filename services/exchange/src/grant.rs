@@ -16,8 +16,9 @@ use time::{Duration, OffsetDateTime};
 
 /// The type in the token's header: a token of another kind is no grant, whoever signed it.
 const KIND: &str = "glmhub-grant+jwt";
-/// How far the clocks of hub and worker may differ, unless it is configured otherwise.
-pub const LEEWAY: Duration = Duration::seconds(60);
+/// How far the clocks of hub and worker may differ, unless it is configured otherwise. It is wide: what a late worker
+/// reports is fenced by its attempt's number, and what was revoked by the tenant's epoch, neither of which is a time.
+pub const LEEWAY: Duration = Duration::minutes(15);
 
 /// Why a grant does not allow the work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -115,20 +115,20 @@ fn a_grant_replayed_on_another_order_is_refused() {
 fn an_expired_grant_is_refused_when_the_leeway_is_over() {
     let desk = Desk::new();
     let order = desk.order();
-    desk.clock.turn(Duration::seconds(3659));
+    desk.clock.turn(Duration::seconds(3599) + LEEWAY);
     assert!(seen(&desk, &order).is_ok());
     desk.clock.turn(Duration::seconds(1));
-    assert_eq!(seen(&desk, &order), Err(GrantError::Expired { seconds: 60 }));
+    assert_eq!(seen(&desk, &order), Err(GrantError::Expired { seconds: 900 }));
 }
 
 #[test]
 fn a_grant_of_the_future_is_refused_beyond_the_leeway() {
     let desk = Desk::new();
     let order = desk.order();
-    desk.clock.turn(Duration::seconds(-60));
+    desk.clock.turn(-LEEWAY);
     assert!(seen(&desk, &order).is_ok());
     desk.clock.turn(Duration::seconds(-1));
-    assert_eq!(seen(&desk, &order), Err(GrantError::NotYet { seconds: 61 }));
+    assert_eq!(seen(&desk, &order), Err(GrantError::NotYet { seconds: 901 }));
 }
 
 #[test]
