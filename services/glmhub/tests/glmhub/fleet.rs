@@ -4,7 +4,9 @@
 mod count;
 mod ending;
 mod faults;
+mod line;
 mod redis;
+mod storm;
 
 use crate::{
     client::Client,
@@ -13,6 +15,7 @@ use crate::{
     process::{glmhub, perform_in},
     webhooks::LOOPBACK,
 };
+use line::Line;
 use redis::Redis;
 use std::{
     fs::{self, File},
@@ -29,11 +32,13 @@ const EACH: usize = 2;
 const WORKERS_PASSWORD: &str = "of-the-workers";
 
 /// Settings that keep tests short: what vanished is found in seconds.
-const QUICK: [(&str, &str); 9] = [
+const QUICK: [(&str, &str); 11] = [
     ("GLMHUB_WORK__IDLE_MILLISECONDS", "50"),
     ("GLMHUB_WORK__LOST_AFTER_SECONDS", "3"),
     ("GLMHUB_WORK__MOST_ORDERS", "8"),
+    ("GLMHUB_WORK__SPLIT_HOLD_SECONDS", "5"),
     ("GLMHUB_QUEUE__LEASE_SECONDS", "5"),
+    ("GLMHUB_RECORDS__CONNECTION_SECONDS", "2"),
     ("GLMHUB_WEBHOOKS__IDLE_MILLISECONDS", "50"),
     ("GLMHUB_WEBHOOKS__TIMEOUT_SECONDS", "2"),
     ("GLMHUB_WEBHOOKS__CLAIM_SECONDS", "8"),
@@ -44,7 +49,13 @@ const QUICK: [(&str, &str); 9] = [
 /// See the module's text. All processes are killed when it is dropped; if a test fails, the ends of their logs are shown.
 pub struct Fleet {
     folder: TempDir,
+    /// The database, past any line.
     database: String,
+    database_of_hubs: String,
+    redis_of_hubs: String,
+    to_database: Line,
+    hubs_to_redis: Line,
+    workers_to_redis: Line,
     redis: Redis,
     hubs: Vec<Process>,
     workers: Vec<Process>,
@@ -67,9 +78,16 @@ impl Fleet {
             );
             return None;
         };
+        let (to_database, database_of_hubs) = line_to_database(&database);
+        let (hubs_to_redis, workers_to_redis) = (Line::to(&redis.address()), Line::to(&redis.address()));
         let mut fleet = Self {
             folder: tempfile::tempdir().unwrap(),
             database,
+            database_of_hubs,
+            redis_of_hubs: format!("redis://{}", hubs_to_redis.address()),
+            to_database,
+            hubs_to_redis,
+            workers_to_redis,
             redis,
             hubs: Vec::new(),
             workers: Vec::new(),
@@ -133,7 +151,10 @@ impl Fleet {
         let mut command = glmhub();
         command.arg("worker").arg("--data").arg(self.workers_data());
         command.envs(QUICK);
-        command.env("GLMHUB_QUEUE__URL", self.redis.url("worker@"));
+        command.env(
+            "GLMHUB_QUEUE__URL",
+            format!("redis://worker@{}", self.workers_to_redis.address()),
+        );
         command.env("GLMHUB_QUEUE__PASSWORD_FILE", self.folder.path().join("password"));
         command.env("GLMHUB_BLOBS__FOLDER", self.data().join("blobs"));
         let log = self.log_file(&self.workers[number].name);
@@ -143,8 +164,8 @@ impl Fleet {
     /// The settings of hubs and of commands beside them.
     fn settings(&self) -> Vec<(&'static str, &str)> {
         let mut settings: Vec<(&'static str, &str)> = QUICK.to_vec();
-        settings.push(("GLMHUB_RECORDS__URL", &self.database));
-        settings.push(("GLMHUB_QUEUE__URL", self.redis.url_of_hubs()));
+        settings.push(("GLMHUB_RECORDS__URL", &self.database_of_hubs));
+        settings.push(("GLMHUB_QUEUE__URL", &self.redis_of_hubs));
         settings
     }
 
@@ -187,6 +208,11 @@ impl Fleet {
         self.folder.path().join(format!("{name}.log"))
     }
 
+    /// How often workers have said that the queue does not answer.
+    fn silences(&self) -> usize {
+        self.logs().matches("the queue does not answer").count()
+    }
+
     fn logs(&self) -> String {
         let names = self.hubs.iter().chain(&self.workers).map(|process| &process.name);
         names
@@ -207,7 +233,7 @@ impl Drop for Fleet {
                 eprintln!(
                     "--- the end of the log of {}\n{}",
                     process.name,
-                    lines[lines.len().saturating_sub(30)..].join("\n")
+                    lines[lines.len().saturating_sub(8)..].join("\n")
                 );
             }
         }
@@ -246,17 +272,16 @@ impl Process {
         }
     }
 
+    /// Sends a signal by name, such as `STOP`.
+    fn signal(&self, name: &str) {
+        signal(self.child.as_ref().unwrap(), name);
+    }
+
     /// Tells it to end, and gives how it ended and how long that took.
     fn end(&mut self) -> (ExitStatus, Duration) {
         let mut child = self.child.take().unwrap();
-        let (told, pid) = (Instant::now(), child.id().to_string());
-        assert!(
-            Command::new("kill")
-                .args(["-s", "TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let told = Instant::now();
+        signal(&child, "TERM");
         loop {
             match child.try_wait().unwrap() {
                 Some(status) => return (status, told.elapsed()),
@@ -268,6 +293,26 @@ impl Process {
             }
         }
     }
+}
+
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// A line to the server of a database, and the URL that goes over it.
+fn line_to_database(url: &str) -> (Line, String) {
+    let (start, rest) = url.rsplit_once('@').unwrap();
+    let (server, name) = rest.split_once('/').unwrap();
+    let line = Line::to(server);
+    let over = format!("{start}@{}/{name}", line.address());
+    (line, over)
 }
 
 /// The URL of an empty database on the server for tests. The server is thrown away after the tests, so it stays.

@@ -19,7 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Redis {
     folder: TempDir,
     port: u16,
-    url_of_hubs: String,
     child: Child,
 }
 
@@ -38,24 +37,14 @@ impl Redis {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let child = server(&folder, port);
-        let redis = Self {
-            folder,
-            port,
-            url_of_hubs: format!("redis://127.0.0.1:{port}"),
-            child,
-        };
+        let redis = Self { folder, port, child };
         redis.wait();
         Some(redis)
     }
 
-    /// Its URL for `user`, such as `worker@`.
-    pub fn url(&self, user: &str) -> String {
-        format!("redis://{user}127.0.0.1:{}", self.port)
-    }
-
-    /// Its URL for those who may do everything.
-    pub fn url_of_hubs(&self) -> &str {
-        &self.url_of_hubs
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Everything that it holds is gone.
