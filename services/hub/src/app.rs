@@ -35,6 +35,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::explanation::routes)
         .configure(api::simulation::routes)
         .configure(api::batches::routes)
+        .configure(api::document_content::routes)
         .configure(api::documents::routes)
         .configure(api::jobs::routes)
         .configure(api::proofs::routes)

@@ -9,6 +9,7 @@ pub mod archive;
 pub mod audit_settings;
 pub mod caller;
 pub mod gate;
+pub mod handing_out;
 pub mod loops;
 pub mod multipart;
 pub mod outgoing;

@@ -1,6 +1,7 @@
 //! Documents: stored with their batch, taken by intake, and turned into pages and jobs.
 
 mod intake;
+pub mod reading;
 mod row;
 
 pub(crate) use intake::insert_pages;
@@ -40,6 +41,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     intake::INSERT_PAGE,
     intake::INSERT_JOB,
     intake::COUNT_QUESTIONS,
+    reading::GET,
+    reading::GET_PAGE,
 ];
 
 /// A document whose bytes are in the blobs.

@@ -309,3 +309,45 @@ async fn every_page_of_a_pdf_is_asked_and_a_locked_one_fails_alone() {
         .collect();
     assert_eq!(pages, [1, 2]);
 }
+
+#[tokio::test]
+async fn a_document_and_its_pages_are_handed_out_again_and_the_log_says_to_whom() {
+    let hub = hub_with_model(&[]);
+    let client = hub.client("acme", &["submitter"]);
+    let batch = open(&client, &["What is it?"]).await;
+    let uploaded = upload(&client, &batch, page(10), "image/png")
+        .await
+        .expect(201)
+        .json();
+    submit(&client, &batch).await.expect(200);
+    completed(&client, &batch).await;
+    let document = uploaded["data"][0]["id"].as_str().unwrap();
+    let path = format!("{batch}/documents/{document}");
+    let whole = client.get(&format!("{path}/content")).await.expect(200);
+    assert_eq!(whole.body, page(10));
+    let first = client.get(&format!("{path}/pages/1/content")).await.expect(200);
+    assert_eq!(first.header("content-type"), Some("image/png"));
+    let seen = image::load_from_memory(&first.body).unwrap();
+    assert_eq!((seen.width(), seen.height()), (40, 30));
+    let other = hub.client("umbrella", &["submitter"]);
+    for path in [format!("{path}/content"), format!("{path}/pages/1/content")] {
+        other.get(&path).await.refused(404, "not_found");
+    }
+    client
+        .get(&format!("{path}/pages/2/content"))
+        .await
+        .refused(404, "not_found");
+    let auditor = hub.client("audit", &["auditor"]);
+    let reads = auditor
+        .get(&format!(
+            "/v1/audit/entries?kind=document.read&subject={document}"
+        ))
+        .await
+        .expect(200)
+        .json();
+    let reads = reads["data"].as_array().unwrap();
+    assert_eq!(reads.len(), 2, "{reads:?}");
+    assert_eq!(reads[0]["entry"]["tenant"], "acme");
+    assert!(reads[0]["entry"]["member"].is_string(), "{reads:?}");
+    assert_eq!(reads[1]["entry"]["detail"]["page"], 1);
+}

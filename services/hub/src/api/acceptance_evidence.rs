@@ -1,22 +1,19 @@
 //! `/v1/acceptances/{acceptance}/evidence`: files that show that signer and registration are real.
 //!
-//! They come from outside and are read by reviewers, so they are handed out as files to keep, never as pages.
+//! They come from outside and are read by reviewers.
 
 use super::{acceptance_problems::no_acceptance, acceptances::scope};
 use crate::{
     acceptance_settings::AcceptanceSettings,
     app::ok,
     caller::Authenticated,
+    handing_out::HandedOut,
     multipart::{checked_name, media_type},
     problem::Problem,
     uploads,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{
-        CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentDisposition,
-        DispositionParam, DispositionType, X_CONTENT_TYPE_OPTIONS,
-    },
     web::{self, Data, Path, Payload, Query},
 };
 use domain::{
@@ -157,17 +154,10 @@ async fn get(
     let found = evidence::get(&db, scope, acceptance, sha256).await?;
     let evidence = found.ok_or_else(|| Problem::not_found("file of evidence"))?;
     let bytes = blobs.get(sha256).await.map_err(Problem::internal)?;
-    let name = evidence.name.unwrap_or_else(|| format!("{sha256}"));
-    let kept = ContentDisposition {
-        disposition: DispositionType::Attachment,
-        parameters: vec![DispositionParam::Filename(name)],
+    let handed = HandedOut {
+        name: evidence.name.unwrap_or_else(|| sha256.to_string()),
+        media_type: evidence.media_type,
+        bytes: evidence.bytes,
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, evidence.media_type))
-        .insert_header((CONTENT_LENGTH, evidence.bytes))
-        .insert_header(kept)
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
-        .insert_header((CACHE_CONTROL, "private, no-store"))
-        .streaming(bytes))
+    Ok(handed.respond(bytes))
 }

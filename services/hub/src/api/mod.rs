@@ -12,6 +12,7 @@ pub mod batches;
 pub mod bom;
 pub mod decisions;
 pub mod deliveries;
+pub mod document_content;
 pub mod documents;
 pub mod explanation;
 pub mod health;

@@ -1,0 +1,85 @@
+//! Reading the bytes of a document or of one of its pages: who has read what stands in the audit log.
+
+use super::row::DocumentRow;
+use crate::{Db, RecordsError, Stamp, on, read::Reading};
+use domain::{
+    digest::Sha256,
+    document::Document,
+    id::{BatchId, DocumentId},
+    names::TenantName,
+};
+use serde_json::json;
+
+pub(super) const GET: &str = "SELECT * FROM documents WHERE id = $1 AND batch = $2 AND tenant = $3";
+pub(super) const GET_PAGE: &str = "SELECT sha256, bytes FROM pages WHERE document = $1 AND batch = $2 AND tenant = $3 \
+    AND number = $4";
+
+/// A document that is about to be given out to a member of `tenant`. `None`: the tenant has no such document.
+pub async fn read(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    batch: BatchId,
+    id: DocumentId,
+) -> Result<Option<Document>, RecordsError> {
+    let mut tx = db.begin().await?;
+    let row: Option<DocumentRow> = on!(tx: &mut tx, |c| sqlx::query_as(GET)
+        .bind(id.to_string())
+        .bind(batch.to_string())
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    let Some(document) = row.map(DocumentRow::read).transpose()? else {
+        return Ok(None);
+    };
+    let detail = json!({ "batch": batch, "sha256": document.sha256 });
+    stamp
+        .audit(&mut tx, tenant, "document.read", id.to_string(), None, detail)
+        .await?;
+    tx.commit().await?;
+    Ok(Some(document))
+}
+
+/// The image of a page, in PNG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageImage {
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// How many they are.
+    pub bytes: u64,
+}
+
+/// A page that is about to be given out to a member of `tenant`. `None`: the tenant has no such page.
+pub async fn read_page(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    batch: BatchId,
+    document: DocumentId,
+    number: u32,
+) -> Result<Option<PageImage>, RecordsError> {
+    let id = document.to_string();
+    let mut tx = db.begin().await?;
+    let row: Option<(String, i64)> = on!(tx: &mut tx, |c| sqlx::query_as(GET_PAGE)
+        .bind(&id)
+        .bind(batch.to_string())
+        .bind(tenant.as_str())
+        .bind(i64::from(number))
+        .fetch_optional(c))?;
+    let Some((sha256, bytes)) = row else {
+        return Ok(None);
+    };
+    let reading = Reading {
+        table: "pages",
+        id: &id,
+    };
+    let image = PageImage {
+        sha256: reading.parsed(&sha256)?,
+        bytes: reading.whole(bytes)?,
+    };
+    let detail = json!({ "batch": batch, "page": number, "sha256": image.sha256 });
+    stamp
+        .audit(&mut tx, tenant, "document.read", id.clone(), None, detail)
+        .await?;
+    tx.commit().await?;
+    Ok(Some(image))
+}
