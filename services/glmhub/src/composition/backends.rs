@@ -76,6 +76,14 @@ impl Backends {
             )
             .into());
         }
+        if settings.webhooks.public_url.is_empty() {
+            return Err(Misuse(
+                "an event that two hubs send must be the same: set webhooks.public_url, as https://hub.example.com, to the \
+                 address under which all hubs are reached"
+                    .into(),
+            )
+            .into());
+        }
         let queue = redis(settings).await?;
         Ok(Self {
             clock: Arc::new(SystemClock),

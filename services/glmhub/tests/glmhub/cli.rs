@@ -257,17 +257,19 @@ fn processes_that_are_many_say_what_they_lack_and_never_a_password() {
     let data = data();
     let postgres = ("GLMHUB_RECORDS__URL", "postgres://hub:hunter1@127.0.0.1:1/hub");
     let redis = ("GLMHUB_QUEUE__URL", "redis://hub:hunter2@127.0.0.1:1");
+    let public = ("GLMHUB_WEBHOOKS__PUBLIC_URL", "https://hub.test");
     let file = data.path().join("password");
     fs::write(&file, "hunter3\n").unwrap();
     let password = ("GLMHUB_QUEUE__PASSWORD_FILE", file.to_str().unwrap());
     type Settings<'a> = &'a [(&'a str, &'a str)];
     let soon = ("GLMHUB_RECORDS__CONNECTION_SECONDS", "1");
-    let cases: [(&str, Settings, i32, &str); 8] = [
+    let cases: [(&str, Settings, i32, &str); 9] = [
         ("worker", &[], 2, "queue.url"),
         ("worker", &[redis, password], 1, "does not answer"),
         ("serve", &[redis], 2, "records.url"),
-        ("serve", &[postgres], 2, "queue.url"),
-        ("serve", &[postgres, redis], 1, "does not answer"),
+        ("serve", &[postgres], 2, "webhooks.public_url"),
+        ("serve", &[postgres, public], 2, "queue.url"),
+        ("serve", &[postgres, public, redis], 1, "does not answer"),
         ("migrate", &[postgres, soon], 1, "records.url"),
         ("up", &[redis], 2, "`glmhub serve`"),
         ("up", &[postgres], 2, "`glmhub serve`"),

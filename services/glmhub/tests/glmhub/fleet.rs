@@ -32,13 +32,14 @@ const EACH: usize = 2;
 const WORKERS_PASSWORD: &str = "of-the-workers";
 
 /// Settings that keep tests short: what vanished is found in seconds.
-const QUICK: [(&str, &str); 11] = [
+const QUICK: [(&str, &str); 12] = [
     ("GLMHUB_WORK__IDLE_MILLISECONDS", "50"),
     ("GLMHUB_WORK__LOST_AFTER_SECONDS", "3"),
     ("GLMHUB_WORK__MOST_ORDERS", "8"),
     ("GLMHUB_WORK__SPLIT_HOLD_SECONDS", "5"),
     ("GLMHUB_QUEUE__LEASE_SECONDS", "5"),
     ("GLMHUB_RECORDS__CONNECTION_SECONDS", "2"),
+    ("GLMHUB_WEBHOOKS__PUBLIC_URL", "http://hub.test"),
     ("GLMHUB_WEBHOOKS__IDLE_MILLISECONDS", "50"),
     ("GLMHUB_WEBHOOKS__TIMEOUT_SECONDS", "2"),
     ("GLMHUB_WEBHOOKS__CLAIM_SECONDS", "8"),
