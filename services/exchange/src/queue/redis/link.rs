@@ -222,7 +222,8 @@ fn is_gone(error: &RedisError) -> bool {
 fn unreachable(error: RedisError) -> QueueError {
     if error.kind() == ErrorKind::InvalidClientConfig {
         return QueueError::Unreachable(
-            "its URL cannot be read: it looks like redis://USER:PASSWORD@HOST:PORT, or rediss:// for TLS"
+            "its URL or its authorities cannot be read: a URL looks like redis://USER:PASSWORD@HOST:PORT, or rediss:// for \
+             TLS, and authorities are certificates in PEM"
                 .into(),
         );
     }

@@ -243,3 +243,44 @@ async fn a_server_that_is_not_there_is_said_to_be_so_without_the_password() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_queue_over_tls_believes_only_the_authorities_that_it_was_given() {
+    let (url, file) = (
+        server("GLMHUB_TEST_REDIS_TLS_URL"),
+        server("GLMHUB_TEST_REDIS_TLS_AUTHORITIES"),
+    );
+    let (Some(url), Some(file)) = (url, file) else {
+        eprintln!("GLMHUB_TEST_REDIS_TLS_URL is not set: TLS was not tested");
+        return;
+    };
+    let settings = |authorities: Option<&[u8]>| RedisSettings {
+        url: url.clone(),
+        password: None,
+        authorities: authorities.map(<[u8]>::to_vec),
+        name: fresh_name(),
+        lease: LEASE,
+        most_orders: 8,
+    };
+    let authorities = std::fs::read(file).unwrap();
+    let stage = Stage {
+        queue: RedisQueue::connect(settings(Some(&authorities))).await.unwrap(),
+        desk: Desk::new(),
+    };
+    stage.queue.offer(stage.desk.order()).await.unwrap();
+    let worker = stage.desk.ids.make();
+    // The second look waits on a connection of its own.
+    assert!(stage.queue.take(worker, NO_WAIT).await.unwrap().is_some());
+    assert!(
+        stage
+            .queue
+            .take(worker, Duration::from_millis(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    for unknown in [None, Some(b"no certificate".as_slice())] {
+        let error = RedisQueue::connect(settings(unknown)).await.err().unwrap();
+        assert!(matches!(error, QueueError::Unreachable(_)), "{error}");
+    }
+}
