@@ -5,7 +5,7 @@ use crate::{
     names::{MemberName, TenantName},
     policy::{Policies, Rule, RuleRefusal, Verdict, template::Words, words},
 };
-use cedar_policy::{Context, Entities, Entity, Request, RestrictedExpression};
+use cedar_policy::{Context, Entity, Request, RestrictedExpression};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -197,10 +197,9 @@ impl Caller {
         let roles = self.roles.iter().map(|role| words::role(role.as_str()));
         let entity = Entity::new(member.clone(), attributes, roles.chain([tenant]).collect());
         let entity = entity.map_err(|error| error.to_string())?;
-        let entities = Entities::from_entities([entity], None).map_err(|error| error.to_string())?;
         let request = Request::new(member, action.clone(), words::hub(), Context::empty(), None);
         let request = request.map_err(|error| error.to_string())?;
-        Ok(policies.rules().ask(&action, &request, &entities))
+        policies.rules().ask(&action, &request, [entity])
     }
 
     fn forbidden(&self, rule: &Rule, refusal: &RuleRefusal) -> NotAllowed {

@@ -5,7 +5,7 @@ use crate::{
     license::Permission,
     policy::{Rule, RuleEffect, Rules, Verdict, words},
 };
-use cedar_policy::{Context, Entities, Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 use std::collections::{HashMap, HashSet};
 use time::{UtcOffset, format_description::FormatItem, macros::format_description};
 
@@ -56,9 +56,8 @@ fn verdict<'a>(
     let context = context(request, permission, objections)?;
     let asked = cedar_policy::Request::new(principal, action.clone(), resource, context, None)
         .map_err(|error| error.to_string())?;
-    let entities = Entities::from_entities(entities(rules, &action, request, facts)?, None)
-        .map_err(|error| error.to_string())?;
-    Ok(rules.ask(&action, &asked, &entities))
+    let entities = entities(rules, &action, request, facts)?;
+    rules.ask(&action, &asked, entities)
 }
 
 fn member(request: &Request) -> EntityUid {

@@ -3,20 +3,32 @@
 //! Cedar puts every rule's head and conditions together anew whenever it asks it, which costs more than evaluating
 //! them. A fused rule forbids where any rule of its group does, or where one of them cannot be asked, so a group that
 //! keeps silent keeps silent as a whole: what is answered is exactly what asking one by one would answer.
+//!
+//! Prohibitions whose head is about one principal or resource are grouped by it, and not asked at all where the question
+//! is about others: such rules cost those whom they do not concern nothing.
+
+mod condition;
+mod constants;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, Policy, PolicyId, PolicySet, Request, Response,
+    AuthorizationError, Authorizer, Effect, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet,
+    PrincipalConstraint, Request, ResourceConstraint, Response,
 };
+use constants::Constants;
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many rules are asked as one. More make a silent group cheaper, fewer an objection.
 const GROUP: usize = 32;
 
 /// The rules that can have a say in one action.
 pub(super) struct Fused {
-    /// All permits, and a fused rule for each group of prohibitions.
+    /// All permits, and a fused rule for each group of prohibitions that may concern everybody.
     first: PolicySet,
+    /// Fused rules of prohibitions about one principal or resource, or what is in it.
+    about: HashMap<EntityUid, PolicySet>,
+    /// What fused rules need beside the question's own entities.
+    constants: Option<Entity>,
     /// The prohibitions of each group, by the id of its fused rule.
     groups: HashMap<PolicyId, PolicySet>,
     /// The entities that rules name: kind and id.
@@ -45,16 +57,34 @@ impl Fused {
         let (permits, forbids): (Vec<_>, Vec<_>) = policies
             .into_iter()
             .partition(|policy| policy.effect() == Effect::Permit);
-        let mut first = PolicySet::from_policies(permits).map_err(told)?;
-        let mut groups = HashMap::new();
-        for (number, group) in forbids.chunks(GROUP).enumerate() {
-            // No rule of a file has such an id: theirs are FILE:LINE.
-            let id = PolicyId::new(format!("group {number}"));
-            first.add(fuse(&id, group)?).map_err(told)?;
-            let members = PolicySet::from_policies(group.iter().cloned()).map_err(told)?;
-            groups.insert(id, members);
+        let first = PolicySet::from_policies(permits).map_err(told)?;
+        let mut sliced: BTreeMap<Option<EntityUid>, Vec<Policy>> = BTreeMap::new();
+        for policy in forbids {
+            sliced.entry(subject(&policy)).or_default().push(policy);
         }
-        Ok(Self { first, groups, named })
+        let mut fused = Self {
+            first,
+            about: HashMap::new(),
+            constants: None,
+            groups: HashMap::new(),
+            named,
+        };
+        let mut constants = Constants::default();
+        for (subject, policies) in sliced {
+            for group in policies.chunks(GROUP) {
+                // No rule of a file has such an id: theirs are FILE:LINE.
+                let id = PolicyId::new(format!("group {}", fused.groups.len()));
+                let set = match &subject {
+                    None => &mut fused.first,
+                    Some(subject) => fused.about.entry(subject.clone()).or_default(),
+                };
+                set.add(fuse(&id, group, &mut constants)?).map_err(told)?;
+                let members = PolicySet::from_policies(group.iter().cloned()).map_err(told)?;
+                fused.groups.insert(id, members);
+            }
+        }
+        fused.constants = constants.entity()?;
+        Ok(fused)
     }
 
     /// Whether a rule names this entity. What none names need not be among the ancestors of what is asked about.
@@ -62,19 +92,45 @@ impl Fused {
         self.named.get(kind).is_some_and(|ids| ids.contains(id))
     }
 
-    /// Asks all rules.
-    pub(super) fn ask(&self, request: &Request, entities: &Entities) -> Said {
+    /// Asks all rules that can concern the question.
+    pub(super) fn ask(
+        &self,
+        request: &Request,
+        entities: impl IntoIterator<Item = Entity>,
+    ) -> Result<Said, String> {
+        let entities = entities.into_iter().chain(self.constants.clone());
+        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
         let mut said = Said::default();
-        for (id, error) in self.take(&ask(request, &self.first, entities), &mut said) {
-            let Some(members) = self.groups.get(&id) else {
-                said.failed.extend(error.map(|error| (id, error)));
-                continue;
-            };
-            let response = ask(request, members, entities);
-            said.forbids.extend(response.diagnostics().reason().cloned());
-            said.failed.extend(errors(&response));
+        let concerned = std::iter::once(&self.first).chain(self.concerned(request, &entities));
+        for policies in concerned {
+            for (id, error) in self.take(&ask(request, policies, &entities), &mut said) {
+                let Some(members) = self.groups.get(&id) else {
+                    said.failed.extend(error.map(|error| (id, error)));
+                    continue;
+                };
+                let response = ask(request, members, &entities);
+                said.forbids.extend(response.diagnostics().reason().cloned());
+                said.failed.extend(errors(&response));
+            }
         }
-        said
+        Ok(said)
+    }
+
+    /// The fused rules about the question's principal or resource, or about what these are in.
+    fn concerned<'a>(&'a self, request: &Request, entities: &Entities) -> Vec<&'a PolicySet> {
+        if self.about.is_empty() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for of in [request.principal(), request.resource()].into_iter().flatten() {
+            let above = entities.ancestors(of).into_iter().flatten();
+            found.extend(
+                std::iter::once(of)
+                    .chain(above)
+                    .filter_map(|uid| self.about.get(uid)),
+            );
+        }
+        found
     }
 
     /// Takes the permits of the first answer; gives the groups to be asked one by one, and what could not be asked.
@@ -100,16 +156,34 @@ fn errors(response: &Response) -> impl Iterator<Item = (PolicyId, String)> {
     })
 }
 
+/// The one entity that the principal or the resource must be, or be in, for the rule to apply; none, if its head does
+/// not say so.
+fn subject(policy: &Policy) -> Option<EntityUid> {
+    let principal = match policy.principal_constraint() {
+        PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
+            Some(uid)
+        }
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+    };
+    principal.or_else(|| match policy.resource_constraint() {
+        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+            Some(uid)
+        }
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+    })
+}
+
 /// One rule that forbids where any of `group` does. That they concern the action is known already.
-fn fuse(id: &PolicyId, group: &[Policy]) -> Result<Policy, String> {
+fn fuse(id: &PolicyId, group: &[Policy], constants: &mut Constants) -> Result<Policy, String> {
     let mut conditions = Vec::with_capacity(group.len());
     for policy in group {
-        conditions.push(condition(&policy.to_json().map_err(|error| error.to_string())?)?);
+        let whole = condition::of(&policy.to_json().map_err(|error| error.to_string())?)?;
+        conditions.push(constants.replace(whole));
     }
     let all = json!({ "op": "All" });
     let fused = json!({
         "effect": "forbid", "principal": all, "action": all, "resource": all,
-        "conditions": [{ "kind": "when", "body": joined("||", conditions) }],
+        "conditions": [{ "kind": "when", "body": condition::joined("||", conditions) }],
     });
     Policy::from_json(Some(id.clone()), fused).map_err(|error| error.to_string())
 }
@@ -127,64 +201,6 @@ fn collect_named(json: &Value, named: &mut HashMap<String, HashSet<String>>) {
         }
         Value::Array(values) => values.iter().for_each(|value| collect_named(value, named)),
         _ => {}
-    }
-}
-
-/// When a rule applies: its head, but for the action, and its conditions.
-fn condition(policy: &Value) -> Result<Value, String> {
-    let mut parts = Vec::new();
-    for variable in ["principal", "resource"] {
-        parts.extend(head(variable, &policy[variable])?);
-    }
-    for condition in policy["conditions"].as_array().into_iter().flatten() {
-        let body = condition["body"].clone();
-        parts.push(match condition["kind"].as_str() {
-            Some("when") => body,
-            Some("unless") => json!({ "!": { "arg": body } }),
-            other => return Err(format!("a condition of kind {other:?}")),
-        });
-    }
-    if parts.is_empty() {
-        return Ok(json!({ "Value": true }));
-    }
-    // Left before right, as Cedar goes through them: what comes later may rely on what came before.
-    let first = parts.remove(0);
-    Ok(parts
-        .into_iter()
-        .fold(first, |left, right| pair("&&", left, right)))
-}
-
-/// What a rule's head asks of a variable, if anything.
-fn head(variable: &str, scope: &Value) -> Result<Option<Value>, String> {
-    let subject = json!({ "Var": variable });
-    let entity = |scope: &Value| json!({ "Value": { "__entity": scope["entity"] } });
-    Ok(match scope["op"].as_str() {
-        Some("All") => None,
-        Some(op @ ("==" | "in")) => Some(pair(op, subject, entity(scope))),
-        Some("is") => {
-            let kind = &scope["entity_type"];
-            Some(match &scope["in"] {
-                Value::Null => json!({ "is": { "left": subject, "entity_type": kind } }),
-                within => json!({ "is": { "left": subject, "entity_type": kind, "in": entity(within) } }),
-            })
-        }
-        other => return Err(format!("a head with {other:?}")),
-    })
-}
-
-fn pair(op: &str, left: Value, right: Value) -> Value {
-    json!({ op: { "left": left, "right": right } })
-}
-
-/// All of them under one operator, as a tree that is no deeper than it must be.
-fn joined(op: &str, mut parts: Vec<Value>) -> Value {
-    match parts.len() {
-        0 => json!({ "Value": false }),
-        1 => parts.remove(0),
-        count => {
-            let right = parts.split_off(count / 2);
-            pair(op, joined(op, parts), joined(op, right))
-        }
     }
 }
 

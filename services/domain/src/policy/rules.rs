@@ -8,7 +8,7 @@ use super::{
     statements::statements,
 };
 use cedar_policy::{
-    ActionConstraint, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Schema, ValidationMode,
+    ActionConstraint, Entity, EntityUid, Policy, PolicyId, PolicySet, Request, Schema, ValidationMode,
     ValidationWarning, Validator,
 };
 use miette::Diagnostic;
@@ -83,16 +83,21 @@ impl Rules {
             .is_some_and(|fused| fused.names(kind, id))
     }
 
-    /// What the rules say to `request`. An action without rules is permitted by none.
-    pub fn ask(&self, action: &EntityUid, request: &Request, entities: &Entities) -> Verdict<'_> {
+    /// What the rules say to `request`, whose entities are `entities`. An action without rules is permitted by none.
+    pub fn ask(
+        &self,
+        action: &EntityUid,
+        request: &Request,
+        entities: impl IntoIterator<Item = Entity>,
+    ) -> Result<Verdict<'_>, String> {
         let Some(fused) = self.by_action.get(action) else {
-            return Verdict {
+            return Ok(Verdict {
                 allowed: false,
                 decided_by: Vec::new(),
                 failed: Vec::new(),
-            };
+            });
         };
-        let said = fused.ask(request, entities);
+        let said = fused.ask(request, entities)?;
         let rule = |id: &PolicyId| self.rules.get::<str>(id.as_ref());
         let deciding = match said.forbids.is_empty() {
             true => &said.permits,
@@ -106,11 +111,11 @@ impl Rules {
             .into_iter()
             .filter_map(|(id, error)| Some((rule(&id)?, error)));
         let failed: Vec<_> = failed.collect();
-        Verdict {
+        Ok(Verdict {
             allowed: said.forbids.is_empty() && !said.permits.is_empty() && failed.is_empty(),
             decided_by,
             failed,
-        }
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Heads and conditions of every form. The one about `broken` cannot be asked: its sum is too large.
-const FORMS: [&str; 12] = [
+const FORMS: [&str; 15] = [
     "(principal, action, resource)",
     "(principal == M::\"a\", action, resource)",
     "(principal in T::\"x\", action, resource)",
@@ -19,6 +19,9 @@ const FORMS: [&str; 12] = [
     "(principal, action, resource) when { context has more } when { context.more.contains(context.word) }",
     "(principal in T::\"x\", action, resource) when { context.word == \"a\" } unless { resource in T::\"y\" }",
     "(principal, action, resource) when { context.word == \"broken\" && 9223372036854775807 + 1 > 0 }",
+    "(principal, action, resource in T::\"y\") unless { context.word == \"a\" }",
+    "(principal, action, resource) when { datetime(\"2027-01-01\") < datetime(\"2028-01-01\") && context.word == \"b\" }",
+    "(principal == M::\"b\", action, resource) when { decimal(\"1.5\").lessThan(decimal(\"1.0\")) || context has more }",
     "(principal, action, resource) when { if context.word like \"b*\" then resource == R::\"r\" else false }",
 ];
 
@@ -31,13 +34,9 @@ fn policies(chosen: &[(bool, usize)]) -> Vec<Policy> {
     chosen.iter().enumerate().map(policy).collect()
 }
 
-static ENTITIES: LazyLock<Entities> = LazyLock::new(|| {
+static ENTITIES: LazyLock<[Entity; 2]> = LazyLock::new(|| {
     let within = |uid: &str, above: &str| Entity::new_no_attrs(name(uid), HashSet::from([name(above)]));
-    Entities::from_entities(
-        [within("M::\"a\"", "T::\"x\""), within("R::\"r\"", "T::\"y\"")],
-        None,
-    )
-    .unwrap()
+    [within("M::\"a\"", "T::\"x\""), within("R::\"r\"", "T::\"y\"")]
 });
 
 fn name(text: &str) -> EntityUid {
@@ -75,8 +74,8 @@ proptest! {
     ) {
         let (policies, request) = (policies(&chosen), request(principal, resource, word, more));
         let single = PolicySet::from_policies(policies.iter().cloned()).unwrap();
-        let single = ask(&request, &single, &ENTITIES);
-        let said = Fused::of(policies).unwrap().ask(&request, &ENTITIES);
+        let single = ask(&request, &single, &Entities::from_entities(ENTITIES.clone(), None).unwrap());
+        let said = Fused::of(policies).unwrap().ask(&request, ENTITIES.clone()).unwrap();
         let set = |ids: Vec<PolicyId>| ids.into_iter().collect::<BTreeSet<_>>();
         let reasons = set(single.diagnostics().reason().cloned().collect());
         let allowed = said.forbids.is_empty() && !said.permits.is_empty();
