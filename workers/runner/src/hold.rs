@@ -85,18 +85,27 @@ pub(crate) struct Hold {
     epochs: Arc<Epochs>,
     lease: Lease,
     grant: Grant,
+    look: Duration,
     pub(crate) stop: Arc<Stop>,
     confirmed: Mutex<Instant>,
 }
 
 impl Hold {
-    pub(crate) fn new(queue: Arc<dyn Queue>, epochs: Arc<Epochs>, lease: Lease, grant: Grant) -> Self {
+    /// A hold that looks at the tenant's epoch every `look`.
+    pub(crate) fn new(
+        queue: Arc<dyn Queue>,
+        epochs: Arc<Epochs>,
+        lease: Lease,
+        grant: Grant,
+        look: Duration,
+    ) -> Self {
         let confirmed = Mutex::new(Instant::now());
         Self {
             queue,
             epochs,
             lease,
             grant,
+            look,
             stop: Arc::default(),
             confirmed,
         }
@@ -106,11 +115,18 @@ impl Hold {
         &self.lease.order
     }
 
-    /// Keeps the lease up for as long as it is awaited.
+    /// Keeps the lease up for as long as it is awaited, and looks at the epoch far more often than the lease
+    /// needs: a revocation stops the work within seconds, however long the lease lasts.
     pub(crate) async fn keep(&self) -> Infallible {
+        let mut extended = Instant::now();
         loop {
-            sleep(self.lease.lasts / 3).await;
-            self.confirm().await;
+            sleep(self.look.min(self.lease.lasts / 3)).await;
+            if extended.elapsed() >= self.lease.lasts / 3 {
+                extended = Instant::now();
+                self.confirm().await;
+            } else {
+                self.look_at_epoch().await;
+            }
         }
     }
 
@@ -127,6 +143,12 @@ impl Hold {
                 }
             }
         }
+        self.look_at_epoch().await;
+        !self.stop.is_set()
+    }
+
+    /// Stops the work if the tenant's epoch rose.
+    async fn look_at_epoch(&self) {
         // If the epoch cannot be read, the extension will soon fail too and end the work.
         if let Ok(current) = self.epochs.of(&*self.queue, &self.grant.tenant).await
             && current > self.grant.epoch
@@ -137,7 +159,6 @@ impl Hold {
                 current,
             }));
         }
-        !self.stop.is_set()
     }
 
     /// Reports, if the work goes on; tells whether it was reported. Tries for as long as the lease lasts.
@@ -181,5 +202,41 @@ pub(crate) fn report(order: &WorkOrder, worker: WorkerId, kind: ReportKind) -> R
         attempt: order.attempt,
         worker,
         kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::Bench;
+    use std::future;
+
+    #[tokio::test]
+    async fn a_revocation_is_seen_long_before_the_lease_has_to_be_extended() {
+        let hour = Duration::from_secs(3600);
+        let bench = Bench::with_lease(hour).await;
+        let questions = vec![bench.question("Who signed?", 2)];
+        let grant = bench.grant(&questions);
+        let tenant = grant.tenant.clone();
+        let (queue, worker) = (bench.queue.clone(), bench.ids.make());
+        queue.offer(bench.granted(&grant, questions)).await.unwrap();
+        let lease = queue.take(worker, Duration::ZERO).await.unwrap().unwrap();
+        assert_eq!(lease.lasts, hour);
+        let look = Duration::from_millis(1);
+        let hold = Hold::new(queue.clone(), Arc::default(), lease, grant, look);
+
+        queue.announce_epoch(&tenant, 1).await.unwrap();
+        let stopped = hold.stop.unless(future::pending::<()>());
+        tokio::select! {
+            nothing = stopped => assert!(nothing.is_none()),
+            never = hold.keep() => match never {},
+        }
+        assert!(matches!(
+            hold.stop.reason(),
+            Some(StopReason::Superseded(GrantError::Superseded {
+                granted: 0,
+                current: 1
+            }))
+        ));
     }
 }

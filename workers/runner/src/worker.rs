@@ -35,6 +35,8 @@ use tracing::Instrument as _;
 pub struct Settings {
     /// How long one look into the queue waits for an order.
     pub wait: Duration,
+    /// How often it looks, while it works, whether what allows the work was revoked.
+    pub look: Duration,
     /// How far the clocks of hub and worker may differ.
     pub leeway: Duration,
     /// How long a worker that shall leave goes on with its order before it hands it back.
@@ -49,6 +51,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             wait: Duration::from_secs(1),
+            look: Duration::from_millis(250),
             leeway: grant::LEEWAY.unsigned_abs(),
             drain: Duration::from_secs(10),
             pause: Duration::from_secs(1),
@@ -143,7 +146,8 @@ impl Worker {
             Err(Unbelieved::Grant(error)) => return self.refuse(&lease, &error).await,
             Err(Unbelieved::Queue(error)) => return error.into(),
         };
-        let hold = Hold::new(self.parts.queue.clone(), self.epochs.clone(), lease, grant);
+        let (queue, epochs) = (self.parts.queue.clone(), self.epochs.clone());
+        let hold = Hold::new(queue, epochs, lease, grant, self.parts.settings.look);
         tokio::select! {
             outcome = self.carry_out(&hold) => outcome,
             never = hold.keep() => match never {},
