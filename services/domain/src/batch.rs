@@ -242,6 +242,8 @@ pub struct JobCounts {
     pub dispatched: u64,
     /// See [`JobPhase::Running`].
     pub running: u64,
+    /// See [`JobPhase::Held`].
+    pub held: u64,
     /// See [`JobPhase::Answered`].
     pub answered: u64,
     /// See [`JobPhase::Failed`].
@@ -259,6 +261,7 @@ impl JobCounts {
             JobPhase::Queued => self.queued,
             JobPhase::Dispatched => self.dispatched,
             JobPhase::Running => self.running,
+            JobPhase::Held => self.held,
             JobPhase::Answered => self.answered,
             JobPhase::Failed => self.failed,
             JobPhase::Cancelled => self.cancelled,
@@ -273,7 +276,7 @@ impl JobCounts {
 
     /// Those without a verdict.
     pub fn unsettled(&self) -> u64 {
-        self.queued + self.dispatched + self.running
+        JobPhase::UNSETTLED.iter().map(|&phase| self.of(phase)).sum()
     }
 }
 
@@ -357,11 +360,12 @@ mod tests {
             queued: 1,
             dispatched: 2,
             running: 3,
-            answered: 4,
-            failed: 5,
-            cancelled: 6,
-            refused: 7,
+            held: 4,
+            answered: 5,
+            failed: 6,
+            cancelled: 7,
+            refused: 8,
         };
-        assert_eq!((jobs.total(), jobs.unsettled()), (28, 6));
+        assert_eq!((jobs.total(), jobs.unsettled()), (36, 10));
     }
 }

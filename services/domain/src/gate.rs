@@ -134,6 +134,22 @@ pub struct Refusal {
     pub reasons: Vec<Reason>,
 }
 
+impl Refusal {
+    /// Whether acceptances alone are in the way: work that was begun waits for them then, and is not given up.
+    pub fn waits_for_acceptance(&self) -> bool {
+        self.reasons
+            .iter()
+            .all(|reason| reason.code.waits_for_acceptance())
+    }
+
+    /// The code of the first reason.
+    pub fn code(&self) -> &str {
+        self.reasons
+            .first()
+            .map_or("refused", |reason| reason.code.as_str())
+    }
+}
+
 /// Which way a decision went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -47,13 +47,26 @@ pub enum JobState {
         /// When.
         at: OffsetDateTime,
     },
-    /// The license no longer allowed it when its turn came.
+    /// What allowed it stands no more, and a new acceptance would let it go on.
+    Held(Hold),
+    /// The gate no longer allowed it when its turn came, and no acceptance would help.
     Refused {
         /// The decision that says why.
         decision: DecisionId,
         /// When.
         at: OffsetDateTime,
     },
+}
+
+/// Why a job is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The decision that says why.
+    pub decision: DecisionId,
+    /// The code of the decision's first reason.
+    pub code: String,
+    /// Since when.
+    pub since: OffsetDateTime,
 }
 
 /// The order that is out for a job.
@@ -75,6 +88,8 @@ pub enum JobPhase {
     Dispatched,
     /// [`JobState::Running`].
     Running,
+    /// [`JobState::Held`].
+    Held,
     /// [`JobState::Answered`].
     Answered,
     /// [`JobState::Failed`].
@@ -87,10 +102,11 @@ pub enum JobPhase {
 
 impl JobPhase {
     /// All of them, in the order of a job's life.
-    pub const ALL: [JobPhase; 7] = [
+    pub const ALL: [JobPhase; 8] = [
         JobPhase::Queued,
         JobPhase::Dispatched,
         JobPhase::Running,
+        JobPhase::Held,
         JobPhase::Answered,
         JobPhase::Failed,
         JobPhase::Cancelled,
@@ -103,6 +119,7 @@ impl JobPhase {
             JobPhase::Queued => "queued",
             JobPhase::Dispatched => "dispatched",
             JobPhase::Running => "running",
+            JobPhase::Held => "held",
             JobPhase::Answered => "answered",
             JobPhase::Failed => "failed",
             JobPhase::Cancelled => "cancelled",
@@ -110,9 +127,17 @@ impl JobPhase {
         }
     }
 
+    /// Those without a verdict, in the order of a job's life.
+    pub const UNSETTLED: [JobPhase; 4] = [
+        JobPhase::Queued,
+        JobPhase::Dispatched,
+        JobPhase::Running,
+        JobPhase::Held,
+    ];
+
     /// Whether a job stays in this state unless somebody requeues it.
     pub fn is_settled(self) -> bool {
-        !matches!(self, JobPhase::Queued | JobPhase::Dispatched | JobPhase::Running)
+        !Self::UNSETTLED.contains(&self)
     }
 }
 
@@ -124,7 +149,7 @@ impl fmt::Display for JobPhase {
 
 /// The word names no state of a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a job is queued, dispatched, running, answered, failed, cancelled or refused")]
+#[error("a job is queued, dispatched, running, held, answered, failed, cancelled or refused")]
 pub struct BadPhase;
 
 impl FromStr for JobPhase {
@@ -187,6 +212,7 @@ impl JobState {
             JobState::Queued { .. } => JobPhase::Queued,
             JobState::Dispatched(_) => JobPhase::Dispatched,
             JobState::Running(_) => JobPhase::Running,
+            JobState::Held(_) => JobPhase::Held,
             JobState::Answered { .. } => JobPhase::Answered,
             JobState::Failed { .. } => JobPhase::Failed,
             JobState::Cancelled { .. } => JobPhase::Cancelled,
@@ -287,7 +313,25 @@ impl JobState {
         }
     }
 
-    /// The gate no longer allows it.
+    /// What allowed it stands no more. An order that is out for it is fenced from now on.
+    pub fn hold(self, hold: Hold) -> Result<Self, JobRefusal> {
+        match self {
+            JobState::Queued { .. } | JobState::Dispatched(_) | JobState::Running(_) => {
+                Ok(JobState::Held(hold))
+            }
+            other => Err(JobRefusal::WrongState(other.phase())),
+        }
+    }
+
+    /// The gate allows it again.
+    pub fn resume(self, at: OffsetDateTime) -> Result<Self, JobRefusal> {
+        match self {
+            JobState::Held(_) => Ok(JobState::Queued { not_before: at }),
+            other => Err(JobRefusal::WrongState(other.phase())),
+        }
+    }
+
+    /// The gate no longer allows it, and no acceptance would help.
     pub fn refuse(self, decision: DecisionId, at: OffsetDateTime) -> Result<Self, JobRefusal> {
         match self {
             JobState::Queued { .. } => Ok(JobState::Refused { decision, at }),

@@ -15,7 +15,7 @@ pub use target::{BadTarget, EndpointState, EventTypes, MOST_DESCRIPTION_CHARACTE
 use crate::{
     batch::StoredBatch,
     gate::Duty,
-    id::{BatchId, EventId, JobId, WebhookEndpointId},
+    id::{BatchId, DecisionId, EventId, JobId, WebhookEndpointId},
     names::TenantName,
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,12 @@ pub enum EventType {
     /// Every document and job of a batch has its verdict.
     #[serde(rename = "batch.completed")]
     BatchCompleted,
+    /// What allowed a batch stands no more: its jobs without a verdict are held.
+    #[serde(rename = "batch.held")]
+    BatchHeld,
+    /// A batch is allowed again: its held jobs wait for their turn.
+    #[serde(rename = "batch.resumed")]
+    BatchResumed,
     /// A job has its answer.
     #[serde(rename = "job.answered")]
     JobAnswered,
@@ -66,8 +72,10 @@ pub enum EventType {
 
 impl EventType {
     /// Those that an endpoint may ask for.
-    pub const SUBSCRIBABLE: [EventType; 11] = [
+    pub const SUBSCRIBABLE: [EventType; 13] = [
         EventType::BatchCompleted,
+        EventType::BatchHeld,
+        EventType::BatchResumed,
         EventType::JobAnswered,
         EventType::JobFailed,
         EventType::AcceptanceApproved,
@@ -84,6 +92,8 @@ impl EventType {
     pub fn as_str(self) -> &'static str {
         match self {
             EventType::BatchCompleted => "batch.completed",
+            EventType::BatchHeld => "batch.held",
+            EventType::BatchResumed => "batch.resumed",
             EventType::JobAnswered => "job.answered",
             EventType::JobFailed => "job.failed",
             EventType::AcceptanceApproved => "acceptance.approved",
@@ -130,6 +140,20 @@ pub enum EventKind {
         /// The batch.
         batch: BatchId,
     },
+    /// See [`EventType::BatchHeld`].
+    BatchHeld {
+        /// The batch.
+        batch: BatchId,
+        /// The decision that says why.
+        decision: DecisionId,
+        /// The code of its first reason.
+        code: String,
+    },
+    /// See [`EventType::BatchResumed`].
+    BatchResumed {
+        /// The batch.
+        batch: BatchId,
+    },
     /// See [`EventType::JobAnswered`].
     JobAnswered {
         /// The job.
@@ -173,6 +197,8 @@ impl EventKind {
     pub fn event_type(&self) -> EventType {
         match self {
             EventKind::BatchCompleted { .. } => EventType::BatchCompleted,
+            EventKind::BatchHeld { .. } => EventType::BatchHeld,
+            EventKind::BatchResumed { .. } => EventType::BatchResumed,
             EventKind::JobAnswered { .. } => EventType::JobAnswered,
             EventKind::JobFailed { .. } => EventType::JobFailed,
             EventKind::Acceptance(event) => event.change.event_type(),
@@ -184,16 +210,28 @@ impl EventKind {
     pub fn batch(&self) -> Option<BatchId> {
         match self {
             EventKind::BatchCompleted { batch }
+            | EventKind::BatchHeld { batch, .. }
+            | EventKind::BatchResumed { batch }
             | EventKind::JobAnswered { batch, .. }
             | EventKind::JobFailed { batch, .. } => Some(*batch),
             EventKind::Acceptance(_) | EventKind::EndpointTest { .. } => None,
         }
     }
 
+    fn is_of_whole_batch(&self) -> bool {
+        matches!(
+            self,
+            EventKind::BatchCompleted { .. } | EventKind::BatchHeld { .. } | EventKind::BatchResumed { .. }
+        )
+    }
+
     /// The path of the API under which the whole of it is read.
     pub fn path(&self) -> String {
         match self {
             EventKind::BatchCompleted { batch } => format!("/v1/batches/{batch}/answers"),
+            EventKind::BatchHeld { batch, .. } | EventKind::BatchResumed { batch } => {
+                format!("/v1/batches/{batch}")
+            }
             EventKind::JobAnswered { job, .. } | EventKind::JobFailed { job, .. } => {
                 format!("/v1/jobs/{job}")
             }
@@ -210,7 +248,11 @@ impl EventKind {
         };
         let mut put = |key: &str, value: Value| drop(data.insert(key.to_owned(), value));
         match self {
-            EventKind::BatchCompleted { .. } | EventKind::Acceptance(_) | EventKind::EndpointTest { .. } => {}
+            EventKind::BatchCompleted { .. }
+            | EventKind::BatchHeld { .. }
+            | EventKind::BatchResumed { .. }
+            | EventKind::Acceptance(_)
+            | EventKind::EndpointTest { .. } => {}
             EventKind::JobAnswered { job, .. } => put("job", json!(job)),
             EventKind::JobFailed { job, code, .. } => {
                 put("job", json!(job));
@@ -226,10 +268,14 @@ impl EventKind {
             put("purpose", json!(batch.license.purpose));
             put("decision_id", json!(batch.license.decision));
             put("notices", json!(notices(&batch.license.duties)));
-            if matches!(self, EventKind::BatchCompleted { .. }) {
+            if self.is_of_whole_batch() {
                 put("jobs", json!(batch.jobs));
                 put("documents", json!(batch.documents));
             }
+        }
+        if let EventKind::BatchHeld { decision, code, .. } = self {
+            put("code", json!(code));
+            put("decision_id", json!(decision));
         }
         data
     }

@@ -16,6 +16,7 @@ pub async fn announce(changed: &Changed, queue: &dyn Queue, signals: &Signals) {
     {
         tracing::error!(cause = %error, "the queue could not be told that an acceptance ended");
     }
+    signals.reconsider.notify_one();
     signals.dispatch.notify_one();
     signals.deliver.notify_one();
 }

@@ -93,6 +93,40 @@ pub async fn still_holds(
     now: OffsetDateTime,
     earlier: EarlierAllow<'_>,
 ) -> Result<Result<Option<Sha256>, Refusal>, RecordsError> {
+    let (decision, record) = decide_again(db, policies, ids, now, earlier).await?;
+    match decision {
+        Decision::Allowed(allowed) => Ok(Ok(allowed.terms_sha256())),
+        Decision::Refused(refusal) => {
+            decisions::record(db, ids, &record).await?;
+            Ok(Err(refusal))
+        }
+    }
+}
+
+/// The allow for what was allowed earlier, refused since, and is allowed again. It is a decision of its own and
+/// recorded as one; that it is still refused is not.
+pub async fn allows_again(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    earlier: EarlierAllow<'_>,
+) -> Result<Option<Allowed>, RecordsError> {
+    let (decision, record) = decide_again(db, policies, ids, now, earlier).await?;
+    let Decision::Allowed(allowed) = decision else {
+        return Ok(None);
+    };
+    decisions::record(db, ids, &record).await?;
+    Ok(Some(allowed))
+}
+
+async fn decide_again(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    earlier: EarlierAllow<'_>,
+) -> Result<(Decision, DecisionRecord), RecordsError> {
     let known = facts::of(db, earlier.tenant, earlier.model, Some(&earlier.revision_sha256)).await?;
     let facts = match known.revision_sha256 {
         Some(_) => known.facts,
@@ -110,14 +144,8 @@ pub async fn still_holds(
         at: now,
     };
     let decision = gate::decide(ids.make(), &policies, &request, &facts);
-    if let Decision::Refused(_) = decision {
-        let record = DecisionRecord::of(&decision, &policies, &request, &facts);
-        decisions::record(db, ids, &record).await?;
-    }
-    Ok(match decision {
-        Decision::Allowed(allowed) => Ok(allowed.terms_sha256()),
-        Decision::Refused(refusal) => Err(refusal),
-    })
+    let record = DecisionRecord::of(&decision, &policies, &request, &facts);
+    Ok((decision, record))
 }
 
 /// The 403 that tells a client of a refusal.

@@ -23,6 +23,7 @@ pub mod request_log;
 pub mod signals;
 pub mod simulating;
 pub mod splitting;
+mod stopping;
 pub mod terms_diff;
 pub mod uploads;
 pub mod webhook_settings;

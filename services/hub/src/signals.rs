@@ -22,6 +22,8 @@ pub struct Signals {
     pub dispatch: Notify,
     /// Events wait to be sent.
     pub deliver: Notify,
+    /// What was allowed may not be any more, or the other way round.
+    pub reconsider: Notify,
     settled: broadcast::Sender<JobId>,
 }
 
@@ -31,13 +33,14 @@ impl Default for Signals {
             intake: Notify::new(),
             dispatch: Notify::new(),
             deliver: Notify::new(),
+            reconsider: Notify::new(),
             settled: broadcast::channel(BACKLOG).0,
         }
     }
 }
 
 impl Signals {
-    /// A job has its verdict.
+    /// A job has its verdict, or is held.
     pub fn settled(&self, job: JobId) {
         // Nobody listens most of the time; that is no fault.
         let _ = self.settled.send(job);

@@ -60,6 +60,8 @@ pub struct WorkSettings {
     pub most_reports: usize,
     /// How long an order may be missing from the queue before it counts as lost, in seconds.
     pub lost_after_seconds: u64,
+    /// How often held work is looked at again, in seconds.
+    pub reconsider_seconds: u64,
     /// How long a loop without work waits before it looks again, in milliseconds.
     pub idle_milliseconds: u64,
 }
@@ -118,6 +120,11 @@ impl WorkSettings {
     /// How long an order may be missing from the queue.
     pub fn lost_after(&self) -> time::Duration {
         seconds(self.lost_after_seconds)
+    }
+
+    /// How long the loop over held work waits.
+    pub fn reconsider(&self) -> Duration {
+        Duration::from_secs(self.reconsider_seconds)
     }
 
     /// How long a loop without work waits.

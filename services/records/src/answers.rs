@@ -6,7 +6,7 @@ use crate::{
     run::Run as _,
 };
 use domain::{
-    id::{BatchId, JobId, WorkerId},
+    id::{BatchId, DecisionId, JobId, WorkerId},
     job::Out,
     names::TenantName,
     order::{AnswerReport, FinishReason},
@@ -21,7 +21,7 @@ const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM
     AND (document_place, page_number, question) \
     <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch = $2))";
 const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_reason, input_tokens, output_tokens, \
-    compute_ms, engine, worker, answered_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    compute_ms, engine, worker, answered_at, decision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT];
 
@@ -38,6 +38,8 @@ pub struct Answer {
     pub worker: WorkerId,
     /// When it was stored.
     pub answered_at: OffsetDateTime,
+    /// The decision that allowed it; that of its batch, if it does not tell.
+    pub decision: Option<DecisionId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -52,6 +54,7 @@ struct AnswerRow {
     engine: String,
     worker: String,
     answered_at: At,
+    decision: Option<String>,
 }
 
 impl AnswerRow {
@@ -78,6 +81,7 @@ impl AnswerRow {
             },
             worker: reading.parsed(&self.worker)?,
             answered_at: self.answered_at.0,
+            decision: reading.parsed_if(self.decision.as_deref())?,
         })
     }
 }
@@ -114,6 +118,7 @@ pub(crate) async fn insert(
     out: Out,
     worker: WorkerId,
     report: &AnswerReport,
+    decision: DecisionId,
     at: OffsetDateTime,
 ) -> Result<(), RecordsError> {
     let finish_reason = match report.finish_reason {
@@ -133,6 +138,7 @@ pub(crate) async fn insert(
         .bind(&report.engine)
         .bind(worker.to_string())
         .bind(At(at))
+        .bind(decision.to_string())
         .run(c))?;
     Ok(())
 }

@@ -103,10 +103,20 @@ pub async fn answer(
     let Ok(state) = job.state.clone().answer(sender.out, stamp.at) else {
         return Ok(Taken::Fenced);
     };
-    answers::insert(&mut tx, job.id, sender.out, sender.worker, report, stamp.at).await?;
+    let decision = batch.license.decision;
+    answers::insert(
+        &mut tx,
+        job.id,
+        sender.out,
+        sender.worker,
+        report,
+        decision,
+        stamp.at,
+    )
+    .await?;
     jobs::change(&mut tx, &job, &state, job.tries).await?;
     let detail = json!({ "batch": batch.id, "attempt": sender.out.attempt, "worker": sender.worker });
-    let (subject, decision) = (job.id.to_string(), Some(batch.license.decision));
+    let (subject, decision) = (job.id.to_string(), Some(decision));
     let detail = with_row(&mut tx, detail, Fact::Answer, &subject).await?;
     stamp
         .audit(&mut tx, &job.tenant, "job.answered", subject, decision, detail)

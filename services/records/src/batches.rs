@@ -7,6 +7,7 @@ mod counters;
 mod row;
 
 pub(crate) use counters::{Delta, add};
+pub(crate) use row::BatchRow;
 
 use crate::{At, Db, RecordsError, Stamp, Tx, on, read::number, run::Run as _, webhooks};
 use domain::{
@@ -19,7 +20,6 @@ use domain::{
     question::Question,
     webhook::{Event, EventKind},
 };
-use row::BatchRow;
 use serde_json::json;
 use sqlx::types::Json;
 
@@ -38,7 +38,8 @@ const SEND_TO_INTAKE: &str = "UPDATE documents SET state = 'waiting' WHERE batch
 const CANCEL_DOCUMENTS: &str = "UPDATE documents SET state = 'cancelled', splitting_until = NULL, settled_at = $2 \
     WHERE batch = $1 AND state IN ('received', 'waiting', 'splitting')";
 const CANCEL_JOBS: &str = "UPDATE jobs SET state = 'cancelled', settled_at = $2, not_before = NULL, order_id = NULL, \
-    attempt = NULL WHERE batch = $1 AND state IN ('queued', 'dispatched', 'running')";
+    attempt = NULL, held_since = NULL, decision = NULL, code = NULL \
+    WHERE batch = $1 AND state IN ('queued', 'dispatched', 'running', 'held')";
 const WITHDRAW_ATTEMPTS: &str = "UPDATE attempts SET closed_at = $2, outcome = 'withdrawn' \
     WHERE batch = $1 AND closed_at IS NULL RETURNING order_id";
 
@@ -219,8 +220,7 @@ pub async fn cancel(
     let (text, at) = (id.to_string(), At(stamp.at));
     on!(tx: &mut tx, |c| sqlx::query(CANCEL_DOCUMENTS).bind(&text).bind(at).run(c))?;
     on!(tx: &mut tx, |c| sqlx::query(CANCEL_JOBS).bind(&text).bind(at).run(c))?;
-    let orders: Vec<String> =
-        on!(tx: &mut tx, |c| sqlx::query_scalar(WITHDRAW_ATTEMPTS).bind(&text).bind(at).fetch_all(c))?;
+    let withdrawn = withdraw_attempts(&mut tx, stamp, id).await?;
     add(&mut tx, id, &cancelling(&batch)).await?;
     let detail = json!({ "jobs": batch.jobs.unsettled(), "documents": batch.documents.unsettled() });
     stamp
@@ -228,10 +228,6 @@ pub async fn cancel(
         .await?;
     let after = lock(&mut tx, id).await?;
     tx.commit().await?;
-    let withdrawn = orders
-        .iter()
-        .map(|order| row::order_id(order))
-        .collect::<Result<_, _>>()?;
     Ok(after.map(|batch| Ok(CancelledBatch { batch, withdrawn })))
 }
 
@@ -241,10 +237,23 @@ fn cancelling(batch: &StoredBatch) -> Delta {
         .documents(DocumentPhase::Received, -number(documents.received))
         .documents(DocumentPhase::Waiting, -number(documents.waiting))
         .documents(DocumentPhase::Cancelled, number(documents.unsettled()));
-    for phase in [JobPhase::Queued, JobPhase::Dispatched, JobPhase::Running] {
+    for phase in JobPhase::UNSETTLED {
         delta = delta.jobs(phase, -number(jobs.of(phase)));
     }
     delta.jobs(JobPhase::Cancelled, number(jobs.unsettled()))
+}
+
+/// Closes the attempts of a locked batch that are open. Gives their orders: the queue is to forget them.
+pub(crate) async fn withdraw_attempts(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    id: BatchId,
+) -> Result<Vec<OrderId>, RecordsError> {
+    let orders: Vec<String> = on!(tx: tx, |c| sqlx::query_scalar(WITHDRAW_ATTEMPTS)
+        .bind(id.to_string())
+        .bind(At(stamp.at))
+        .fetch_all(c))?;
+    orders.iter().map(|order| row::order_id(order)).collect()
 }
 
 /// The batch as it is now; nobody else changes it, its documents or its jobs until `tx` ends.

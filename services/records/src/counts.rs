@@ -12,7 +12,8 @@ const WORK: &str = "SELECT \
     CAST(COALESCE(SUM(jobs_queued), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_dispatched), 0) AS BIGINT), \
     CAST(COALESCE(SUM(jobs_running), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_answered), 0) AS BIGINT), \
     CAST(COALESCE(SUM(jobs_failed), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_cancelled), 0) AS BIGINT), \
-    CAST(COALESCE(SUM(jobs_refused), 0) AS BIGINT) FROM batches";
+    CAST(COALESCE(SUM(jobs_stopped - jobs_held), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_held), 0) AS BIGINT) \
+    FROM batches";
 
 pub(crate) const STATEMENTS: &[&str] = &[WORK];
 
@@ -25,7 +26,7 @@ pub struct WorkCounts {
     pub jobs: JobCounts,
 }
 
-type Row = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+type Row = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 /// Counts batches and jobs. Reads every batch once; jobs are counted by their batches' own counters.
 pub async fn work(db: &Db) -> Result<WorkCounts, RecordsError> {
@@ -52,6 +53,7 @@ pub async fn work(db: &Db) -> Result<WorkCounts, RecordsError> {
             failed: whole(row.8)?,
             cancelled: whole(row.9)?,
             refused: whole(row.10)?,
+            held: whole(row.11)?,
         },
     })
 }

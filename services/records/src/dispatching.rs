@@ -188,7 +188,7 @@ pub async fn keep_grant(db: &Db, stamp: Stamp<'_>, grant: &Grant, token: &str) -
     Ok(())
 }
 
-/// The gate no longer allows a batch: all of its jobs that wait are refused. Gives which.
+/// The gate no longer allows a batch, and no acceptance would help: all of its jobs that wait are refused. Gives which.
 pub async fn refuse(
     db: &Db,
     stamp: Stamp<'_>,

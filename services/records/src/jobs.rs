@@ -36,7 +36,7 @@ const LIST_FAILED: &str = "SELECT * FROM jobs WHERE tenant = $1 AND state = 'fai
 const LIST_DEAD: &str = "SELECT * FROM jobs WHERE tenant = $1 AND state = 'failed' AND code = $4 AND id < $2 \
     ORDER BY id DESC LIMIT $3";
 const WRITE_STATE: &str = "UPDATE jobs SET state = $2, not_before = $3, order_id = $4, attempt = $5, settled_at = $6, \
-    code = $7, message = $8, decision = $9, faults = $10, losses = $11 WHERE id = $1";
+    code = $7, message = $8, decision = $9, faults = $10, losses = $11, held_since = $12 WHERE id = $1";
 const OUT_OF_ORDER: &str = "SELECT * FROM jobs WHERE order_id = $1 AND state IN ('dispatched', 'running')";
 
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -288,6 +288,7 @@ pub(crate) async fn change(tx: &mut Tx, job: &Job, to: &JobState, tries: Tries) 
         .bind(columns.decision)
         .bind(number(tries.faults))
         .bind(number(tries.losses))
+        .bind(columns.held_since)
         .run(c))?;
     add_counts(
         tx,

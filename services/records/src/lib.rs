@@ -20,6 +20,7 @@ pub mod documents;
 pub mod epochs;
 mod error;
 pub mod facts;
+pub mod holding;
 pub mod jobs;
 pub mod lineage;
 pub mod models;

@@ -2,12 +2,12 @@
 
 use crate::{
     acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    jobs, lineage, models, policies, proofs, terms, webhooks,
+    holding, jobs, lineage, models, policies, proofs, terms, webhooks,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 18] = [
+    let files: [&[&str]; 19] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -19,6 +19,7 @@ pub fn statements() -> Vec<&'static str> {
         documents::STATEMENTS,
         epochs::STATEMENTS,
         facts::STATEMENTS,
+        holding::STATEMENTS,
         jobs::STATEMENTS,
         lineage::STATEMENTS,
         models::STATEMENTS,

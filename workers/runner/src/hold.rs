@@ -91,7 +91,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// A hold that looks at the tenant's epoch every `look`.
+    /// A hold that looks every `look` whether the work is still wanted.
     pub(crate) fn new(
         queue: Arc<dyn Queue>,
         epochs: Arc<Epochs>,
@@ -115,8 +115,8 @@ impl Hold {
         &self.lease.order
     }
 
-    /// Keeps the lease up for as long as it is awaited, and looks at the epoch far more often than the lease
-    /// needs: a revocation stops the work within seconds, however long the lease lasts.
+    /// Keeps the lease up for as long as it is awaited, and looks whether the work is still wanted far more often
+    /// than the lease needs: a revocation stops it within seconds, however long the lease lasts.
     pub(crate) async fn keep(&self) -> Infallible {
         let mut extended = Instant::now();
         loop {
@@ -125,7 +125,7 @@ impl Hold {
                 extended = Instant::now();
                 self.confirm().await;
             } else {
-                self.look_at_epoch().await;
+                self.look().await;
             }
         }
     }
@@ -145,6 +145,16 @@ impl Hold {
         }
         self.look_at_epoch().await;
         !self.stop.is_set()
+    }
+
+    /// Stops the work if the tenant's epoch rose or the order was taken back.
+    async fn look(&self) {
+        self.look_at_epoch().await;
+        let order = self.order().id;
+        // Which of the reasons it is that the queue has it no more, the extension tells.
+        if matches!(self.queue.held(&[order]).await, Ok(held) if held.is_empty()) {
+            self.confirm().await;
+        }
     }
 
     /// Stops the work if the tenant's epoch rose.
@@ -211,32 +221,45 @@ mod tests {
     use crate::fixtures::Bench;
     use std::future;
 
-    #[tokio::test]
-    async fn a_revocation_is_seen_long_before_the_lease_has_to_be_extended() {
-        let hour = Duration::from_secs(3600);
-        let bench = Bench::with_lease(hour).await;
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A hold of an hour that looks every millisecond, and the queue of its order.
+    async fn held_for_an_hour() -> (Bench, Arc<dyn Queue>, Hold) {
+        let bench = Bench::with_lease(HOUR).await;
         let questions = vec![bench.question("Who signed?", 2)];
         let grant = bench.grant(&questions);
-        let tenant = grant.tenant.clone();
         let (queue, worker) = (bench.queue.clone(), bench.ids.make());
         queue.offer(bench.granted(&grant, questions)).await.unwrap();
         let lease = queue.take(worker, Duration::ZERO).await.unwrap().unwrap();
-        assert_eq!(lease.lasts, hour);
+        assert_eq!(lease.lasts, HOUR);
         let look = Duration::from_millis(1);
         let hold = Hold::new(queue.clone(), Arc::default(), lease, grant, look);
+        (bench, queue, hold)
+    }
 
-        queue.announce_epoch(&tenant, 1).await.unwrap();
-        let stopped = hold.stop.unless(future::pending::<()>());
+    async fn stopped(hold: &Hold) -> StopReason {
         tokio::select! {
-            nothing = stopped => assert!(nothing.is_none()),
+            nothing = hold.stop.unless(future::pending::<()>()) => assert!(nothing.is_none()),
             never = hold.keep() => match never {},
         }
-        assert!(matches!(
-            hold.stop.reason(),
-            Some(StopReason::Superseded(GrantError::Superseded {
-                granted: 0,
-                current: 1
-            }))
-        ));
+        hold.stop.reason().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn a_revocation_is_seen_long_before_the_lease_has_to_be_extended() {
+        let (_bench, queue, hold) = held_for_an_hour().await;
+        queue.announce_epoch(&hold.grant.tenant, 1).await.unwrap();
+        let superseded = GrantError::Superseded {
+            granted: 0,
+            current: 1,
+        };
+        assert_eq!(stopped(&hold).await, StopReason::Superseded(superseded));
+    }
+
+    #[tokio::test]
+    async fn an_order_that_is_taken_back_stops_long_before_the_lease_has_to_be_extended() {
+        let (_bench, queue, hold) = held_for_an_hour().await;
+        queue.withdraw(hold.order().id).await.unwrap();
+        assert_eq!(stopped(&hold).await, StopReason::Withdrawn);
     }
 }

@@ -74,6 +74,26 @@ pub struct RuleCode(String);
 pub struct BadCode;
 
 impl ReasonCode {
+    /// Whether an acceptance that stands would be the end of it: made, submitted, approved, resumed or renewed.
+    pub fn waits_for_acceptance(&self) -> bool {
+        match self {
+            ReasonCode::LicenseNotAccepted
+            | ReasonCode::RegistrationMissing
+            | ReasonCode::AcceptanceUnderReview
+            | ReasonCode::AcceptanceNotSubmitted
+            | ReasonCode::AcceptanceSuspended
+            | ReasonCode::AcceptanceExpired
+            | ReasonCode::AcceptanceRejected
+            | ReasonCode::AcceptanceRevoked
+            | ReasonCode::TermsSuperseded => true,
+            ReasonCode::LicenseUnknown
+            | ReasonCode::PurposeProhibited
+            | ReasonCode::NoRulePermits
+            | ReasonCode::RuleFailed
+            | ReasonCode::OfRule(_) => false,
+        }
+    }
+
     /// The codes of what the judge finds in facts; every one needs a rule that forbids for it.
     pub fn of_judge() -> impl Iterator<Item = &'static ReasonCode> {
         let of_rules =

@@ -165,3 +165,27 @@ fn every_phase_reads_back_from_its_word() {
     }
     assert_eq!("done".parse::<JobPhase>(), Err(BadPhase));
 }
+
+#[test]
+fn a_held_job_is_fenced_off_from_its_order_and_goes_on_when_it_is_allowed_again() {
+    let (order, ids) = (out(), IdMaker::new(Arc::new(HandClock::at(now()))));
+    let hold = Hold {
+        decision: ids.make(),
+        code: "acceptance_revoked".into(),
+        since: now(),
+    };
+    let running = queued().dispatch(order).unwrap().start(order).unwrap();
+    let held = running.hold(hold.clone()).unwrap();
+    assert_eq!(held.clone().answer(order, now()), Err(JobRefusal::Fenced));
+    assert_eq!(
+        held.clone().hold(hold.clone()),
+        Err(JobRefusal::WrongState(JobPhase::Held))
+    );
+    assert!(!held.phase().is_settled());
+    assert_eq!(held.clone().cancel(now()), Ok(JobState::Cancelled { at: now() }));
+    let later = now() + Duration::hours(1);
+    let resumed = held.resume(later).unwrap();
+    assert_eq!(resumed, JobState::Queued { not_before: later });
+    let done = resumed.dispatch(order).unwrap().answer(order, later).unwrap();
+    assert_eq!(done.hold(hold), Err(JobRefusal::WrongState(JobPhase::Answered)));
+}

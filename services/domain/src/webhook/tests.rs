@@ -52,6 +52,21 @@ fn an_endpoint_asks_for_one_type_at_least_and_for_no_test() {
 }
 
 #[test]
+fn a_held_batch_is_told_with_the_decision_against_it() {
+    let (batch, decision) = (ids().make(), ids().make());
+    let kind = EventKind::BatchHeld {
+        batch,
+        decision,
+        code: "acceptance_revoked".into(),
+    };
+    assert_eq!(kind.path(), format!("/v1/batches/{batch}"));
+    assert_eq!(
+        Value::Object(kind.data(None)),
+        json!({ "decision_id": decision, "code": "acceptance_revoked" })
+    );
+}
+
+#[test]
 fn a_failed_job_is_told_with_its_code_and_path() {
     let (job, batch) = (ids().make(), ids().make());
     let kind = EventKind::JobFailed {

@@ -8,6 +8,7 @@ use hub::loops::{
     deliver::{Deliver, DeliverParts},
     dispatch::{Dispatch, DispatchParts},
     intake::{Intake, IntakeParts},
+    reconsider::{Reconsider, ReconsiderParts},
     seal::{Seal, SealParts},
     sweep::{Sweep, SweepParts},
 };
@@ -56,6 +57,10 @@ impl Crew {
         let acceptances = acceptances_parts(pieces);
         keep_up(&mut work, "acceptances", &work_ends, move |ends| {
             Acceptances::new(acceptances.clone()).run(ends)
+        });
+        let reconsider = reconsider_parts(pieces);
+        keep_up(&mut work, "reconsider", &work_ends, move |ends| {
+            Reconsider::new(reconsider.clone()).run(ends)
         });
         let seal_parts = seal_parts(pieces);
         let parts = seal_parts.clone();
@@ -151,6 +156,18 @@ fn acceptances_parts(pieces: &Pieces) -> AcceptancesParts {
         ids: pieces.ids.clone(),
         clock: pieces.clock.clone(),
         settings: pieces.acceptances.clone(),
+        signals: pieces.signals.clone(),
+    }
+}
+
+fn reconsider_parts(pieces: &Pieces) -> ReconsiderParts {
+    ReconsiderParts {
+        db: pieces.db.clone(),
+        queue: pieces.queue.clone(),
+        policies: pieces.policies.clone(),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.work.clone(),
         signals: pieces.signals.clone(),
     }
 }

@@ -151,6 +151,7 @@ impl Settings {
             records,
             queue,
             worker,
+            work,
             access,
             ..
         } = self;
@@ -161,6 +162,7 @@ impl Settings {
             ("queue.lease_seconds", queue.lease_seconds, SHORTEST_LEASE),
             ("queue.most_orders", queue.most_orders as u64, 1),
             ("worker.count", worker.count as u64, 1),
+            ("work.reconsider_seconds", work.reconsider_seconds, 1),
             ("access.token_days", u64::from(access.token_days), 1),
         ];
         match least.into_iter().find(|(_, value, least)| value < least) {

@@ -128,6 +128,7 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[queue]\nlease_seconds = 2", "queue.lease_seconds"),
         ("[queue]\nmost_orders = 1", "work.most_orders"),
         ("[work]\ngrant_seconds = 60", "work.grant_seconds"),
+        ("[work]\nreconsider_seconds = 0", "work.reconsider_seconds"),
         ("[queue]\nmost_orders = 0", "queue.most_orders"),
         ("[access]\ntoken_days = 400", "access.token_days"),
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),

@@ -326,9 +326,12 @@ async fn no_job_runs_for_a_purpose_that_was_revoked_before_it_ran() {
     submit(&scene.submitter, &batch).await;
     let look = || async {
         let seen = scene.submitter.get(&batch).await.expect(200).json();
-        Some(seen).filter(|seen| seen["state"] == "completed")
+        Some(seen).filter(|seen| seen["jobs"]["held"] == 1)
     };
-    let seen = eventually("the batch to complete", look).await;
-    assert_eq!(seen["jobs"]["refused"], 1, "{seen}");
-    assert_eq!(seen["jobs"]["answered"], 0, "{seen}");
+    let seen = eventually("the job to be held", look).await;
+    assert_eq!(
+        (&seen["state"], &seen["jobs"]["total"]),
+        (&json!("running"), &json!(1)),
+        "{seen}"
+    );
 }

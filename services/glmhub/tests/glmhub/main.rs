@@ -27,6 +27,7 @@ mod process;
 mod proofs;
 mod readme;
 mod receiver;
+mod revocation;
 mod splitting;
 mod tree;
 mod webhooks;

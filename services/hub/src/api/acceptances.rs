@@ -109,8 +109,8 @@ async fn request(
     let stamp = Stamp::of(&ids, at, caller);
     let stored = acceptances::request(&db, stamp, &subject, asking).await?;
     let acceptance = stored.map_err(|why| not_stored(&license.id, why))?;
-    // What has become active may allow what waits, and may have superseded something.
-    signals.dispatch.notify_one();
+    // What has become active may allow what is held, and may have superseded something.
+    signals.reconsider.notify_one();
     signals.deliver.notify_one();
     let location = (LOCATION, format!("/v1/acceptances/{}", acceptance.id));
     let view = view(&db, Some(&caller.tenant), acceptance.id, at).await?;

@@ -7,6 +7,7 @@ use crate::{
     gate::{self, Wanted},
     problem::Problem,
     signals::Signals,
+    stopping::withdraw,
     work_settings::WorkSettings,
 };
 use actix_web::{
@@ -21,7 +22,7 @@ use domain::{
     digest::Sha256,
     document::DocumentCounts,
     gate::Duty,
-    id::{BatchId, DecisionId, IdMaker, OrderId},
+    id::{BatchId, DecisionId, IdMaker},
     names::{ModelName, TenantName},
     order::Parameters,
     policy::CurrentPolicies,
@@ -148,16 +149,6 @@ async fn cancel(
     let cancelled = cancelled.ok_or_else(no_batch)?.map_err(refused)?;
     withdraw(queue.get_ref(), &cancelled.withdrawn).await;
     Ok(ok(whole(&db, &caller.tenant, *path).await?))
-}
-
-/// Tells the queue to forget orders. Their attempts are closed already: if the queue does not hear of it, only
-/// some computing is wasted, and its reports are fenced.
-pub(super) async fn withdraw(queue: &dyn Queue, orders: &[OrderId]) {
-    for order in orders {
-        if let Err(error) = queue.withdraw(*order).await {
-            tracing::warn!(%order, cause = %error, "a cancelled order could not be withdrawn");
-        }
-    }
 }
 
 async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, Problem> {

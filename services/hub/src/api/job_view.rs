@@ -6,7 +6,7 @@ use domain::{
     digest::Sha256,
     gate::Duty,
     id::{BatchId, DecisionId, DocumentId, JobId, WorkerId},
-    job::{JobPhase, JobState},
+    job::{Hold, JobPhase, JobState},
     names::ModelName,
     order::{FinishReason, Parameters},
 };
@@ -40,11 +40,20 @@ pub(super) struct JobView {
     #[serde(with = "time::serde::rfc3339::option")]
     settled_at: Option<OffsetDateTime>,
     fault: Option<CodeView>,
+    hold: Option<HoldView>,
     decision_id: Option<DecisionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     faults: Option<Vec<FaultView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<AnswerView>,
+}
+
+/// Why a job is held, and since when.
+#[derive(Serialize)]
+struct HoldView {
+    code: String,
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
 }
 
 /// A code and what it means here.
@@ -82,7 +91,7 @@ struct AnswerView {
     answered_at: OffsetDateTime,
 }
 
-/// A row of a batch's answers: one job and its verdict.
+/// A row of a batch's answers: one job and its verdict, if it has one.
 #[derive(Serialize)]
 pub(super) struct RowView {
     job: JobId,
@@ -101,7 +110,7 @@ impl JobView {
     pub(super) fn brief(job: &Job) -> Self {
         let (not_before, settled_at) = match job.state {
             JobState::Queued { not_before } => (Some(not_before), None),
-            JobState::Dispatched(_) | JobState::Running(_) => (None, None),
+            JobState::Dispatched(_) | JobState::Running(_) | JobState::Held(_) => (None, None),
             JobState::Answered { at }
             | JobState::Failed { at, .. }
             | JobState::Cancelled { at }
@@ -121,7 +130,8 @@ impl JobView {
             not_before,
             settled_at,
             fault: code_of(&job.state),
-            decision_id: refused_by(&job.state),
+            hold: hold_of(&job.state),
+            decision_id: stopped_by(&job.state),
             faults: None,
             answer: None,
         }
@@ -162,7 +172,7 @@ impl RowView {
     pub(super) fn of(batch: &StoredBatch, questions: &Questions, job: &Job, answer: Option<&Answer>) -> Self {
         let verdict = match job.state.phase() {
             JobPhase::Queued | JobPhase::Dispatched | JobPhase::Running => "pending",
-            settled => settled.as_str(),
+            told => told.as_str(),
         };
         Self {
             job: job.id,
@@ -173,7 +183,7 @@ impl RowView {
             verdict,
             answer: answer.map(|answer| AnswerView::of(batch, answer)),
             fault: code_of(&job.state),
-            decision_id: refused_by(&job.state),
+            decision_id: stopped_by(&job.state),
         }
     }
 
@@ -197,7 +207,7 @@ impl AnswerView {
             attempt: answer.attempt,
             model: batch.license.model.clone(),
             revision_sha256: batch.license.revision_sha256,
-            decision_id: batch.license.decision,
+            decision_id: answer.decision.unwrap_or(batch.license.decision),
             notices: batch
                 .license
                 .duties
@@ -238,9 +248,19 @@ fn code_of(state: &JobState) -> Option<CodeView> {
     }
 }
 
-fn refused_by(state: &JobState) -> Option<DecisionId> {
+fn hold_of(state: &JobState) -> Option<HoldView> {
     match state {
-        JobState::Refused { decision, .. } => Some(*decision),
+        JobState::Held(hold) => Some(HoldView {
+            code: hold.code.clone(),
+            since: hold.since,
+        }),
+        _ => None,
+    }
+}
+
+fn stopped_by(state: &JobState) -> Option<DecisionId> {
+    match state {
+        JobState::Held(Hold { decision, .. }) | JobState::Refused { decision, .. } => Some(*decision),
         _ => None,
     }
 }

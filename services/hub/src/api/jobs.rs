@@ -1,11 +1,11 @@
 //! `/v1/jobs` and the jobs and answers of a batch: read, cancel, requeue.
 
 use super::{
-    batches::{no_batch, refused, withdraw},
+    batches::{no_batch, refused},
     job_view::{JobView, RowView},
     paging::{Listed, Paging},
 };
-use crate::{app::ok, caller::Authenticated, problem::Problem, signals::Signals};
+use crate::{app::ok, caller::Authenticated, problem::Problem, signals::Signals, stopping::withdraw};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Path, Query},

@@ -8,6 +8,7 @@ use super::{Outcome, Step, drive};
 use crate::{
     gate::{self, EarlierAllow},
     signals::Signals,
+    stopping::{self, Stopping},
     work_settings::WorkSettings,
 };
 use anyhow::Context;
@@ -72,7 +73,7 @@ impl Dispatch {
         drive(self, idle, &signals.dispatch, shutdown).await;
     }
 
-    /// Sends one order out, if a page is due and there is room; or refuses a batch that the gate no longer allows.
+    /// Sends one order out, if a page is due and there is room; or stops a batch that the gate no longer allows.
     pub async fn step(&mut self) -> anyhow::Result<Outcome> {
         let parts = &self.parts;
         if attempts::outstanding(&parts.db).await? >= parts.settings.most_orders {
@@ -97,28 +98,20 @@ impl Dispatch {
         };
         match gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await? {
             Ok(terms) => self.send_out(now, &due, &batch, terms, epoch).await?,
-            Err(refusal) => self.refuse(now, &batch, &refusal).await?,
+            Err(refusal) => self.stop(now, &batch, &refusal).await?,
         }
         Ok(Outcome::Worked)
     }
 
-    async fn refuse(
-        &self,
-        now: OffsetDateTime,
-        batch: &StoredBatch,
-        refusal: &Refusal,
-    ) -> anyhow::Result<()> {
+    async fn stop(&self, now: OffsetDateTime, batch: &StoredBatch, refusal: &Refusal) -> anyhow::Result<()> {
         let parts = &self.parts;
+        let stopping = Stopping {
+            db: &parts.db,
+            queue: parts.queue.as_ref(),
+            signals: &parts.signals,
+        };
         let stamp = Stamp::of_hub(&parts.ids, now);
-        let code = refusal
-            .reasons
-            .first()
-            .map_or("refused", |reason| reason.code.as_str());
-        let refused = dispatching::refuse(&parts.db, stamp, batch.id, refusal.decision, code).await?;
-        tracing::info!(batch = %batch.id, decision = %refusal.decision, jobs = refused.len(), code, "jobs refused");
-        for job in refused {
-            parts.signals.settled(job);
-        }
+        stopping::stop(&stopping, stamp, batch.id, refusal).await?;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ pub mod collect;
 pub mod deliver;
 pub mod dispatch;
 pub mod intake;
+pub mod reconsider;
 pub mod seal;
 pub mod sweep;
 

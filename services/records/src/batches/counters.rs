@@ -10,14 +10,15 @@ pub(super) const ADD: &str = "UPDATE batches SET \
     pages_total = pages_total + $8, jobs_total = jobs_total + $9, jobs_queued = jobs_queued + $10, \
     jobs_dispatched = jobs_dispatched + $11, jobs_running = jobs_running + $12, \
     jobs_answered = jobs_answered + $13, jobs_failed = jobs_failed + $14, \
-    jobs_cancelled = jobs_cancelled + $15, jobs_refused = jobs_refused + $16 WHERE id = $1";
+    jobs_cancelled = jobs_cancelled + $15, jobs_stopped = jobs_stopped + $16, \
+    jobs_held = jobs_held + $17 WHERE id = $1";
 
 /// What is added to the counters of a batch; less than zero where something leaves a state.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Delta {
     documents: [i64; 5],
     pages: i64,
-    jobs: [i64; 7],
+    jobs: [i64; 8],
 }
 
 impl Delta {
@@ -59,6 +60,7 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         queued,
         dispatched,
         running,
+        held,
         answered,
         jobs_failed,
         jobs_cancelled,
@@ -80,7 +82,8 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         .bind(answered)
         .bind(jobs_failed)
         .bind(jobs_cancelled)
-        .bind(refused)
+        .bind(refused + held)
+        .bind(held)
         .run(c))?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use domain::{
 use sqlx::types::Json;
 
 #[derive(sqlx::FromRow)]
-pub(super) struct BatchRow {
+pub(crate) struct BatchRow {
     id: String,
     tenant: String,
     member: String,
@@ -37,11 +37,12 @@ pub(super) struct BatchRow {
     jobs_answered: i64,
     jobs_failed: i64,
     jobs_cancelled: i64,
-    jobs_refused: i64,
+    jobs_stopped: i64,
+    jobs_held: i64,
 }
 
 impl BatchRow {
-    pub(super) fn read(self) -> Result<StoredBatch, RecordsError> {
+    pub(crate) fn read(self) -> Result<StoredBatch, RecordsError> {
         let reading = Reading {
             table: "batches",
             id: &self.id,
@@ -103,7 +104,8 @@ impl BatchRow {
             answered: reading.whole(self.jobs_answered)?,
             failed: reading.whole(self.jobs_failed)?,
             cancelled: reading.whole(self.jobs_cancelled)?,
-            refused: reading.whole(self.jobs_refused)?,
+            held: reading.whole(self.jobs_held)?,
+            refused: reading.whole(self.jobs_stopped - self.jobs_held)?,
         })
     }
 }

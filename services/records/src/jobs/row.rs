@@ -6,7 +6,7 @@ use crate::{
 };
 use domain::{
     id::{BatchId, DocumentId, JobId, PageId},
-    job::{JobPhase, JobState, Out, Tries},
+    job::{Hold, JobPhase, JobState, Out, Tries},
     names::TenantName,
 };
 use time::OffsetDateTime;
@@ -67,6 +67,7 @@ pub(crate) struct JobRow {
     code: Option<String>,
     message: Option<String>,
     decision: Option<String>,
+    held_since: Option<At>,
     faults: i64,
     losses: i64,
 }
@@ -104,12 +105,18 @@ impl JobRow {
                 attempt: reading.whole(attempt)?,
             })
         };
+        let decision = || reading.parsed(reading.required(self.decision.as_deref(), "decision")?);
         Ok(match reading.parsed(&self.state)? {
             JobPhase::Queued => JobState::Queued {
                 not_before: reading.required(self.not_before, "not_before")?.0,
             },
             JobPhase::Dispatched => JobState::Dispatched(out()?),
             JobPhase::Running => JobState::Running(out()?),
+            JobPhase::Held => JobState::Held(Hold {
+                decision: decision()?,
+                code: reading.required(self.code.clone(), "code")?,
+                since: reading.required(self.held_since, "held_since")?.0,
+            }),
             JobPhase::Answered => JobState::Answered { at: at()? },
             JobPhase::Failed => JobState::Failed {
                 code: reading.required(self.code.clone(), "code")?,
@@ -118,7 +125,7 @@ impl JobRow {
             },
             JobPhase::Cancelled => JobState::Cancelled { at: at()? },
             JobPhase::Refused => JobState::Refused {
-                decision: reading.parsed(reading.required(self.decision.as_deref(), "decision")?)?,
+                decision: decision()?,
                 at: at()?,
             },
         })
@@ -135,6 +142,7 @@ pub(super) struct Columns<'a> {
     pub(super) code: Option<&'a str>,
     pub(super) message: Option<&'a str>,
     pub(super) decision: Option<String>,
+    pub(super) held_since: Option<At>,
 }
 
 impl<'a> Columns<'a> {
@@ -148,6 +156,12 @@ impl<'a> Columns<'a> {
             JobState::Dispatched(out) | JobState::Running(out) => Columns {
                 order: Some(out.order.to_string()),
                 attempt: Some(number(out.attempt)),
+                ..none
+            },
+            JobState::Held(hold) => Columns {
+                held_since: Some(At(hold.since)),
+                code: Some(&hold.code),
+                decision: Some(hold.decision.to_string()),
                 ..none
             },
             JobState::Answered { at } | JobState::Cancelled { at } => Columns {

@@ -1,11 +1,13 @@
 //! Records, queue and loops of a hub, and what a tenant and a worker do to them.
 
+use super::model::{model, register};
 use crate::{
     gate,
     loops::{
         Outcome,
         collect::{Collect, CollectParts},
         dispatch::{Dispatch, DispatchParts},
+        reconsider::{Reconsider, ReconsiderParts},
         sweep::{Sweep, SweepParts},
     },
     signals::Signals,
@@ -13,13 +15,11 @@ use crate::{
 };
 use domain::{
     access::Caller,
-    audit::NewAudit,
     batch::{Batch, Metadata, StoredBatch},
     clock::{Clock as _, HandClock, SharedClock},
     digest::Sha256,
     id::{BatchId, IdMaker, JobId, WorkerId},
-    model::{Artifact, Card, Model},
-    names::{ModelName, TenantName},
+    names::TenantName,
     order::{AnswerReport, Fault, FinishReason, Parameters, Report, ReportKind, WorkOrder},
     policy::{self, CurrentPolicies, Policies},
     purpose::Purpose,
@@ -36,7 +36,6 @@ use records::{
     Db, Stamp, batches,
     documents::{self, NewDocument, NewPage, TakenDocument},
     jobs::{self, Job, WholeJob},
-    models::{self, NewRevision},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use time::OffsetDateTime;
@@ -52,7 +51,10 @@ pub struct Desk {
     pub dispatch: Dispatch,
     pub collect: Collect,
     pub sweep: Sweep,
+    pub reconsider: Reconsider,
     pub worker: WorkerId,
+    /// Of every batch.
+    pub purpose: Purpose,
     _folder: tempfile::TempDir,
 }
 
@@ -64,16 +66,21 @@ pub fn shipped() -> WorkSettings {
     all["work"].clone().try_into().unwrap()
 }
 
-fn model() -> ModelName {
-    "acme/tiny".parse().unwrap()
-}
-
 impl Desk {
     pub async fn new() -> Self {
         Self::with(shipped()).await
     }
 
     pub async fn with(settings: WorkSettings) -> Self {
+        Self::under("apache-2.0", Purpose::Research, settings).await
+    }
+
+    /// A desk whose batches need an acceptance.
+    pub async fn licensed() -> Self {
+        Self::under("glm-4", Purpose::Evaluation, shipped()).await
+    }
+
+    async fn under(license: &str, purpose: Purpose, settings: WorkSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("hub.db"), 4, Duration::from_secs(5))
             .await
@@ -83,12 +90,13 @@ impl Desk {
         let clock = Arc::new(HandClock::at(start));
         let shared: SharedClock = clock.clone();
         let ids = IdMaker::new(shared);
-        register(&db, &ids, start).await;
+        register(&db, &ids, start, license).await;
         let queue = empty_queue(&clock);
         let key = Arc::new(SigningKey::ephemeral().unwrap());
         let settings = Arc::new(settings);
         let policies = CurrentPolicies::new(Policies::shipped().unwrap(), "", start);
-        let (dispatch, collect, sweep) = loops(&db, &clock, &ids, &key, &queue, &settings, &policies);
+        let (dispatch, collect, sweep, reconsider) =
+            loops(&db, &clock, &ids, &key, &queue, &settings, &policies);
         let worker = ids.make();
         Self {
             db,
@@ -101,7 +109,9 @@ impl Desk {
             dispatch,
             collect,
             sweep,
+            reconsider,
             worker,
+            purpose,
             _folder: folder,
         }
     }
@@ -119,8 +129,14 @@ impl Desk {
             &self.settings,
             &self.policies,
         );
-        (self.dispatch, self.collect, self.sweep) = made;
+        (self.dispatch, self.collect, self.sweep, self.reconsider) = made;
         self.sweep.at_start().await.unwrap();
+    }
+
+    /// As another process has it.
+    pub fn another_reconsider(&self) -> Reconsider {
+        let (db, clock, ids, key) = (&self.db, &self.clock, &self.ids, &self.key);
+        loops(db, clock, ids, key, &self.queue, &self.settings, &self.policies).3
     }
 
     /// From now on no license is known.
@@ -165,7 +181,7 @@ impl Desk {
             gate::Wanted {
                 model: &model(),
                 revision: None,
-                purpose: Purpose::Research,
+                purpose: self.purpose,
                 metadata: &Metadata::new(),
             },
         )
@@ -244,6 +260,11 @@ impl Desk {
         while self.dispatch.step().await.unwrap() == Outcome::Worked {}
     }
 
+    /// Reconsiders until nothing changes any more.
+    pub async fn reconsider_all(&mut self) {
+        while self.reconsider.step().await.unwrap() == Outcome::Worked {}
+    }
+
     /// Collects all that was reported.
     pub async fn collect_all(&mut self) {
         while self.collect.collect(Duration::ZERO).await.unwrap() == Outcome::Worked {}
@@ -307,7 +328,7 @@ fn loops(
     queue: &Arc<EmbeddedQueue>,
     settings: &Arc<WorkSettings>,
     policies: &CurrentPolicies,
-) -> (Dispatch, Collect, Sweep) {
+) -> (Dispatch, Collect, Sweep, Reconsider) {
     let signals = Arc::new(Signals::default());
     let (db, ids, settings) = (db.clone(), ids.clone(), settings.clone());
     let dispatch = DispatchParts {
@@ -328,6 +349,15 @@ fn loops(
         settings: settings.clone(),
         signals: signals.clone(),
     };
+    let reconsider = ReconsiderParts {
+        db: db.clone(),
+        queue: queue.clone(),
+        policies: policies.clone(),
+        ids: ids.clone(),
+        clock: clock.clone(),
+        settings: settings.clone(),
+        signals: signals.clone(),
+    };
     let sweep = SweepParts {
         db,
         queue: queue.clone(),
@@ -336,43 +366,10 @@ fn loops(
         settings,
         signals,
     };
-    (Dispatch::new(dispatch), Collect::new(collect), Sweep::new(sweep))
-}
-
-async fn register(db: &Db, ids: &IdMaker, at: OffsetDateTime) {
-    let model = Model {
-        name: model(),
-        license: "apache-2.0".parse().unwrap(),
-        license_source: "the test".into(),
-        card: Card::default(),
-        registered_at: at,
-    };
-    let sha256 = Sha256::of(b"manifest");
-    let entry = NewAudit {
-        id: ids.make(),
-        at,
-        tenant: "glmhub".parse().unwrap(),
-        member: None,
-        kind: "revision.imported",
-        subject: sha256.to_string(),
-        decision: None,
-        detail: serde_json::Value::Null,
-    };
-    let artifacts = vec![Artifact {
-        path: "config.json".into(),
-        sha256: Sha256::of(b"{}"),
-        bytes: 2,
-    }];
-    models::add_revision(
-        db,
-        &NewRevision {
-            model,
-            sha256,
-            artifacts,
-            terms: None,
-            entry,
-        },
+    (
+        Dispatch::new(dispatch),
+        Collect::new(collect),
+        Sweep::new(sweep),
+        Reconsider::new(reconsider),
     )
-    .await
-    .unwrap();
 }

@@ -3,5 +3,7 @@
 mod desk;
 mod holds;
 mod interleavings;
+mod model;
 mod orders;
+mod revocations;
 mod verdicts;
