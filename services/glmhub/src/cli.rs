@@ -1,8 +1,8 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    ask, audit, config, import, inspect, license, migrate, policy, quantize, serve, synthesize, token, up,
-    worker,
+    ask, audit, bench, config, import, inspect, license, migrate, policy, quantize, serve, synthesize, token,
+    up, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -31,6 +31,7 @@ enum Command {
     License(LicenseArgs),
     Policy(PolicyArgs),
     Audit(AuditArgs),
+    Bench(BenchArgs),
     Token(TokenArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
@@ -82,6 +83,14 @@ struct AuditArgs {
     command: audit::AuditCommand,
 }
 
+/// Measures on this machine what the hub promises
+#[derive(clap::Args, Debug)]
+#[command(after_help = bench::EXAMPLE)]
+struct BenchArgs {
+    #[command(subcommand)]
+    command: bench::BenchCommand,
+}
+
 /// Makes access tokens
 #[derive(clap::Args, Debug)]
 #[command(after_help = token::EXAMPLE)]
@@ -124,6 +133,7 @@ impl Cli {
             Command::License(LicenseArgs { command }) => block_on(license::run(command)),
             Command::Policy(PolicyArgs { command }) => block_on(policy::run(command)),
             Command::Audit(AuditArgs { command }) => block_on(audit::run(command)),
+            Command::Bench(BenchArgs { command }) => block_on(bench::run(command)),
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),

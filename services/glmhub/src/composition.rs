@@ -38,6 +38,7 @@ pub async fn serve(folder: &DataFolder, settings: Settings, backends: Backends) 
         ended = &mut server => bail!("the HTTP server ended by itself: {ended:?}; start the hub again"),
     };
     tracing::info!(reason, "ending");
+    pieces.signals.ending.cancel();
     let ending = async {
         let _ = tokio::join!(handle.stop(true), crew.end(), server);
         pieces.db.close().await;

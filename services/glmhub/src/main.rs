@@ -2,6 +2,7 @@
 
 mod ask;
 mod audit;
+mod bench;
 mod cli;
 mod clock;
 mod composition;

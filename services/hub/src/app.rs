@@ -38,6 +38,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::document_content::routes)
         .configure(api::documents::routes)
         .configure(api::jobs::routes)
+        .configure(api::job_stream::routes)
         .configure(api::proofs::routes)
         .configure(api::one_call::routes)
         .configure(api::webhook_endpoints::routes)

@@ -82,7 +82,8 @@ impl Problem {
         self.cause.as_ref()
     }
 
-    fn body(&self) -> Value {
+    /// The body as JSON.
+    pub fn body(&self) -> Value {
         let mut body = Map::new();
         body.insert("type".into(), "about:blank".into());
         body.insert(

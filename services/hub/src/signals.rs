@@ -10,6 +10,7 @@ use tokio::{
     },
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 /// How many verdicts a slow listener may be behind before it is told to look for itself.
 const BACKLOG: usize = 1024;
@@ -24,6 +25,8 @@ pub struct Signals {
     pub deliver: Notify,
     /// What was allowed may not be any more, or the other way round.
     pub reconsider: Notify,
+    /// The process ends: whoever waits goes.
+    pub ending: CancellationToken,
     settled: broadcast::Sender<JobId>,
 }
 
@@ -34,6 +37,7 @@ impl Default for Signals {
             dispatch: Notify::new(),
             deliver: Notify::new(),
             reconsider: Notify::new(),
+            ending: CancellationToken::new(),
             settled: broadcast::channel(BACKLOG).0,
         }
     }

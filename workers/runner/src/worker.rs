@@ -266,7 +266,7 @@ impl Worker {
         );
         let span = tracing::Span::current();
         spawn_blocking(move || {
-            let _entered = span.enter();
+            let (_entered, _seat) = (span.enter(), Seat::take());
             let mut tell = |kind| match tell.blocking_send(kind) {
                 Ok(()) => std::ops::ControlFlow::Continue(()),
                 Err(_) => std::ops::ControlFlow::Break(()),
@@ -317,6 +317,22 @@ impl Worker {
                 failed: tally.failed,
             },
         })
+    }
+}
+
+/// A place at the engine, from the first thing that is computed to the last: operators see how many are taken.
+struct Seat;
+
+impl Seat {
+    fn take() -> Self {
+        metrics::gauge!("glmhub_engine_at_work").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        metrics::gauge!("glmhub_engine_at_work").decrement(1.0);
     }
 }
 

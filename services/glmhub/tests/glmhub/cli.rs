@@ -37,6 +37,8 @@ pub const COMMANDS: &[&[&str]] = &[
     &["audit", "export"],
     &["audit", "prove"],
     &["audit", "checkpoint"],
+    &["bench"],
+    &["bench", "revocation"],
     &["token"],
     &["token", "issue"],
     &["worker"],

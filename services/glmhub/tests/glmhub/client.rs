@@ -83,6 +83,15 @@ impl Client {
         answer
     }
 
+    /// A response of 200 whose body comes bit by bit.
+    pub async fn open(&self, path: &str) -> reqwest::Response {
+        let request = self.http.get(self.url.clone() + path);
+        let token = self.token.as_deref().unwrap_or_default();
+        let response = request.bearer_auth(token).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response
+    }
+
     /// As [`Client::send`], for requests that no documented operation can answer.
     pub async fn send_unjudged(
         &self,

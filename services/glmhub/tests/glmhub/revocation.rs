@@ -1,5 +1,7 @@
 //! An acceptance ends while work under it waits or runs: the work is held, and goes on under a new acceptance.
 
+mod following;
+mod measured;
 mod scene;
 
 use crate::{hub::eventually, licence::scene::path};
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn queued_jobs_are_held_and_go_on_when_a_new_acceptance_is_active() {
     let mut work = Work::with_orders_at_once(1).await;
-    let batch = work.batch(6, 8).await;
+    let batch = work.batch(6, 40).await;
     work.until(&batch, "something to run", |jobs| {
         jobs["running"].as_u64() > Some(0)
     })
@@ -19,7 +21,7 @@ async fn queued_jobs_are_held_and_go_on_when_a_new_acceptance_is_active() {
     let held = work.all_stopped(&batch).await;
     assert_eq!(held["state"], "running", "{held}");
     let (answered, waiting) = (held["jobs"]["answered"].as_u64(), held["jobs"]["held"].as_u64());
-    assert_eq!(answered.unwrap() + waiting.unwrap(), 48, "{held}");
+    assert_eq!(answered.unwrap() + waiting.unwrap(), 240, "{held}");
     assert!(waiting > Some(0), "{held}");
     let one = work.a_held_job(&batch).await;
     assert_eq!(one["hold"]["code"], "acceptance_revoked", "{one}");
@@ -32,7 +34,7 @@ async fn queued_jobs_are_held_and_go_on_when_a_new_acceptance_is_active() {
     assert_eq!(again["jobs"]["answered"], held["jobs"]["answered"]);
     work.accept().await;
     let after = work.completed(&batch).await;
-    assert_eq!(after["jobs"]["answered"], 48, "{after}");
+    assert_eq!(after["jobs"]["answered"], 240, "{after}");
     assert_ne!(after["decision_id"], before["decision_id"]);
     let rows = work.answers(&batch).await;
     let under = |row: &Value| row["answer"]["decision_id"].clone();
@@ -53,7 +55,7 @@ async fn queued_jobs_are_held_and_go_on_when_a_new_acceptance_is_active() {
 #[tokio::test]
 async fn a_decode_that_runs_is_stopped_between_two_tokens_and_its_answer_is_not_stored() {
     let mut work = Work::with_orders_at_once(1).await;
-    let batch = work.batch(1, 60).await;
+    let batch = work.batch(4, 60).await;
     work.until(&batch, "the first answer", |jobs| {
         jobs["answered"].as_u64() > Some(0)
     })
@@ -61,17 +63,12 @@ async fn a_decode_that_runs_is_stopped_between_two_tokens_and_its_answer_is_not_
     work.revoke().await;
     let held = work.all_stopped(&batch).await;
     assert!(held["jobs"]["held"].as_u64() > Some(0), "{held}");
-    let log =
-        || async { Some(work.scene.hub.log()).filter(|log| log.contains("the work at an order ended")) };
-    let log = eventually("the worker to stop", log).await;
-    let ended = log
-        .lines()
-        .find(|line| line.contains("the work at an order ended"));
-    let ended = ended.unwrap();
-    assert!(
-        ended.contains("Withdrawn") || ended.contains("grant_superseded"),
-        "{ended}"
-    );
+    let stopped = |line: &str| {
+        line.contains("the work at an order ended")
+            && (line.contains("Withdrawn") || line.contains("grant_superseded"))
+    };
+    let log = || async { work.scene.hub.log().lines().any(stopped).then_some(()) };
+    eventually("the worker to stop", log).await;
     let after = work.scene.submitter.get(&batch).await.json();
     assert_eq!(after["jobs"], held["jobs"]);
 }
@@ -79,7 +76,7 @@ async fn a_decode_that_runs_is_stopped_between_two_tokens_and_its_answer_is_not_
 #[tokio::test]
 async fn held_jobs_can_be_cancelled_and_a_restart_changes_nothing_about_them() {
     let mut work = Work::with_orders_at_once(1).await;
-    let (one, other) = (work.batch(1, 60).await, work.batch(2, 2).await);
+    let (one, other) = (work.batch(2, 60).await, work.batch(2, 2).await);
     work.until(&one, "something to run", |jobs| {
         jobs["running"].as_u64() > Some(0)
     })
@@ -105,7 +102,7 @@ async fn held_jobs_can_be_cancelled_and_a_restart_changes_nothing_about_them() {
     work.accept().await;
     let after = work.completed(&one).await;
     assert_eq!(after["jobs"]["cancelled"], 1, "{after}");
-    assert_eq!(after["jobs"]["answered"], 59, "{after}");
+    assert_eq!(after["jobs"]["answered"], 119, "{after}");
     assert_eq!(
         work.scene.submitter.get(&other).await.json()["jobs"]["cancelled"],
         4
@@ -115,7 +112,7 @@ async fn held_jobs_can_be_cancelled_and_a_restart_changes_nothing_about_them() {
 #[tokio::test]
 async fn what_needs_no_acceptance_goes_on_through_a_revocation() {
     let mut work = Work::with_orders_at_once(1).await;
-    let free = work.batch_for("research", 1, 20).await;
+    let free = work.batch_for("research", 1, 60).await;
     work.until(&free, "something to run", |jobs| {
         jobs["running"].as_u64() > Some(0)
     })
@@ -124,7 +121,7 @@ async fn what_needs_no_acceptance_goes_on_through_a_revocation() {
     let after = work.completed(&free).await;
     assert_eq!(
         (&after["jobs"]["answered"], &after["jobs"]["held"]),
-        (&json!(20), &json!(0))
+        (&json!(60), &json!(0))
     );
 }
 
@@ -136,7 +133,7 @@ async fn a_suspension_holds_and_webhooks_tell_of_it_and_of_its_end() {
         json!({ "url": receiver.url(), "event_types": ["batch.held", "batch.resumed", "batch.completed"] });
     let endpoint = work.scene.submitter.post("/v1/webhook-endpoints", &wanted).await;
     let secret = endpoint.expect(201).json()["secret"].as_str().unwrap().to_owned();
-    let batch = work.batch(1, 30).await;
+    let batch = work.batch(2, 60).await;
     work.until(&batch, "something to run", |jobs| {
         jobs["running"].as_u64() > Some(0)
     })

@@ -152,6 +152,16 @@ impl JobView {
         self.id.to_string()
     }
 
+    /// Its state.
+    pub(super) fn state(&self) -> JobPhase {
+        self.state
+    }
+
+    /// The decision that holds or refused it.
+    pub(super) fn stopped_by(&self) -> Option<DecisionId> {
+        self.decision_id
+    }
+
     /// Whether it has its verdict.
     pub(super) fn is_settled(&self) -> bool {
         self.state.is_settled()

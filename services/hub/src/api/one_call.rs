@@ -1,9 +1,10 @@
 //! `POST /v1/jobs`: an image and a question in one call.
 //!
 //! The image is split at once, so that a bad one is refused here and nothing is kept of the job. With
-//! `Prefer: wait=SECONDS` the call waits for the answer; if it does not come in time, the job goes on.
+//! `Prefer: wait=SECONDS` the call waits for the answer; if it does not come in time, the job goes on. If the license
+//! ends in the meantime, the call is answered as if it had been refused at first, and the job is held.
 
-use super::{batches::bad_questions, job_view::JobView, jobs::whole};
+use super::{batches::bad_questions, job_view::JobView, jobs::whole, stopped};
 use crate::{
     caller::Authenticated,
     gate::{self, Wanted},
@@ -296,6 +297,11 @@ async fn answer(
     wait: Option<u64>,
 ) -> Result<HttpResponse, Problem> {
     let view = settled_within(pieces, signals, job, Duration::from_secs(wait.unwrap_or(0))).await?;
+    if wait.is_some()
+        && let Some(problem) = stopped::problem(pieces.db, &view).await?
+    {
+        return Err(problem);
+    }
     let mut response = if view.is_settled() && wait.is_some() {
         HttpResponse::Ok()
     } else {
@@ -318,7 +324,8 @@ async fn settled_within(
     let mut verdicts = signals.listen();
     loop {
         let view = whole(pieces.db, &pieces.caller.tenant, job).await?;
-        if view.is_settled() || Instant::now() >= deadline {
+        let told = view.is_settled() || view.stopped_by().is_some();
+        if told || Instant::now() >= deadline {
             return Ok(view);
         }
         verdicts.wait_for(job, LOOK_AFTER, deadline).await;

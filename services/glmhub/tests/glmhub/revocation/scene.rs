@@ -123,13 +123,17 @@ impl Work {
         held.find(|job| job["state"] == "held").unwrap().clone()
     }
 
-    /// The rows of a batch's answers.
+    /// All rows of a batch's answers.
     pub async fn answers(&self, batch: &str) -> Vec<Value> {
-        let rows = self
-            .scene
-            .submitter
-            .get(&format!("{batch}/answers?limit=100"))
-            .await;
-        rows.expect(200).json()["data"].as_array().unwrap().clone()
+        let (mut rows, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = format!("{batch}/answers?limit=100{after}");
+            let page = self.scene.submitter.get(&page).await.expect(200).json();
+            rows.extend(page["data"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return rows,
+            }
+        }
     }
 }

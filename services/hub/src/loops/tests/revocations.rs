@@ -124,7 +124,9 @@ async fn told(desk: &Desk) -> Vec<String> {
 async fn a_revocation_holds_what_waits_and_what_is_out_and_no_answer_is_stored_after_it() {
     let mut desk = Desk::licensed().await;
     let acceptance = accept(&desk).await;
-    let (first, second) = (desk.batch("acme", 1, 2).await, desk.batch("acme", 1, 1).await);
+    let first = desk.batch("acme", 1, 2).await;
+    desk.clock.turn(time::Duration::seconds(1));
+    let second = desk.batch("acme", 1, 1).await;
     desk.dispatch.step().await.unwrap();
     let lease = desk.take().await.unwrap();
     let [done, late] = [0, 1].map(|place| lease.order.questions[place].job);

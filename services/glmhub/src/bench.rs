@@ -1,0 +1,27 @@
+//! `glmhub bench …`: measures on this machine what the hub promises.
+
+mod caller;
+mod figures;
+mod own_hub;
+mod revocation;
+mod trial;
+
+use clap::Subcommand;
+
+pub const EXAMPLE: &str = "\
+Examples:
+  glmhub bench revocation --model ./tiny
+  glmhub bench revocation --model ./tiny --repetitions 100 --json";
+
+/// The commands that measure.
+#[derive(Subcommand, Debug)]
+pub enum BenchCommand {
+    Revocation(revocation::RevocationArgs),
+}
+
+/// Does what the command says.
+pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
+    match command {
+        BenchCommand::Revocation(args) => revocation::run(args).await,
+    }
+}
