@@ -133,9 +133,7 @@ impl Hold {
     /// Extends the lease and looks at the epoch; tells whether the work goes on.
     pub(crate) async fn confirm(&self) -> bool {
         match self.queue.extend(&self.lease).await {
-            Ok(Standing::Held) => *self.last_confirmed() = Instant::now(),
-            Ok(Standing::Lost) => self.stop.set(StopReason::Lost),
-            Ok(Standing::Withdrawn) => self.stop.set(StopReason::Withdrawn),
+            Ok(standing) => self.heed(standing),
             Err(error) => {
                 tracing::warn!(%error, "the lease could not be extended");
                 if self.last_confirmed().elapsed() >= self.lease.lasts {
@@ -150,10 +148,17 @@ impl Hold {
     /// Stops the work if the tenant's epoch rose or the order was taken back.
     async fn look(&self) {
         self.look_at_epoch().await;
-        let order = self.order().id;
-        // Which of the reasons it is that the queue has it no more, the extension tells.
-        if matches!(self.queue.held(&[order]).await, Ok(held) if held.is_empty()) {
-            self.confirm().await;
+        // A queue that does not answer is noticed when the lease has to be extended.
+        if let Ok(standing) = self.queue.extend(&self.lease).await {
+            self.heed(standing);
+        }
+    }
+
+    fn heed(&self, standing: Standing) {
+        match standing {
+            Standing::Held => *self.last_confirmed() = Instant::now(),
+            Standing::Lost => self.stop.set(StopReason::Lost),
+            Standing::Withdrawn => self.stop.set(StopReason::Withdrawn),
         }
     }
 

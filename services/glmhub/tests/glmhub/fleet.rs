@@ -6,6 +6,7 @@ mod ending;
 mod faults;
 mod line;
 mod redis;
+mod revoked;
 mod storm;
 
 use crate::{
