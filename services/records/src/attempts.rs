@@ -24,6 +24,7 @@ use domain::{
     webhook::{Event, EventKind},
 };
 use serde_json::json;
+use time::OffsetDateTime;
 
 const BATCH_OF: &str = "SELECT batch FROM attempts WHERE order_id = $1";
 const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $3), worker = $4, missing_since = NULL \
@@ -178,6 +179,28 @@ pub async fn hand_back(db: &Db, stamp: Stamp<'_>, sender: Sender) -> Result<Take
         }
     }
     close(&mut tx, stamp, sender.out.order, "handed_back").await?;
+    tx.commit().await?;
+    Ok(Taken::Stored)
+}
+
+/// A worker would not begin a job, or broke it off, for no fault of the job's: it waits again, not before `next`, and
+/// nothing is counted against it.
+pub async fn give_back(
+    db: &Db,
+    stamp: Stamp<'_>,
+    sender: Sender,
+    job: JobId,
+    next: OffsetDateTime,
+) -> Result<Taken, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some((_, job)) = hear_of(&mut tx, stamp, sender, job).await? else {
+        return Ok(Taken::Fenced);
+    };
+    let Ok(state) = job.state.clone().hand_back(sender.out, next) else {
+        return Ok(Taken::Fenced);
+    };
+    jobs::change(&mut tx, &job, &state, job.tries).await?;
+    close_if_done(&mut tx, stamp, sender.out.order).await?;
     tx.commit().await?;
     Ok(Taken::Stored)
 }

@@ -101,14 +101,18 @@ impl Collect {
                 self.tell(taken, *job);
                 Ok(taken)
             }
+            ReportKind::Failed { job, fault } if voided(fault) => {
+                // The pause keeps a queue that has epochs of another hub from sending it round without end.
+                let next = stamp.at + parts.settings.retry_rule().first_pause;
+                attempts::give_back(&parts.db, stamp, sender, *job, next).await
+            }
             ReportKind::Failed { job, fault } => {
                 let rule = parts.settings.retry_rule();
                 let retry = Retry {
                     rule: &rule,
                     random: rand::random(),
                 };
-                let fault = as_judged_here(fault);
-                let taken = attempts::fault(&parts.db, stamp, sender, *job, &fault, retry).await?;
+                let taken = attempts::fault(&parts.db, stamp, sender, *job, fault, retry).await?;
                 self.tell(taken, *job);
                 Ok(taken)
             }
@@ -135,18 +139,15 @@ impl Collect {
     }
 }
 
-/// A revocation voids every grant of a tenant, those too whose work would still be allowed. The job goes back to
-/// dispatch, which asks the gate anew: it goes out under a new grant, or is refused under a decision.
-fn as_judged_here(fault: &Fault) -> Fault {
+/// Whether the job's grant was void. A revocation voids every grant of a tenant, those too whose work would still be
+/// allowed, so nothing is counted against the job: dispatch asks the gate anew, and it goes out under a new grant or
+/// is stopped under a decision.
+fn voided(fault: &Fault) -> bool {
     let superseded = GrantError::Superseded {
         granted: 0,
         current: 0,
-    }
-    .code();
-    Fault {
-        may_pass: fault.may_pass || fault.code == superseded,
-        ..fault.clone()
-    }
+    };
+    fault.code == superseded.code()
 }
 
 #[async_trait]

@@ -14,7 +14,7 @@ use domain::{
 };
 use exchange::queue::{Queue as _, Standing};
 use records::{
-    acceptances::{self, Changed, Subject, Verdict},
+    acceptances::{self, Changed, Subject, Verdict, ending},
     attempts, batches, decisions, jobs, terms,
     webhooks::{
         deliveries::{self, DeliveryFilter},
@@ -22,6 +22,7 @@ use records::{
     },
 };
 use std::{collections::BTreeSet, time::Duration};
+use time::OffsetDateTime;
 
 fn acme() -> TenantName {
     "acme".parse().unwrap()
@@ -37,6 +38,10 @@ fn caller() -> Caller {
 
 /// The tenant accepts the terms for evaluation; it stands at once, unless a reviewer stopped an earlier one.
 async fn accept(desk: &Desk) -> AcceptanceId {
+    accept_until(desk, None).await
+}
+
+async fn accept_until(desk: &Desk, valid_until: Option<OffsetDateTime>) -> AcceptanceId {
     let license = "glm-4".parse().unwrap();
     let text = terms::publish(&desk.db, desk.stamp(), &acme(), &license, "You may.").await;
     let (caller, licenses) = (caller(), Licenses::shipped().unwrap());
@@ -54,7 +59,7 @@ async fn accept(desk: &Desk) -> AcceptanceId {
             },
             registration_number: None,
             evidence: None,
-            valid_until: None,
+            valid_until,
         },
         submit: true,
     };
@@ -305,4 +310,26 @@ async fn two_loops_at_once_hold_and_resume_everything_once() {
     }
     assert_eq!(told(&desk).await, ["batch.held", "batch.resumed"]);
     assert_eq!(desk.queue.take(desk.worker, Duration::ZERO).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_end_that_comes_while_work_is_out_holds_it() {
+    let mut desk = Desk::licensed().await;
+    let end = desk.stamp().at + time::Duration::minutes(1);
+    let acceptance = accept_until(&desk, Some(end)).await;
+    let batch = desk.batch("acme", 1, 1).await;
+    desk.reconsider_all().await;
+    desk.dispatch_all().await;
+    let lease = desk.take().await.unwrap();
+    desk.clock.turn(time::Duration::seconds(60));
+    let ended = ending::expire(&desk.db, desk.stamp(), acceptance).await;
+    announced(&desk, ended.unwrap().unwrap()).await;
+    desk.reconsider_all().await;
+    let job = lease.order.questions[0].job;
+    desk.report(&lease.order, answered(job, "too late")).await;
+    desk.collect_all().await;
+    let JobState::Held(hold) = desk.jobs("acme", batch).await[0].state.clone() else {
+        panic!("it is not held")
+    };
+    assert_eq!(hold.code, "acceptance_expired");
 }

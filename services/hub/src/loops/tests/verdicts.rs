@@ -223,6 +223,12 @@ async fn a_job_whose_grant_was_revoked_is_refused_under_a_decision_not_failed() 
     desk.report(&lease.order, ReportKind::Failed { job, fault }).await;
     desk.queue.settle(&lease).await.unwrap();
     desk.collect_all().await;
+    let back = desk.job("acme", job).await;
+    assert_eq!(
+        (back.job.tries.faults, back.faults.len()),
+        (0, 0),
+        "it is no fault of the job's"
+    );
     desk.forget_licenses();
     desk.clock.turn(Duration::seconds(4));
     desk.dispatch_all().await;
