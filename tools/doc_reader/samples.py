@@ -1,4 +1,4 @@
-"""Draws the sample pages of the checkpoint's folder, in colour, with questions and expected answers.
+"""Draws the sample pages of the checkpoint's folder, with questions and expected answers.
 
     python samples.py --out CHECKPOINT
 
