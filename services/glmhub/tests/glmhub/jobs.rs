@@ -195,7 +195,7 @@ async fn questions_and_answers_stay_out_of_the_log() {
     }
     let opened = client.post("/v1/batches", &body).await.expect(201);
     let batch = opened.header("location").unwrap().to_owned();
-    let page = std::fs::read(tree::root().join("models/demo/page.png")).unwrap();
+    let page = std::fs::read(tree::root().join("models/demo/reader/pages/invoice-1.png")).unwrap();
     upload(&client, &batch, page, "image/png").await.expect(201);
     submit(&client, &batch).await;
     completed(&client, &batch).await;

@@ -25,6 +25,7 @@ mod openapi;
 mod policies;
 mod process;
 mod proofs;
+mod reader;
 mod readme;
 mod receiver;
 mod revocation;

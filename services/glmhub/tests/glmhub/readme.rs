@@ -10,10 +10,12 @@ const ELSEWHERE: [&str; 2] = [
 ];
 
 /// What the tour must have shown at its end, in this order.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 10] = [
+    "松林学校",
     "glmhub is ready at http://",
     "\"status\":\"ready\"",
     "\"state\":\"answered\"",
+    "\"text\":\"25318\"",
     "\"code\":\"license_not_accepted\"",
     "\"terms_sha256\":",
     "\"state\":\"active\"",
