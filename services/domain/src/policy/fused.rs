@@ -11,15 +11,16 @@ mod condition;
 mod constants;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet,
-    PrincipalConstraint, Request, ResourceConstraint, Response,
+    AuthorizationError, Authorizer, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
+    PolicySet, PrincipalConstraint, Request, ResourceConstraint, Response,
 };
 use constants::Constants;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// How many rules are asked as one. More make a silent group cheaper, fewer an objection.
-const GROUP: usize = 32;
+/// How many rules are asked as one, and then, where such a group objects, how many of those. More make a silent group
+/// cheaper, fewer an objection.
+const GROUPS: [usize; 2] = [64, 8];
 
 /// The rules that can have a say in one action.
 pub(super) struct Fused {
@@ -29,7 +30,7 @@ pub(super) struct Fused {
     about: HashMap<EntityUid, PolicySet>,
     /// What fused rules need beside the question's own entities.
     constants: Option<Entity>,
-    /// The prohibitions of each group, by the id of its fused rule.
+    /// What each group consists of, by the id of its fused rule: smaller groups, or prohibitions.
     groups: HashMap<PolicyId, PolicySet>,
     /// The entities that rules name: kind and id.
     named: HashMap<String, HashSet<String>>,
@@ -71,20 +72,36 @@ impl Fused {
         };
         let mut constants = Constants::default();
         for (subject, policies) in sliced {
-            for group in policies.chunks(GROUP) {
-                // No rule of a file has such an id: theirs are FILE:LINE.
-                let id = PolicyId::new(format!("group {}", fused.groups.len()));
-                let set = match &subject {
-                    None => &mut fused.first,
-                    Some(subject) => fused.about.entry(subject.clone()).or_default(),
-                };
-                set.add(fuse(&id, group, &mut constants)?).map_err(told)?;
-                let members = PolicySet::from_policies(group.iter().cloned()).map_err(told)?;
-                fused.groups.insert(id, members);
+            let set = fused.grouped(&policies, &GROUPS, &mut constants)?;
+            match subject {
+                Some(subject) => drop(fused.about.insert(subject, set)),
+                None => drop(fused.first.merge(&set, false).map_err(told)?),
             }
         }
         fused.constants = constants.entity()?;
         Ok(fused)
+    }
+
+    /// `policies` as fused rules of the first size, each of which consists of fused rules of the next.
+    fn grouped(
+        &mut self,
+        policies: &[Policy],
+        sizes: &[usize],
+        constants: &mut Constants,
+    ) -> Result<PolicySet, String> {
+        let told = |error: cedar_policy::PolicySetError| error.to_string();
+        let [size, smaller @ ..] = sizes else {
+            return PolicySet::from_policies(policies.iter().cloned()).map_err(told);
+        };
+        let mut set = PolicySet::new();
+        for group in policies.chunks(*size) {
+            let members = self.grouped(group, smaller, constants)?;
+            // No rule of a file has such an id: theirs are FILE:LINE.
+            let id = PolicyId::new(format!("group {}", self.groups.len()));
+            set.add(fuse(&id, group, constants)?).map_err(told)?;
+            self.groups.insert(id, members);
+        }
+        Ok(set)
     }
 
     /// Whether a rule names this entity. What none names need not be among the ancestors of what is asked about.
@@ -103,17 +120,27 @@ impl Fused {
         let mut said = Said::default();
         let concerned = std::iter::once(&self.first).chain(self.concerned(request, &entities));
         for policies in concerned {
-            for (id, error) in self.take(&ask(request, policies, &entities), &mut said) {
-                let Some(members) = self.groups.get(&id) else {
-                    said.failed.extend(error.map(|error| (id, error)));
-                    continue;
-                };
-                let response = ask(request, members, &entities);
-                said.forbids.extend(response.diagnostics().reason().cloned());
-                said.failed.extend(errors(&response));
-            }
+            self.take(request, policies, &entities, &mut said);
         }
         Ok(said)
+    }
+
+    /// Asks `policies`, and what the groups among them consist of where these object or cannot be asked.
+    fn take(&self, request: &Request, policies: &PolicySet, entities: &Entities, said: &mut Said) {
+        let response = ask(request, policies, entities);
+        for id in response.diagnostics().reason() {
+            match (self.groups.get(id), response.decision()) {
+                (Some(members), _) => self.take(request, members, entities, said),
+                (None, Decision::Allow) => said.permits.push(id.clone()),
+                (None, Decision::Deny) => said.forbids.push(id.clone()),
+            }
+        }
+        for (id, error) in errors(&response) {
+            match self.groups.get(&id) {
+                Some(members) => self.take(request, members, entities, said),
+                None => said.failed.push((id, error)),
+            }
+        }
     }
 
     /// The fused rules about the question's principal or resource, or about what these are in.
@@ -131,18 +158,6 @@ impl Fused {
             );
         }
         found
-    }
-
-    /// Takes the permits of the first answer; gives the groups to be asked one by one, and what could not be asked.
-    fn take(&self, response: &Response, said: &mut Said) -> Vec<(PolicyId, Option<String>)> {
-        let mut open: Vec<_> = errors(response).map(|(id, error)| (id, Some(error))).collect();
-        for id in response.diagnostics().reason() {
-            match self.groups.contains_key(id) {
-                true => open.push((id.clone(), None)),
-                false => said.permits.push(id.clone()),
-            }
-        }
-        open
     }
 }
 

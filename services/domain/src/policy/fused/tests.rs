@@ -66,7 +66,7 @@ fn request(principal: &str, resource: &str, word: &str, more: bool) -> Request {
 proptest! {
     #[test]
     fn fused_rules_answer_what_single_rules_answer(
-        chosen in proptest::collection::vec((proptest::bool::weighted(0.2), 0..FORMS.len()), 0..60),
+        chosen in proptest::collection::vec((proptest::bool::weighted(0.2), 0..FORMS.len()), 0..160),
         principal in prop_oneof![Just("M::\"a\""), Just("M::\"b\""), Just("N::\"a\"")],
         resource in prop_oneof![Just("R::\"r\""), Just("R::\"s\"")],
         word in prop_oneof![Just("a"), Just("b"), Just("c"), Just("broken")],
