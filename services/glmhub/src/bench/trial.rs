@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Any page will do.
-const PAGE: &[u8] = include_bytes!("../../../../models/demo/page.png");
+const PAGE: &[u8] = include_bytes!("../../../../models/demo/reader/pages/invoice-1.png");
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(2);
 /// After so long something is wrong, and nothing is measured.
