@@ -106,8 +106,8 @@ impl Engine {
         self.answer_traced(conversation, page, parameters, observe, &mut Untraced)
     }
 
-    /// The same; `trace` sees the stages of taking the prompt in and may break off between layers, which gives
-    /// [`EngineError::Cancelled`].
+    /// The same; `trace` sees the stages of taking the prompt in, and of every token if it wants them, and may break
+    /// off between layers, which gives [`EngineError::Cancelled`].
     pub fn answer_traced(
         &self,
         conversation: &Conversation,
@@ -127,7 +127,7 @@ impl Engine {
         let prefill = start.elapsed();
         let start = Instant::now();
         let mut writing = Writing::new(self, &plan, parameters, sampler);
-        let finish_reason = writing.write(logits, &mut cache, observe)?;
+        let finish_reason = writing.write(logits, &mut cache, observe, trace)?;
         let timings = Timings {
             tower,
             prefill,

@@ -6,6 +6,7 @@ use super::answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob
 use super::fit::Plan;
 use super::{Engine, EngineError};
 use crate::cache::Cache;
+use crate::glm4v::{Trace, Untraced};
 use crate::sampling::{Sampler, SamplingError, top_logprobs};
 use crate::tokenizer::DecodeStream;
 
@@ -47,7 +48,10 @@ impl<'a> Writing<'a> {
         mut logits: Vec<f32>,
         cache: &mut Cache,
         observe: &mut dyn FnMut(&Token) -> ControlFlow<()>,
+        trace: &mut dyn Trace,
     ) -> Result<FinishReason, EngineError> {
+        let mut nobody = Untraced;
+        let trace: &mut dyn Trace = if trace.wants_tokens() { trace } else { &mut nobody };
         loop {
             let Some(token) = self.choose(&mut logits)? else {
                 return Ok(FinishReason::Stop);
@@ -58,7 +62,7 @@ impl<'a> Writing<'a> {
             if self.token_ids.len() == self.max_new_tokens {
                 return Ok(FinishReason::Length);
             }
-            logits = self.engine.model.step(token.id, cache)?;
+            logits = self.engine.model.step(token.id, cache, trace)?;
         }
     }
 

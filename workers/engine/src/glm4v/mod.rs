@@ -78,9 +78,9 @@ impl Glm4v {
     }
 
     /// The logits after one more id.
-    pub fn step(&self, id: u32, cache: &mut Cache) -> Result<Vec<f32>, ComputeError> {
+    pub fn step(&self, id: u32, cache: &mut Cache, trace: &mut dyn Trace) -> Result<Vec<f32>, ComputeError> {
         let position = cache.position();
-        let rows = self.take_in(&self.embed(&[id])?, &[position], cache, &mut Untraced)?;
+        let rows = self.take_in(&self.embed(&[id])?, &[position], cache, trace)?;
         self.logits(&rows)
     }
 }

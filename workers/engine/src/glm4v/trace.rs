@@ -31,6 +31,11 @@ pub trait Trace {
     fn wants_final_norm(&self) -> bool {
         false
     }
+
+    /// The stages of an answer's own tokens are told only to those who ask for them.
+    fn wants_tokens(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody looks.
@@ -49,6 +54,10 @@ pub struct Asked<F>(pub F);
 impl<F: FnMut() -> ControlFlow<()>> Trace for Asked<F> {
     fn reached(&mut self, _: Stage, _: &Tensor) -> ControlFlow<()> {
         (self.0)()
+    }
+
+    fn wants_tokens(&self) -> bool {
+        true
     }
 }
 

@@ -252,6 +252,33 @@ fn taking_a_prompt_in_can_be_broken_off_between_layers() {
 }
 
 #[test]
+fn an_answer_can_be_broken_off_between_the_layers_of_a_token() {
+    let engine = engine("tiny-c");
+    let tokens = std::cell::Cell::new(0);
+    let mut count = |_: &engine::Token| {
+        tokens.set(tokens.get() + 1);
+        ControlFlow::Continue(())
+    };
+    let mut asked_after = 0;
+    let mut stop = Asked(|| {
+        asked_after += usize::from(tokens.get() == 3);
+        if asked_after == 2 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let parameters = Parameters {
+        max_new_tokens: Some(20),
+        ignore_eos: true,
+        ..Default::default()
+    };
+    let broken = engine.answer_traced(&text("hello"), None, &parameters, &mut count, &mut stop);
+    assert!(matches!(broken, Err(EngineError::Cancelled)));
+    assert_eq!((tokens.get(), asked_after), (3, 2));
+}
+
+#[test]
 fn a_page_without_its_bytes_is_refused() {
     let page = pages::RgbPage {
         width: 10,

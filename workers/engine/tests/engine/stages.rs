@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use candle_core::Tensor;
-use engine::glm4v::{Splice, Stage, Trace};
+use engine::glm4v::{Splice, Stage, Trace, Untraced};
 use engine::image::{resize_bicubic, to_pixel_values};
 use engine::{Engine, Parameters};
 
@@ -122,7 +122,9 @@ fn the_logits_of_sixteen_steps_agree_with_the_reference() {
         let all = tensors.f32s("step_logits");
         for (step, expected_logits) in all.chunks(engine.config().vocabulary).enumerate() {
             close(&format!("{set}, step {step}"), &logits, expected_logits, 1e-4);
-            logits = model.step(expected.greedy_ids[step], &mut cache).unwrap();
+            logits = model
+                .step(expected.greedy_ids[step], &mut cache, &mut Untraced)
+                .unwrap();
         }
         assert_eq!(
             cache.position(),
