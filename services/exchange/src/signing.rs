@@ -51,12 +51,26 @@ pub enum TokenError {
     Forged,
 }
 
+impl KeyError {
+    /// `source` happened to `file`.
+    pub(crate) fn in_file_of(file: &Path, source: io::Error) -> Self {
+        KeyError::File {
+            file: file.display().to_string(),
+            source,
+        }
+    }
+}
+
 /// A private key and its name.
 pub struct SigningKey {
     kid: String,
     encoding: EncodingKey,
     pair: Ed25519KeyPair,
     public: [u8; 32],
+    /// Keys that were replaced and still hold.
+    accepted: VerifyingKeys,
+    /// Keys that verify what is past, and allow nothing.
+    retired: VerifyingKeys,
 }
 
 /// The public keys that are good now, by name.
@@ -109,6 +123,8 @@ impl SigningKey {
             encoding: EncodingKey::from_ed_der(pkcs8),
             pair,
             public,
+            accepted: VerifyingKeys::default(),
+            retired: VerifyingKeys::default(),
         })
     }
 
@@ -117,9 +133,24 @@ impl SigningKey {
         &self.kid
     }
 
-    /// The public part, for those who verify.
+    /// This key beside others: replaced ones that still hold, and retired ones.
+    pub fn beside(mut self, accepted: VerifyingKeys, retired: VerifyingKeys) -> Self {
+        (self.accepted, self.retired) = (accepted, retired);
+        self
+    }
+
+    /// The public keys whose signatures hold: its own, and those of keys that it has replaced and that are not retired.
     pub fn public(&self) -> VerifyingKeys {
-        VerifyingKeys(BTreeMap::from([(self.kid.clone(), self.public)]))
+        let mut keys = VerifyingKeys(BTreeMap::from([(self.kid.clone(), self.public)]));
+        keys.merge(self.accepted.clone());
+        keys
+    }
+
+    /// The public keys that ever were, for those who look back: a retired key's signature allows nothing.
+    pub fn every(&self) -> VerifyingKeys {
+        let mut keys = self.public();
+        keys.merge(self.retired.clone());
+        keys
     }
 
     /// The public part as it is.
@@ -213,14 +244,34 @@ fn generate() -> Result<Vec<u8>, KeyError> {
 }
 
 /// Writes beside the place first and links it there, so that no half-written key is ever seen.
-fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    draft(file, bytes)?
+        .persist_noclobber(file)
+        .map_err(|error| error.error)?;
+    fs::File::open(folder_of(file))?.sync_all()
+}
+
+/// Puts a fresh key in the place of the one in `file`: at every moment one of the two is there, whole.
+pub(crate) fn replace_private(file: &Path) -> Result<(), KeyError> {
+    let pkcs8 = generate()?;
+    let written = draft(file, &pkcs8).and_then(|draft| {
+        draft.persist(file).map_err(|error| error.error)?;
+        fs::File::open(folder_of(file))?.sync_all()
+    });
+    written.map_err(|error| KeyError::in_file_of(file, error))
+}
+
+fn draft(file: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let folder = folder_of(file);
     fs::create_dir_all(folder)?;
     let mut draft = tempfile::Builder::new().prefix(".key-").tempfile_in(folder)?;
     draft.write_all(bytes)?;
     draft.as_file().sync_all()?;
-    draft.persist_noclobber(file).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
+    Ok(draft)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("."))
 }
 
 #[cfg(unix)]

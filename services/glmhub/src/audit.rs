@@ -91,7 +91,7 @@ impl Log {
         let key = folder.key()?;
         Ok(Self {
             db: folder.records_to_read(&settings).await?,
-            keys: key.public(),
+            keys: key.every(),
             key,
             blobs: folder.resolve(&settings.blobs.folder),
             origin: settings.audit.origin,

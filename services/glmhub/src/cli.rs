@@ -1,8 +1,8 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    ask, audit, bench, config, import, inspect, license, migrate, policy, quantize, serve, synthesize, token,
-    up, worker,
+    ask, audit, bench, config, import, inspect, key, license, migrate, policy, quantize, serve, synthesize,
+    token, up, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -31,6 +31,7 @@ enum Command {
     License(LicenseArgs),
     Policy(PolicyArgs),
     Audit(AuditArgs),
+    Key(KeyArgs),
     Bench(BenchArgs),
     Token(TokenArgs),
     Worker(worker::WorkerArgs),
@@ -83,6 +84,14 @@ struct AuditArgs {
     command: audit::AuditCommand,
 }
 
+/// Lists and changes the hub's keys
+#[derive(clap::Args, Debug)]
+#[command(after_help = key::EXAMPLE)]
+struct KeyArgs {
+    #[command(subcommand)]
+    command: key::KeyCommand,
+}
+
 /// Measures on this machine what the hub promises
 #[derive(clap::Args, Debug)]
 #[command(after_help = bench::EXAMPLE)]
@@ -133,6 +142,7 @@ impl Cli {
             Command::License(LicenseArgs { command }) => block_on(license::run(command)),
             Command::Policy(PolicyArgs { command }) => block_on(policy::run(command)),
             Command::Audit(AuditArgs { command }) => block_on(audit::run(command)),
+            Command::Key(KeyArgs { command }) => block_on(key::run(command)),
             Command::Bench(BenchArgs { command }) => block_on(bench::run(command)),
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),

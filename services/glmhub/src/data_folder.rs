@@ -18,7 +18,7 @@ use crate::{
     secrets,
 };
 use anyhow::Context as _;
-use exchange::signing::SigningKey;
+use exchange::{key_folder::KeyFolder, signing::SigningKey};
 use hub::policy_folder::PolicyFolder;
 use records::{Db, PostgresSettings};
 use secrecy::ExposeSecret as _;
@@ -64,16 +64,21 @@ impl DataFolder {
 
     /// The hub's key; makes one on first use.
     pub fn key(&self) -> anyhow::Result<SigningKey> {
+        Ok(self.keys()?.load()?)
+    }
+
+    /// The folder of the hub's keys.
+    pub fn keys(&self) -> anyhow::Result<KeyFolder> {
         let folder = self.0.join("keys");
         if !folder.exists() {
             create_private(&folder).with_context(|| format!("the folder {}", folder.display()))?;
         }
-        Ok(SigningKey::load_or_create(&folder.join("hub.key"))?)
+        Ok(KeyFolder::new(folder))
     }
 
     /// The hub's key, which has to be there: hubs that are many need the same one.
     pub fn shared_key(&self) -> anyhow::Result<SigningKey> {
-        if !self.0.join("keys/hub.key").exists() {
+        if !self.keys()?.has_key() {
             return Err(Misuse(format!(
                 "there is no keys/hub.key in {}, and all hubs of one database need the same: copy it from another hub, or \
                  let `glmhub token issue` make it for the first one",

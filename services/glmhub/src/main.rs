@@ -10,6 +10,7 @@ mod config;
 mod data_folder;
 mod import;
 mod inspect;
+mod key;
 mod license;
 mod migrate;
 mod misuse;

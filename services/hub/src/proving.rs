@@ -92,7 +92,7 @@ pub async fn bundle(
         text(CHECKPOINT, checkpoint.note),
         text(ENTRIES, pretty(&entries)?),
         text(ROWS, pretty(&answered.evidence.rows)?),
-        text(KEYS, pretty(&key.public().jwks())?),
+        text(KEYS, pretty(&key.every().jwks())?),
         Member {
             path: MANIFEST.into(),
             content: Content::Blob(answered.grant.revision_sha256),
@@ -113,7 +113,7 @@ impl Answered {
             .await?
             .ok_or(ProvingError::NoAnswer)?;
         let token = order.grant_token.ok_or(ProvingError::GrantNotKept)?;
-        let grant = grant::look_back(&key.public(), &token)?;
+        let grant = grant::look_back(&key.every(), &token)?;
         let known = facts::of(db, tenant, &grant.model, Some(&grant.revision_sha256)).await?;
         let lineage = known.facts.lineage;
         let of_lineage = |license| {

@@ -12,7 +12,7 @@ pub mod sealing;
 #[cfg(test)]
 mod tests;
 
-use crate::{At, RecordsError, Tx, on, run::Run as _};
+use crate::{At, Db, RecordsError, Tx, on, run::Run as _};
 use domain::audit::{AuditEntry, NewAudit};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -43,6 +43,14 @@ pub async fn append(tx: &mut Tx, entry: &NewAudit) -> Result<(), RecordsError> {
         .bind(Json(&entry.detail))
         .run(c))?;
     on!(tx: tx, |c| sqlx::query(AWAIT_SEAL).bind(&id).run(c))?;
+    Ok(())
+}
+
+/// Appends an entry about something that is no row, such as a change of keys.
+pub async fn note(db: &Db, entry: &NewAudit) -> Result<(), RecordsError> {
+    let mut tx = db.begin().await?;
+    append(&mut tx, entry).await?;
+    tx.commit().await?;
     Ok(())
 }
 

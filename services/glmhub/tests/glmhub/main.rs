@@ -20,6 +20,7 @@ mod fleet;
 mod hub;
 mod import;
 mod jobs;
+mod keys;
 mod licence;
 mod openapi;
 mod policies;
