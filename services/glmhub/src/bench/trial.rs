@@ -13,6 +13,9 @@ use tokio::time::{Instant, sleep};
 const PAGE: &[u8] = include_bytes!("../../../../models/demo/reader/pages/invoice-1.png");
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(2);
+/// Revocations come this much later each time, and after so many times begin anew.
+const MOMENT: Duration = Duration::from_millis(7);
+const MOMENTS: u32 = 64;
 /// After so long something is wrong, and nothing is measured.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How many orders the engines of the process compute at.
@@ -46,7 +49,9 @@ pub async fn measure(hub: &OwnHub, plan: &Plan<'_>, number: u32) -> anyhow::Resu
     let reviewer = hub.caller("bench-reviewers", Role::Reviewer)?;
     let acceptance = accepted(hub, plan, &tenant, &reviewer).await?;
     let batch = submitted(&submitter, plan).await?;
-    let job = job_in_work(&submitter, &batch).await?;
+    // Not always at the same point of an answer.
+    sleep(MOMENT * (number % MOMENTS)).await;
+    let job = unanswered_job(&submitter, &batch).await?;
     let mut events = submitter
         .send(Method::GET, &format!("/v1/jobs/{job}/stream"), |request| request)
         .await?;
@@ -121,14 +126,13 @@ async fn submitted(submitter: &BenchCaller, plan: &Plan<'_>) -> anyhow::Result<S
     Ok(batch)
 }
 
-/// The last job of the first page: its order is computed, and its turn comes after all others of the page.
-async fn job_in_work(submitter: &BenchCaller, batch: &str) -> anyhow::Result<String> {
+/// The last job of the first hundred: it is not answered before the others.
+async fn unanswered_job(submitter: &BenchCaller, batch: &str) -> anyhow::Result<String> {
     let listed = submitter.get(&format!("{batch}/jobs?limit=100")).await?;
-    let mut jobs = listed["data"].as_array().into_iter().flatten().rev();
-    let job = jobs
-        .find(|job| job["state"] == "running")
-        .context("no job is in work; give more --questions")?;
-    Ok(text(&job["id"])?.to_owned())
+    let last = listed["data"].as_array().and_then(|jobs| jobs.last());
+    let last = last.filter(|job| job["settled_at"].is_null());
+    let last = last.context("all is answered already; give more --pages or --questions")?;
+    Ok(text(&last["id"])?.to_owned())
 }
 
 async fn revoked(reviewer: &BenchCaller, acceptance: &str) -> anyhow::Result<Instant> {
