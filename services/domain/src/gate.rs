@@ -75,6 +75,8 @@ pub struct Allowed {
     decision: DecisionId,
     request: Box<Request>,
     terms_sha256: Option<Sha256>,
+    policies_sha256: Sha256,
+    until: Option<OffsetDateTime>,
     duties: Vec<Duty>,
 }
 
@@ -117,6 +119,17 @@ impl Allowed {
     /// The text of the revision's terms, if one came with its weights.
     pub fn terms_sha256(&self) -> Option<Sha256> {
         self.terms_sha256
+    }
+
+    /// The policies that were asked: [`Policies::sha256`].
+    pub fn policies_sha256(&self) -> Sha256 {
+        self.policies_sha256
+    }
+
+    /// The moment from which the same would be refused, because an acceptance that it stands on ends; none if nothing
+    /// of it ends by itself. What is done under this allow ends with it.
+    pub fn until(&self) -> Option<OffsetDateTime> {
+        self.until
     }
 
     /// What the whole lineage obliges to.
@@ -232,6 +245,8 @@ pub fn decide(id: DecisionId, policies: &Policies, request: &Request, facts: &Fa
             decision: id,
             request: Box::new(request.clone()),
             terms_sha256: facts.terms_sha256(),
+            policies_sha256: policies.sha256(),
+            until: judge::until(policies.licenses(), request, facts),
             duties: lineage::duties(&facts.lineage, policies.licenses())
                 .into_keys()
                 .collect(),

@@ -31,8 +31,13 @@ pub struct Grant {
     pub model: ModelName,
     /// The revision: the digest of its manifest, which lists every artifact by digest.
     pub revision_sha256: Sha256,
+    /// The files of that revision as the hub's records have them: `model::artifacts_digest`. The worker computes
+    /// it from the bytes that it is about to load, whatever the manifest says.
+    pub artifacts_sha256: Sha256,
     /// The text of the terms under which the decision was made, where the license has one.
     pub terms_sha256: Option<Sha256>,
+    /// The policies under which the allow was confirmed when this was minted: `policy::Policies::sha256`.
+    pub policies_sha256: Sha256,
     /// The decision that allowed it.
     pub decision: DecisionId,
     /// Which attempt this is, from 1. A report of an older attempt is refused.

@@ -114,6 +114,15 @@ pub struct Artifact {
     pub bytes: u64,
 }
 
+/// The digest of a list of files, whatever its order: SHA-256 over one line `SHA256 BYTES PATH` for each, by path.
+pub fn artifacts_digest(artifacts: &[Artifact]) -> Sha256 {
+    let mut sorted: Vec<&Artifact> = artifacts.iter().collect();
+    sorted.sort_by(|a, b| a.path.cmp(&b.path));
+    let line = |artifact: &&Artifact| format!("{} {} {}\n", artifact.sha256, artifact.bytes, artifact.path);
+    let lines: String = sorted.iter().map(line).collect();
+    Sha256::of(lines.as_bytes())
+}
+
 /// A model as the seed file tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -176,6 +185,21 @@ mod tests {
         );
         assert_eq!(seed.edges[0].parent.as_str(), "THUDM/glm-4-9b");
         assert_eq!(seed.edges[0].child, vision.name);
+    }
+
+    #[test]
+    fn a_list_of_files_has_one_digest_in_any_order_and_another_with_any_change() {
+        let file = |path: &str, bytes| Artifact {
+            path: path.into(),
+            sha256: Sha256::of(path.as_bytes()),
+            bytes,
+        };
+        let digest = artifacts_digest(&[file("a", 1), file("B", 2)]);
+        assert_eq!(artifacts_digest(&[file("B", 2), file("a", 1)]), digest);
+        let (b, a) = (Sha256::of(b"B"), Sha256::of(b"a"));
+        assert_eq!(digest, Sha256::of(format!("{b} 2 B\n{a} 1 a\n").as_bytes()));
+        assert_ne!(artifacts_digest(&[file("a", 1)]), digest);
+        assert_ne!(artifacts_digest(&[file("a", 1), file("B", 3)]), digest);
     }
 
     #[test]

@@ -50,6 +50,8 @@ impl Desk {
             questions_sha256: questions_digest(questions),
             model: "THUDM/glm-4v-9b".parse().unwrap(),
             revision_sha256: Sha256::of(b"a revision"),
+            artifacts_sha256: Sha256::of(b"its artifacts"),
+            policies_sha256: Sha256::of(b"the policies"),
             terms_sha256: Some(Sha256::of(b"terms")),
             decision: self.ids.make(),
             attempt: 2,

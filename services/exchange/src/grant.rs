@@ -4,6 +4,8 @@
 //! grant does not repeat. Checking goes in two steps, because the epoch can be asked only for a tenant that is
 //! already believed: [`check`] takes signature, contents and time, and gives a [`Checked`] grant; its
 //! [`Checked::against_epoch`] gives the [`Grant`]. There is no other way to get one from a token.
+//!
+//! What an order does not repeat, the worker compares with the bytes themselves: the artifacts that it loads.
 
 use crate::signing::{KeyError, SigningKey, TokenError, VerifyingKeys};
 use domain::{
@@ -50,6 +52,9 @@ pub enum GrantError {
         /// The field in which they differ.
         field: &'static str,
     },
+    /// The work that it allowed is done.
+    #[error("the grant was used up: this worker has done the work of that order and attempt")]
+    Replayed,
     /// The tenant's acceptance was revoked after it was minted.
     #[error(
         "the grant is of epoch {granted}, but the tenant is in epoch {current}: what it allowed was revoked"
@@ -72,6 +77,7 @@ impl GrantError {
             GrantError::Expired { .. } => "grant_expired",
             GrantError::NotYet { .. } => "grant_not_yet",
             GrantError::Mismatch { .. } => "grant_mismatch",
+            GrantError::Replayed => "grant_replayed",
             GrantError::Superseded { .. } => "grant_superseded",
         }
     }

@@ -84,18 +84,33 @@ pub struct EarlierAllow<'a> {
     pub metadata: &'a Metadata,
 }
 
-/// Whether what was allowed earlier would be allowed now: the terms' digest, or the refusal. A refusal is a
-/// decision of its own and recorded as one; a confirmation is not.
+/// What an earlier allow stands on now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The text of the revision's terms, if one came with its weights.
+    pub terms_sha256: Option<Sha256>,
+    /// The policies that were asked.
+    pub policies_sha256: Sha256,
+    /// From when it would not hold any more: `Allowed::until`.
+    pub until: Option<OffsetDateTime>,
+}
+
+/// Whether what was allowed earlier would be allowed now, and on what; or the refusal. A refusal is a decision of
+/// its own and recorded as one; a confirmation is not.
 pub async fn still_holds(
     db: &Db,
     policies: &CurrentPolicies,
     ids: &IdMaker,
     now: OffsetDateTime,
     earlier: EarlierAllow<'_>,
-) -> Result<Result<Option<Sha256>, Refusal>, RecordsError> {
+) -> Result<Result<Confirmed, Refusal>, RecordsError> {
     let (decision, record) = decide_again(db, policies, ids, now, earlier).await?;
     match decision {
-        Decision::Allowed(allowed) => Ok(Ok(allowed.terms_sha256())),
+        Decision::Allowed(allowed) => Ok(Ok(Confirmed {
+            terms_sha256: allowed.terms_sha256(),
+            policies_sha256: allowed.policies_sha256(),
+            until: allowed.until(),
+        })),
         Decision::Refused(refusal) => {
             decisions::record(db, ids, &record).await?;
             Ok(Err(refusal))

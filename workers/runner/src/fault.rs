@@ -6,7 +6,7 @@ use domain::order::Fault;
 use engine::{EngineError, LoadError};
 use exchange::{blobs::BlobError, grant::GrantError};
 use pages::PageError;
-use std::fmt::Display;
+use std::{fmt::Display, path::Path};
 
 /// Another attempt would end the same way.
 pub(crate) fn lasting(code: &str, message: impl Display) -> Fault {
@@ -26,10 +26,13 @@ pub(crate) fn passing(code: &str, message: impl Display) -> Fault {
     }
 }
 
-/// A grant that does not hold. Where only the clock was against it, a freshly minted one may.
+/// A grant that does not hold. Where only the clock was against it, a freshly minted one may. So where it was used
+/// up: reports about its work may have been lost with the queue, and then the hub has to ask again.
 pub(crate) fn of_grant(error: &GrantError) -> Fault {
     match error {
-        GrantError::Expired { .. } | GrantError::NotYet { .. } => passing(error.code(), error),
+        GrantError::Expired { .. } | GrantError::NotYet { .. } | GrantError::Replayed => {
+            passing(error.code(), error)
+        }
         _ => lasting(error.code(), error),
     }
 }
@@ -63,6 +66,15 @@ pub(crate) fn of_artifact(what: &str, error: &BlobError) -> Fault {
             format!("{what}: {error}; import the model again"),
         ),
     }
+}
+
+/// Somebody writes to the worker's folder of models.
+pub(crate) fn of_changing_model(file: &Path) -> Fault {
+    let file = file.display();
+    passing(
+        "model_changed",
+        format!("{file} changed while it was loaded; find out who writes to the worker's folder of models"),
+    )
 }
 
 /// A model whose files are whole, but that cannot be loaded.
@@ -120,8 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_clock_may_pass_among_the_reasons_against_a_grant() {
+    fn only_time_and_repetition_may_pass_among_the_reasons_against_a_grant() {
         assert!(of_grant(&GrantError::Expired { seconds: 1 }).may_pass);
+        assert!(of_grant(&GrantError::Replayed).may_pass);
         assert!(of_grant(&GrantError::NotYet { seconds: 1 }).may_pass);
         for lasting in [
             GrantError::Forged,

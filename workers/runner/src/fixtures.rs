@@ -6,6 +6,7 @@ use domain::{
     digest::Sha256,
     grant::Grant,
     id::{IdMaker, JobId},
+    model::{Artifact, artifacts_digest},
     order::{OrderQuestion, Parameters, Report, ReportKind, WorkOrder, questions_digest},
     purpose::Purpose,
 };
@@ -65,6 +66,7 @@ pub(crate) struct Bench {
     pub blobs: LocalBlobs,
     pub page: Sha256,
     pub revision: Sha256,
+    pub artifacts: Sha256,
 }
 
 impl Bench {
@@ -78,7 +80,7 @@ impl Bench {
         let clock = Arc::new(HandClock::at(start));
         let blobs = LocalBlobs::open(folder.path().join("blobs")).unwrap();
         let page = blobs.put_file(&golden().join("input.png")).await.unwrap().sha256;
-        let revision = import(&blobs, &FILES).await;
+        let (revision, artifacts) = import(&blobs, &FILES).await;
         Self {
             ids: IdMaker::new(clock.clone()),
             key: SigningKey::ephemeral().unwrap(),
@@ -94,6 +96,7 @@ impl Bench {
             blobs,
             page,
             revision,
+            artifacts,
         }
     }
 
@@ -153,6 +156,8 @@ impl Bench {
             questions_sha256: questions_digest(questions),
             model: "acme/tiny-a".parse().unwrap(),
             revision_sha256: self.revision,
+            artifacts_sha256: self.artifacts,
+            policies_sha256: Sha256::of(b"the policies"),
             terms_sha256: None,
             decision: self.ids.make(),
             attempt: 1,
@@ -219,8 +224,8 @@ impl Bench {
     }
 }
 
-/// Stores files of the checkpoint and the manifest over them.
-pub(crate) async fn import(blobs: &LocalBlobs, files: &[&str]) -> Sha256 {
+/// Stores files of the checkpoint and the manifest over them: the revision, and the digest of its artifacts.
+pub(crate) async fn import(blobs: &LocalBlobs, files: &[&str]) -> (Sha256, Sha256) {
     let mut listed = Vec::new();
     for path in files {
         let stored = blobs.put_file(&golden().join(path)).await.unwrap();
@@ -230,8 +235,15 @@ pub(crate) async fn import(blobs: &LocalBlobs, files: &[&str]) -> Sha256 {
             bytes: stored.bytes,
         });
     }
+    let artifact = |file: &ManifestFile| Artifact {
+        path: file.path.clone(),
+        sha256: file.sha256,
+        bytes: file.bytes,
+    };
+    let artifacts = artifacts_digest(&listed.iter().map(artifact).collect::<Vec<_>>());
     let manifest = Manifest::new(listed).unwrap().to_bytes();
-    blobs.put(one_piece(manifest), 1 << 20).await.unwrap().sha256
+    let revision = blobs.put(one_piece(manifest), 1 << 20).await.unwrap().sha256;
+    (revision, artifacts)
 }
 
 /// The jobs that failed, each with its fault's code and whether it may pass.

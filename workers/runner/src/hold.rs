@@ -115,6 +115,10 @@ impl Hold {
         &self.lease.order
     }
 
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
     /// Keeps the lease up for as long as it is awaited, and looks whether the work is still wanted far more often
     /// than the lease needs: a revocation stops it within seconds, however long the lease lasts.
     pub(crate) async fn keep(&self) -> Infallible {

@@ -16,6 +16,8 @@ mod materialise;
 mod models;
 mod outcome;
 mod parameters;
+mod seal;
+mod spent;
 mod worker;
 
 #[cfg(test)]

@@ -6,16 +6,18 @@
 //! DIR/<revision>.lock        held while filling or checking, so that workers of one machine share the folder
 //! ```
 
-use crate::fault;
-use domain::{digest::Sha256, order::Fault};
+use crate::{
+    fault,
+    seal::{Seal, Sealed},
+};
+use domain::{digest::Sha256, model::Artifact, order::Fault};
 use exchange::{
     blobs::{self, Blobs},
     manifest::{self, Manifest, ManifestFile},
 };
-use sha2::Digest as _;
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,15 +25,11 @@ use std::{
 /// How long to leave a folder alone that another worker is filling.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-/// The folder of `revision` below `models`, with every file checked against the manifest.
+/// The folder of `revision` below `models`, with every file hashed where it lies and found to be the manifest's.
 ///
 /// Files that are there and whole are kept, others are fetched, and files that the manifest does not list are
 /// removed: the engine finds nothing that the revision does not name.
-pub(crate) async fn materialise(
-    models: &Path,
-    blobs: &dyn Blobs,
-    revision: Sha256,
-) -> Result<PathBuf, Fault> {
+pub(crate) async fn materialise(models: &Path, blobs: &dyn Blobs, revision: Sha256) -> Result<Sealed, Fault> {
     let manifest = read_manifest(blobs, revision).await?;
     let (complete, partial) = (
         models.join(revision.to_string()),
@@ -40,8 +38,11 @@ pub(crate) async fn materialise(
     let _lock = lock(models.join(format!("{revision}.lock"))).await?;
     let is_complete = complete.is_dir();
     let folder = if is_complete { &complete } else { &partial };
+    let (mut artifacts, mut seals) = (Vec::new(), Vec::new());
     for file in manifest.files() {
-        place(folder, blobs, file, revision).await?;
+        let (artifact, seal) = place(folder, blobs, file, revision).await?;
+        artifacts.push(artifact);
+        seals.push(seal);
     }
     let listed = manifest
         .files()
@@ -54,7 +55,11 @@ pub(crate) async fn materialise(
             .and_then(|()| File::open(models)?.sync_all())
             .map_err(of_disk)?;
     }
-    Ok(complete)
+    Ok(Sealed {
+        folder: complete,
+        artifacts,
+        seals,
+    })
 }
 
 async fn read_manifest(blobs: &dyn Blobs, revision: Sha256) -> Result<Manifest, Fault> {
@@ -82,35 +87,35 @@ async fn lock(file: PathBuf) -> Result<File, Fault> {
     }
 }
 
-async fn place(folder: &Path, blobs: &dyn Blobs, file: &ManifestFile, revision: Sha256) -> Result<(), Fault> {
+/// Hashes what lies in the file's place. If that is not the file, it is fetched, and hashed again where it came to lie:
+/// what the engine reads later is what was hashed here.
+async fn place(
+    folder: &Path,
+    blobs: &dyn Blobs,
+    file: &ManifestFile,
+    revision: Sha256,
+) -> Result<(Artifact, Seal), Fault> {
     let to = folder.join(&file.path);
-    let (there, expected) = (to.clone(), file.clone());
-    if off_thread(move || is_intact(&there, &expected)).await? {
-        return Ok(());
+    if let Some(found) = sealed(&to, file).await? {
+        return Ok(found);
     }
     let what = format!("artifact {} of revision {revision}", file.path);
     blobs
         .fetch(file.sha256, &to)
         .await
-        .map_err(|error| fault::of_artifact(&what, &error))
+        .map_err(|error| fault::of_artifact(&what, &error))?;
+    let found = sealed(&to, file).await?;
+    found.ok_or_else(|| fault::of_changing_model(&to))
 }
 
-fn is_intact(there: &Path, expected: &ManifestFile) -> io::Result<bool> {
-    let mut file = match File::open(there) {
-        Ok(file) if file.metadata()?.len() == expected.bytes => file,
-        Ok(_) => return Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
+/// The file at `there` with its seal, if it is the expected one.
+async fn sealed(there: &Path, expected: &ManifestFile) -> Result<Option<(Artifact, Seal)>, Fault> {
+    let (there, path) = (there.to_owned(), expected.path.clone());
+    let found = off_thread(move || Seal::put_on(&there, &path)).await?;
+    let is_expected = |(artifact, _): &(Artifact, Seal)| {
+        (artifact.sha256, artifact.bytes) == (expected.sha256, expected.bytes)
     };
-    let mut hasher = sha2::Sha256::new();
-    let mut piece = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            read => hasher.update(&piece[..read]),
-        }
-    }
-    Ok(Sha256::from_bytes(hasher.finalize().into()) == expected.sha256)
+    Ok(found.filter(is_expected))
 }
 
 /// Removes every file below `folder` that is not `listed`.
@@ -189,7 +194,9 @@ mod tests {
         }
 
         async fn materialise(&self) -> Result<PathBuf, Fault> {
-            materialise(&self.models(), &self.blobs, self.revision).await
+            let sealed = materialise(&self.models(), &self.blobs, self.revision).await?;
+            assert_eq!(sealed.broken(), None);
+            Ok(sealed.folder)
         }
 
         /// Replaces a file of the complete folder, as no honest process does.
@@ -254,6 +261,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_artifacts_are_told_from_the_bytes_that_lie_there() {
+        let shelf = Shelf::new().await;
+        let sealed = materialise(&shelf.models(), &shelf.blobs, shelf.revision)
+            .await
+            .unwrap();
+        let expected = ["config.json", "parts/weights"].map(|path| Artifact {
+            path: path.into(),
+            sha256: Sha256::of(path.as_bytes()),
+            bytes: path.len() as u64,
+        });
+        assert_eq!(sealed.artifacts, expected);
+        shelf.tamper("parts/weights", "parts/weightz");
+        assert_eq!(sealed.broken(), Some(sealed.folder.join("parts/weights")));
+    }
+
+    #[tokio::test]
     async fn two_at_once_share_one_folder() {
         let shelf = Shelf::new().await;
         let (one, other) = tokio::join!(shelf.materialise(), shelf.materialise());
@@ -266,11 +289,13 @@ mod tests {
         let other = shelf.blobs.put(one_piece("{}"), 99).await.unwrap().sha256;
         let fault = materialise(&shelf.models(), &shelf.blobs, other)
             .await
-            .unwrap_err();
+            .err()
+            .unwrap();
         assert_eq!(fault.code, "model_unusable");
         let absent = materialise(&shelf.models(), &shelf.blobs, Sha256::of(b"absent"))
             .await
-            .unwrap_err();
+            .err()
+            .unwrap();
         assert_eq!((absent.code.as_str(), absent.may_pass), ("model_unusable", false));
     }
 }

@@ -1,17 +1,32 @@
 //! The engine that is loaded: one at a time, by revision.
 
-use crate::{fault, materialise::materialise};
-use domain::{digest::Sha256, order::Fault};
+use crate::{
+    fault,
+    materialise::materialise,
+    seal::{Seal, Sealed},
+};
+use domain::{digest::Sha256, grant::Grant, model::artifacts_digest, order::Fault};
 use engine::{Engine, LoadOptions};
-use exchange::blobs::Blobs;
+use exchange::{blobs::Blobs, grant::GrantError};
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::Mutex;
+
+/// How often a model is loaded whose files change meanwhile. A link to the same blob that another worker makes counts
+/// as a change too, so the first one need not mean anything.
+const LOADS: usize = 3;
 
 pub(crate) struct Models {
     folder: PathBuf,
     blobs: Arc<dyn Blobs>,
     options: LoadOptions,
-    loaded: Mutex<Option<(Sha256, Arc<Engine>)>>,
+    loaded: Mutex<Option<Loaded>>,
+}
+
+struct Loaded {
+    revision: Sha256,
+    /// The files, which are mapped for as long as the engine lives.
+    sealed: Sealed,
+    engine: Arc<Engine>,
 }
 
 impl Models {
@@ -24,22 +39,61 @@ impl Models {
         }
     }
 
-    /// The engine of `revision`, loaded from files that were checked against its manifest.
-    pub(crate) async fn engine(&self, revision: Sha256) -> Result<Arc<Engine>, Fault> {
+    /// The engine of the grant's revision, loaded from files that were hashed, are the manifest's and those that the
+    /// grant names, and have not been written to since.
+    pub(crate) async fn engine(&self, grant: &Grant) -> Result<Arc<Engine>, Fault> {
         let mut loaded = self.loaded.lock().await;
-        if let Some((_, engine)) = loaded.as_ref().filter(|(of, _)| *of == revision) {
-            return Ok(engine.clone());
+        let there = loaded
+            .as_ref()
+            .filter(|there| there.revision == grant.revision_sha256);
+        if let Some(there) = there.filter(|there| there.sealed.seals.iter().all(Seal::holds)) {
+            agree(&there.sealed, grant)?;
+            return Ok(there.engine.clone());
         }
         // Two sets of weights may not fit into memory: the old one goes before the new one comes.
         *loaded = None;
-        let folder = materialise(&self.folder, &*self.blobs, revision).await?;
-        let options = self.options.clone();
-        let loading = tokio::task::spawn_blocking(move || Engine::load(&folder, &options));
-        let engine = match loading.await {
-            Ok(engine) => Arc::new(engine.map_err(|error| fault::of_load(&error))?),
-            Err(_) => return Err(fault::of_panic()),
-        };
-        *loaded = Some((revision, engine.clone()));
+        let new = self.load(grant).await?;
+        let engine = new.engine.clone();
+        *loaded = Some(new);
         Ok(engine)
+    }
+
+    async fn load(&self, grant: &Grant) -> Result<Loaded, Fault> {
+        let revision = grant.revision_sha256;
+        let mut load = 1;
+        loop {
+            let sealed = materialise(&self.folder, &*self.blobs, revision).await?;
+            agree(&sealed, grant)?;
+            let (folder, options) = (sealed.folder.clone(), self.options.clone());
+            let loading = tokio::task::spawn_blocking(move || Engine::load(&folder, &options));
+            let engine = loading.await.map_err(|_| fault::of_panic())?;
+            // Asked before the engine's own opinion: what was changed may well be what it stumbles over.
+            match sealed.broken() {
+                None => {
+                    return Ok(Loaded {
+                        revision,
+                        sealed,
+                        engine: Arc::new(engine.map_err(|error| fault::of_load(&error))?),
+                    });
+                }
+                Some(file) if load == LOADS => return Err(fault::of_changing_model(&file)),
+                Some(file) => tracing::warn!(file = %file.display(), "a file changed while it was loaded"),
+            }
+            load += 1;
+        }
+    }
+}
+
+/// Refuses to compute with other files than the grant names, or where the terms that it names are not among them: the
+/// text of a revision's terms is the one that came with its weights.
+fn agree(there: &Sealed, grant: &Grant) -> Result<(), Fault> {
+    let mismatch = |field| Err(fault::of_grant(&GrantError::Mismatch { field }));
+    if artifacts_digest(&there.artifacts) != grant.artifacts_sha256 {
+        return mismatch("artifacts_sha256");
+    }
+    let is_there = |terms| there.artifacts.iter().any(|artifact| artifact.sha256 == terms);
+    match grant.terms_sha256.is_none_or(is_there) {
+        true => Ok(()),
+        false => mismatch("terms_sha256"),
     }
 }

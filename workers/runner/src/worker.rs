@@ -6,6 +6,7 @@ use crate::{
     hold::{Epochs, Hold, Stop, StopReason, report},
     models::Models,
     outcome::{Outcome, Tally},
+    spent::Spent,
 };
 use domain::{
     clock::SharedClock,
@@ -85,6 +86,7 @@ pub struct Worker {
     parts: WorkerParts,
     models: Models,
     epochs: Arc<Epochs>,
+    spent: Spent,
 }
 
 enum Unbelieved {
@@ -101,6 +103,7 @@ impl Worker {
             parts,
             models,
             epochs: Arc::default(),
+            spent: Spent::default(),
         }
     }
 
@@ -148,31 +151,40 @@ impl Worker {
         };
         let (queue, epochs) = (self.parts.queue.clone(), self.epochs.clone());
         let hold = Hold::new(queue, epochs, lease, grant, self.parts.settings.look);
-        tokio::select! {
+        let outcome = tokio::select! {
             outcome = self.carry_out(&hold) => outcome,
             never = hold.keep() => match never {},
             never = self.leave(&hold.stop, leaving) => match never {},
+        };
+        if let Outcome::Finished { order, .. } | Outcome::Refused { order, .. } = outcome {
+            let refused_from = hold.grant().exp.saturating_add(self.leeway().whole_seconds());
+            self.spent.note(order, hold.grant().attempt, refused_from);
         }
+        outcome
+    }
+
+    fn leeway(&self) -> time::Duration {
+        time::Duration::try_from(self.parts.settings.leeway).unwrap_or(grant::LEEWAY)
     }
 
     /// The grant of an order, if it holds for exactly this order, now.
     async fn believe(&self, order: &WorkOrder) -> Result<Grant, Unbelieved> {
         let WorkerParts {
-            queue,
-            keys,
-            clock,
-            settings,
-            ..
+            queue, keys, clock, ..
         } = &self.parts;
-        let leeway = time::Duration::try_from(settings.leeway).unwrap_or(grant::LEEWAY);
+        let now = clock.now();
         let checked =
-            grant::check(keys, &order.grant, order, clock.now(), leeway).map_err(Unbelieved::Grant)?;
+            grant::check(keys, &order.grant, order, now, self.leeway()).map_err(Unbelieved::Grant)?;
         let epoch = self
             .epochs
             .of(&**queue, checked.tenant())
             .await
             .map_err(Unbelieved::Queue)?;
-        checked.against_epoch(epoch).map_err(Unbelieved::Grant)
+        let grant = checked.against_epoch(epoch).map_err(Unbelieved::Grant)?;
+        match self.spent.holds(&grant, now.unix_timestamp()) {
+            true => Err(Unbelieved::Grant(GrantError::Replayed)),
+            false => Ok(grant),
+        }
     }
 
     /// Fails every job of an order that is not believed, and removes it.
@@ -217,17 +229,14 @@ impl Worker {
 
     /// Answers what it can. A fault is one of all jobs that are still open; a stop is no fault.
     async fn answer(&self, hold: &Hold, tally: &mut Tally) -> Result<(), Fault> {
-        let WorkOrder {
-            page_sha256,
-            revision_sha256,
-            ..
-        } = *hold.order();
+        let page_sha256 = hold.grant().page_sha256;
         let page = blobs::read(&*self.parts.blobs, page_sha256, self.parts.limits.max_bytes);
         let Some(page) = hold.stop.unless(page).await else {
             return Ok(());
         };
         let page = page.map_err(|error| fault::of_page_blob(&error))?;
-        let Some(engine) = hold.stop.unless(self.models.engine(revision_sha256)).await else {
+        let loading = self.models.engine(hold.grant());
+        let Some(engine) = hold.stop.unless(loading).await else {
             return Ok(());
         };
         let engine = engine?;

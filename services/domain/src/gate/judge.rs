@@ -98,30 +98,28 @@ fn judged(licenses: &Licenses, request: &Request, facts: &Facts, licensed: &Lice
     let Some(license) = licenses.get(id) else {
         return Some(no_facts(model, id));
     };
-    let wanted = license.purpose(purpose);
-    match wanted.permission {
+    match license.purpose(purpose).permission {
         Permission::Unknown => Some(purpose_unknown(model, license, purpose)),
         Permission::Prohibited => Some(prohibited(model, license, purpose)),
-        Permission::Permitted if wanted.conditions.is_empty() => None,
         Permission::Permitted => {
-            let mine = |held: &&Acceptance| {
-                held.tenant == request.tenant
-                    && held.license == license.id
-                    && held.purposes.contains(&purpose)
-            };
-            let held: Vec<&Acceptance> = facts.acceptances.iter().filter(mine).collect();
-            unmet(
-                &Need {
-                    licensed,
-                    license,
-                    purpose,
-                    at: request.at,
-                },
-                &held,
-                &facts.acceptances,
-            )
+            let need = Need::of(licenses, request, licensed)?;
+            let held = Held::of(&need, request, facts);
+            held.covering(&need).is_empty().then(|| lack(&need, &held))
         }
     }
+}
+
+/// The moment from which a request that is allowed would not be allowed any more, whatever anybody does: the
+/// earliest end of what it stands on. None if nothing of it ends by itself.
+pub(super) fn until(licenses: &Licenses, request: &Request, facts: &Facts) -> Option<OffsetDateTime> {
+    let end = |licensed: &Licensed| {
+        let need = Need::of(licenses, request, licensed)?;
+        let held = Held::of(&need, request, facts);
+        let ends = held.covering(&need).into_iter().map(|held| held.valid_until);
+        // The longest of those that cover it; one without an end outlasts all.
+        ends.reduce(|one, other| Some(one?.max(other?))).flatten()
+    };
+    facts.lineage.iter().filter_map(end).min()
 }
 
 /// What must be accepted.
@@ -132,32 +130,64 @@ struct Need<'a> {
     at: OffsetDateTime,
 }
 
-/// What keeps the best of the acceptances from covering the need; nothing if one covers it.
-fn unmet(need: &Need<'_>, held: &[&Acceptance], all: &[Acceptance]) -> Option<Judged> {
-    // A text that came with weights must be the very one that was accepted. Where no text is here,
-    // any acceptance of the license counts.
-    let of_this_text = |text: &Acceptance| {
-        need.licensed
-            .terms_sha256
-            .is_none_or(|current| current == text.terms_sha256)
-    };
-    let (of_text, of_other): (Vec<&Acceptance>, Vec<_>) = held.iter().partition(|held| of_this_text(held));
-    // What was superseded goes on under the acceptance that took its place, as long as that stands.
-    let of_text: Vec<&Acceptance> = of_text.iter().map(|held| held.in_force(all)).collect();
-    let needs_number = need
-        .license
-        .purpose(need.purpose)
-        .conditions
-        .contains(&Condition::Registration);
-    let complete = |held: &Acceptance| !needs_number || held.registration_number.is_some();
-    if of_text.iter().any(|held| held.stands(need.at) && complete(held)) {
-        return None;
+impl<'a> Need<'a> {
+    /// What `licensed` asks for before the request's purpose; nothing if it has no conditions.
+    fn of(licenses: &'a Licenses, request: &Request, licensed: &'a Licensed) -> Option<Self> {
+        let (license, purpose) = (licenses.get(licensed.license.as_ref()?)?, request.purpose);
+        (!license.purpose(purpose).conditions.is_empty()).then_some(Need {
+            licensed,
+            license,
+            purpose,
+            at: request.at,
+        })
     }
-    Some(lack(need, &of_text, &of_other))
+
+    /// Whether the acceptance, as it is now, is all that is asked for.
+    fn is_met_by(&self, held: &Acceptance) -> bool {
+        let conditions = &self.license.purpose(self.purpose).conditions;
+        let needs_number = conditions.contains(&Condition::Registration);
+        held.stands(self.at) && (!needs_number || held.registration_number.is_some())
+    }
+}
+
+/// The tenant's acceptances that bear on a need.
+struct Held<'a> {
+    /// Those of its text, each as what counts in its place.
+    of_text: Vec<&'a Acceptance>,
+    /// Those of another text.
+    of_other: Vec<&'a Acceptance>,
+}
+
+impl<'a> Held<'a> {
+    fn of(need: &Need<'_>, request: &Request, facts: &'a Facts) -> Self {
+        let mine = |held: &&Acceptance| {
+            held.tenant == request.tenant
+                && held.license == need.license.id
+                && held.purposes.contains(&need.purpose)
+        };
+        // A text that came with weights must be the very one that was accepted. Where no text is here,
+        // any acceptance of the license counts.
+        let of_this_text = |text: &&Acceptance| {
+            let current = need.licensed.terms_sha256;
+            current.is_none_or(|current| current == text.terms_sha256)
+        };
+        let all = &facts.acceptances;
+        let (of_text, of_other): (Vec<&Acceptance>, Vec<_>) = all.iter().filter(mine).partition(of_this_text);
+        Self {
+            // What was superseded goes on under the acceptance that took its place, as long as that stands.
+            of_text: of_text.iter().map(|held| held.in_force(all)).collect(),
+            of_other,
+        }
+    }
+
+    fn covering(&self, need: &Need<'_>) -> Vec<&'a Acceptance> {
+        let met = |held: &&Acceptance| need.is_met_by(held);
+        self.of_text.iter().copied().filter(met).collect()
+    }
 }
 
 /// What is told about acceptances that do not cover the need: what is nearest to covering it.
-fn lack(need: &Need<'_>, of_text: &[&Acceptance], of_other: &[&Acceptance]) -> Judged {
+fn lack(need: &Need<'_>, Held { of_text, of_other }: &Held<'_>) -> Judged {
     let being = |phase: Phase| of_text.iter().find(move |held| held.phase(need.at) == phase);
     if let Some(waiting) = being(Phase::UnderReview) {
         return under_review(need, waiting);

@@ -124,6 +124,36 @@ fn an_allow_carries_terms_and_duties() {
 }
 
 #[test]
+fn an_allow_ends_with_the_acceptance_that_covers_longest_and_with_the_first_of_several_licenses() {
+    let at = |days| OffsetDateTime::UNIX_EPOCH + time::Duration::days(days);
+    let until = |lineage: &[Licensed], held: &[(usize, Option<i64>)]| {
+        let accepted = |&(text, days): &(usize, Option<i64>)| Acceptance {
+            valid_until: days.map(at),
+            ..active(text, &[Purpose::Evaluation], None)
+        };
+        let facts = Facts {
+            lineage: lineage.to_vec(),
+            acceptances: held.iter().map(accepted).collect(),
+        };
+        match decided(Purpose::Evaluation, &facts) {
+            Decision::Allowed(allowed) => allowed.until(),
+            Decision::Refused(refusal) => panic!("{refusal:?}"),
+        }
+    };
+    let one = [licensed(0, "glm-4", Some(0)), licensed(1, "mit", None)];
+    assert_eq!(until(&one, &[(0, Some(3))]), Some(at(3)));
+    assert_eq!(
+        until(&one, &[(0, Some(3)), (0, Some(5)), (0, Some(4))]),
+        Some(at(5))
+    );
+    assert_eq!(until(&one, &[(0, Some(3)), (0, None)]), None);
+    let two = [licensed(0, "glm-4", Some(0)), licensed(1, "glm-4", Some(1))];
+    assert_eq!(until(&two, &[(0, Some(9)), (1, Some(2))]), Some(at(2)));
+    assert_eq!(until(&two, &[(0, Some(9)), (1, None)]), Some(at(9)));
+    assert_eq!(until(&[licensed(0, "mit", None)], &[(0, Some(9))]), None);
+}
+
+#[test]
 fn a_refusal_names_the_call_that_cures_it() {
     let facts = Facts {
         lineage: vec![licensed(0, "glm-4", Some(0))],

@@ -167,6 +167,9 @@ fn altered_claims_are_forged() {
         ("exp", json!(i64::MAX)),
         ("epoch", json!(99)),
         ("attempt", json!(3)),
+        ("artifacts_sha256", json!(Sha256::of(b"other artifacts"))),
+        ("policies_sha256", json!(Sha256::of(b"other policies"))),
+        ("terms_sha256", json!(null)),
     ] {
         let mut claims = claims_of(&order.grant);
         claims[claim] = value;

@@ -6,7 +6,7 @@
 
 use super::{Outcome, Step, drive};
 use crate::{
-    gate::{self, EarlierAllow},
+    gate::{self, Confirmed, EarlierAllow},
     signals::Signals,
     stopping::{self, Stopping},
     work_settings::WorkSettings,
@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use domain::{
     batch::StoredBatch,
     clock::SharedClock,
-    digest::Sha256,
     gate::Refusal,
     grant::Grant,
     id::{IdMaker, OrderId},
+    model::artifacts_digest,
     names::TenantName,
     order::{WorkOrder, questions_digest},
     policy::CurrentPolicies,
@@ -28,7 +28,7 @@ use exchange::{grant, queue::Queue, signing::SigningKey};
 use records::{
     Db, Stamp, attempts, batches,
     dispatching::{self, ClaimedPage, DuePage},
-    epochs,
+    epochs, models,
 };
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -97,7 +97,7 @@ impl Dispatch {
             metadata: &batch.metadata,
         };
         match gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await? {
-            Ok(terms) => self.send_out(now, &due, &batch, terms, epoch).await?,
+            Ok(confirmed) => self.send_out(now, &due, &batch, confirmed, epoch).await?,
             Err(refusal) => self.stop(now, &batch, &refusal).await?,
         }
         Ok(Outcome::Worked)
@@ -120,7 +120,7 @@ impl Dispatch {
         now: OffsetDateTime,
         due: &DuePage,
         batch: &StoredBatch,
-        terms: Option<Sha256>,
+        confirmed: Confirmed,
         epoch: u64,
     ) -> anyhow::Result<()> {
         let parts = &self.parts;
@@ -129,7 +129,7 @@ impl Dispatch {
         let claimed = dispatching::claim(&parts.db, stamp, due, order).await?;
         // Another dispatch was first, or the jobs were cancelled.
         let Some(claimed) = claimed else { return Ok(()) };
-        let offered = self.offer(now, batch, claimed, terms, epoch).await;
+        let offered = self.offer(now, batch, claimed, confirmed, epoch).await;
         if offered.is_err() {
             // Nobody has the order: its jobs wait again.
             attempts::lose(&parts.db, stamp, order, &parts.settings.retry_rule()).await?;
@@ -137,15 +137,23 @@ impl Dispatch {
         offered.with_context(|| format!("order {order} could not be sent out"))
     }
 
+    /// When a grant of this moment ends: never after what it stands on. Whole seconds, and never rounded up.
+    fn grant_end(&self, now: OffsetDateTime, until: Option<OffsetDateTime>) -> OffsetDateTime {
+        let usual = now + self.parts.settings.grant_lifetime();
+        until.map_or(usual, |until| until.min(usual))
+    }
+
     async fn offer(
         &self,
         now: OffsetDateTime,
         batch: &StoredBatch,
         claimed: ClaimedPage,
-        terms_sha256: Option<Sha256>,
+        confirmed: Confirmed,
         epoch: u64,
     ) -> anyhow::Result<()> {
         let parts = &self.parts;
+        let revision_sha256 = batch.license.revision_sha256;
+        let artifacts = models::revision_artifacts(&parts.db, &revision_sha256).await?;
         let grant = Grant {
             order: claimed.out.order,
             tenant: batch.tenant.clone(),
@@ -154,12 +162,14 @@ impl Dispatch {
             page_sha256: claimed.page_sha256,
             questions_sha256: questions_digest(&claimed.questions),
             model: batch.license.model.clone(),
-            revision_sha256: batch.license.revision_sha256,
-            terms_sha256,
+            revision_sha256,
+            artifacts_sha256: artifacts_digest(&artifacts),
+            policies_sha256: confirmed.policies_sha256,
+            terms_sha256: confirmed.terms_sha256,
             decision: batch.license.decision,
             attempt: claimed.out.attempt,
             epoch,
-            exp: (now + parts.settings.grant_lifetime()).unix_timestamp(),
+            exp: self.grant_end(now, confirmed.until).unix_timestamp(),
             iat: now.unix_timestamp(),
         };
         let signed = grant::mint(&parts.key, &grant)?;

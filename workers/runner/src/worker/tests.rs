@@ -1,5 +1,6 @@
 //! The worker with the real engine, from an order in the queue to the reports about it.
 
+mod attacker;
 mod models;
 
 use super::*;
@@ -49,96 +50,6 @@ async fn an_honest_order_is_answered_as_the_reference_answers() {
     assert_eq!(answers(&reports), 3);
     assert_eq!(bench.queue.depth().await.unwrap(), Depth::default());
     assert_eq!(bench.worker().step().await, Outcome::Idle);
-}
-
-#[tokio::test]
-async fn orders_of_an_attacker_compute_nothing() {
-    let bench = Bench::new().await;
-    let honest = || bench.order(vec![bench.question("Who signed?", 2)]);
-    let mut other_text = honest();
-    other_text.questions[0].text = "What is the account?".into();
-    let mut one_more = honest();
-    one_more.questions.push(bench.question("What is the account?", 2));
-    let other_page = WorkOrder {
-        page_sha256: bench.store(b"of another tenant").await,
-        ..honest()
-    };
-    let other_model = WorkOrder {
-        revision_sha256: import(&bench.blobs, &["config.json"]).await,
-        ..honest()
-    };
-    let replayed = WorkOrder {
-        grant: honest().grant,
-        ..honest()
-    };
-    let foreign = Bench::new().await;
-    let foreign = foreign.order(vec![foreign.question("Who signed?", 2)]);
-    let invented = WorkOrder {
-        grant: "e30.e30.e30".into(),
-        ..honest()
-    };
-    for (order, code) in [
-        (other_text, "grant_mismatch"),
-        (one_more, "grant_mismatch"),
-        (other_page, "grant_mismatch"),
-        (other_model, "grant_mismatch"),
-        (replayed, "grant_mismatch"),
-        (foreign, "grant_foreign_key"),
-        (invented, "grant_malformed"),
-    ] {
-        let expected: Vec<_> = order
-            .questions
-            .iter()
-            .map(|question| (question.job, code, false))
-            .collect();
-        let id = order.id;
-        assert_eq!(bench.step_at(order).await, Outcome::Refused { order: id, code });
-        let reports = bench.reports().await;
-        assert_eq!(faults(&reports), expected);
-        assert_eq!(
-            reports.len(),
-            expected.len(),
-            "nothing else is reported, and no start"
-        );
-    }
-    assert!(!bench.models_dir().exists(), "no model was even fetched");
-    assert_eq!(bench.queue.depth().await.unwrap(), Depth::default());
-}
-
-#[tokio::test]
-async fn an_order_that_lay_too_long_may_be_tried_again() {
-    let bench = Bench::new().await;
-    let order = bench.order(vec![bench.question("Who signed?", 2)]);
-    bench.clock.turn(time::Duration::hours(2));
-    let (id, job) = (order.id, order.questions[0].job);
-    assert_eq!(
-        bench.step_at(order).await,
-        Outcome::Refused {
-            order: id,
-            code: "grant_expired"
-        }
-    );
-    assert_eq!(faults(&bench.reports().await), [(job, "grant_expired", true)]);
-}
-
-#[tokio::test]
-async fn a_grant_from_before_a_revocation_is_refused() {
-    let bench = Bench::new().await;
-    let order = bench.order(vec![bench.question("Who signed?", 2)]);
-    bench
-        .queue
-        .announce_epoch(&"acme".parse().unwrap(), 1)
-        .await
-        .unwrap();
-    let (id, job) = (order.id, order.questions[0].job);
-    assert_eq!(
-        bench.step_at(order).await,
-        Outcome::Refused {
-            order: id,
-            code: "grant_superseded"
-        }
-    );
-    assert_eq!(faults(&bench.reports().await), [(job, "grant_superseded", false)]);
 }
 
 #[tokio::test]
