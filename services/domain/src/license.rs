@@ -121,6 +121,9 @@ pub struct License {
     pub governing_law: Option<String>,
     /// Whether the licensor may take it back.
     pub revocable: bool,
+    /// The owners whose own models are under it first, and so are no derived ones: their names are as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub licensors: Vec<String>,
     /// Uses that it forbids whatever the purpose.
     #[serde(default)]
     pub prohibitions: Vec<String>,

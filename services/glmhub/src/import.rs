@@ -26,6 +26,7 @@ use domain::{
     license::Licenses,
     model::{Artifact, Card, Model, Seed},
     names::{LicenseName, ModelName, TenantName},
+    registration,
 };
 use exchange::{
     blobs::local::LocalBlobs,
@@ -35,7 +36,7 @@ use journal::Journal;
 use layout::Layout;
 use outcome::{Grounds, Licensing, Outcome};
 use records::{
-    Db,
+    Db, facts,
     models::{self, NewRevision},
 };
 use std::{path::PathBuf, sync::Arc};
@@ -83,6 +84,7 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     models::seed(&db, &Seed::shipped()?, clock.now()).await?;
     let policies = folder.policies(&settings).policies()?;
     let licensing = licensing(&db, &args, policies.licenses()).await?;
+    check_name(&db, &args.model, &licensing, policies.licenses()).await?;
     let blobs_folder = folder.resolve(&settings.blobs.folder);
     let blobs = LocalBlobs::open(&blobs_folder)
         .with_context(|| format!("the blobs in {}", blobs_folder.display()))?;
@@ -141,6 +143,24 @@ async fn licensing(db: &Db, args: &ImportArgs, licenses: &Licenses) -> anyhow::R
     Ok(Licensing {
         license,
         grounds: Grounds::Given,
+    })
+}
+
+/// Refuses a name that a license of the model's lineage does not let it have.
+async fn check_name(
+    db: &Db,
+    model: &ModelName,
+    licensing: &Licensing,
+    licenses: &Licenses,
+) -> anyhow::Result<()> {
+    let mut lineage = facts::lineage(db, model).await?;
+    // Of a model that is not registered yet, the license is the one that it is being registered under.
+    if let Some(own) = lineage.first_mut() {
+        own.license.get_or_insert_with(|| licensing.license.clone());
+    }
+    registration::check_name(&lineage, licenses).map_err(|refused| {
+        let cure = format!("choose a --model OWNER/{}-NAME", refused.prefix);
+        Misuse(format!("{refused}: {cure}")).into()
     })
 }
 

@@ -23,6 +23,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::archives::routes)
         .configure(api::audit::routes)
         .configure(api::bom::routes)
+        .configure(api::effective_terms::routes)
+        .configure(api::registration::routes)
         .configure(api::models::routes)
         .configure(api::licenses::routes)
         .configure(api::terms::routes)

@@ -1,8 +1,10 @@
 //! Models, their variants and lineage.
 
+mod registering;
 mod revisions;
 mod seeding;
 
+pub use registering::{Registered, register};
 pub use revisions::{
     Imported, NewRevision, add_revision, artifacts_of_model, current_revision, record_download, revision,
     revision_artifacts, revisions,

@@ -27,7 +27,7 @@ async fn the_catalogue_is_open_to_every_role_and_pages_by_name() {
         .iter()
         .map(|license| &license["id"])
         .collect();
-    assert_eq!(ids, ["apache-2.0", "glm-4", "mit"]);
+    assert_eq!(ids, ["apache-2.0", "cc-by-nc-4.0", "glm-4", "llama3", "mit"]);
     scene
         .submitter
         .get("/v1/licenses/gpl")

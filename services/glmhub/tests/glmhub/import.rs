@@ -204,6 +204,17 @@ fn an_import_neither_changes_a_models_license_nor_invents_one() {
 }
 
 #[test]
+fn a_model_under_glm_4_is_imported_under_a_name_that_says_so() {
+    let (data, weights) = (data(), WeightsFolder::new());
+    let complaint = import(data.path(), "acme/reader", weights.path(), &[]).badly(2);
+    assert!(
+        complaint.contains(r#"begin with "glm-4""#) && complaint.contains("OWNER/glm-4-NAME"),
+        "{complaint}"
+    );
+    imported(data.path(), "acme/glm-4-reader", weights.path());
+}
+
+#[test]
 fn a_folder_without_terms_is_imported_with_a_warning() {
     let (data, weights) = (data(), WeightsFolder::new());
     weights.remove("LICENSE");

@@ -29,6 +29,7 @@ mod proofs;
 mod reader;
 mod readme;
 mod receiver;
+mod registration;
 mod revocation;
 mod splitting;
 mod tree;

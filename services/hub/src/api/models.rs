@@ -101,7 +101,7 @@ pub(super) async fn find(db: &Db, path: &Path<Named>) -> Result<Model, Problem> 
 
 /// A model in JSON.
 #[derive(Serialize)]
-struct ModelView {
+pub(super) struct ModelView {
     id: ModelName,
     license: LicenseView,
     card: Card,
@@ -135,7 +135,7 @@ struct RevisionView {
 }
 
 impl ModelView {
-    fn of(entry: Entry) -> Self {
+    pub(super) fn of(entry: Entry) -> Self {
         let parents = entry.parents.into_iter();
         Self {
             id: entry.model.name,

@@ -5,11 +5,11 @@ use domain::model::{Seed, SeedModel};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-const INSERT_MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at) \
+pub(super) const INSERT_MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING RETURNING name";
 const INSERT_VARIANT: &str = "INSERT INTO variants (model, place, name, file_bytes, memory_bytes, note) \
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (model, name) DO NOTHING";
-const INSERT_EDGE: &str = "INSERT INTO lineage_edges (child, parent, relation, evidence) \
+pub(super) const INSERT_EDGE: &str = "INSERT INTO lineage_edges (child, parent, relation, evidence) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (child, parent, relation) DO NOTHING";
 
 pub(super) const STATEMENTS: &[&str] = &[INSERT_MODEL, INSERT_VARIANT, INSERT_EDGE];
