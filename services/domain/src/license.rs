@@ -13,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+use time::OffsetDateTime;
 
 /// Whether a license lets a purpose be pursued at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,11 +94,19 @@ pub struct PurposeFacts {
     /// What must have happened first.
     #[serde(default)]
     pub conditions: BTreeSet<Condition>,
+    /// The moment from which it is not permitted any more; none if the license sets no end.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub until: Option<OffsetDateTime>,
 }
 
 static UNKNOWN: PurposeFacts = PurposeFacts {
     permission: Permission::Unknown,
     conditions: BTreeSet::new(),
+    until: None,
 };
 
 /// The facts of one license.
@@ -150,6 +159,9 @@ impl License {
         }
         for (purpose, facts) in &license.purposes {
             let section = format!("[purposes.{purpose}]");
+            if facts.permission != Permission::Permitted && facts.until.is_some() {
+                return Err(at(&section, format!("{purpose} has an end but is not permitted")));
+            }
             if facts.permission != Permission::Permitted && !facts.conditions.is_empty() {
                 return Err(at(
                     &section,

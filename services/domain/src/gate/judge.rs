@@ -101,6 +101,14 @@ fn judged(licenses: &Licenses, request: &Request, facts: &Facts, licensed: &Lice
     match license.purpose(purpose).permission {
         Permission::Unknown => Some(purpose_unknown(model, license, purpose)),
         Permission::Prohibited => Some(prohibited(model, license, purpose)),
+        Permission::Permitted
+            if license
+                .purpose(purpose)
+                .until
+                .is_some_and(|end| end <= request.at) =>
+        {
+            Some(license_expired(model, license, purpose))
+        }
         Permission::Permitted => {
             let need = Need::of(licenses, request, licensed)?;
             let held = Held::of(&need, request, facts);
@@ -110,7 +118,7 @@ fn judged(licenses: &Licenses, request: &Request, facts: &Facts, licensed: &Lice
 }
 
 /// The moment from which a request that is allowed would not be allowed any more, whatever anybody does: the
-/// earliest end of what it stands on. None if nothing of it ends by itself.
+/// earliest end of the licenses and acceptances that it stands on. None if nothing of it ends by itself.
 pub(super) fn until(licenses: &Licenses, request: &Request, facts: &Facts) -> Option<OffsetDateTime> {
     let end = |licensed: &Licensed| {
         let need = Need::of(licenses, request, licensed)?;
@@ -119,7 +127,14 @@ pub(super) fn until(licenses: &Licenses, request: &Request, facts: &Facts) -> Op
         // The longest of those that cover it; one without an end outlasts all.
         ends.reduce(|one, other| Some(one?.max(other?))).flatten()
     };
-    facts.lineage.iter().filter_map(end).min()
+    let of_license = |licensed: &Licensed| {
+        let license = licenses.get(licensed.license.as_ref()?)?;
+        license.purpose(request.purpose).until
+    };
+    let all = facts.lineage.iter();
+    all.flat_map(|licensed| [end(licensed), of_license(licensed)])
+        .flatten()
+        .min()
 }
 
 /// What must be accepted.
@@ -239,6 +254,21 @@ fn purpose_unknown(model: &ModelName, license: &License, purpose: Purpose) -> Ju
 fn prohibited(model: &ModelName, license: &License, purpose: Purpose) -> Judged {
     let message = format!("{} ({model}) does not permit {purpose}", license.id);
     (ReasonCode::PurposeProhibited, message, Vec::new())
+}
+
+fn license_expired(model: &ModelName, license: &License, purpose: Purpose) -> Judged {
+    let until = license.purpose(purpose).until;
+    let until = until.and_then(|until| until.format(&Rfc3339).ok());
+    let message = format!(
+        "{} ({model}) permitted {purpose} until {}",
+        license.id,
+        until.unwrap_or_default()
+    );
+    let step = format!(
+        "use another model, or ask the licensor for more time ({})",
+        license.source
+    );
+    (ReasonCode::LicenseExpired, message, vec![("step", step)])
 }
 
 fn under_review(need: &Need<'_>, held: &Acceptance) -> Judged {

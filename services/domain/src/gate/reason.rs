@@ -38,6 +38,8 @@ reason_codes! {
     LicenseUnknown = "license_unknown",
     /// The license does not permit the purpose.
     PurposeProhibited = "purpose_prohibited",
+    /// The license permitted the purpose until a moment that has come.
+    LicenseExpired = "license_expired",
     /// The tenant has not accepted the terms for the purpose.
     LicenseNotAccepted = "license_not_accepted",
     /// The tenant accepted, but names no registration with the licensor.
@@ -88,6 +90,7 @@ impl ReasonCode {
             | ReasonCode::TermsSuperseded => true,
             ReasonCode::LicenseUnknown
             | ReasonCode::PurposeProhibited
+            | ReasonCode::LicenseExpired
             | ReasonCode::NoRulePermits
             | ReasonCode::RuleFailed
             | ReasonCode::OfRule(_) => false,

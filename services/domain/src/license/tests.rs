@@ -70,6 +70,8 @@ fn conditions_that_nobody_could_meet_are_refused() {
     for rest in [
         "permission = \"prohibited\"\nconditions = [\"acceptance\"]",
         "permission = \"permitted\"\nconditions = [\"review\"]",
+        "permission = \"prohibited\"\nuntil = \"2030-01-01T00:00:00Z\"",
+        "permission = \"permitted\"\nuntil = \"2030\"",
     ] {
         assert!(
             License::read("x.toml", &format!("{PLAIN}{rest}")).is_err(),
