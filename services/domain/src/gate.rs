@@ -9,6 +9,7 @@
 mod asking;
 mod explain;
 mod judge;
+mod need;
 mod reason;
 
 pub use crate::license::Duty;

@@ -1,6 +1,9 @@
 //! What the licenses of a lineage ask for and is not there: the facts that the rules then decide on.
 
-use super::{Facts, ReasonCode, Request};
+use super::{
+    Facts, ReasonCode, Request,
+    need::{Held, Need},
+};
 use crate::{
     acceptance::{Acceptance, Phase, State},
     license::{Condition, License, Licenses, Permission},
@@ -135,70 +138,6 @@ pub(super) fn until(licenses: &Licenses, request: &Request, facts: &Facts) -> Op
     all.flat_map(|licensed| [end(licensed), of_license(licensed)])
         .flatten()
         .min()
-}
-
-/// What must be accepted.
-struct Need<'a> {
-    licensed: &'a Licensed,
-    license: &'a License,
-    purpose: Purpose,
-    at: OffsetDateTime,
-}
-
-impl<'a> Need<'a> {
-    /// What `licensed` asks for before the request's purpose; nothing if it has no conditions.
-    fn of(licenses: &'a Licenses, request: &Request, licensed: &'a Licensed) -> Option<Self> {
-        let (license, purpose) = (licenses.get(licensed.license.as_ref()?)?, request.purpose);
-        (!license.purpose(purpose).conditions.is_empty()).then_some(Need {
-            licensed,
-            license,
-            purpose,
-            at: request.at,
-        })
-    }
-
-    /// Whether the acceptance, as it is now, is all that is asked for.
-    fn is_met_by(&self, held: &Acceptance) -> bool {
-        let conditions = &self.license.purpose(self.purpose).conditions;
-        let needs_number = conditions.contains(&Condition::Registration);
-        held.stands(self.at) && (!needs_number || held.registration_number.is_some())
-    }
-}
-
-/// The tenant's acceptances that bear on a need.
-struct Held<'a> {
-    /// Those of its text, each as what counts in its place.
-    of_text: Vec<&'a Acceptance>,
-    /// Those of another text.
-    of_other: Vec<&'a Acceptance>,
-}
-
-impl<'a> Held<'a> {
-    fn of(need: &Need<'_>, request: &Request, facts: &'a Facts) -> Self {
-        let mine = |held: &&Acceptance| {
-            held.tenant == request.tenant
-                && held.license == need.license.id
-                && held.purposes.contains(&need.purpose)
-        };
-        // A text that came with weights must be the very one that was accepted. Where no text is here,
-        // any acceptance of the license counts.
-        let of_this_text = |text: &&Acceptance| {
-            let current = need.licensed.terms_sha256;
-            current.is_none_or(|current| current == text.terms_sha256)
-        };
-        let all = &facts.acceptances;
-        let (of_text, of_other): (Vec<&Acceptance>, Vec<_>) = all.iter().filter(mine).partition(of_this_text);
-        Self {
-            // What was superseded goes on under the acceptance that took its place, as long as that stands.
-            of_text: of_text.iter().map(|held| held.in_force(all)).collect(),
-            of_other,
-        }
-    }
-
-    fn covering(&self, need: &Need<'_>) -> Vec<&'a Acceptance> {
-        let met = |held: &&Acceptance| need.is_met_by(held);
-        self.of_text.iter().copied().filter(met).collect()
-    }
 }
 
 /// What is told about acceptances that do not cover the need: what is nearest to covering it.

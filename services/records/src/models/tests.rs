@@ -60,7 +60,10 @@ async fn the_seeded_models_read_back_with_variants_and_lineage() {
         seeded(db).await;
         let models = page(db, None, 10).await.unwrap();
         let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
-        assert_eq!(names, ["THUDM/glm-4-9b", "THUDM/glm-4v-9b"]);
+        assert_eq!(
+            names,
+            ["THUDM/glm-4-9b", "THUDM/glm-4v-9b", "glmhub/demo-doc-reader"]
+        );
         assert_eq!(page(db, Some(&models[0].name), 10).await.unwrap(), models[1..]);
         let entry = entry(db, models[1].clone()).await.unwrap();
         let variant = entry
