@@ -4,15 +4,16 @@
 //! them. A fused rule forbids where any rule of its group does, or where one of them cannot be asked, so a group that
 //! keeps silent keeps silent as a whole: what is answered is exactly what asking one by one would answer.
 //!
-//! Prohibitions whose head is about one principal or resource are grouped by it, and not asked at all where the question
+//! Prohibitions that are about one principal or resource are grouped by it, and not asked at all where the question
 //! is about others: such rules cost those whom they do not concern nothing.
 
 mod condition;
 mod constants;
+mod subject;
 
 use cedar_policy::{
     AuthorizationError, Authorizer, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
-    PolicySet, PrincipalConstraint, Request, ResourceConstraint, Response,
+    PolicySet, Request, Response,
 };
 use constants::Constants;
 use serde_json::{Value, json};
@@ -61,7 +62,8 @@ impl Fused {
         let first = PolicySet::from_policies(permits).map_err(told)?;
         let mut sliced: BTreeMap<Option<EntityUid>, Vec<Policy>> = BTreeMap::new();
         for policy in forbids {
-            sliced.entry(subject(&policy)).or_default().push(policy);
+            let json = policy.to_json().map_err(|error| error.to_string())?;
+            sliced.entry(subject::of(&json)).or_default().push(policy);
         }
         let mut fused = Self {
             first,
@@ -168,23 +170,6 @@ fn ask(request: &Request, policies: &PolicySet, entities: &Entities) -> Response
 fn errors(response: &Response) -> impl Iterator<Item = (PolicyId, String)> {
     response.diagnostics().errors().map(|error| match error {
         AuthorizationError::PolicyEvaluationError(error) => (error.policy_id().clone(), error.to_string()),
-    })
-}
-
-/// The one entity that the principal or the resource must be, or be in, for the rule to apply; none, if its head does
-/// not say so.
-fn subject(policy: &Policy) -> Option<EntityUid> {
-    let principal = match policy.principal_constraint() {
-        PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
-            Some(uid)
-        }
-        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-    };
-    principal.or_else(|| match policy.resource_constraint() {
-        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
-            Some(uid)
-        }
-        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
     })
 }
 
