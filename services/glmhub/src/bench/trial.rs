@@ -126,13 +126,21 @@ async fn submitted(submitter: &BenchCaller, plan: &Plan<'_>) -> anyhow::Result<S
     Ok(batch)
 }
 
-/// The last job of the first hundred: it is not answered before the others.
+/// The last job of a batch: it is not answered before the others.
 async fn unanswered_job(submitter: &BenchCaller, batch: &str) -> anyhow::Result<String> {
-    let listed = submitter.get(&format!("{batch}/jobs?limit=100")).await?;
-    let last = listed["data"].as_array().and_then(|jobs| jobs.last());
-    let last = last.filter(|job| job["settled_at"].is_null());
-    let last = last.context("all is answered already; give more --pages or --questions")?;
-    Ok(text(&last["id"])?.to_owned())
+    let mut after = String::new();
+    loop {
+        let page = format!("{batch}/jobs?limit=100{after}");
+        let listed = submitter.get(&page).await?;
+        if let Some(next) = listed["next"].as_str() {
+            after = format!("&after={next}");
+            continue;
+        }
+        let last = listed["data"].as_array().and_then(|jobs| jobs.last());
+        let last = last.filter(|job| job["settled_at"].is_null());
+        let last = last.context("all is answered already; give more --pages or --questions")?;
+        return Ok(text(&last["id"])?.to_owned());
+    }
 }
 
 async fn revoked(reviewer: &BenchCaller, acceptance: &str) -> anyhow::Result<Instant> {

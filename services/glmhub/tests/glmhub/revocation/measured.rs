@@ -11,7 +11,7 @@ fn the_measurement_tells_all_four_times_and_what_was_held() {
         "--repetitions",
         "2",
         "--pages",
-        "3",
+        "6",
         "--questions",
         "60",
         "--json",
