@@ -191,3 +191,14 @@ fn every_reference_resolves(value: &Value) {
         _ => {}
     }
 }
+
+#[test]
+fn every_operation_that_may_fail_inside_may_also_find_the_records_away() {
+    for (template, method, operation) in CONTRACT.operations() {
+        let responses = &operation["responses"];
+        assert!(
+            responses.get("500").is_none() || responses.get("503").is_some(),
+            "{method} {template} documents 500 and no 503: `RecordsUnavailable` of components/responses"
+        );
+    }
+}
