@@ -6,7 +6,7 @@ mod prove;
 mod verify;
 
 use crate::{
-    config::{self, Place},
+    config::{self, Place, Settings},
     data_folder::DataFolder,
     misuse::Misuse,
 };
@@ -17,10 +17,7 @@ use exchange::{
     signing::{SigningKey, VerifyingKeys},
 };
 use records::{Db, audit::reading};
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-};
+use std::io::{self, Write as _};
 
 pub const EXAMPLE: &str = "\
 Examples:
@@ -73,8 +70,9 @@ struct Log {
     db: Db,
     key: SigningKey,
     keys: VerifyingKeys,
-    blobs: PathBuf,
     origin: String,
+    folder: DataFolder,
+    settings: Settings,
 }
 
 impl Log {
@@ -93,8 +91,9 @@ impl Log {
             db: folder.records_to_read(&settings).await?,
             keys: key.every(),
             key,
-            blobs: folder.resolve(&settings.blobs.folder),
-            origin: settings.audit.origin,
+            origin: settings.audit.origin.clone(),
+            folder,
+            settings,
         })
     }
 }

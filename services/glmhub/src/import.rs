@@ -12,11 +12,11 @@ mod storing;
 
 use crate::{
     clock::SystemClock,
+    composition::backends,
     config::{self, Place},
     data_folder::DataFolder,
     misuse::Misuse,
 };
-use anyhow::Context as _;
 use clap::Args;
 use domain::{
     audit::NewAudit,
@@ -29,7 +29,7 @@ use domain::{
     registration,
 };
 use exchange::{
-    blobs::local::LocalBlobs,
+    blobs::Blobs,
     manifest::{Manifest, ManifestFile},
 };
 use journal::Journal;
@@ -85,15 +85,13 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let policies = folder.policies(&settings).policies()?;
     let licensing = licensing(&db, &args, policies.licenses()).await?;
     check_name(&db, &args.model, &licensing, policies.licenses()).await?;
-    let blobs_folder = folder.resolve(&settings.blobs.folder);
-    let blobs = LocalBlobs::open(&blobs_folder)
-        .with_context(|| format!("the blobs in {}", blobs_folder.display()))?;
+    let blobs = backends::blobs(&folder, &settings)?;
     let journal = Journal::open(&folder.resolve("imports".as_ref()), &layout.folder)?;
     let known = models::artifacts_of_model(&db, &args.model).await?;
-    let mut storing = Storing::new(&blobs, journal, known, layout.total_bytes());
+    let mut storing = Storing::new(&*blobs, journal, known, layout.total_bytes());
     let artifacts = storing.store_all(&layout.files).await?;
     layout.check_unchanged()?;
-    let sha256 = store_manifest(&blobs, &artifacts).await?;
+    let sha256 = store_manifest(&*blobs, &artifacts).await?;
     let revision = new_revision(&args.model, &licensing, sha256, artifacts, &layout, clock);
     let imported = models::add_revision(&db, &revision).await?;
     let current = models::current_revision(&db, &args.model)
@@ -164,7 +162,7 @@ async fn check_name(
     })
 }
 
-async fn store_manifest(blobs: &LocalBlobs, artifacts: &[Artifact]) -> anyhow::Result<Sha256> {
+async fn store_manifest(blobs: &dyn Blobs, artifacts: &[Artifact]) -> anyhow::Result<Sha256> {
     let file = |one: &Artifact| ManifestFile {
         path: one.path.clone(),
         sha256: one.sha256,

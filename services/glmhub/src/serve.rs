@@ -18,8 +18,8 @@ Examples:
   glmhub serve --data /srv/glmhub --listen 0.0.0.0:8080
 
 Needs PostgreSQL (records.url) with its tables up to date (`glmhub migrate`), Redis (queue.url), and the address under
-which all hubs are reached (webhooks.public_url). All hubs need the same keys/hub.key and the same blobs: give them one
-data folder, or blobs.folder on storage that all reach, and a copy of the key. `glmhub worker` answers the pages.
+which all hubs are reached (webhooks.public_url). All hubs need the same keys/hub.key and the same blobs: a bucket
+(blobs.bucket) or a folder that all reach (blobs.folder), and a copy of the key. `glmhub worker` answers the pages.
 
 Prints one line with its address when it is ready. Ends at SIGTERM or SIGINT (Ctrl-C), after the work in
 progress; a second one ends it at once. Nothing that was accepted is lost either way. SIGHUP reads the policies again.";

@@ -24,7 +24,7 @@ Examples:
   glmhub worker
   glmhub worker --data /srv/worker --count 2
 
-Needs Redis (queue.url), the hub's blobs (blobs.folder, on storage that both reach), and the hub's public keys:
+Needs Redis (queue.url), the hub's blobs (blobs.bucket, or blobs.folder where both reach it), and the hub's public keys:
 
   curl -fsS http://127.0.0.1:8080/.well-known/jwks.json -o /srv/worker/keys/hub.jwks.json
 
@@ -79,7 +79,7 @@ async fn assemble(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Wo
     Ok(Workers {
         queue: Arc::new(queue),
         keys,
-        blobs: Arc::new(backends::blobs(folder, settings)?),
+        blobs: backends::blobs(folder, settings)?,
         ids: IdMaker::new(clock.clone()),
         clock,
         models_folder: folder.resolve(&settings.worker.models_folder),

@@ -210,7 +210,7 @@ fn gone(removal: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn hash(mut file: File) -> io::Result<Stored> {
+pub(super) fn hash(mut file: File) -> io::Result<Stored> {
     let (mut hasher, mut bytes) = (sha2::Sha256::new(), 0u64);
     let mut piece = vec![0; PIECE];
     loop {
@@ -247,14 +247,14 @@ fn link_or_copy(blob: &Path, folder: &Path) -> io::Result<TempPath> {
 }
 
 /// A blob never changes; its links in models' folders are the same file.
-fn make_read_only(file: &Path) -> io::Result<()> {
+pub(super) fn make_read_only(file: &Path) -> io::Result<()> {
     let mut permissions = fs::metadata(file)?.permissions();
     permissions.set_readonly(true);
     fs::set_permissions(file, permissions)
 }
 
 /// Makes names in a folder durable.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

@@ -4,6 +4,7 @@
 //! stores them once.
 
 pub mod local;
+pub mod s3;
 
 #[cfg(test)]
 mod contract;

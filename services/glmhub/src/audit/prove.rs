@@ -1,11 +1,10 @@
 //! `glmhub audit prove`: everything that proves one answer, in a ZIP archive that verifies without the hub.
 
 use super::Log;
-use crate::{config::Place, misuse::Misuse};
+use crate::{composition::backends, config::Place, misuse::Misuse};
 use anyhow::Context as _;
 use clap::Args;
 use domain::id::JobId;
-use exchange::blobs::local::LocalBlobs;
 use futures_util::StreamExt as _;
 use hub::{
     archive,
@@ -16,7 +15,6 @@ use std::{
     fs::File,
     io::{self, Write as _},
     path::PathBuf,
-    sync::Arc,
 };
 
 const EXAMPLE: &str = "\
@@ -57,9 +55,8 @@ pub async fn run(args: ProveArgs) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     };
     let files = members.len();
-    let blobs =
-        LocalBlobs::open(&log.blobs).with_context(|| format!("the blobs in {}", log.blobs.display()))?;
-    let mut pieces = archive::stream(members, Arc::new(blobs));
+    let blobs = backends::blobs(&log.folder, &log.settings)?;
+    let mut pieces = archive::stream(members, blobs);
     let about = || format!("the file {}", args.to.display());
     let folder = args.to.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut draft = tempfile::NamedTempFile::new_in(folder.unwrap_or(".".as_ref())).with_context(about)?;

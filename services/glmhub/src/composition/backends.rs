@@ -5,7 +5,11 @@ use crate::{clock::SystemClock, config::Settings, data_folder::DataFolder, misus
 use anyhow::{Context as _, anyhow};
 use domain::clock::SharedClock;
 use exchange::{
-    blobs::{Blobs, local::LocalBlobs},
+    blobs::{
+        Blobs,
+        local::LocalBlobs,
+        s3::{S3Blobs, S3Settings},
+    },
     queue::{
         Queue,
         embedded::{EmbeddedQueue, EmbeddedSettings},
@@ -60,7 +64,7 @@ impl Backends {
         Ok(Self {
             clock,
             db: folder.records(settings).await?,
-            blobs: Arc::new(blobs(folder, settings)?),
+            blobs: blobs(folder, settings)?,
             queue: Arc::new(queue),
             company: Company::Alone,
         })
@@ -88,7 +92,7 @@ impl Backends {
         Ok(Self {
             clock: Arc::new(SystemClock),
             db: folder.records(settings).await?,
-            blobs: Arc::new(blobs(folder, settings)?),
+            blobs: blobs(folder, settings)?,
             queue: Arc::new(queue),
             company: Company::Many,
         })
@@ -126,8 +130,26 @@ pub async fn redis(settings: &Settings) -> anyhow::Result<RedisQueue> {
         .map_err(|error| anyhow!(error).context("Redis, which queue.url names"))
 }
 
-/// The folder of blobs.
-pub fn blobs(folder: &DataFolder, settings: &Settings) -> anyhow::Result<LocalBlobs> {
-    let place = folder.resolve(&settings.blobs.folder);
-    LocalBlobs::open(&place).with_context(|| format!("the blobs in {}", place.display()))
+/// The store of blobs: a folder, or a bucket.
+pub fn blobs(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Arc<dyn Blobs>> {
+    let blobs = &settings.blobs;
+    let place = folder.resolve(&blobs.folder);
+    if blobs.bucket.is_empty() {
+        let opened = LocalBlobs::open(&place);
+        return Ok(Arc::new(
+            opened.with_context(|| format!("the blobs in {}", place.display()))?,
+        ));
+    }
+    let secret = secrets::password("blobs.secret_key_file", &blobs.secret_key_file)?;
+    let opened = S3Blobs::open(S3Settings {
+        bucket: blobs.bucket.clone(),
+        prefix: blobs.prefix.clone(),
+        region: blobs.region.clone(),
+        endpoint: Some(blobs.endpoint.clone()).filter(|endpoint| !endpoint.is_empty()),
+        path_style: blobs.path_style,
+        access_key: blobs.access_key.clone(),
+        secret_key: secret.unwrap_or_default(),
+        scratch: folder.resolve("scratch".as_ref()),
+    });
+    Ok(Arc::new(opened.context("the scratch folder")?))
 }

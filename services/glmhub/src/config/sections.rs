@@ -52,6 +52,13 @@ pub struct RecordsSettings {
 #[serde(deny_unknown_fields)]
 pub struct BlobsSettings {
     pub folder: PathBuf,
+    pub bucket: String,
+    pub prefix: String,
+    pub region: String,
+    pub endpoint: String,
+    pub path_style: bool,
+    pub access_key: String,
+    pub secret_key_file: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +123,7 @@ impl Settings {
         self.webhooks.check()?;
         self.worker.load_options()?;
         self.queue.check()?;
+        self.blobs.check()?;
         let Settings {
             server,
             queue,
@@ -216,6 +224,19 @@ impl RecordsSettings {
     /// Whether the records are a file in the data folder.
     pub fn in_file(&self) -> bool {
         self.url.expose_secret().is_empty()
+    }
+}
+
+impl BlobsSettings {
+    fn check(&self) -> Result<(), String> {
+        let lacks_key = self.access_key.is_empty() || self.secret_key_file.as_os_str().is_empty();
+        if !self.bucket.is_empty() && lacks_key {
+            return Err("blobs.bucket needs blobs.access_key and blobs.secret_key_file".into());
+        }
+        if self.prefix.starts_with('/') || self.prefix.ends_with('/') {
+            return Err("blobs.prefix neither begins nor ends with a slash".into());
+        }
+        Ok(())
     }
 }
 

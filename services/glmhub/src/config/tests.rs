@@ -134,6 +134,8 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
         ("[policies]\nmost_replayed = 0", "policies.most_replayed"),
         ("[server]\nsite = \"the cellar\"", "server.site"),
+        ("[blobs]\nbucket = \"b\"", "blobs.secret_key_file"),
+        ("[blobs]\nprefix = \"a/\"", "blobs.prefix"),
         ("[queue]\nname = \"{a}\"", "queue.name"),
         ("[records]\nstatement_seconds = 0", "records.statement_seconds"),
     ] {

@@ -6,7 +6,7 @@ use super::{
 };
 use anyhow::Context as _;
 use domain::{digest::Sha256, model::Artifact};
-use exchange::blobs::{BlobError, Blobs, local::LocalBlobs};
+use exchange::blobs::{BlobError, Blobs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::Digest as _;
 use std::io::Cursor;
@@ -18,7 +18,7 @@ const PIECE: usize = 1024 * 1024;
 
 /// An import's way into the blobs.
 pub struct Storing<'a> {
-    blobs: &'a LocalBlobs,
+    blobs: &'a dyn Blobs,
     journal: Journal,
     /// Files of the model's other revisions.
     known: Vec<Artifact>,
@@ -28,7 +28,7 @@ pub struct Storing<'a> {
 
 impl<'a> Storing<'a> {
     /// Nothing is stored yet.
-    pub fn new(blobs: &'a LocalBlobs, journal: Journal, known: Vec<Artifact>, total_bytes: u64) -> Self {
+    pub fn new(blobs: &'a dyn Blobs, journal: Journal, known: Vec<Artifact>, total_bytes: u64) -> Self {
         // Draws nothing if standard error is no terminal.
         let bar = ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr());
         if let Ok(style) =
@@ -137,7 +137,7 @@ impl<'a> Storing<'a> {
 }
 
 /// Stores bytes that are in memory.
-pub async fn stored_bytes(blobs: &LocalBlobs, bytes: Vec<u8>) -> Result<Sha256, BlobError> {
+pub async fn stored_bytes(blobs: &dyn Blobs, bytes: Vec<u8>) -> Result<Sha256, BlobError> {
     let limit = bytes.len() as u64;
     let stream = Box::pin(ReaderStream::with_capacity(Cursor::new(bytes), PIECE));
     Ok(blobs.put(stream, limit).await?.sha256)
@@ -147,6 +147,7 @@ pub async fn stored_bytes(blobs: &LocalBlobs, bytes: Vec<u8>) -> Result<Sha256, 
 mod tests {
     use super::*;
     use crate::import::layout::FileState;
+    use exchange::blobs::local::LocalBlobs;
     use std::path::Path;
 
     fn file(folder: &Path, name: &str, content: &[u8]) -> FoundFile {

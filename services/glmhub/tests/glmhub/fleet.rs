@@ -1,6 +1,7 @@
 //! Hubs and workers that are many: two `glmhub serve` and two `glmhub worker` on a PostgreSQL database and a Redis of
 //! their own.
 
+mod bucket;
 mod count;
 mod ending;
 mod faults;
@@ -16,6 +17,7 @@ use crate::{
     process::{glmhub, perform_in},
     webhooks::LOOPBACK,
 };
+use bucket::Bucket;
 use line::Line;
 use redis::Redis;
 use std::{
@@ -58,7 +60,9 @@ pub struct Fleet {
     to_database: Line,
     hubs_to_redis: Line,
     workers_to_redis: Line,
+    to_bucket: Line,
     redis: Redis,
+    _bucket: Bucket,
     hubs: Vec<Process>,
     workers: Vec<Process>,
 }
@@ -82,6 +86,8 @@ impl Fleet {
         };
         let (to_database, database_of_hubs) = line_to_database(&database);
         let (hubs_to_redis, workers_to_redis) = (Line::to(&redis.address()), Line::to(&redis.address()));
+        let bucket = Bucket::start();
+        let to_bucket = Line::to(bucket.address());
         let mut fleet = Self {
             folder: tempfile::tempdir().unwrap(),
             database,
@@ -90,7 +96,9 @@ impl Fleet {
             to_database,
             hubs_to_redis,
             workers_to_redis,
+            to_bucket,
             redis,
+            _bucket: bucket,
             hubs: Vec::new(),
             workers: Vec::new(),
         };
@@ -99,6 +107,7 @@ impl Fleet {
             format!("{WORKERS_PASSWORD}\n"),
         )
         .unwrap();
+        fs::write(fleet.folder.path().join("secret"), bucket::SECRET).unwrap();
         fleet.refuse_to_serve_before_migrating();
         fleet.perform(&["migrate"]);
         let import = [
@@ -126,7 +135,7 @@ impl Fleet {
     }
 
     fn refuse_to_serve_before_migrating(&self) {
-        let complaint = perform_in(&self.data(), &["serve"], &self.settings()).badly(2);
+        let complaint = self.performed(&["serve"]).badly(2);
         assert!(complaint.contains("glmhub migrate"), "{complaint}");
     }
 
@@ -158,21 +167,47 @@ impl Fleet {
             format!("redis://worker@{}", self.workers_to_redis.address()),
         );
         command.env("GLMHUB_QUEUE__PASSWORD_FILE", self.folder.path().join("password"));
-        command.env("GLMHUB_BLOBS__FOLDER", self.data().join("blobs"));
+        command.envs(self.store());
         let log = self.log_file(&self.workers[number].name);
         self.workers[number].begin(command, &log, "glmhub worker is ready");
     }
 
     /// The settings of hubs and of commands beside them.
-    fn settings(&self) -> Vec<(&'static str, &str)> {
-        let mut settings: Vec<(&'static str, &str)> = QUICK.to_vec();
-        settings.push(("GLMHUB_RECORDS__URL", &self.database_of_hubs));
-        settings.push(("GLMHUB_QUEUE__URL", &self.redis_of_hubs));
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = self.store();
+        settings.extend(QUICK.map(|(name, value)| (name, value.to_owned())));
+        settings.push(("GLMHUB_RECORDS__URL", self.database_of_hubs.clone()));
+        settings.push(("GLMHUB_QUEUE__URL", self.redis_of_hubs.clone()));
         settings
     }
 
+    fn performed(&self, arguments: &[&str]) -> crate::process::Ended {
+        let settings = self.settings();
+        let settings: Vec<(&str, &str)> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        perform_in(&self.data(), arguments, &settings)
+    }
+
+    /// The settings of blobs, which all have.
+    fn store(&self) -> Vec<(&'static str, String)> {
+        let secret = self.folder.path().join("secret");
+        vec![
+            ("GLMHUB_BLOBS__BUCKET", bucket::BUCKET.to_owned()),
+            ("GLMHUB_BLOBS__PREFIX", "fleet".to_owned()),
+            (
+                "GLMHUB_BLOBS__ENDPOINT",
+                format!("http://{}", self.to_bucket.address()),
+            ),
+            ("GLMHUB_BLOBS__PATH_STYLE", "true".to_owned()),
+            ("GLMHUB_BLOBS__ACCESS_KEY", bucket::ACCESS.to_owned()),
+            ("GLMHUB_BLOBS__SECRET_KEY_FILE", secret.display().to_string()),
+        ]
+    }
+
     fn perform(&self, arguments: &[&str]) -> String {
-        perform_in(&self.data(), arguments, &self.settings()).well()
+        self.performed(arguments).well()
     }
 
     fn token(&self, tenant: &str) -> String {

@@ -4,9 +4,11 @@ use super::{Fleet, psql};
 use crate::{client::Client, jobs::completed, receiver::Receiver};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Attempts at one page that were out at the same time: each pair is a page that was dispatched twice.
+/// Attempts at one page that were out at the same time: each pair is a page that was dispatched twice. After a fault that
+/// may pass, the jobs of a page wait each for a time of its own and rightly go out apart: such pages do not count.
 const AT_ONCE: &str = "SELECT count(*) FROM attempts a JOIN attempts b ON a.page = b.page AND a.attempt < b.attempt \
-    AND (a.closed_at IS NULL OR b.dispatched_at < a.closed_at)";
+    AND (a.closed_at IS NULL OR b.dispatched_at < a.closed_at) WHERE NOT EXISTS (SELECT 1 FROM job_faults f \
+    JOIN jobs j ON j.id = f.job WHERE j.page = a.page AND f.code <> 'attempt_lost')";
 const ATTEMPTS: &str = "SELECT outcome || ' ' || count(*) FROM attempts GROUP BY outcome ORDER BY outcome";
 const OPEN: &str = "SELECT count(*) FROM attempts WHERE closed_at IS NULL";
 const BY_HOW_MANY: &str = "SELECT count(DISTINCT worker) FROM answers";

@@ -31,11 +31,13 @@ enum Fault {
     WorkersCutOffFromRedis,
     /// Requests get no reply, and nobody is told why.
     RedisSilentToWorkers,
+    /// Documents, pages and models are out of reach.
+    BlobsCutOff,
     /// A worker stands still, and goes on when its lease may long have ended.
     WorkerStopped,
 }
 
-const FAULTS: [Fault; 9] = [
+const FAULTS: [Fault; 10] = [
     Fault::WorkerKilled,
     Fault::HubKilled,
     Fault::RedisEmptied,
@@ -44,6 +46,7 @@ const FAULTS: [Fault; 9] = [
     Fault::HubsCutOffFromRedis,
     Fault::WorkersCutOffFromRedis,
     Fault::RedisSilentToWorkers,
+    Fault::BlobsCutOff,
     Fault::WorkerStopped,
 ];
 
@@ -114,6 +117,17 @@ impl Storm {
                 })
                 .await;
                 fleet.workers_to_redis.mend();
+            }
+            Fault::BlobsCutOff => {
+                let client = self.client(one);
+                let other = open(&client, &["What is it?"]).await;
+                self.fleet.to_bucket.cut();
+                eventually("an upload to be told to come again", || async {
+                    let answer = upload(&client, &other, page(7), "image/png").await;
+                    (answer.status == 503).then(|| answer.refused(503, "storage_unavailable"))
+                })
+                .await;
+                self.fleet.to_bucket.mend();
             }
             Fault::WorkerStopped => {
                 fleet.workers[one].signal("STOP");

@@ -1,0 +1,299 @@
+//! Blobs in a bucket of S3, or of a server that speaks like it.
+//!
+//! ```text
+//! PREFIX/sha256/ab/abcd…   one object per blob, named by its digest
+//! PREFIX/probe             written when somebody asks whether the store can be
+//! ```
+//!
+//! A blob's name is known only when all its bytes were seen. So a stream is kept here first, in memory while it is small
+//! and in a file without a name beyond, hashed on the way, and then sent under its name: an object that can be seen is whole. The digest
+//! of what is sent goes along and the server refuses bytes that do not have it. An object that is there stays
+//! (`If-None-Match: *`): who comes second has nothing to do.
+//!
+//! Large blobs go in parts. What a killed process left unfinished takes space until the bucket's own rule removes it
+//! (`AbortIncompleteMultipartUpload`); no reader ever sees it.
+//!
+//! Reading is taken up again where it broke off. Requests are repeated by the client where that is safe.
+
+use super::{
+    BlobError, Blobs, ByteStream, Stored,
+    local::{hash, make_read_only, sync_folder},
+};
+use async_trait::async_trait;
+use aws_sdk_s3::{
+    Client, Config,
+    config::{
+        Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, retry::RetryConfig,
+        timeout::TimeoutConfig,
+    },
+    primitives,
+};
+use domain::digest::Sha256;
+use futures_util::StreamExt as _;
+use sha2::Digest as _;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::io::AsyncWriteExt as _;
+
+mod fault;
+mod sending;
+
+use fault::{is_status, of_service};
+
+/// What is sent in one request, and the size of most parts: the least that S3 takes as a part is 5 MiB.
+const PART: usize = 8 * 1024 * 1024;
+/// How many bytes are read at once.
+const PIECE: usize = 256 * 1024;
+/// How often a request is tried.
+const TRIES: u32 = 4;
+/// The pause before the second try, which doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// How often reading a blob is taken up again in all.
+const RESUMPTIONS: usize = 8;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may be silent.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where the bucket is.
+pub struct S3Settings {
+    /// The bucket.
+    pub bucket: String,
+    /// What the names of all objects begin with, without a slash at its end; may be empty.
+    pub prefix: String,
+    /// The region.
+    pub region: String,
+    /// A server that is not AWS, such as `https://s3.internal:9000`.
+    pub endpoint: Option<String>,
+    /// Whether the bucket is part of the path (`HOST/BUCKET/…`) and not of the host's name.
+    pub path_style: bool,
+    /// Who asks.
+    pub access_key: String,
+    /// The secret of the access key.
+    pub secret_key: String,
+    /// A folder for what is on its way.
+    pub scratch: PathBuf,
+}
+
+/// See the module's text. Cheap to clone.
+#[derive(Clone)]
+pub struct S3Blobs {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    scratch: PathBuf,
+}
+
+impl S3Blobs {
+    /// Makes a store; nobody is asked yet.
+    pub fn open(settings: S3Settings) -> io::Result<Self> {
+        fs::create_dir_all(&settings.scratch)?;
+        let credentials = Credentials::new(settings.access_key, settings.secret_key, None, None, "settings");
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE)
+            .build();
+        let mut config = Config::builder()
+            .region(Region::new(settings.region))
+            .credentials_provider(credentials)
+            .force_path_style(settings.path_style)
+            // Digests are given by hand, so that servers need not know the newest ones.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(TRIES)
+                    .with_initial_backoff(FIRST_PAUSE),
+            )
+            .timeout_config(timeouts);
+        if let Some(endpoint) = settings.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Ok(Self {
+            client: Client::from_conf(config.build()),
+            bucket: settings.bucket,
+            prefix: settings.prefix,
+            scratch: settings.scratch,
+        })
+    }
+
+    fn key(&self, name: &str) -> String {
+        match self.prefix.as_str() {
+            "" => name.to_owned(),
+            prefix => format!("{prefix}/{name}"),
+        }
+    }
+
+    fn key_of(&self, sha256: Sha256) -> String {
+        let name = sha256.to_string();
+        self.key(&format!("sha256/{}/{name}", &name[..2]))
+    }
+
+    /// The bytes of a blob from `start` on, and how many these are.
+    async fn from(&self, sha256: Sha256, start: u64) -> Result<(ByteStream, u64), BlobError> {
+        let mut get = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.key_of(sha256));
+        if start > 0 {
+            get = get.range(format!("bytes={start}-"));
+        }
+        let got = get.send().await.map_err(|error| match is_status(&error, 404) {
+            true => BlobError::Absent(sha256),
+            false => BlobError::Io(of_service(&error)),
+        })?;
+        let bytes = u64::try_from(got.content_length().unwrap_or(0)).unwrap_or(0);
+        let pieces = tokio_util::io::ReaderStream::with_capacity(got.body.into_async_read(), PIECE);
+        Ok((pieces.boxed(), bytes))
+    }
+
+    /// Writes a blob into `file`, taking it up again where it broke off; gives its digest.
+    async fn download(&self, sha256: Sha256, file: &mut tokio::fs::File) -> Result<Sha256, BlobError> {
+        let (mut hasher, mut done, mut broken) = (sha2::Sha256::new(), 0u64, 0);
+        loop {
+            let (mut pieces, rest) = self.from(sha256, done).await?;
+            let end = done + rest;
+            let mut fault = None;
+            while let Some(piece) = pieces.next().await {
+                match piece {
+                    Ok(piece) => {
+                        hasher.update(&piece);
+                        file.write_all(&piece).await?;
+                        done += piece.len() as u64;
+                    }
+                    Err(error) => {
+                        fault = Some(error);
+                        break;
+                    }
+                }
+            }
+            if fault.is_none() && done >= end {
+                return Ok(Sha256::from_bytes(hasher.finalize().into()));
+            }
+            broken += 1;
+            if broken > RESUMPTIONS {
+                let cause = fault.unwrap_or_else(|| io::Error::other("the server sends less than it says"));
+                return Err(cause.into());
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Blobs for S3Blobs {
+    async fn put(&self, mut stream: ByteStream, limit: u64) -> Result<Stored, BlobError> {
+        let (mut hasher, mut bytes, mut kept) = (sha2::Sha256::new(), 0u64, Vec::new());
+        let mut file = None;
+        while let Some(piece) = stream.next().await {
+            let piece = piece?;
+            bytes += piece.len() as u64;
+            if bytes > limit {
+                return Err(BlobError::TooLarge { limit });
+            }
+            hasher.update(&piece);
+            kept.extend_from_slice(&piece);
+            if kept.len() > PART {
+                sending::spill(&self.scratch, &mut file, &mut kept).await?;
+            }
+        }
+        let stored = Stored {
+            sha256: Sha256::from_bytes(hasher.finalize().into()),
+            bytes,
+        };
+        match file {
+            None => self.send_whole(kept, stored).await?,
+            Some(_) => {
+                sending::spill(&self.scratch, &mut file, &mut kept).await?;
+                if let Some(file) = file {
+                    self.send_file(file, stored).await?;
+                }
+            }
+        }
+        Ok(stored)
+    }
+
+    async fn put_file(&self, file: &Path) -> Result<Stored, BlobError> {
+        let place = file.to_owned();
+        let hashed = tokio::task::spawn_blocking(move || hash(fs::File::open(place)?)).await;
+        let stored = hashed.map_err(io::Error::other)??;
+        self.send_file(tokio::fs::File::open(file).await?, stored).await?;
+        Ok(stored)
+    }
+
+    async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
+        Ok(self.from(sha256, 0).await?.0)
+    }
+
+    async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError> {
+        let head = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.key_of(sha256));
+        match head.send().await {
+            Ok(there) => Ok(Some(
+                u64::try_from(there.content_length().unwrap_or(0)).unwrap_or(0),
+            )),
+            Err(error) if is_status(&error, 404) => Ok(None),
+            Err(error) => Err(of_service(&error).into()),
+        }
+    }
+
+    async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
+        let folder = to
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+            .to_owned();
+        // Asked first, so that an absent blob leaves no folder.
+        if self.size(sha256).await?.is_none() {
+            return Err(BlobError::Absent(sha256));
+        }
+        fs::create_dir_all(&folder)?;
+        let (file, draft) = tempfile::Builder::new()
+            .prefix(".fetch-")
+            .tempfile_in(&folder)?
+            .into_parts();
+        let mut file = tokio::fs::File::from_std(file);
+        if self.download(sha256, &mut file).await? != sha256 {
+            return Err(BlobError::Damaged(sha256));
+        }
+        file.flush().await?;
+        file.sync_all().await?;
+        make_read_only(&draft)?;
+        draft.persist(to).map_err(|error| error.error)?;
+        Ok(sync_folder(&folder)?)
+    }
+
+    async fn delete(&self, sha256: Sha256) -> Result<(), BlobError> {
+        let delete = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(self.key_of(sha256));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_status(&error, 404) => Ok(()),
+            Err(error) => Err(of_service(&error).into()),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), BlobError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.key("probe"));
+        let put = put.body(primitives::ByteStream::from_static(b"probe"));
+        put.send()
+            .await
+            .map(drop)
+            .map_err(|error| of_service(&error).into())
+    }
+}
+
+#[cfg(test)]
+mod tests;
