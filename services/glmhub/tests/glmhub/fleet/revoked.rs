@@ -57,7 +57,12 @@ async fn in_work(client: &Client) -> String {
 }
 
 async fn until(client: &Client, batch: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let look = || async { Some(client.get(batch).await.expect(200).json()).filter(&wanted) };
+    let look = || async {
+        let answer = client.get(batch).await;
+        // Records that are busy for a moment say so; whoever polls asks again.
+        let busy = answer.status == 503;
+        (!busy).then(|| answer.expect(200).json()).filter(&wanted)
+    };
     eventually("the batch to be as wanted", look).await
 }
 
