@@ -44,6 +44,13 @@ pub struct LicenseFacts {
     pub duties: Vec<Duty>,
 }
 
+impl LicenseFacts {
+    /// What must be shown with answers.
+    pub fn notices(&self) -> impl Iterator<Item = &str> {
+        self.duties.iter().filter_map(Duty::notice)
+    }
+}
+
 impl Batch {
     /// A new batch under `allowed`.
     pub fn open(id: BatchId, allowed: &Allowed, metadata: Metadata, at: OffsetDateTime) -> Self {

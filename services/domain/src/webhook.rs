@@ -14,7 +14,6 @@ pub use target::{BadTarget, EndpointState, EventTypes, MOST_DESCRIPTION_CHARACTE
 
 use crate::{
     batch::StoredBatch,
-    gate::Duty,
     id::{BatchId, DecisionId, EventId, JobId, WebhookEndpointId},
     names::TenantName,
 };
@@ -267,7 +266,7 @@ impl EventKind {
             put("model", json!(batch.license.model));
             put("purpose", json!(batch.license.purpose));
             put("decision_id", json!(batch.license.decision));
-            put("notices", json!(notices(&batch.license.duties)));
+            put("notices", json!(batch.license.notices().collect::<Vec<_>>()));
             if self.is_of_whole_batch() {
                 put("jobs", json!(batch.jobs));
                 put("documents", json!(batch.documents));
@@ -279,11 +278,6 @@ impl EventKind {
         }
         data
     }
-}
-
-/// What must be shown with an answer.
-fn notices(duties: &[Duty]) -> Vec<&str> {
-    duties.iter().filter_map(Duty::notice).collect()
 }
 
 #[cfg(test)]

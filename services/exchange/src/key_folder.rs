@@ -5,10 +5,7 @@
 //! nothing that it has signed allows anything any more, but the audit log's old checkpoints still verify with it.
 
 use crate::signing::{KeyError, SigningKey, VerifyingKeys, replace_private, write_private};
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::PathBuf};
 
 const SIGNING: &str = "hub.key";
 const ACCEPTED: &str = "accepted";
@@ -106,7 +103,7 @@ impl KeyFolder {
             Some(Standing::Accepted) => {}
         }
         let file = self.0.join(ACCEPTED).join(format!("{kid}.json"));
-        self.keep(RETIRED, kid, &read_keys(&file)?)?;
+        self.keep(RETIRED, kid, &VerifyingKeys::read(&file)?)?;
         fs::remove_file(&file).map_err(|source| KeyError::in_file_of(&file, source))?;
         Ok(())
     }
@@ -134,20 +131,11 @@ impl KeyFolder {
                 .map_err(|error| KeyError::in_file_of(&folder, error))?
                 .path();
             if file.extension().is_some_and(|kind| kind == "json") {
-                keys.merge(read_keys(&file)?);
+                keys.merge(VerifyingKeys::read(&file)?);
             }
         }
         Ok(keys)
     }
-}
-
-fn read_keys(file: &Path) -> Result<VerifyingKeys, KeyError> {
-    let text = fs::read(file).map_err(|error| KeyError::in_file_of(file, error))?;
-    let keys = serde_json::from_slice(&text)
-        .ok()
-        .as_ref()
-        .and_then(VerifyingKeys::from_jwks);
-    keys.ok_or_else(|| KeyError::Malformed(file.display().to_string()))
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub enum KeyError {
     /// The file holds no key of the expected kind.
     #[error("key file {0} holds no Ed25519 key")]
     Malformed(String),
+    /// The file holds no public keys.
+    #[error("{0} is no JSON Web Key Set with Ed25519 keys")]
+    NoKeySet(String),
     /// Others can read the private key.
     #[error(
         "key file {0} can be read by others: `chmod 600` it, and make a new key if it may have been read"
@@ -84,10 +87,7 @@ fn kid_of(public: &[u8; 32]) -> String {
 impl SigningKey {
     /// Reads the key from `file`; if there is none, makes one first, readable by its owner only.
     pub fn load_or_create(file: &Path) -> Result<Self, KeyError> {
-        let io_error = |source| KeyError::File {
-            file: file.display().to_string(),
-            source,
-        };
+        let io_error = |source| KeyError::in_file_of(file, source);
         match fs::read(file) {
             Ok(pkcs8) => {
                 refuse_exposed(file)?;
@@ -208,6 +208,14 @@ impl VerifyingKeys {
         self.0.values().any(|public| fits(public).is_ok())
     }
 
+    /// The keys of a file that holds a JSON Web Key Set.
+    pub fn read(file: &Path) -> Result<Self, KeyError> {
+        let text = fs::read(file).map_err(|error| KeyError::in_file_of(file, error))?;
+        let set = serde_json::from_slice(&text).ok();
+        let keys = set.as_ref().and_then(Self::from_jwks);
+        keys.ok_or_else(|| KeyError::NoKeySet(file.display().to_string()))
+    }
+
     /// The Ed25519 keys of a JSON Web Key Set. Each is named by what it is, whatever the set says.
     pub fn from_jwks(set: &serde_json::Value) -> Option<Self> {
         let key = |key: &serde_json::Value| {
@@ -277,10 +285,7 @@ fn folder_of(file: &Path) -> &Path {
 #[cfg(unix)]
 fn refuse_exposed(file: &Path) -> Result<(), KeyError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = fs::metadata(file).map_err(|source| KeyError::File {
-        file: file.display().to_string(),
-        source,
-    })?;
+    let metadata = fs::metadata(file).map_err(|source| KeyError::in_file_of(file, source))?;
     if metadata.permissions().mode() & 0o077 == 0 {
         Ok(())
     } else {

@@ -12,10 +12,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use exchange::{
-    checkpoint,
-    signing::{SigningKey, VerifyingKeys},
-};
+use exchange::{checkpoint, signing::SigningKey};
 use records::{Db, audit::reading};
 use std::io::{self, Write as _};
 
@@ -65,12 +62,10 @@ pub async fn run(command: AuditCommand) -> anyhow::Result<()> {
     }
 }
 
-/// A log that is to be read, and the keys and name that its checkpoints must be under.
+/// A log that is to be read, and the hub's key and settings.
 struct Log {
     db: Db,
     key: SigningKey,
-    keys: VerifyingKeys,
-    origin: String,
     folder: DataFolder,
     settings: Settings,
 }
@@ -86,12 +81,9 @@ impl Log {
             .into());
         }
         let folder = DataFolder::open(&place.data)?;
-        let key = folder.key()?;
         Ok(Self {
             db: folder.records_to_read(&settings).await?,
-            keys: key.every(),
-            key,
-            origin: settings.audit.origin.clone(),
+            key: folder.key()?,
             folder,
             settings,
         })
@@ -106,9 +98,10 @@ async fn newest(args: CheckpointArgs) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if args.json {
         let keys: Vec<String> = log
-            .keys
+            .key
+            .every()
             .each()
-            .map(|(_, public)| checkpoint::note_key(&log.origin, public))
+            .map(|(_, public)| checkpoint::note_key(&log.settings.audit.origin, public))
             .collect();
         let told = serde_json::json!({ "size": newest.size, "note": newest.note, "keys": keys });
         writeln!(out, "{told}")?;

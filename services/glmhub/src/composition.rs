@@ -5,6 +5,7 @@ pub mod backends;
 mod crew;
 mod endings;
 mod hangups;
+pub mod listening;
 mod pieces;
 mod scratch;
 mod server;

@@ -1,22 +1,13 @@
 //! A hub's public keys in a file, for those who only verify.
 
 use crate::misuse::Misuse;
-use anyhow::Context as _;
-use exchange::signing::VerifyingKeys;
-use std::{fs, path::Path};
+use exchange::signing::{KeyError, VerifyingKeys};
+use std::path::Path;
 
 /// The keys of a file: a JSON Web Key Set, as the hub gives it at `/.well-known/jwks.json`.
 pub fn read(file: &Path) -> anyhow::Result<VerifyingKeys> {
-    let text = fs::read(file).with_context(|| format!("the keys in {}", file.display()))?;
-    let keys = serde_json::from_slice(&text)
-        .ok()
-        .as_ref()
-        .and_then(VerifyingKeys::from_jwks);
-    keys.ok_or_else(|| {
-        Misuse(format!(
-            "{} is no JSON Web Key Set with Ed25519 keys",
-            file.display()
-        ))
-        .into()
+    VerifyingKeys::read(file).map_err(|error| match error {
+        KeyError::NoKeySet(_) => Misuse(error.to_string()).into(),
+        other => anyhow::Error::from(other).context(format!("the keys in {}", file.display())),
     })
 }

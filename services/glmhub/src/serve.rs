@@ -4,13 +4,11 @@
 //! vanished, another takes up when the hold on it has ended.
 
 use crate::{
-    composition::{self, backends::Backends},
-    config::{self, Place},
+    composition::{self, backends::Backends, listening::ListenArgs},
     data_folder::DataFolder,
     telemetry,
 };
 use clap::Args;
-use std::net::SocketAddr;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -29,18 +27,14 @@ progress; a second one ends it at once. Nothing that was accepted is lost either
 #[command(after_help = EXAMPLE)]
 pub struct ServeArgs {
     #[command(flatten)]
-    place: Place,
-    /// Where to listen; port 0 takes a free one [default: server.listen of the settings]
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    listening: ListenArgs,
 }
 
 /// Serves until it is told to end.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let listen = args.listen.map(|listen| ("server.listen", listen.to_string()));
-    let settings = config::load(&args.place, listen.as_slice())?.settings;
+    let settings = args.listening.settings()?;
     telemetry::start_logs(&settings.log)?;
-    let folder = DataFolder::open(&args.place.data)?;
+    let folder = DataFolder::open(&args.listening.place.data)?;
     let backends = Backends::shared(&folder, &settings).await?;
     composition::serve(&folder, settings, backends).await
 }

@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use actix_web::http::StatusCode;
 use domain::{
     access::Caller,
-    batch::Metadata,
+    batch::{Metadata, StoredBatch},
     digest::Sha256,
     gate::{self, Allowed, Decision, DecisionRecord, Facts, Refusal, Request},
     id::IdMaker,
@@ -67,21 +67,30 @@ pub async fn ask(
     }
 }
 
-/// An allow that was given earlier and is about to be used again.
-#[derive(Debug, Clone, Copy)]
+/// An allow that was given earlier and is about to be used again: all that decides on it. Batches that agree in it are
+/// allowed or refused together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EarlierAllow<'a> {
-    /// For which tenant.
-    pub tenant: &'a TenantName,
-    /// Who had asked.
-    pub member: &'a MemberName,
-    /// Which model.
-    pub model: &'a ModelName,
-    /// Which revision of it.
-    pub revision_sha256: Sha256,
-    /// For what.
-    pub purpose: Purpose,
-    /// What the tenant wrote on the batch.
-    pub metadata: &'a Metadata,
+    tenant: &'a TenantName,
+    member: &'a MemberName,
+    model: &'a ModelName,
+    revision_sha256: Sha256,
+    purpose: Purpose,
+    metadata: &'a Metadata,
+}
+
+impl<'a> EarlierAllow<'a> {
+    /// What `batch` was opened under.
+    pub fn of(batch: &'a StoredBatch) -> Self {
+        Self {
+            tenant: &batch.tenant,
+            member: &batch.member,
+            model: &batch.license.model,
+            revision_sha256: batch.license.revision_sha256,
+            purpose: batch.license.purpose,
+            metadata: &batch.metadata,
+        }
+    }
 }
 
 /// What an earlier allow stands on now.

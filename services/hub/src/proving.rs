@@ -2,9 +2,9 @@
 
 use crate::archive::{Content, Member};
 use domain::{
+    acceptance::Acceptance,
     bundle::Terms,
     digest::Sha256,
-    gate::Duty,
     grant::Grant,
     id::{AcceptanceId, JobId},
     lineage::Licensed,
@@ -19,7 +19,7 @@ use exchange::{
     signing::SigningKey,
 };
 use records::{
-    Db, RecordsError, acceptances, batches, facts,
+    Db, RecordsError, batches, facts,
     jobs::{self, WholeJob},
     models,
     proofs::{self, Evidence, Ground},
@@ -84,7 +84,8 @@ pub async fn bundle(
     job: JobId,
 ) -> Result<Vec<Member>, ProvingError> {
     let answered = Answered::read(db, key, tenant, job).await?;
-    let (checkpoint, entries) = answered.evidence.proven.ok_or(ProvingError::NotSealed)?;
+    let proven = proofs::prove(db, &answered.evidence.entries).await?;
+    let (checkpoint, entries) = proven.ok_or(ProvingError::NotSealed)?;
     let envelope = attestation::sign(key, &answered.statement)?;
     let mut members = vec![
         text(README, how_to_verify(job)),
@@ -136,7 +137,7 @@ impl Answered {
         };
         let evidence = proofs::gather(db, &ground).await?;
         let stood = standing(&candidates, &evidence, &order.order.to_string());
-        let terms = owed_terms(db, &grant, &lineage, &stood).await?;
+        let terms = owed_terms(&grant, &lineage, known.facts.acceptances, &stood);
         let predicate = predicate(db, &whole, &grant, &token, stood, &evidence).await?;
         let text = field(&evidence, "answer", "text").unwrap_or_default();
         Ok(Self {
@@ -161,26 +162,23 @@ fn standing(candidates: &[AcceptanceId], evidence: &Evidence, order: &str) -> Ve
 }
 
 /// The texts that were accepted, and the one that came with the weights.
-async fn owed_terms(
-    db: &Db,
+fn owed_terms(
     grant: &Grant,
     lineage: &[Licensed],
+    acceptances: Vec<Acceptance>,
     stood: &[AcceptanceId],
-) -> Result<BTreeSet<Terms>, RecordsError> {
+) -> BTreeSet<Terms> {
     let mut owed = BTreeSet::new();
     let own = lineage.first().and_then(|own| own.license.clone());
     if let (Some(license), Some(sha256)) = (own, grant.terms_sha256) {
         owed.insert(Terms { license, sha256 });
     }
-    for held in acceptances::of_tenant(db, &grant.tenant).await? {
-        if stood.contains(&held.id) {
-            owed.insert(Terms {
-                license: held.license,
-                sha256: held.terms_sha256,
-            });
-        }
-    }
-    Ok(owed)
+    let accepted = acceptances.into_iter().filter(|held| stood.contains(&held.id));
+    owed.extend(accepted.map(|held| Terms {
+        license: held.license,
+        sha256: held.terms_sha256,
+    }));
+    owed
 }
 
 async fn predicate(
@@ -223,13 +221,7 @@ async fn predicate(
                 .and_then(|text| text.parse().ok()),
             terms_sha256: grant.terms_sha256,
             acceptances: stood,
-            notices: batch
-                .license
-                .duties
-                .iter()
-                .filter_map(Duty::notice)
-                .map(str::to_owned)
-                .collect(),
+            notices: batch.license.notices().map(str::to_owned).collect(),
         },
         grant: GrantGiven {
             order: grant.order,

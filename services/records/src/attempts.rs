@@ -14,14 +14,13 @@ use crate::{
     on,
     read::{Reading, number},
     run::Run as _,
-    webhooks,
 };
 use domain::{
     batch::StoredBatch,
     id::{BatchId, JobId, OrderId, WorkerId},
     job::{ATTEMPT_LOST, JobState, Out, RetryRule},
     order::{AnswerReport, Fault},
-    webhook::{Event, EventKind},
+    webhook::EventKind,
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -122,16 +121,16 @@ pub async fn answer(
     stamp
         .audit(&mut tx, &job.tenant, "job.answered", subject, decision, detail)
         .await?;
-    tell(
-        &mut tx,
-        stamp,
-        &job,
-        EventKind::JobAnswered {
-            job: job.id,
-            batch: batch.id,
-        },
-    )
-    .await?;
+    stamp
+        .tell(
+            &mut tx,
+            &job.tenant,
+            EventKind::JobAnswered {
+                job: job.id,
+                batch: batch.id,
+            },
+        )
+        .await?;
     close_if_done(&mut tx, stamp, sender.out.order).await?;
     complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
@@ -342,31 +341,15 @@ async fn tell_if_failed(tx: &mut Tx, stamp: Stamp<'_>, job: &Job, to: &JobState)
     stamp
         .audit(tx, &job.tenant, "job.failed", job.id.to_string(), None, detail)
         .await?;
-    tell(
-        tx,
-        stamp,
-        job,
-        EventKind::JobFailed {
-            job: job.id,
-            batch: job.batch,
-            code: code.clone(),
-        },
-    )
-    .await
-}
-
-/// Tells the tenant's webhook endpoints of something that happened to `job`.
-pub(crate) async fn tell(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    job: &Job,
-    kind: EventKind,
-) -> Result<(), RecordsError> {
-    let event = Event {
-        id: stamp.ids.make(),
-        tenant: job.tenant.clone(),
-        at: stamp.at,
-        kind,
-    };
-    webhooks::enqueue(tx, stamp.ids, stamp.at, &event).await
+    stamp
+        .tell(
+            tx,
+            &job.tenant,
+            EventKind::JobFailed {
+                job: job.id,
+                batch: job.batch,
+                code: code.clone(),
+            },
+        )
+        .await
 }

@@ -9,7 +9,7 @@ mod row;
 pub(crate) use counters::{Delta, add};
 pub(crate) use row::BatchRow;
 
-use crate::{At, Db, RecordsError, Stamp, Tx, on, read::number, run::Run as _, webhooks};
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::number, run::Run as _};
 use domain::{
     batch::{Batch, BatchRefusal, BatchState, StoredBatch},
     document::DocumentPhase,
@@ -18,7 +18,7 @@ use domain::{
     names::TenantName,
     order::Parameters,
     question::Question,
-    webhook::{Event, EventKind},
+    webhook::EventKind,
 };
 use serde_json::json;
 use sqlx::types::Json;
@@ -288,11 +288,5 @@ pub(crate) async fn complete_if_done(tx: &mut Tx, stamp: Stamp<'_>, id: BatchId)
         .audit(tx, &batch.tenant, "batch.completed", id.to_string(), None, detail)
         .await?;
     let kind = EventKind::BatchCompleted { batch: id };
-    let event = Event {
-        id: stamp.ids.make(),
-        tenant: batch.tenant,
-        at: stamp.at,
-        kind,
-    };
-    webhooks::enqueue(tx, stamp.ids, stamp.at, &event).await
+    stamp.tell(tx, &batch.tenant, kind).await
 }

@@ -2,7 +2,6 @@
 
 use crate::{
     At, Db, RecordsError, Stamp,
-    attempts::tell,
     audit::rows::{Fact, with_row},
     batches,
     jobs::{self, JobRow},
@@ -219,17 +218,17 @@ pub async fn refuse(
                 detail,
             )
             .await?;
-        tell(
-            &mut tx,
-            stamp,
-            &job,
-            EventKind::JobFailed {
-                job: job.id,
-                batch,
-                code: code.to_owned(),
-            },
-        )
-        .await?;
+        stamp
+            .tell(
+                &mut tx,
+                &job.tenant,
+                EventKind::JobFailed {
+                    job: job.id,
+                    batch,
+                    code: code.to_owned(),
+                },
+            )
+            .await?;
         refused.push(job.id);
     }
     batches::complete_if_done(&mut tx, stamp, batch).await?;

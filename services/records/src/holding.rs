@@ -6,7 +6,6 @@ use crate::{
     on,
     read::{Reading, number},
     run::Run as _,
-    webhooks,
 };
 use domain::{
     batch::StoredBatch,
@@ -14,7 +13,7 @@ use domain::{
     id::{BatchId, DecisionId, JobId, OrderId},
     job::JobPhase,
     names::TenantName,
-    webhook::{Event, EventKind},
+    webhook::EventKind,
 };
 use serde_json::json;
 use sqlx::types::Json;
@@ -111,7 +110,7 @@ pub async fn hold(
             decision,
             code: code.to_owned(),
         };
-        tell(&mut tx, stamp, &batch, kind).await?;
+        stamp.tell(&mut tx, &batch.tenant, kind).await?;
     }
     tx.commit().await?;
     Ok(HeldJobs {
@@ -161,7 +160,9 @@ pub async fn resume(
             detail,
         )
         .await?;
-    tell(&mut tx, stamp, &batch, EventKind::BatchResumed { batch: id }).await?;
+    stamp
+        .tell(&mut tx, &batch.tenant, EventKind::BatchResumed { batch: id })
+        .await?;
     tx.commit().await?;
     read(&jobs)
 }
@@ -172,21 +173,6 @@ fn is_about(allowed: &Allowed, batch: &StoredBatch) -> bool {
         && *allowed.model() == license.model
         && allowed.revision_sha256() == license.revision_sha256
         && allowed.purpose() == license.purpose
-}
-
-async fn tell(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    batch: &StoredBatch,
-    kind: EventKind,
-) -> Result<(), RecordsError> {
-    let event = Event {
-        id: stamp.ids.make(),
-        tenant: batch.tenant.clone(),
-        at: stamp.at,
-        kind,
-    };
-    webhooks::enqueue(tx, stamp.ids, stamp.at, &event).await
 }
 
 fn read(jobs: &[String]) -> Result<Vec<JobId>, RecordsError> {

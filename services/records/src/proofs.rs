@@ -1,7 +1,7 @@
 //! What proves an answer: its row, its grant, its decision, its acceptances, and all entries of the log about them.
 
 use crate::{
-    Db, RecordsError, Tx,
+    Db, RecordsError,
     audit::{
         reading::{self, Checkpoint, Placed},
         rows::{self, Fact},
@@ -86,8 +86,6 @@ pub struct Evidence {
     pub rows: Vec<VouchedRow>,
     /// All entries about them, with their places.
     pub entries: Vec<Placed>,
-    /// The entries with their proofs, under a checkpoint; none as long as one of them is not sealed.
-    pub proven: Option<(Checkpoint, Vec<ProvenEntry>)>,
 }
 
 /// Reads the rows and entries that `ground` names.
@@ -112,19 +110,16 @@ pub async fn gather(db: &Db, ground: &Ground<'_>) -> Result<Evidence, RecordsErr
             rows.push(VouchedRow { of, id, row });
         }
     }
-    let proven = prove(&mut tx, &entries).await?;
-    Ok(Evidence {
-        rows,
-        entries,
-        proven,
-    })
+    Ok(Evidence { rows, entries })
 }
 
-async fn prove(
-    tx: &mut Tx,
+/// Entries with their proofs, under a checkpoint; none as long as one of them is not sealed.
+pub async fn prove(
+    db: &Db,
     entries: &[Placed],
 ) -> Result<Option<(Checkpoint, Vec<ProvenEntry>)>, RecordsError> {
-    let Some(checkpoint) = reading::newest_in(tx).await? else {
+    let mut tx = db.snapshot().await?;
+    let Some(checkpoint) = reading::newest_in(&mut tx).await? else {
         return Ok(None);
     };
     let size = checkpoint.size;
@@ -133,7 +128,7 @@ async fn prove(
         let Some(place) = place.filter(|place| *place < size) else {
             return Ok(None);
         };
-        let proof = reading::proof_in(tx, Question::Inclusion { size, place }).await?;
+        let proof = reading::proof_in(&mut tx, Question::Inclusion { size, place }).await?;
         proven.push(ProvenEntry {
             place,
             entry: entry.clone(),

@@ -8,8 +8,11 @@ use domain::{
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{RecordsError, Tx, audit};
-use domain::audit::NewAudit;
+use crate::{RecordsError, Tx, audit, webhooks};
+use domain::{
+    audit::NewAudit,
+    webhook::{Event, EventKind},
+};
 
 /// Handed to every function that changes something.
 #[derive(Clone, Copy)]
@@ -62,5 +65,21 @@ impl<'a> Stamp<'a> {
             detail,
         };
         audit::append(tx, &entry).await
+    }
+
+    /// Has the webhook endpoints of `tenant` told, within `tx`, of what happened.
+    pub(crate) async fn tell(
+        &self,
+        tx: &mut Tx,
+        tenant: &TenantName,
+        kind: EventKind,
+    ) -> Result<(), RecordsError> {
+        let event = Event {
+            id: self.ids.make(),
+            tenant: tenant.clone(),
+            at: self.at,
+            kind,
+        };
+        webhooks::enqueue(tx, self.ids, self.at, &event).await
     }
 }

@@ -66,9 +66,12 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<()> {
         }
         (_, given) => {
             let log = Log::open(&args.place).await?;
-            let keys = given.unwrap_or(log.keys);
-            let kept = kept(&keys, &log.origin, &args.checkpoints)?;
-            checking::check(&log.db, kept, |note| believe(&keys, &log.origin, note)).await?
+            let (keys, origin) = (
+                given.unwrap_or_else(|| log.key.every()),
+                &log.settings.audit.origin,
+            );
+            let kept = kept(&keys, origin, &args.checkpoints)?;
+            checking::check(&log.db, kept, |note| believe(&keys, origin, note)).await?
         }
     };
     tell(&checked, args.json)?;

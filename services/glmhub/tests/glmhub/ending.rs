@@ -2,8 +2,7 @@
 
 use crate::{
     client::Client,
-    hub::eventually,
-    jobs::{completed, hub_with_model, open, page, submit, upload},
+    jobs::{completed, first_answer, hub_with_model, submitted},
 };
 
 #[tokio::test]
@@ -11,18 +10,8 @@ async fn work_in_progress_is_no_loss_when_the_hub_is_told_to_end() {
     let mut hub = hub_with_model(&[]);
     let token = hub.token("acme", &["submitter"]);
     let client = Client::new(hub.url(), Some(token.clone()));
-    let batch = open(&client, &["What is it?", "What is the total?"]).await;
-    for grey in 0..4 {
-        upload(&client, &batch, page(grey * 50), "image/png")
-            .await
-            .expect(201);
-    }
-    submit(&client, &batch).await.expect(200);
-    let begun = || async {
-        let seen = client.get(&batch).await.expect(200).json();
-        (seen["jobs"]["answered"].as_u64() > Some(0)).then_some(())
-    };
-    eventually("the first answer", begun).await;
+    let batch = submitted(&client, &["What is it?", "What is the total?"], 4).await;
+    first_answer(&client, &batch).await;
     hub.restart();
     let client = Client::new(hub.url(), Some(token));
     completed(&client, &batch).await;

@@ -57,6 +57,27 @@ pub async fn submit(client: &Client, batch: &str) -> Answer {
         .await
 }
 
+/// A submitted batch with these questions about so many pages, no two of one grey.
+pub async fn submitted(client: &Client, texts: &[&str], pages: u8) -> String {
+    let batch = open(client, texts).await;
+    for number in 0..pages {
+        upload(client, &batch, page(number * 10), "image/png")
+            .await
+            .expect(201);
+    }
+    submit(client, &batch).await.expect(200);
+    batch
+}
+
+/// Waits until a batch has an answer.
+pub async fn first_answer(client: &Client, batch: &str) {
+    let begun = || async {
+        let seen = client.get(batch).await.expect(200).json();
+        (seen["jobs"]["answered"].as_u64() > Some(0)).then_some(())
+    };
+    eventually("the first answer", begun).await;
+}
+
 /// The batch, when it is completed.
 pub async fn completed(client: &Client, batch: &str) -> Value {
     let look = || async {

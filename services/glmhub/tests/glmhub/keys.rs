@@ -2,7 +2,7 @@
 
 use crate::{
     client::Client,
-    jobs::{completed, hub_with_model, open, page, submit, upload},
+    jobs::{completed, hub_with_model, submitted},
     process::perform_in,
 };
 use serde_json::Value;
@@ -21,13 +21,7 @@ async fn keys_change_while_orders_are_on_their_way_and_none_is_lost() {
     let mut hub = hub_with_model(&[("GLMHUB_AUDIT__SEAL_MILLISECONDS", "20")]);
     let token = hub.token("acme", &["submitter"]);
     let client = Client::new(hub.url(), Some(token.clone()));
-    let batch = open(&client, &["What is it?", "What is the total?"]).await;
-    for grey in 0..4 {
-        upload(&client, &batch, page(grey * 50), "image/png")
-            .await
-            .expect(201);
-    }
-    submit(&client, &batch).await.expect(200);
+    let batch = submitted(&client, &["What is it?", "What is the total?"], 4).await;
     let told = perform_in(&hub.data(), &["key", "rotate", "--json"], &[]).well();
     let told: Value = serde_json::from_str(&told).unwrap();
     let (old, new) = (

@@ -4,7 +4,6 @@ use actix_web::{HttpResponse, HttpResponseBuilder, http::header::HeaderValue};
 use domain::{
     batch::StoredBatch,
     digest::Sha256,
-    gate::Duty,
     id::{BatchId, DecisionId, DocumentId, JobId, WorkerId},
     job::{Hold, JobPhase, JobState},
     names::ModelName,
@@ -218,13 +217,7 @@ impl AnswerView {
             model: batch.license.model.clone(),
             revision_sha256: batch.license.revision_sha256,
             decision_id: answer.decision.unwrap_or(batch.license.decision),
-            notices: batch
-                .license
-                .duties
-                .iter()
-                .filter_map(Duty::notice)
-                .map(str::to_owned)
-                .collect(),
+            notices: batch.license.notices().map(str::to_owned).collect(),
             answered_at: answer.answered_at,
         }
     }

@@ -88,14 +88,7 @@ impl Dispatch {
         // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
         // worker accepts, never one that outlives it.
         let epoch = epochs::of(&parts.db, &due.tenant).await?;
-        let earlier = EarlierAllow {
-            tenant: &batch.tenant,
-            member: &batch.member,
-            model: &batch.license.model,
-            revision_sha256: batch.license.revision_sha256,
-            purpose: batch.license.purpose,
-            metadata: &batch.metadata,
-        };
+        let earlier = EarlierAllow::of(&batch);
         match gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await? {
             Ok(confirmed) => self.send_out(now, &due, &batch, confirmed, epoch).await?,
             Err(refusal) => self.stop(now, &batch, &refusal).await?,

@@ -13,14 +13,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{
-    batch::{Metadata, StoredBatch},
+    batch::StoredBatch,
     clock::SharedClock,
     digest::Sha256,
     gate::{Allowed, Refusal},
     id::{BatchId, IdMaker},
-    names::{MemberName, ModelName, TenantName},
+    names::TenantName,
     policy::CurrentPolicies,
-    purpose::Purpose,
 };
 use exchange::queue::Queue;
 use records::{Db, Stamp, epochs, holding};
@@ -50,41 +49,6 @@ pub struct ReconsiderParts {
     pub settings: Arc<WorkSettings>,
     /// Wakes the other loops, and those who wait for verdicts.
     pub signals: Arc<Signals>,
-}
-
-/// What decides: batches that agree in it are allowed or refused together.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Asked {
-    tenant: TenantName,
-    member: MemberName,
-    model: ModelName,
-    revision_sha256: Sha256,
-    purpose: Purpose,
-    metadata: Metadata,
-}
-
-impl Asked {
-    fn of(batch: &StoredBatch) -> Self {
-        Self {
-            tenant: batch.tenant.clone(),
-            member: batch.member.clone(),
-            model: batch.license.model.clone(),
-            revision_sha256: batch.license.revision_sha256,
-            purpose: batch.license.purpose,
-            metadata: batch.metadata.clone(),
-        }
-    }
-
-    fn earlier(&self) -> EarlierAllow<'_> {
-        EarlierAllow {
-            tenant: &self.tenant,
-            member: &self.member,
-            model: &self.model,
-            revision_sha256: self.revision_sha256,
-            purpose: self.purpose,
-            metadata: &self.metadata,
-        }
-    }
 }
 
 /// See the module's text. Several may run at once, in one process or many.
@@ -154,11 +118,11 @@ impl Reconsider {
                 return Ok(stopped);
             };
             after = Some(last.id);
-            for (asked, batches) in together(batches) {
+            for (earlier, together) in by_what_decides(&batches) {
                 let now = parts.clock.now();
-                let asking = gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, asked.earlier());
+                let asking = gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier);
                 let Err(refusal) = asking.await? else { continue };
-                stopped += self.stop(&batches, &refusal).await?;
+                stopped += self.stop(&together, &refusal).await?;
             }
         }
     }
@@ -184,12 +148,12 @@ impl Reconsider {
         let whole = batches.len() == PORTION as usize;
         self.last_held = batches.last().map(|batch| batch.id).filter(|_| whole);
         let mut resumed = 0;
-        for (asked, batches) in together(batches) {
+        for (earlier, together) in by_what_decides(&batches) {
             let parts = &self.parts;
             let now = parts.clock.now();
-            let asking = gate::allows_again(&parts.db, &parts.policies, &parts.ids, now, asked.earlier());
+            let asking = gate::allows_again(&parts.db, &parts.policies, &parts.ids, now, earlier);
             let Some(allowed) = asking.await? else { continue };
-            for batch in batches {
+            for batch in together {
                 resumed += usize::from(self.resume(batch, &allowed).await?);
             }
         }
@@ -211,13 +175,13 @@ impl Reconsider {
     }
 }
 
-/// Batches by what decides on them.
-fn together(batches: Vec<StoredBatch>) -> BTreeMap<Asked, Vec<BatchId>> {
-    let mut together: BTreeMap<Asked, Vec<BatchId>> = BTreeMap::new();
+/// Batches by what decides on them: those that agree in it are allowed or refused together.
+fn by_what_decides(batches: &[StoredBatch]) -> BTreeMap<EarlierAllow<'_>, Vec<BatchId>> {
+    let mut grouped: BTreeMap<_, Vec<BatchId>> = BTreeMap::new();
     for batch in batches {
-        together.entry(Asked::of(&batch)).or_default().push(batch.id);
+        grouped.entry(EarlierAllow::of(batch)).or_default().push(batch.id);
     }
-    together
+    grouped
 }
 
 #[async_trait]

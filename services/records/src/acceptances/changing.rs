@@ -6,11 +6,11 @@ use crate::{
     audit::rows::{Fact, with_row},
     epochs, on,
     run::Run as _,
-    terms, webhooks,
+    terms,
 };
 use domain::{
     acceptance::{Acceptance, State},
-    webhook::{AcceptanceChange, AcceptanceEvent, Event, EventKind},
+    webhook::{AcceptanceChange, AcceptanceEvent, EventKind},
 };
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -209,11 +209,6 @@ pub(super) async fn tell(
     acceptance: &Acceptance,
     change: AcceptanceChange,
 ) -> Result<(), RecordsError> {
-    let event = Event {
-        id: stamp.ids.make(),
-        tenant: acceptance.tenant.clone(),
-        at: stamp.at,
-        kind: EventKind::Acceptance(AcceptanceEvent::of(acceptance, change)),
-    };
-    webhooks::enqueue(tx, stamp.ids, stamp.at, &event).await
+    let kind = EventKind::Acceptance(AcceptanceEvent::of(acceptance, change));
+    stamp.tell(tx, &acceptance.tenant, kind).await
 }

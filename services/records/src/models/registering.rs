@@ -1,10 +1,9 @@
 //! Models that are registered by somebody, before any weights of them are here.
 
-use super::seeding::{INSERT_EDGE, INSERT_MODEL};
-use crate::{At, Db, RecordsError, Stamp, on, run::Run as _};
+use super::inserting;
+use crate::{Db, RecordsError, Stamp};
 use domain::{names::TenantName, registration::Registration};
 use serde_json::json;
-use sqlx::types::Json;
 
 /// What became of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,23 +22,12 @@ pub async fn register(
     new: &Registration,
 ) -> Result<Registered, RecordsError> {
     let (mut tx, model) = (db.begin().await?, &new.model);
-    let fresh: Option<String> = on!(tx: &mut tx, |c| sqlx::query_scalar(INSERT_MODEL)
-        .bind(model.name.as_str())
-        .bind(model.license.as_str())
-        .bind(&model.license_source)
-        .bind(Json(&model.card))
-        .bind(At(model.registered_at))
-        .fetch_optional(c))?;
-    if fresh.is_none() {
+    let license = (&model.license, model.license_source.as_str());
+    if !inserting::model(&mut tx, &model.name, license, &model.card, model.registered_at).await? {
         return Ok(Registered::Already);
     }
     for edge in &new.parents {
-        on!(tx: &mut tx, |c| sqlx::query(INSERT_EDGE)
-            .bind(edge.child.as_str())
-            .bind(edge.parent.as_str())
-            .bind(edge.relation.as_str())
-            .bind(&edge.evidence)
-            .run(c))?;
+        inserting::edge(&mut tx, edge).await?;
     }
     let detail = json!({
         "license": model.license, "license_source": model.license_source, "parents": new.parents,

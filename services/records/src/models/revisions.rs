@@ -1,15 +1,15 @@
 //! Revisions and their artifacts.
 
-use crate::{At, Db, RecordsError, Stamp, Tx, audit, on, read::Reading, read::number, run::Run as _, terms};
+use super::inserting;
+use crate::{At, Db, RecordsError, Stamp, audit, on, read::Reading, read::number, run::Run as _, terms};
 use domain::{
     audit::NewAudit,
     digest::Sha256,
     gate::Allowed,
-    model::{Artifact, Card, Model, Revision},
+    model::{Artifact, Model, Revision},
     names::ModelName,
 };
 use serde_json::json;
-use sqlx::types::Json;
 
 const CURRENT: &str = "SELECT model, sha256, terms_sha256, bytes, imported_at FROM revisions WHERE model = $1 \
     ORDER BY imported_at DESC, sha256 DESC LIMIT 1";
@@ -22,8 +22,6 @@ const PAGE: &str = "SELECT r.model, r.sha256, r.terms_sha256, r.bytes, r.importe
 const ARTIFACTS: &str = "SELECT path, sha256, bytes FROM artifacts WHERE revision_sha256 = $1 ORDER BY path";
 const ARTIFACTS_OF_MODEL: &str = "SELECT DISTINCT a.path, a.sha256, a.bytes FROM artifacts a \
     JOIN revisions r ON r.sha256 = a.revision_sha256 WHERE r.model = $1 ORDER BY a.path, a.sha256";
-const INSERT_MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at) \
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
 const INSERT: &str = "INSERT INTO revisions (model, sha256, terms_sha256, bytes, imported_at) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (model, sha256) DO NOTHING RETURNING sha256";
 const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (revision_sha256, path, sha256, bytes) \
@@ -35,7 +33,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     PAGE,
     ARTIFACTS,
     ARTIFACTS_OF_MODEL,
-    INSERT_MODEL,
     INSERT,
     INSERT_ARTIFACT,
 ];
@@ -115,8 +112,10 @@ pub enum Imported {
 /// Adds a revision with everything that belongs to it, or nothing.
 pub async fn add_revision(db: &Db, new: &NewRevision) -> Result<Imported, RecordsError> {
     let mut tx = db.begin().await?;
-    insert_model(&mut tx, &new.model).await?;
-    let at = new.entry.at;
+    let (model, at) = (&new.model, new.entry.at);
+    let license = (&model.license, model.license_source.as_str());
+    // It may be registered already; then it stays as it is.
+    inserting::model(&mut tx, &model.name, license, &model.card, model.registered_at).await?;
     let terms_sha256 = match &new.terms {
         Some(text) => Some(terms::keep(&mut tx, &new.model.license, text, at).await?),
         None => None,
@@ -169,17 +168,6 @@ pub async fn record_download(
         )
         .await?;
     Ok(tx.commit().await?)
-}
-
-async fn insert_model(tx: &mut Tx, model: &Model) -> Result<(), RecordsError> {
-    on!(tx: tx, |c| sqlx::query(INSERT_MODEL)
-        .bind(model.name.as_str())
-        .bind(model.license.as_str())
-        .bind(&model.license_source)
-        .bind(Json::<&Card>(&model.card))
-        .bind(At(model.registered_at))
-        .run(c))?;
-    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

@@ -90,15 +90,16 @@ impl S3Blobs {
             .ok_or_else(|| io::Error::other("the server began no upload"))?;
         let sent = self.send_parts(file, stored, upload).await;
         if sent.is_err() {
-            let abort = self.client.abort_multipart_upload().bucket(&self.bucket);
-            // If it fails too, the bucket's own rule removes what is left.
-            let _ = abort
-                .key(self.key_of(stored.sha256))
-                .upload_id(upload)
-                .send()
-                .await;
+            self.abort(stored.sha256, upload).await;
         }
         sent
+    }
+
+    /// Gives up an upload in parts.
+    async fn abort(&self, sha256: Sha256, upload: &str) {
+        let abort = self.client.abort_multipart_upload().bucket(&self.bucket);
+        // If it fails, the bucket's own rule removes what is left.
+        let _ = abort.key(self.key_of(sha256)).upload_id(upload).send().await;
     }
 
     async fn send_parts(&self, mut file: File, stored: Stored, upload: &str) -> Result<(), BlobError> {
@@ -129,12 +130,7 @@ impl S3Blobs {
             Ok(_) => self.settled(stored).await,
             Err(error) if THERE.iter().any(|status| is_status(&error, *status)) => {
                 self.settled(stored).await?;
-                let abort = self.client.abort_multipart_upload().bucket(&self.bucket);
-                let _ = abort
-                    .key(self.key_of(stored.sha256))
-                    .upload_id(upload)
-                    .send()
-                    .await;
+                self.abort(stored.sha256, upload).await;
                 Ok(())
             }
             Err(error) => Err(of_service(&error).into()),

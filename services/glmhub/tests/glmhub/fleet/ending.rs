@@ -2,8 +2,7 @@
 
 use super::{Fleet, count::Count};
 use crate::{
-    hub::eventually,
-    jobs::{open, page, submit, upload},
+    jobs::{first_answer, submitted},
     receiver::Receiver,
     webhooks::endpoint,
 };
@@ -20,18 +19,9 @@ async fn whoever_is_told_to_end_does_so_in_time_and_nothing_counts_as_lost() {
     let receiver = Receiver::answering(200).await;
     let client = fleet.client(1, "acme");
     endpoint(&client, &receiver.url()).await;
-    let batch = open(&client, &["What is it?", "What is the total?", "Who sent it?"]).await;
-    for grey in 0..20 {
-        upload(&client, &batch, page(grey * 10), "image/png")
-            .await
-            .expect(201);
-    }
-    submit(&client, &batch).await.expect(200);
-    let begun = || async {
-        let seen = client.get(&batch).await.expect(200).json();
-        (seen["jobs"]["answered"].as_u64() > Some(0)).then_some(())
-    };
-    eventually("the first answer", begun).await;
+    let questions = ["What is it?", "What is the total?", "Who sent it?"];
+    let batch = submitted(&client, &questions, 20).await;
+    first_answer(&client, &batch).await;
     let (worker, worker_took) = fleet.workers[0].end();
     let (hub, hub_took) = fleet.hubs[0].end();
     eprintln!("the worker ended after {worker_took:?}, the hub after {hub_took:?}");
