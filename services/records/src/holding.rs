@@ -1,7 +1,7 @@
 //! Work that nothing allows any more is held, and goes on when it is allowed again.
 
 use crate::{
-    At, Db, RecordsError, Stamp, Tx,
+    At, Db, RecordsError, Stamp,
     batches::{self, BatchRow, Delta, add as add_counts},
     on,
     read::{Reading, number},
