@@ -6,55 +6,9 @@ use crate::{
     names::{LicenseName, ModelName},
 };
 use serde::{Deserialize, Serialize};
-use time::{Date, OffsetDateTime};
+use time::OffsetDateTime;
 
-time::serde::format_description!(day, Date, "[year]-[month]-[day]");
-
-/// What a model takes in and gives out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Modality {
-    /// Text in, text out.
-    Text,
-    /// Images and text in, text out.
-    ImageText,
-}
-
-/// A model's card: its facts beside name and license. What is not known is absent.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Card {
-    /// Who publishes it.
-    #[serde(default)]
-    pub publisher: Option<String>,
-    /// Its family, such as `glm`.
-    #[serde(default)]
-    pub family: Option<String>,
-    /// One line about it.
-    #[serde(default)]
-    pub summary: Option<String>,
-    /// How many parameters it has.
-    #[serde(default)]
-    pub parameters: Option<u64>,
-    /// What it takes in and gives out.
-    #[serde(default)]
-    pub modality: Option<Modality>,
-    /// How many tokens fit its context.
-    #[serde(default)]
-    pub context_tokens: Option<u32>,
-    /// When it was released.
-    #[serde(default, with = "day::option")]
-    pub released: Option<Date>,
-    /// Where its weights are published.
-    #[serde(default)]
-    pub source: Option<String>,
-    /// What it is good at.
-    #[serde(default)]
-    pub strengths: Vec<String>,
-    /// What speaks against it.
-    #[serde(default)]
-    pub weaknesses: Vec<String>,
-}
+pub use crate::card::{Card, Modality};
 
 /// A runnable form of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

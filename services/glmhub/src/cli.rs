@@ -1,8 +1,8 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    ask, audit, bench, config, import, inspect, key, license, migrate, policy, quantize, serve, synthesize,
-    token, up, worker,
+    ask, audit, bench, config, fit, import, inspect, key, license, migrate, policy, quantize, serve,
+    synthesize, token, up, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -44,7 +44,7 @@ enum Command {
     },
 }
 
-/// Brings models in, and makes them smaller
+/// Brings models in, makes them smaller, tells where they fit
 #[derive(clap::Args, Debug)]
 #[command(after_help = import::EXAMPLE)]
 struct ModelArgs {
@@ -55,6 +55,7 @@ struct ModelArgs {
 #[derive(Subcommand, Debug)]
 enum ModelCommand {
     Import(import::ImportArgs),
+    Fit(fit::FitArgs),
     Inspect(inspect::InspectArgs),
     Quantize(quantize::QuantizeArgs),
     Synthesize(synthesize::SynthesizeArgs),
@@ -135,6 +136,7 @@ impl Cli {
             Command::Ask(args) => ask::run(args),
             Command::Model(ModelArgs { command }) => match command {
                 ModelCommand::Import(args) => block_on(import::run(args)),
+                ModelCommand::Fit(args) => block_on(fit::run(args)),
                 ModelCommand::Inspect(args) => inspect::run(args),
                 ModelCommand::Quantize(args) => quantize::run(args),
                 ModelCommand::Synthesize(args) => synthesize::run(args),

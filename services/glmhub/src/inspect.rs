@@ -1,11 +1,12 @@
 //! `glmhub model inspect`: what a GGUF file says, and the memory that it takes.
 
+use crate::model_shape::shape_of;
 use anyhow::Context as _;
 use clap::Args;
+use domain::hardware::{KvType, Memory, Usage};
 use engine::{
     config::Config,
     gguf::{Header, Value, header_of},
-    plan::MemoryPlan,
     quantise::is_synthetic,
 };
 use serde_json::json;
@@ -48,7 +49,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
         (*count, *size) = (*count + 1, *size + place.bytes.len() as u64);
     }
     let plan = match args.plan {
-        true => Some(MemoryPlan::of(&Config::load(&args.file)?, total)),
+        true => Some(plan(&Config::load(&args.file)?, total)?),
         false => None,
     };
     let mut stdout = io::stdout().lock();
@@ -81,14 +82,21 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
         writeln!(
             stdout,
             "memory: {} bytes at once\n  weights       {}\n  cache         {} for a full context, {} a token\n  tower         {}",
-            plan.peak(),
-            plan.weights,
-            plan.cache,
-            plan.cache_per_token,
-            plan.tower
+            plan.peak, plan.weights, plan.cache, plan.cache_per_token, plan.tower
         )?;
     }
     Ok(())
+}
+
+/// What one page takes at a full context, with keys and values as the engine keeps them.
+fn plan(config: &Config, weights: u64) -> anyhow::Result<Memory> {
+    let usage = Usage {
+        context: u32::try_from(config.context)?,
+        images: 1,
+        pages: 1,
+        kv: KvType::F32,
+    };
+    Ok(shape_of(config)?.memory(weights, usage)?)
 }
 
 fn object(
@@ -96,7 +104,7 @@ fn object(
     header: &Header,
     total: u64,
     kinds: &Kinds,
-    plan: Option<MemoryPlan>,
+    plan: Option<Memory>,
 ) -> serde_json::Value {
     let kinds: BTreeMap<_, _> = kinds
         .iter()
@@ -104,7 +112,7 @@ fn object(
         .collect();
     let plan = plan.map(|plan| {
         json!({
-            "peak_bytes": plan.peak(), "weights_bytes": plan.weights, "cache_bytes": plan.cache,
+            "peak_bytes": plan.peak, "weights_bytes": plan.weights, "cache_bytes": plan.cache,
             "cache_bytes_per_token": plan.cache_per_token, "tower_bytes": plan.tower,
         })
     });

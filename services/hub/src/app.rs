@@ -24,6 +24,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::audit::routes)
         .configure(api::bom::routes)
         .configure(api::effective_terms::routes)
+        .configure(api::hardware::routes)
         .configure(api::registration::routes)
         .configure(api::models::routes)
         .configure(api::licenses::routes)

@@ -14,7 +14,6 @@ pub mod glm4v;
 pub mod image;
 mod map;
 mod ops;
-pub mod plan;
 pub mod prompt;
 pub mod quantise;
 pub mod sampling;

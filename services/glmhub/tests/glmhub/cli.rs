@@ -16,6 +16,7 @@ pub const COMMANDS: &[&[&str]] = &[
     &["ask"],
     &["model"],
     &["model", "import"],
+    &["model", "fit"],
     &["model", "inspect"],
     &["model", "quantize"],
     &["model", "synthesize"],

@@ -16,6 +16,7 @@ pub mod document_content;
 pub mod documents;
 pub mod effective_terms;
 pub mod explanation;
+pub mod hardware;
 pub mod health;
 pub mod job_stream;
 mod job_view;
