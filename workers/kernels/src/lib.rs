@@ -13,3 +13,4 @@ pub mod product;
 pub mod quant;
 pub mod rope;
 pub mod simd;
+pub mod tiles;

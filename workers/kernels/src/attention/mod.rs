@@ -4,6 +4,7 @@
 //! across a vector. Several query heads that share a key head are simply more queries of that head.
 
 mod pack;
+mod rounded;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::simd::{Isa, Level, Work, dispatch, level};
 use pack::{Packed, TILE};
+pub use rounded::{WIDEST as WIDEST_ROUNDED, attend_rounded};
 use tile::{Lanes, absorb};
 
 /// Query tiles that one thread takes through a context tile before it moves on: the context is read that much less.

@@ -57,7 +57,7 @@ fn noise(count: usize, seed: usize) -> Vec<f32> {
         .collect()
 }
 
-struct Case {
+pub(super) struct Case {
     shape: Shape,
     rows: usize,
     total: usize,
@@ -80,6 +80,23 @@ impl Case {
             keys: noise(context, 2),
             values: noise(context, 3),
         }
+    }
+
+    pub(super) fn over_everything(shape: Shape, rows: usize, total: usize) -> Self {
+        Self::new(shape, rows, total, Mask::Full)
+    }
+
+    pub(super) fn attended_rounded(&self) -> Vec<f32> {
+        let mut out = vec![f32::NAN; self.queries.len()];
+        let stride = self.shape.heads * self.shape.width;
+        let values = &self.queries;
+        attend_rounded(
+            self.shape,
+            Rows { values, stride },
+            self.span(0..self.total),
+            &mut out,
+        );
+        out
     }
 
     fn span(&self, rows: std::ops::Range<usize>) -> Span<'_> {
@@ -130,7 +147,7 @@ impl Case {
         self.agrees_within(out, 1e-5);
     }
 
-    fn agrees_within(&self, out: &[f32], bound: f64) {
+    pub(super) fn agrees_within(&self, out: &[f32], bound: f64) {
         let exact = plain(self.shape, &self.queries, &self.keys, &self.values, self.mask);
         for (index, (&out, exact)) in out.iter().zip(exact).enumerate() {
             assert!(

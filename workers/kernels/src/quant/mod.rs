@@ -8,6 +8,7 @@
 mod bits;
 mod fit;
 mod groups;
+mod many;
 mod product;
 mod q4_k;
 mod q5_k;
@@ -19,6 +20,7 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use many::product as product_of_many;
 pub use product::product;
 pub use rows::Rows;
 
@@ -160,6 +162,15 @@ pub fn quantise(kind: QuantType, values: &[f32], importance: Option<&[f32]>, out
 /// If the lengths do not go together.
 pub fn dequantise(kind: QuantType, bytes: &[u8], out: &mut [f32]) {
     assert_eq!(kind.row_bytes(out.len()), Some(bytes.len()));
+    #[cfg(target_arch = "x86_64")]
+    if x86::spread(kind, bytes, out) {
+        return;
+    }
+    dequantise_plainly(kind, bytes, out);
+}
+
+/// The specification of [`dequantise`].
+fn dequantise_plainly(kind: QuantType, bytes: &[u8], out: &mut [f32]) {
     let blocks = bytes.chunks_exact(kind.block_bytes());
     for (bytes, out) in blocks.zip(out.chunks_exact_mut(kind.block_values())) {
         match kind {

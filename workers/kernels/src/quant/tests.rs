@@ -153,6 +153,34 @@ proptest! {
     }
 
     #[test]
+    fn the_product_of_many_rows_agrees_with_the_sum_of_rounded_numbers(
+        kind in any_type(), rows in 1usize..70, blocks in 1usize..5, outputs in 1usize..150, seed: u64,
+    ) {
+        if crate::tiles::rounded_products() {
+            let width = blocks * BLOCK;
+            let (weight, x) = (quantised(kind, &noise(outputs * width, seed)), noise(rows * width, seed ^ 5));
+            let mut got = vec![f32::NAN; rows * outputs];
+            product_of_many(kind, &weight, &crate::tiles::Rounded::of(&x, width, width), &mut got);
+            let values = spread_out(kind, &weight, outputs * width);
+            for (at, &got) in got.iter().enumerate() {
+                let (row, output) = (at / outputs, at % outputs);
+                let pairs = values[output * width..][..width].iter().zip(&x[row * width..]);
+                let rounded = |value: f32| half::bf16::from_f32(value).to_f64();
+                let sum: f64 = pairs.map(|(&w, &x)| rounded(w) * rounded(x)).sum();
+                prop_assert!((f64::from(got) - sum).abs() <= 1e-5 * (width as f64).sqrt(), "{sum}, got {got}");
+            }
+        }
+    }
+
+    #[test]
+    fn wide_vectors_spread_blocks_out_to_the_same_bits(kind in any_type(), seed: u64) {
+        let bytes = quantised(kind, &noise(4 * BLOCK, seed));
+        let mut plain = vec![f32::NAN; 4 * BLOCK];
+        dequantise_plainly(kind, &bytes, &mut plain);
+        prop_assert_eq!(spread_out(kind, &bytes, 4 * BLOCK), plain);
+    }
+
+    #[test]
     fn every_pattern_of_bytes_is_spread_without_harm(kind in any_type(), bytes in proptest::collection::vec(any::<u8>(), 256)) {
         let mut block = vec![0; kind.block_bytes()];
         block.iter_mut().zip(bytes.iter().cycle()).for_each(|(to, from)| *to = *from);

@@ -38,6 +38,26 @@ fn on_avx2(with: Avx2, kind: QuantType, weight: &[u8], x: &Rows, out: &mut [f32]
     dots_with(with, kind, weight, x, out);
 }
 
+/// As [`super::dequantise`] of a K type, if this processor can; tells whether it could.
+pub(super) fn spread(kind: QuantType, bytes: &[u8], out: &mut [f32]) -> bool {
+    if kind == QuantType::Q8_0 || level() < Level::Avx512 {
+        return false;
+    }
+    // SAFETY: the level is given only where the processor reports these vectors.
+    unsafe { spread_on_avx512(kind, bytes, out) };
+    true
+}
+
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+fn spread_on_avx512(kind: QuantType, bytes: &[u8], out: &mut [f32]) {
+    let mut block = Unpacked::EMPTY;
+    let blocks = bytes.chunks_exact(kind.block_bytes());
+    for (bytes, out) in blocks.zip(out.as_chunks_mut().0) {
+        unpack::unpack(kind, bytes, &mut block);
+        block.values(out);
+    }
+}
+
 /// Within each half of a vector of 16-bit numbers: those at even places, then those at odd ones.
 const EVEN_THEN_ODD: [u8; 32] = {
     let half = [0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15];

@@ -1,0 +1,98 @@
+//! Matrix products of numbers rounded to bf16, by the processor's tile unit.
+//!
+//! A [`Tile`] is sixteen rows of 32 numbers. The left side of a product is panels of sixteen rows, the right side panels of
+//! sixteen columns in which each two successive numbers of a column stand together, and a result is 32 by 32 sums in
+//! `f32`. A sum runs over its products in one order, whatever lies beside it.
+//!
+//! Where the processor has no such unit [`available`] is false, and nothing else here may be used.
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod convert;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+mod none;
+mod shared;
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) use amx::{Tiles, available};
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub(crate) use none::{Tiles, available};
+pub(crate) use shared::Columns;
+
+use rayon::prelude::*;
+
+/// Numbers that one step of a product takes from each row.
+pub(crate) const STEP: usize = 32;
+/// Rows or columns of a tile.
+pub(crate) const SIDE: usize = 16;
+/// Rows and columns of one result.
+pub(crate) const RESULT: usize = 2 * SIDE;
+
+/// 16 by 32 numbers in bf16; see the module's text for their order.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Tile(pub [u32; SIDE * SIDE]);
+
+impl Tile {
+    pub(crate) const ZERO: Tile = Tile([0; SIDE * SIDE]);
+}
+
+/// Whether products of rounded numbers are to be had on this processor.
+pub fn rounded_products() -> bool {
+    available()
+}
+
+/// Rows rounded to bf16 as the left side of products, filled up with zeros to whole results.
+pub struct Rounded {
+    pub(crate) count: usize,
+    pub(crate) steps: usize,
+    /// `[count / 16, rounded up to pairs][steps]`.
+    tiles: Vec<Tile>,
+}
+
+impl Rounded {
+    /// Rounds rows of `width` values, filled up with zeros to `padded`, which is a multiple of 32.
+    ///
+    /// # Panics
+    ///
+    /// If `x` is no whole number of rows, or where [`rounded_products`] is false.
+    pub fn of(x: &[f32], width: usize, padded: usize) -> Self {
+        let mut rounded = Self::zeros(x.len(), width, padded);
+        let panels = rounded.tiles.par_chunks_mut(rounded.steps);
+        panels
+            .zip(x.par_chunks(SIDE * width))
+            .for_each(|(panel, x)| round_panel(x, width, panel));
+        rounded
+    }
+
+    /// The same on this thread alone.
+    pub(crate) fn alone(x: &[f32], width: usize, padded: usize) -> Self {
+        let mut rounded = Self::zeros(x.len(), width, padded);
+        let panels = rounded.tiles.chunks_mut(rounded.steps);
+        panels
+            .zip(x.chunks(SIDE * width))
+            .for_each(|(panel, x)| round_panel(x, width, panel));
+        rounded
+    }
+
+    fn zeros(values: usize, width: usize, padded: usize) -> Self {
+        assert!(values.is_multiple_of(width) && padded.is_multiple_of(STEP) && padded >= width);
+        let (count, steps) = (values / width, padded / STEP);
+        let tiles = vec![Tile::ZERO; count.div_ceil(RESULT) * 2 * steps];
+        Self { count, steps, tiles }
+    }
+
+    /// Two panels: 32 rows.
+    pub(crate) fn pair(&self, number: usize) -> [&[Tile]; 2] {
+        let both = &self.tiles[number * 2 * self.steps..][..2 * self.steps];
+        [&both[..self.steps], &both[self.steps..]]
+    }
+}
+
+fn round_panel(x: &[f32], width: usize, panel: &mut [Tile]) {
+    let unit = Tiles::of_this_thread();
+    for (row, x) in x.chunks_exact(width).enumerate() {
+        unit.round_row(x, row, panel);
+    }
+}

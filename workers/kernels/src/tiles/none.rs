@@ -1,0 +1,35 @@
+//! No tile unit: on other processors and systems.
+
+use super::Tile;
+
+pub(crate) fn available() -> bool {
+    false
+}
+
+/// Cannot be made.
+pub(crate) enum Tiles {}
+
+impl Tiles {
+    /// # Panics
+    ///
+    /// Always: see [`available`].
+    pub(crate) fn of_this_thread() -> Self {
+        unreachable!("there is no tile unit")
+    }
+
+    pub(crate) fn multiply(&self, _: [&[Tile]; 2], _: [&[Tile]; 2], _: &mut [f32], _: usize, _: bool) {
+        match *self {}
+    }
+
+    pub(crate) fn round_row(&self, _: &[f32], _: usize, _: &mut [Tile]) {
+        match *self {}
+    }
+
+    pub(crate) fn round_columns(&self, _: &[f32], _: usize, _: &mut Tile) {
+        match *self {}
+    }
+
+    pub(crate) fn round_pair(&self, _: &[f32], _: &[f32], _: usize, _: &mut [Tile]) {
+        match *self {}
+    }
+}

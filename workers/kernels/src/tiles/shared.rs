@@ -1,0 +1,41 @@
+//! One matrix written by several threads, each its own columns.
+
+#![expect(unsafe_code, reason = "threads write disjoint columns of one slice")]
+
+use std::marker::PhantomData;
+
+/// Rows of `width` values that threads fill, each other columns.
+pub(crate) struct Columns<'a> {
+    values: *mut f32,
+    rows: usize,
+    width: usize,
+    borrowed: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: `write` is the only access, and its callers promise that no two of them write one place.
+unsafe impl Sync for Columns<'_> {}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn of(values: &'a mut [f32], width: usize) -> Self {
+        Self {
+            rows: values.len() / width,
+            width,
+            values: values.as_mut_ptr(),
+            borrowed: PhantomData,
+        }
+    }
+
+    /// Writes a part of a row.
+    ///
+    /// # Safety
+    ///
+    /// No other thread writes to the same place as long as this is borrowed.
+    pub(crate) unsafe fn write(&self, row: usize, column: usize, part: &[f32]) {
+        assert!(row < self.rows && column + part.len() <= self.width);
+        // SAFETY: the place is within the slice, as was just checked, and the caller writes there alone.
+        unsafe {
+            let to = self.values.add(row * self.width + column);
+            to.copy_from_nonoverlapping(part.as_ptr(), part.len());
+        }
+    }
+}
