@@ -12,6 +12,7 @@ mod engine;
 pub mod gguf;
 pub mod glm4v;
 pub mod image;
+pub mod limits;
 mod map;
 mod ops;
 pub mod prompt;

@@ -8,10 +8,11 @@ use candle_core::{
     CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, WithDType, bail,
 };
 use half::{bf16, f16};
-use kernels::attention::{Mask, Rows, Shape, Span, attend};
+use kernels::attention::{Mask, Rows, Shape, Span, attend, attend_rounded};
 use kernels::dense::{Weight, few_rows};
 use kernels::product::product as many_rows;
 use kernels::rope::{Heads, Rotation, rotate};
+use kernels::tiles::rounded_products;
 use kernels::{activation, norm};
 
 /// Weight and bias of a layer norm.
@@ -163,6 +164,45 @@ pub struct ContextRun<'a> {
     pub rows: usize,
 }
 
+impl ContextRun<'_> {
+    fn span<'a>(&self, keys: &'a Values, values: &'a Values) -> Result<Span<'a>> {
+        Ok(Span {
+            keys: Rows {
+                values: &keys.as_slice()?[self.key_column..],
+                stride: self.keys.dim(1)?,
+            },
+            values: Rows {
+                values: &values.as_slice()?[self.value_column..],
+                stride: self.values.dim(1)?,
+            },
+            rows: self.rows,
+        })
+    }
+}
+
+/// Whether [`rounded_attention`] serves heads of this shape on this processor.
+pub fn attends_rounded(shape: Shape) -> bool {
+    shape.width <= kernels::attention::WIDEST_ROUNDED && rounded_products()
+}
+
+/// As [`attention`] over all of one run, everything but the sums rounded to bf16.
+pub fn rounded_attention(shape: Shape, queries: &Tensor, run: &ContextRun) -> Result<Tensor> {
+    let (rows, stride) = queries.dims2()?;
+    let (query_values, keys, values) = (
+        Values::of(queries)?,
+        Values::of(run.keys)?,
+        Values::of(run.values)?,
+    );
+    let span = run.span(&keys, &values)?;
+    let mut out = vec![0.0; rows * shape.heads * shape.width];
+    let queries = Rows {
+        values: query_values.as_slice()?,
+        stride,
+    };
+    attend_rounded(shape, queries, span, &mut out);
+    Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
+}
+
 /// Attention of the queries in the first columns of `queries` over the context: `[rows, heads * width]`.
 pub fn attention(shape: Shape, queries: &Tensor, context: &[ContextRun], mask: Mask) -> Result<Tensor> {
     let (rows, stride) = queries.dims2()?;
@@ -171,19 +211,10 @@ pub fn attention(shape: Shape, queries: &Tensor, context: &[ContextRun], mask: M
         .iter()
         .map(|run| Ok((Values::of(run.keys)?, Values::of(run.values)?)));
     let held = held.collect::<Result<Vec<_>>>()?;
-    let spans = context.iter().zip(&held).map(|(run, (keys, values))| {
-        Ok(Span {
-            keys: Rows {
-                values: &keys.as_slice()?[run.key_column..],
-                stride: run.keys.dim(1)?,
-            },
-            values: Rows {
-                values: &values.as_slice()?[run.value_column..],
-                stride: run.values.dim(1)?,
-            },
-            rows: run.rows,
-        })
-    });
+    let spans = context
+        .iter()
+        .zip(&held)
+        .map(|(run, (keys, values))| run.span(keys, values));
     let spans = spans.collect::<Result<Vec<_>>>()?;
     let mut out = vec![0.0; rows * shape.heads * shape.width];
     attend(

@@ -39,6 +39,7 @@ pub const COMMANDS: &[&[&str]] = &[
     &["audit", "prove"],
     &["audit", "checkpoint"],
     &["bench"],
+    &["bench", "engine"],
     &["bench", "revocation"],
     &["key"],
     &["key", "list"],

@@ -154,6 +154,9 @@ impl Block {
             value_column: 2 * hidden,
             rows,
         };
+        if self.qkv.is_quantised() && ops::attends_rounded(self.shape) {
+            return ops::rounded_attention(self.shape, &qkv, &context);
+        }
         ops::attention(self.shape, &qkv, &[context], Mask::Full)
     }
 }

@@ -35,6 +35,11 @@ impl Linear {
         Linear::Dense(Dense { weight, bias })
     }
 
+    /// Whether the weight was quantised: then its products are not exact, and no other step has to be.
+    pub fn is_quantised(&self) -> bool {
+        matches!(self, Linear::Quantised(_))
+    }
+
     /// `[rows, inputs]` to `[rows, outputs]`, both `f32`. The input must be contiguous.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (y, bias) = match self {

@@ -5,10 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
-use kernels::quant::{BLOCK, QuantType, Rows, dequantise, first_not_finite, product};
+use kernels::quant::{BLOCK, QuantType, Rows, dequantise, first_not_finite, product, product_of_many};
+use kernels::tiles::{Rounded, rounded_products};
 use memmap2::Mmap;
 
 use crate::ops;
+
+/// From so many rows on, spreading the weights out for the tile unit pays.
+const MANY: usize = 16;
 
 /// The shape that a matrix has when it is quantised: all dimensions but the first are one, filled up with zeros to
 /// whole blocks. Without that the rows of 13,696 values that the published model has could not be kept in the smaller
@@ -69,9 +73,16 @@ impl Quantised {
                 self.inputs
             );
         }
-        let x = ops::with_values(x, |x| Rows::quantise(x, self.inputs))?;
         let mut out = vec![0.0; rows * self.outputs];
-        product(self.kind, self.bytes(), &x, &mut out);
+        ops::with_values(x, |x| {
+            if rows >= MANY && rounded_products() {
+                let padded = self.inputs.next_multiple_of(BLOCK);
+                let x = Rounded::of(x, self.inputs, padded);
+                product_of_many(self.kind, self.bytes(), &x, &mut out);
+            } else {
+                product(self.kind, self.bytes(), &Rows::quantise(x, self.inputs), &mut out);
+            }
+        })?;
         Tensor::from_vec(out, (rows, self.outputs), &Device::Cpu)
     }
 
