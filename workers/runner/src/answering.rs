@@ -32,7 +32,7 @@ pub(crate) struct Sitting<'a> {
 impl Sitting<'_> {
     /// Answers all questions on one page: those that cannot be answered are told first, before anything is
     /// computed; the page is encoded once; each answer is told when it is ready. A stop ends it between two
-    /// tokens or two layers, and nothing is told of what was broken off.
+    /// tokens or two parts of a layer, and nothing is told of what was broken off.
     pub(crate) fn hold(&mut self, page: &[u8], questions: &[OrderQuestion]) -> ControlFlow<()> {
         let mut ready = Vec::new();
         for question in questions {
@@ -59,7 +59,10 @@ impl Sitting<'_> {
             Ok(page) => page,
             Err(error) => return Some(Err(fault::of_page(&error))),
         };
-        match self.engine.encode_page_observed(&page, &mut |_| self.goes_on()) {
+        match self
+            .engine
+            .encode_page_traced(&page, &mut Asked(|| self.goes_on()))
+        {
             Ok(encoded) => {
                 took("tower", encoded.took);
                 Some(Ok(encoded))

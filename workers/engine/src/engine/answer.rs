@@ -107,7 +107,7 @@ impl Engine {
     }
 
     /// The same; `trace` sees the stages of taking the prompt in, and of every token if it wants them, and may break
-    /// off between layers, which gives [`EngineError::Cancelled`].
+    /// off between parts of a layer, which gives [`EngineError::Cancelled`].
     pub fn answer_traced(
         &self,
         conversation: &Conversation,

@@ -86,6 +86,16 @@ impl Engine {
         page: &RgbPage,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<EncodedPage, EngineError> {
+        let blocks = self.config.vision.layers;
+        self.encode_page_traced(page, &mut Blocks { blocks, observe })
+    }
+
+    /// The same; `trace` sees every stage, and may break off inside of a block too.
+    pub fn encode_page_traced(
+        &self,
+        page: &RgbPage,
+        trace: &mut dyn Trace,
+    ) -> Result<EncodedPage, EngineError> {
         let RgbPage { width, height, .. } = *page;
         if page.pixels.is_empty() || page.pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
             return Err(EngineError::BadPage {
@@ -97,11 +107,7 @@ impl Engine {
         let start = Instant::now();
         let side = self.config.vision.image_side as u32;
         let pixels = to_pixel_values(&resize_bicubic(page, side, side));
-        let mut trace = Blocks {
-            blocks: self.config.vision.layers,
-            observe,
-        };
-        let rows = self.model.encode_image(&pixels, &mut trace)?;
+        let rows = self.model.encode_image(&pixels, trace)?;
         Ok(EncodedPage {
             rows,
             took: start.elapsed(),

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use kernels::attention::{Mask, Shape};
 use kernels::rope::{Heads, Rotation};
 
-use super::trace::{ComputeError, Stage, Trace, report};
+use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::cache::{Cache, LayerCache};
 use crate::config::Config;
 use crate::ops::{self, RmsNorm};
@@ -81,7 +81,7 @@ impl Text {
         let x = rows.force_contiguous()?;
         let rotation = Rotation::new(positions, self.rotated_pairs, self.rope_base);
         for (index, layer) in self.layers.iter().enumerate() {
-            layer.forward(&x, &rotation, cache.layer(index))?;
+            layer.forward(&x, &rotation, cache.layer(index), trace)?;
             report(trace, Stage::Layer(index), &x)?;
         }
         cache.advance(positions);
@@ -131,12 +131,21 @@ impl Layer {
         })
     }
 
-    /// Changes `x`, `[rows, H]`, in place.
-    fn forward(&self, x: &Tensor, rotation: &Rotation, cache: &mut LayerCache) -> candle_core::Result<()> {
+    /// Changes `x`, `[rows, H]`, in place. What it has put into the cache when it is broken off is of no use.
+    fn forward(
+        &self,
+        x: &Tensor,
+        rotation: &Rotation,
+        cache: &mut LayerCache,
+        trace: &mut dyn Trace,
+    ) -> Result<(), ComputeError> {
         let attended = self.attention(&self.attention_norm.of(x)?, rotation, cache)?;
+        ask(trace)?;
         ops::add(x, &self.dense.forward(&attended)?)?;
+        ask(trace)?;
         let inner = self.gate_up.forward(&self.mlp_norm.of(x)?)?;
-        ops::add(x, &self.down.forward(&ops::silu_gate_fused(&inner)?)?)
+        ask(trace)?;
+        Ok(ops::add(x, &self.down.forward(&ops::silu_gate_fused(&inner)?)?)?)
     }
 
     /// `[rows, H]` to `[rows, Q]`; keys and values go into the cache.

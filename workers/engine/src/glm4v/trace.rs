@@ -27,6 +27,11 @@ pub enum Stage {
 pub trait Trace {
     fn reached(&mut self, stage: Stage, rows: &Tensor) -> ControlFlow<()>;
 
+    /// Asked between the parts of a layer, which at full size takes seconds.
+    fn goes_on(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
     /// The final norm of rows that no logits are asked for is computed only for those who look at it.
     fn wants_final_norm(&self) -> bool {
         false
@@ -48,11 +53,15 @@ impl Trace for Untraced {
     }
 }
 
-/// Looks at no rows, but is asked at every stage whether to go on: ends a computation between two layers.
+/// Looks at no rows, but is asked at every stage and between the parts of a layer whether to go on.
 pub struct Asked<F>(pub F);
 
 impl<F: FnMut() -> ControlFlow<()>> Trace for Asked<F> {
     fn reached(&mut self, _: Stage, _: &Tensor) -> ControlFlow<()> {
+        (self.0)()
+    }
+
+    fn goes_on(&mut self) -> ControlFlow<()> {
         (self.0)()
     }
 
@@ -72,7 +81,16 @@ pub enum ComputeError {
 
 /// Reports a stage.
 pub(super) fn report(trace: &mut dyn Trace, stage: Stage, rows: &Tensor) -> Result<(), ComputeError> {
-    match trace.reached(stage, rows) {
+    unless_broken_off(trace.reached(stage, rows))
+}
+
+/// Asks whether to go on between the parts of a layer.
+pub(super) fn ask(trace: &mut dyn Trace) -> Result<(), ComputeError> {
+    unless_broken_off(trace.goes_on())
+}
+
+fn unless_broken_off(flow: ControlFlow<()>) -> Result<(), ComputeError> {
+    match flow {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(ComputeError::Cancelled),
     }

@@ -3,12 +3,12 @@
 use candle_core::{DType, Device, Tensor};
 use kernels::attention::{Mask, Shape};
 
-use super::trace::{ComputeError, Stage, Trace, report};
+use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::config::VisionConfig;
 use crate::ops::{self, ContextRun, LayerNorm};
 use crate::weights::{Linear, Weights, WeightsError};
 
-/// Rows that go through the wide parts at one time: bounds the memory of `[rows, inner]`.
+/// Rows that go through a part at one time: bounds the memory of `[rows, inner]`, and how long a breaking off takes.
 const BLOCK: usize = 1024;
 
 /// P = positions (patches and a class row), D = hidden.
@@ -65,7 +65,7 @@ impl Tower {
         ops::add(&x, &self.positions)?;
         report(trace, Stage::Patches, &x)?;
         for (index, block) in self.blocks.iter().enumerate() {
-            block.forward(&x)?;
+            block.forward(&x, trace)?;
             report(trace, Stage::TowerBlock(index), &x)?;
         }
         Ok(x)
@@ -125,28 +125,29 @@ impl Block {
     }
 
     /// Changes `x`, `[P, D]`, in place.
-    fn forward(&self, x: &Tensor) -> Result<(), ComputeError> {
-        let attended = self.attention(x)?;
-        for_blocks(x, |first, x| {
+    fn forward(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<(), ComputeError> {
+        let attended = self.attention(x, trace)?;
+        for_blocks(x, trace, |first, x| {
             let branch = self.dense.forward(&attended.narrow(0, first, x.dim(0)?)?)?;
             self.attention_norm.apply(&branch)?;
             ops::add(x, &branch)
         })?;
-        for_blocks(x, |_, x| {
+        for_blocks(x, trace, |_, x| {
             let inner = self.fc1.forward(x)?;
             ops::gelu(&inner)?;
             let branch = self.fc2.forward(&inner)?;
             self.mlp_norm.apply(&branch)?;
             ops::add(x, &branch)
-        })?;
-        Ok(())
+        })
     }
 
     /// Every row over every row: `[P, D]` to `[P, D]`.
-    fn attention(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    fn attention(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         let (rows, hidden) = x.dims2()?;
         let qkv = Tensor::zeros((rows, 3 * hidden), DType::F32, x.device())?;
-        for_blocks(x, |first, x| qkv.slice_set(&self.qkv.forward(x)?, 0, first))?;
+        for_blocks(x, trace, |first, x| {
+            qkv.slice_set(&self.qkv.forward(x)?, 0, first)
+        })?;
         let context = ContextRun {
             keys: &qkv,
             key_column: hidden,
@@ -155,16 +156,26 @@ impl Block {
             rows,
         };
         if self.qkv.is_quantised() && ops::attends_rounded(self.shape) {
-            return ops::rounded_attention(self.shape, &qkv, &context);
+            return Ok(ops::rounded_attention(self.shape, &qkv, &context)?);
         }
-        ops::attention(self.shape, &qkv, &[context], Mask::Full)
+        let attended = Tensor::zeros((rows, hidden), DType::F32, x.device())?;
+        for_blocks(&qkv, trace, |first, queries| {
+            let of_block = ops::attention(self.shape, queries, std::slice::from_ref(&context), Mask::Full)?;
+            attended.slice_set(&of_block, 0, first)
+        })?;
+        Ok(attended)
     }
 }
 
-/// Calls `f` with the number of the first row and the rows of each block of `x`.
-fn for_blocks(x: &Tensor, f: impl Fn(usize, &Tensor) -> candle_core::Result<()>) -> candle_core::Result<()> {
+/// Calls `f` with the number of the first row and the rows of each block of `x`, as long as it is to go on.
+fn for_blocks(
+    x: &Tensor,
+    trace: &mut dyn Trace,
+    f: impl Fn(usize, &Tensor) -> candle_core::Result<()>,
+) -> Result<(), ComputeError> {
     let rows = x.dim(0)?;
     for first in (0..rows).step_by(BLOCK) {
+        ask(trace)?;
         f(first, &x.narrow(0, first, BLOCK.min(rows - first))?)?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use engine::glm4v::Asked;
+use engine::glm4v::{Asked, Trace};
 use engine::prompt::{Conversation, PromptError};
 use engine::sampling::Sampling;
 use engine::{Answer, Engine, EngineError, FinishReason, Parameters};
@@ -230,6 +230,57 @@ fn an_encoding_can_be_broken_off_between_blocks() {
     let broken = engine.encode_page_observed(&page("tiny-b"), &mut observe);
     assert!(matches!(broken, Err(EngineError::Cancelled)));
     assert_eq!(heard, [(1, 3), (2, 3)]);
+}
+
+/// Asks how often a computation asks whether to go on, and breaks it off at every one of these places.
+fn broken_off_everywhere(mut compute: impl FnMut(&mut dyn Trace) -> Result<(), EngineError>) -> usize {
+    let mut places = 0;
+    compute(&mut Asked(|| {
+        places += 1;
+        ControlFlow::Continue(())
+    }))
+    .unwrap();
+    for last in 1..=places {
+        let mut asked = 0;
+        let broken = compute(&mut Asked(|| {
+            asked += 1;
+            if asked == last {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        }));
+        assert!(matches!(broken, Err(EngineError::Cancelled)));
+        assert_eq!(asked, last);
+    }
+    places
+}
+
+#[test]
+fn an_encoding_can_be_broken_off_inside_of_a_block() {
+    let (engine, page) = (engine("tiny-b"), page("tiny-b"));
+    let blocks = engine.config().vision.layers;
+    let places = broken_off_everywhere(|trace| engine.encode_page_traced(&page, trace).map(|_| ()));
+    // At the latest after queries, attention and the two halves of each block.
+    assert!(places > 4 * blocks, "{places}");
+}
+
+#[test]
+fn taking_a_prompt_in_can_be_broken_off_inside_of_a_layer() {
+    let engine = engine("tiny-c");
+    let (question, parameters) = (
+        text("hi"),
+        Parameters {
+            max_new_tokens: Some(1),
+            ..Default::default()
+        },
+    );
+    let mut no_matter = |_: &engine::Token| ControlFlow::Continue(());
+    let places = broken_off_everywhere(|trace| {
+        let answer = engine.answer_traced(&question, None, &parameters, &mut no_matter, trace);
+        answer.map(|_| ())
+    });
+    assert!(places > 4 * engine.config().layers, "{places}");
 }
 
 #[test]

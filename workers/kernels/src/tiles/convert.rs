@@ -3,9 +3,10 @@
 #![expect(unsafe_code, reason = "vector instructions of the processor")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
-    _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64,
 };
 
 use super::{SIDE, STEP, Tile};
@@ -65,7 +66,7 @@ pub(super) fn round_pair(first: &[f32], second: &[f32], pair: usize, tiles: &mut
     for ((first, second), tile) in first.chunks(SIDE).zip(second.chunks(SIDE)).zip(tiles) {
         let both = _mm512_cvtne2ps_pbh(load(second), load(first));
         // SAFETY: as for `round`.
-        let both = unsafe { std::mem::transmute::<_, __m512i>(both) };
+        let both = unsafe { std::mem::transmute::<__m512bh, __m512i>(both) };
         store(tile, pair, _mm512_permutexvar_epi16(order, both));
     }
 }
