@@ -1,6 +1,6 @@
 """Writes the card of a checkpoint, with the accuracy that was measured.
 
-    python card.py --model CHECKPOINT --report accuracy.json --state OUT/state.pt
+    python card.py --model CHECKPOINT --report accuracy.json --state OUT/state.pt [--forms forms.json]
 """
 
 import argparse
@@ -40,7 +40,7 @@ Every printed field of each page was asked once, and two fields that are not the
 | field | right | asked | |
 |---|---|---|---|
 {rows}
-
+{forms}
 ## What it reads
 
 Text, titles and names come from closed sets: {customers} customers, {goods} goods, {cities} cities, {payments} ways to pay, {rates} tax rates.
@@ -56,11 +56,31 @@ All names and amounts are made up.
 """
 
 
+FORMS = """
+The engine itself, on {count:,} of these pages, with each form of the weights:
+
+| weights | right | asked | |
+|---|---|---|---|
+{rows}
+"""
+
+
+def forms_table(file):
+    """What the engine reads right with each form of the weights, if that was measured."""
+    if file is None:
+        return ""
+    report = json.loads(file.read_text())
+    rows = "\n".join(f"| {form} | {right:,} | {report['asked']:,} | {100 * right / report['asked']:.1f} % |"
+                     for form, right in report["right"].items())
+    return FORMS.format(count=report["pages"], rows=rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--report", type=pathlib.Path, required=True)
     parser.add_argument("--state", type=pathlib.Path, required=True)
+    parser.add_argument("--forms", type=pathlib.Path)
     parser.add_argument("--batch", type=int, default=16)
     given = parser.parse_args()
     report = json.loads(given.report.read_text())
@@ -72,6 +92,7 @@ def main():
     (given.model / "README.md").write_text(CARD.format(
         kinds="、".join(title for group in domain.TITLES.values() for title in group), side=SIDE, step=step,
         pages=step * given.batch, count=report["pages"], first=report["first"], rows=rows, labels=labels,
+        forms=forms_table(given.forms),
         customers=len(domain.CUSTOMERS), goods=len(domain.GOODS), cities=len(domain.CITIES),
         payments=len(domain.PAYMENTS), rates=len(domain.RATES)), encoding="utf-8")
 

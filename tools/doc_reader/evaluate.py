@@ -6,13 +6,11 @@
 import argparse
 import json
 import pathlib
-import random
 
 import torch
 import torch.nn.functional as F
 
 import batches
-import domain
 import pages
 from model import SIDE
 from tokenizer import SPECIALS, Tokenizer
@@ -70,13 +68,11 @@ def measure(model, tokenizer, first_seed, count):
     """Exact matches by role: [right, asked], every printed field and two absent ones of each page."""
     images, asked, truths = [], [], []
     for seed in range(first_seed, first_seed + count):
-        chance = random.Random(seed)
-        page = pages.draw_page(chance)
+        page, questions = pages.examine(seed)
         images.append(torch.from_numpy(pages.shrink(page.pixels, SIDE).copy()))
-        absent = [role for role in domain.FIELDS if role not in page.values]
-        for role in [line.role for line in page.lines] + chance.sample(absent, 2):
-            asked.append((len(images) - 1, domain.question_for(role, chance)))
-            truths.append((role if role in page.values else "absent", page.values.get(role, domain.ABSENT)))
+        for role, question, truth in questions:
+            asked.append((len(images) - 1, question))
+            truths.append((role, truth))
     given = answers(model, tokenizer, torch.stack(images), asked)
     found = {}
     for (role, truth), answer in zip(truths, given):

@@ -160,3 +160,13 @@ def shrink(pixels, side):
 def page_of(seed):
     """The page of a seed: the same for everybody, everywhere."""
     return draw_page(random.Random(seed))
+
+
+def examine(seed):
+    """A fresh page and what is asked about it, as (role or "absent", question, truth): every printed field and two absent ones."""
+    chance = random.Random(seed)
+    page = draw_page(chance)
+    absent = [role for role in domain.FIELDS if role not in page.values]
+    roles = [line.role for line in page.lines] + chance.sample(absent, 2)
+    return page, [(role if role in page.values else "absent", domain.question_for(role, chance),
+                   page.values.get(role, domain.ABSENT)) for role in roles]

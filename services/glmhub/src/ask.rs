@@ -1,4 +1,4 @@
-//! `glmhub ask`: one answer on this machine, without a hub.
+//! `glmhub ask`: answers on this machine, without a hub.
 
 mod messages;
 mod output;
@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use engine::prompt::Conversation;
 use engine::sampling::Sampling;
-use engine::{Answer, EncodedPage, Engine, LoadOptions, Parameters, Progress, WeightType};
+use engine::{EncodedPage, Engine, LoadOptions, Parameters, Progress, WeightType};
 use indicatif::{ProgressBar, ProgressStyle};
 use pages::{Limits, RgbPage};
 
@@ -21,12 +21,13 @@ use output::Stream;
 const EXAMPLE: &str = "\
 Examples:
   glmhub ask --model glm-4v-9b --image invoice.png --question 'What is the total amount?'
+  glmhub ask --model glm-4v-9b --image invoice.png --question 'Who sells?' --question 'Who buys?'
   glmhub ask --model glm-4v-9b --messages conversation.json --temperature 0.8 --top-p 0.8 --json
 
 conversation.json, the image's path relative to this file:
   [{\"role\": \"user\", \"content\": \"What is the total amount?\", \"image\": \"invoice.png\"}]";
 
-/// Answers a question about an image, or without one, on this machine and offline
+/// Answers questions about an image, or without one, on this machine and offline
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct AskArgs {
@@ -34,17 +35,17 @@ pub struct AskArgs {
     /// the safetensors files
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// The page that the question is about: PNG, JPEG, WebP, TIFF, BMP or GIF
+    /// The page that the questions are about: PNG, JPEG, WebP, TIFF, BMP or GIF
     #[arg(long, value_name = "FILE", conflicts_with = "messages")]
     image: Option<PathBuf>,
-    /// The question
+    /// The question. Several are answered one by one, in their order; the page is read once for all of them
     #[arg(
         long,
         value_name = "TEXT",
         required_unless_present = "messages",
         conflicts_with = "messages"
     )]
-    question: Option<String>,
+    question: Vec<String>,
     /// A whole conversation instead: a JSON list of {"role", "content", "image"?}
     #[arg(long, value_name = "FILE.json")]
     messages: Option<PathBuf>,
@@ -75,48 +76,53 @@ pub struct AskArgs {
     /// What the large matrices are kept in: f32, bf16 or f16
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     dtype: WeightType,
-    /// Print one JSON object at the end instead of text as it comes
+    /// Print one JSON object for each answer, on a line of its own, instead of text as it comes
     #[arg(long)]
     json: bool,
 }
 
-/// Answers as `args` say and prints the answer. Errors say what to do.
+/// Answers as `args` say and prints the answers. Errors say what to do.
 pub fn run(args: AskArgs) -> anyhow::Result<()> {
-    let (conversation, image) = args.conversation()?;
+    let (conversations, image) = args.conversations()?;
     // The page is decoded before the model is loaded: what is wrong with it shows at once.
     let page = image.as_deref().map(read_page).transpose()?;
     let start = Instant::now();
     let engine = load(&args.model, args.dtype)?;
     let load_time = start.elapsed();
     let parameters = args.parameters();
-    engine.check_fit(&conversation, parameters.max_new_tokens)?;
-    let encoded = page.map(|page| encode(&engine, &page)).transpose()?;
-    if args.json {
-        let answer = answer(&engine, &conversation, encoded.as_ref(), &parameters, None)?;
-        return output::print_json(&answer, load_time, parameters.top_logprobs > 0);
+    for conversation in &conversations {
+        engine.check_fit(conversation, parameters.max_new_tokens)?;
     }
-    let mut stream = Stream::new();
-    let answer = answer(
-        &engine,
-        &conversation,
-        encoded.as_ref(),
-        &parameters,
-        Some(&mut stream),
-    )?;
-    stream.finish(&answer.text)
+    let encoded = page.map(|page| encode(&engine, &page)).transpose()?;
+    let mut session = encoded.as_ref().map(|page| engine.open_page(page));
+    for conversation in &conversations {
+        if args.json {
+            let answer = engine.answer(conversation, session.as_mut(), &parameters, &mut |_| {
+                ControlFlow::Continue(())
+            })?;
+            output::print_json(&answer, load_time, parameters.top_logprobs > 0)?;
+        } else {
+            let mut stream = Stream::new();
+            let answer = engine.answer(conversation, session.as_mut(), &parameters, &mut |token| {
+                stream.show(&token.text)
+            })?;
+            stream.finish(&answer.text)?;
+        }
+    }
+    Ok(())
 }
 
 impl AskArgs {
     /// What is asked, and the file of its image.
-    fn conversation(&self) -> anyhow::Result<(Conversation, Option<PathBuf>)> {
-        match &self.messages {
-            Some(file) => messages::read(file),
-            None => {
-                let question = self.question.as_deref().unwrap_or_default();
-                let conversation = Conversation::question(question, self.image.is_some())?;
-                Ok((conversation, self.image.clone()))
-            }
+    fn conversations(&self) -> anyhow::Result<(Vec<Conversation>, Option<PathBuf>)> {
+        if let Some(file) = &self.messages {
+            let (conversation, image) = messages::read(file)?;
+            return Ok((vec![conversation], image));
         }
+        let with_image = self.image.is_some();
+        let of = |question: &String| Conversation::question(question, with_image);
+        let conversations = self.question.iter().map(of).collect::<Result<_, _>>()?;
+        Ok((conversations, self.image.clone()))
     }
 
     fn parameters(&self) -> Parameters {
@@ -205,22 +211,6 @@ fn encode(engine: &Engine, page: &RgbPage) -> anyhow::Result<EncodedPage> {
     });
     bar.finish_and_clear();
     Ok(encoded?)
-}
-
-fn answer(
-    engine: &Engine,
-    conversation: &Conversation,
-    page: Option<&EncodedPage>,
-    parameters: &Parameters,
-    mut stream: Option<&mut Stream>,
-) -> anyhow::Result<Answer> {
-    let mut session = page.map(|page| engine.open_page(page));
-    let answer = engine.answer(conversation, session.as_mut(), parameters, &mut |token| {
-        stream
-            .as_deref_mut()
-            .map_or(ControlFlow::Continue(()), |stream| stream.show(&token.text))
-    })?;
-    Ok(answer)
 }
 
 /// A duration in the JSON object.

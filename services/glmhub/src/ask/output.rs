@@ -1,4 +1,4 @@
-//! What `glmhub ask` prints: text as it comes, or one JSON object.
+//! What `glmhub ask` prints: text as it comes, or one JSON object an answer.
 
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;

@@ -83,41 +83,57 @@ async fn the_hub_answers_what_is_printed_on_the_sample_pages_and_says_what_is_no
     );
 }
 
-/// What the model at `weights` answers to one sample of each kind of field.
-fn asked(weights: &str) -> Vec<(Sample, String)> {
-    let mut fields = BTreeMap::new();
-    for sample in samples().into_values().flatten() {
-        // The last page's, which the reader makes no mistake on.
-        fields.insert(sample.field.clone(), sample);
-    }
-    let ask = |sample: Sample| {
-        let image = folder().join(&sample.page);
-        let question = sample.question.as_str();
-        let told = perform(&[
+/// How many of the sample questions the model at `weights` answers right, and which not.
+fn asked(weights: &str) -> (usize, Vec<(Sample, String)>) {
+    let (mut right, mut wrong) = (0, Vec::new());
+    for (page, samples) in samples() {
+        let image = folder().join(page);
+        let mut command = vec![
             "ask",
             "--model",
             weights,
             "--image",
             image.to_str().unwrap(),
-            "--question",
-            question,
             "--json",
-        ]);
-        let told: Value = serde_json::from_str(&told.well()).unwrap();
-        (sample, told["text"].as_str().unwrap().to_owned())
-    };
-    fields.into_values().map(ask).collect()
+        ];
+        for sample in &samples {
+            command.extend(["--question", &sample.question]);
+        }
+        let told = perform(&command).well();
+        let texts: Vec<String> = told
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<Value>(line).unwrap()["text"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect();
+        assert_eq!(texts.len(), samples.len());
+        for (sample, text) in samples.into_iter().zip(texts) {
+            if text == sample.answer {
+                right += 1;
+            } else {
+                wrong.push((sample, text));
+            }
+        }
+    }
+    (right, wrong)
 }
 
 #[test]
-fn the_reader_reads_every_kind_of_field_also_in_few_bits() {
+fn the_reader_reads_as_well_in_few_bits() {
     let (source, into) = (folder(), tempfile::tempdir().unwrap());
+    let from = source.to_str().unwrap();
+    let (whole, wrong) = asked(from);
+    // Two of a hundred may be lost; two are wrong in the checkpoint itself.
+    let may_be_lost = (whole + wrong.len()) * 2 / 100;
+    assert!(wrong.len() <= 2, "{wrong:#?}");
     for kind in ["q8_0", "q4_k_m"] {
         let file = into.path().join(format!("{kind}.gguf"));
-        let (from, to) = (source.to_str().unwrap(), file.to_str().unwrap());
+        let to = file.to_str().unwrap();
         perform(&["model", "quantize", "--from", from, "--to", to, "--type", kind]).well();
-        for (sample, text) in asked(to) {
-            assert_eq!(text, sample.answer, "{kind}: {sample:?}");
-        }
+        let (right, wrong) = asked(to);
+        assert!(right + may_be_lost >= whole, "{kind}: {wrong:#?}");
     }
 }

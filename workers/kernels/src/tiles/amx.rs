@@ -15,6 +15,9 @@ use crate::simd::{Level, level};
 
 /// Whether this processor has the unit and the system lets this process use it.
 pub(crate) fn available() -> bool {
+    if std::env::var_os("NOAMX").is_some() {
+        return false;
+    }
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| has_unit() && is_permitted())
 }
