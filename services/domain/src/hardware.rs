@@ -8,6 +8,7 @@ mod machines;
 
 pub use machines::{Kind, Machine, Machines};
 
+use crate::{card::Card, model::Variant};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -294,6 +295,24 @@ pub fn fits<'a>(
         }
     };
     Ok((memory, machines.iter().map(on).collect()))
+}
+
+/// What a card says about the usual way to run its model: the shape, the variant with the bytes of its weights, and one
+/// page with one image at the full context. None if too little is known.
+pub fn usual<'a>(card: &Card, variants: &'a [Variant]) -> Option<(Shape, &'a Variant, u64, Usage)> {
+    let shape = card.shape?;
+    let usual = card.usual_variant.as_deref();
+    let variant = match usual {
+        Some(name) => variants.iter().find(|variant| variant.name == name),
+        None => variants.iter().find(|variant| variant.file_bytes.is_some()),
+    }?;
+    let usage = Usage {
+        context: card.context_tokens?,
+        images: u32::from(shape.tower.is_some()),
+        pages: 1,
+        kv: KvType::F32,
+    };
+    Some((shape, variant, variant.file_bytes?, usage))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub fn artifacts_digest(artifacts: &[Artifact]) -> Sha256 {
 }
 
 /// A model as the seed file tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeedModel {
     /// Its name.
@@ -92,6 +92,14 @@ pub struct SeedModel {
     /// Its runnable forms.
     #[serde(default)]
     pub variants: Vec<Variant>,
+}
+
+impl SeedModel {
+    /// Names this state of the entry.
+    pub fn digest(&self) -> Sha256 {
+        // Maps are ordered and no key is anything but text, so this cannot fail and is the same everywhere.
+        Sha256::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
 }
 
 /// The models that every hub knows from its first start: `models/seed.toml`.
@@ -139,6 +147,39 @@ mod tests {
         );
         assert_eq!(seed.edges[0].parent.as_str(), "THUDM/glm-4-9b");
         assert_eq!(seed.edges[0].child, vision.name);
+    }
+
+    #[test]
+    fn there_are_at_least_15_models_and_every_fact_of_a_card_has_its_source() {
+        let seed = Seed::shipped().unwrap();
+        assert!(seed.models.len() >= 15);
+        for model in &seed.models {
+            let (name, card) = (&model.name, &model.card);
+            let has = |fact: crate::card::FactName| {
+                assert!(
+                    card.sources.contains_key(&fact),
+                    "{name}: no source of {}",
+                    fact.as_str()
+                );
+            };
+            has(crate::card::FactName::License);
+            has(crate::card::FactName::Parameters);
+            has(crate::card::FactName::Modality);
+            has(crate::card::FactName::Family);
+            if card.context_tokens.is_some() {
+                has(crate::card::FactName::ContextTokens);
+            }
+            if card.released.is_some() {
+                has(crate::card::FactName::Released);
+            }
+            if card.shape.is_some() {
+                has(crate::card::FactName::Shape);
+            }
+            if !card.strengths.is_empty() || !card.weaknesses.is_empty() {
+                has(crate::card::FactName::Qualities);
+            }
+            assert!(card.review.is_some() && card.summary.is_some(), "{name}");
+        }
     }
 
     #[test]

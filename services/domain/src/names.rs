@@ -100,6 +100,11 @@ impl TenantName {
 }
 
 impl ModelName {
+    /// A name that stands for any.
+    pub fn placeholder() -> Self {
+        Self("OWNER/NAME".to_owned())
+    }
+
     /// Who publishes the model: the part before the slash.
     pub fn owner(&self) -> &str {
         self.0.split_once('/').map_or("", |(owner, _)| owner)

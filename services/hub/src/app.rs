@@ -1,6 +1,6 @@
 //! The whole URL space, and how requests that reach no handler are answered.
 
-use crate::{api, problem::Problem};
+use crate::{api, problem::Problem, site};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, error, http::StatusCode, web};
 
 /// The largest JSON body that a handler reads, in bytes: as many questions as a batch may have, each as long as it may
@@ -23,6 +23,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::archives::routes)
         .configure(api::audit::routes)
         .configure(api::bom::routes)
+        .configure(api::comparison::routes)
+        .configure(api::family::routes)
         .configure(api::effective_terms::routes)
         .configure(api::hardware::routes)
         .configure(api::registration::routes)
@@ -47,6 +49,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::webhook_endpoints::routes)
         .configure(api::deliveries::routes)
         .configure(api::health::routes)
+        .configure(site::routes)
         .default_service(web::to(unserved));
 }
 

@@ -15,20 +15,23 @@ pub use seeding::seed;
 use crate::{At, Db, RecordsError, on, read::Reading};
 use domain::{
     lineage::{LineageEdge, Relation},
-    model::{Card, Model, Revision, Variant},
+    model::{Card, Modality, Model, Revision, Variant},
     names::ModelName,
 };
 use sqlx::types::Json;
 
 const GET: &str = "SELECT name, license, license_source, card, registered_at FROM models WHERE name = $1";
 const PAGE: &str = "SELECT name, license, license_source, card, registered_at FROM models \
-    WHERE name > COALESCE($1, '') ORDER BY name LIMIT $2";
+    WHERE name > COALESCE($1, '') AND (CAST($3 AS TEXT) IS NULL OR family = CAST($3 AS TEXT)) \
+        AND (CAST($4 AS TEXT) IS NULL OR modality = CAST($4 AS TEXT)) \
+        AND (CAST($5 AS TEXT) IS NULL OR words LIKE CAST($5 AS TEXT) ESCAPE '!') ORDER BY name LIMIT $2";
+const FAMILIES: &str = "SELECT DISTINCT family FROM models WHERE family IS NOT NULL ORDER BY family";
 const VARIANTS: &str =
     "SELECT name, file_bytes, memory_bytes, note FROM variants WHERE model = $1 ORDER BY place, name";
 const PARENTS: &str =
     "SELECT parent, relation, evidence FROM lineage_edges WHERE child = $1 ORDER BY parent, relation";
 
-pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, VARIANTS, PARENTS];
+pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, FAMILIES, VARIANTS, PARENTS];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] =
     &[inserting::STATEMENTS, revisions::STATEMENTS, seeding::STATEMENTS];
 
@@ -51,13 +54,54 @@ pub async fn get(db: &Db, name: &ModelName) -> Result<Option<Model>, RecordsErro
     row.map(Row::read).transpose()
 }
 
-/// Up to `limit` models by name, those after `after`.
-pub async fn page(db: &Db, after: Option<&ModelName>, limit: u32) -> Result<Vec<Model>, RecordsError> {
+/// What the catalogue is narrowed by. Nothing narrows by nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Text that name, publisher, family or a summary has in it.
+    pub text: Option<String>,
+    /// The family.
+    pub family: Option<String>,
+    /// What it takes in and gives out.
+    pub modality: Option<Modality>,
+}
+
+impl Wanted {
+    /// The text as a pattern in which nothing but its ends is a wild card.
+    fn pattern(&self) -> Option<String> {
+        let text = self
+            .text
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty())?;
+        let plain = text
+            .to_lowercase()
+            .replace('!', "!!")
+            .replace('%', "!%")
+            .replace('_', "!_");
+        Some(format!("%{plain}%"))
+    }
+}
+
+/// Up to `limit` models that are wanted by name, those after `after`.
+pub async fn page(
+    db: &Db,
+    wanted: &Wanted,
+    after: Option<&ModelName>,
+    limit: u32,
+) -> Result<Vec<Model>, RecordsError> {
     let rows: Vec<Row> = on!(db, |c| sqlx::query_as(PAGE)
         .bind(after.map(|name| name.as_str()))
         .bind(i64::from(limit))
+        .bind(wanted.family.as_deref())
+        .bind(wanted.modality.map(|modality| modality.as_str()))
+        .bind(wanted.pattern())
         .fetch_all(c))?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// Every family that a model is of.
+pub async fn families(db: &Db) -> Result<Vec<String>, RecordsError> {
+    Ok(on!(db, |c| sqlx::query_scalar(FAMILIES).fetch_all(c))?)
 }
 
 /// What hangs on a model.

@@ -131,3 +131,109 @@ async fn model_fit_prints_memory_measurements_and_machines() {
     let one: Value = serde_json::from_str(&one).unwrap();
     assert_eq!(one["data"][0]["verdict"], "does_not_run");
 }
+
+#[tokio::test]
+async fn the_catalogue_is_searched_narrowed_and_compared() {
+    let scene = Scene::set().await;
+    let get = |path: &'static str| {
+        let reader = scene.submitter.clone();
+        async move { reader.get(path).await }
+    };
+    let ids = |page: Value| -> Vec<String> {
+        let models = page["data"].as_array().unwrap().iter();
+        models
+            .map(|model| model["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let found = ids(get("/v1/models?q=%E4%B8%AD%E6%96%87&family=glm")
+        .await
+        .expect(200)
+        .json());
+    assert_eq!(found, [MODEL]);
+    // It asks for acceptance, registration and review, and it is permitted; an unknown parent is no permission.
+    let glm = ids(
+        get("/v1/models?family=glm&modality=image_text&commercial=permitted&limit=100")
+            .await
+            .expect(200)
+            .json(),
+    );
+    assert!(glm.contains(&MODEL.to_owned()), "{glm:?}");
+    assert!(!glm.contains(&"zai-org/GLM-4.1V-9B-Base".to_owned()), "{glm:?}");
+    let small = ids(get("/v1/models?fits=geforce-rtx-3060").await.expect(200).json());
+    assert_eq!(small, [MODEL, "glmhub/demo-doc-reader"]);
+    get("/v1/models?fits=abacus")
+        .await
+        .refused(400, "machine_unknown");
+    get("/v1/models?commercial=prohibited")
+        .await
+        .refused(400, "query_malformed");
+    let compared = get("/v1/compare?models=THUDM/glm-4v-9b,Qwen/Qwen2.5-VL-7B-Instruct")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(compared["data"][0]["fact"], "license");
+    assert_eq!(
+        compared["data"][0]["values"],
+        serde_json::json!(["glm-4", "apache-2.0"])
+    );
+    assert_eq!(compared["data"][0]["differs"], true);
+    get("/v1/compare?models=THUDM/glm-4v-9b")
+        .await
+        .refused(400, "models_invalid");
+    get("/v1/compare?models=THUDM/glm-4v-9b,no/such")
+        .await
+        .refused(404, "model_unknown");
+}
+
+#[tokio::test]
+async fn the_tree_of_glm_4v_names_its_parent_and_what_each_lineage_permits() {
+    let scene = Scene::set().await;
+    let tree = scene
+        .submitter
+        .get("/v1/models/THUDM/glm-4v-9b/lineage")
+        .await
+        .expect(200)
+        .json();
+    let member = |name: &str| {
+        let models = tree["models"].as_array().unwrap().iter();
+        models
+            .clone()
+            .find(|model| model["model"] == name)
+            .unwrap_or_else(|| panic!("no {name}: {tree}"))
+            .clone()
+    };
+    assert_eq!(member("THUDM/glm-4-9b")["generation"], 0);
+    assert_eq!(
+        member("THUDM/glm-4v-9b")["permissions"]["commercial"],
+        "permitted"
+    );
+    assert_eq!(member("THUDM/glm-4-9b-chat")["license"], "glm-4");
+    let orphan = scene
+        .submitter
+        .get("/v1/models/zai-org/GLM-4.1V-9B-Base/lineage")
+        .await
+        .expect(200)
+        .json();
+    let own = orphan["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|model| model["model"] == "zai-org/GLM-4.1V-9B-Base");
+    assert_eq!(own.unwrap()["permissions"]["commercial"], "unknown");
+    assert_eq!(own.unwrap()["tightened_by"], "zai-org/GLM-4-9B-0414");
+    let faq = scene
+        .submitter
+        .get("/v1/models/THUDM/glm-4v-9b/faq?lang=zh")
+        .await
+        .expect(200)
+        .json();
+    assert!(
+        faq["data"][0]["question"].as_str().unwrap().contains("商用"),
+        "{faq}"
+    );
+    scene
+        .submitter
+        .get("/v1/models/THUDM/glm-4v-9b/faq?lang=fr")
+        .await
+        .refused(400, "query_malformed");
+}

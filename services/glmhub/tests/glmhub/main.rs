@@ -31,6 +31,7 @@ mod readme;
 mod receiver;
 mod registration;
 mod revocation;
+mod site;
 mod splitting;
 mod tree;
 mod webhooks;

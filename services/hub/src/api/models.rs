@@ -4,7 +4,13 @@
 //! because it would otherwise be taken for an owner.
 
 use super::paging::{Listed, Paging};
-use crate::{app::ok, caller::Authenticated, gate::unknown_model, problem::Problem};
+use crate::{
+    app::ok,
+    caller::Authenticated,
+    catalogue::{Narrowed, browse},
+    gate::unknown_model,
+    problem::Problem,
+};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Path, Query},
@@ -12,13 +18,16 @@ use actix_web::{
 use domain::{
     access::Act,
     digest::Sha256,
+    hardware::{Machine, Machines},
+    license::Permission,
     lineage::Relation,
-    model::{Card, Model, Revision, Variant},
+    model::{Card, Modality, Model, Revision, Variant},
     names::{LicenseName, ModelName},
+    policy::CurrentPolicies,
 };
 use records::{
     Db,
-    models::{self, Entry},
+    models::{self, Entry, Wanted},
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -55,20 +64,63 @@ impl Named {
     }
 }
 
+/// What a list is narrowed by.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    after: Option<ModelName>,
+    limit: Option<u32>,
+    q: Option<String>,
+    family: Option<String>,
+    modality: Option<Modality>,
+    commercial: Option<Permission>,
+    fits: Option<String>,
+}
+
 async fn list(
     caller: Authenticated,
-    query: Query<Paging<ModelName>>,
+    query: Query<Listing>,
     db: Data<Db>,
+    policies: Data<CurrentPolicies>,
 ) -> Result<HttpResponse, Problem> {
     caller.may(Act::ReadCatalogue)?;
-    let (after, limit) = query.into_inner().checked()?;
-    let mut views = Vec::new();
-    for model in models::page(&db, after.as_ref(), limit).await? {
-        views.push(ModelView::of(models::entry(&db, model).await?));
+    let query = query.into_inner();
+    let (after, limit) = Paging::new(query.after, query.limit).checked()?;
+    let fits = query.fits.as_deref().map(machine).transpose()?;
+    let wanted = Wanted {
+        text: query.q,
+        family: query.family,
+        modality: query.modality,
+    };
+    let narrowed = Narrowed {
+        commercial: commercial(query.commercial)?,
+        fits,
+    };
+    let policies = policies.get();
+    let portion = browse(&db, policies.licenses(), &wanted, narrowed, after, limit as usize).await?;
+    let data: Vec<ModelView> = portion.entries.into_iter().map(ModelView::of).collect();
+    Ok(ok(serde_json::json!({ "data": data, "next": portion.next })))
+}
+
+/// The machine of that id.
+pub(crate) fn machine(id: &str) -> Result<&'static Machine, Problem> {
+    let machines = Machines::shipped().map_err(Problem::internal)?;
+    let detail = format!("no machine has the id {id:?}; GET /v1/models/OWNER/NAME/hardware lists all");
+    machines
+        .get(id)
+        .ok_or_else(|| Problem::bad_request("machine_unknown", detail))
+}
+
+/// Only what is permitted can be asked for.
+fn commercial(asked: Option<Permission>) -> Result<bool, Problem> {
+    match asked {
+        None => Ok(false),
+        Some(Permission::Permitted) => Ok(true),
+        Some(_) => Err(Problem::bad_request(
+            "query_malformed",
+            "`commercial` is `permitted`, or left out",
+        )),
     }
-    Ok(ok(Listed::new(views, limit, |model: &ModelView| {
-        model.id.to_string()
-    })))
 }
 
 async fn get(caller: Authenticated, path: Path<Named>, db: Data<Db>) -> Result<HttpResponse, Problem> {

@@ -2,6 +2,7 @@
 
 use crate::{At, RecordsError, Tx, on, run::Run as _};
 use domain::{
+    digest::Sha256,
     lineage::LineageEdge,
     model::Card,
     names::{LicenseName, ModelName},
@@ -9,12 +10,28 @@ use domain::{
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-const MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at) \
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING RETURNING name";
+const MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at, family, modality, words) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name";
+const REFRESH: &str = "UPDATE models SET card = $2, family = $3, modality = $4, words = $5, seed_sha256 = $6 \
+    WHERE name = $1 AND seed_sha256 IS NOT NULL AND seed_sha256 <> $6 RETURNING name";
 const EDGE: &str = "INSERT INTO lineage_edges (child, parent, relation, evidence) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (child, parent, relation) DO NOTHING";
 
-pub(super) const STATEMENTS: &[&str] = &[MODEL, EDGE];
+pub(super) const STATEMENTS: &[&str] = &[MODEL, REFRESH, EDGE];
+
+/// What a model is found by.
+fn words(name: &ModelName, card: &Card) -> String {
+    let chinese = card.chinese.as_ref().and_then(|texts| texts.summary.as_ref());
+    let told = [
+        card.publisher.as_ref(),
+        card.family.as_ref(),
+        card.summary.as_ref(),
+        chinese,
+    ];
+    let all = told.into_iter().flatten().map(String::as_str);
+    let all: Vec<&str> = [name.as_str()].into_iter().chain(all).collect();
+    all.join(" ").to_lowercase()
+}
 
 /// Writes a model; gives whether it is new.
 pub(super) async fn model(
@@ -30,8 +47,29 @@ pub(super) async fn model(
         .bind(license.1)
         .bind(Json(card))
         .bind(At(at))
+        .bind(card.family.as_deref())
+        .bind(card.modality.map(|modality| modality.as_str()))
+        .bind(words(name, card))
         .fetch_optional(c))?;
     Ok(fresh.is_some())
+}
+
+/// Writes a card that came with the hub over an older one that did too; gives whether there was one.
+pub(super) async fn refresh(
+    tx: &mut Tx,
+    name: &ModelName,
+    card: &Card,
+    seed: &Sha256,
+) -> Result<bool, RecordsError> {
+    let older: Option<String> = on!(tx: tx, |c| sqlx::query_scalar(REFRESH)
+        .bind(name.as_str())
+        .bind(Json(card))
+        .bind(card.family.as_deref())
+        .bind(card.modality.map(|modality| modality.as_str()))
+        .bind(words(name, card))
+        .bind(seed.to_string())
+        .fetch_optional(c))?;
+    Ok(older.is_some())
 }
 
 /// Writes an edge of lineage.

@@ -59,12 +59,17 @@ async fn the_seeded_models_read_back_with_variants_and_lineage() {
         seeded(db).await;
         seeded(db).await;
         let shipped = Seed::shipped().unwrap();
-        let models = page(db, None, 100).await.unwrap();
+        let models = page(db, &Wanted::default(), None, 100).await.unwrap();
         let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
         let mut known: Vec<_> = shipped.models.iter().map(|model| model.name.as_str()).collect();
         known.sort_unstable();
         assert_eq!(names, known);
-        assert_eq!(page(db, Some(&models[0].name), 100).await.unwrap(), models[1..]);
+        assert_eq!(
+            page(db, &Wanted::default(), Some(&models[0].name), 100)
+                .await
+                .unwrap(),
+            models[1..]
+        );
         let vision = models.iter().find(|model| model.name == name("THUDM/glm-4v-9b"));
         let entry = entry(db, vision.unwrap().clone()).await.unwrap();
         let variant = entry
@@ -79,6 +84,100 @@ async fn the_seeded_models_read_back_with_variants_and_lineage() {
         assert_eq!(entry.parents[0].parent.as_str(), "THUDM/glm-4-9b");
         assert_eq!(entry.revision, None);
         assert_eq!(entry.model.card, shipped.models[0].card);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn models_are_found_by_words_family_and_modality_in_either_language() {
+    on_each(async |db| {
+        seeded(db).await;
+        let found = async |wanted: Wanted| {
+            let models = page(db, &wanted, None, 100).await.unwrap();
+            models
+                .into_iter()
+                .map(|model| model.name.to_string())
+                .collect::<Vec<_>>()
+        };
+        let text = |text: &str| Wanted {
+            text: Some(text.into()),
+            ..Wanted::default()
+        };
+        assert_eq!(found(text("  VISION ENCODER: ")).await, ["THUDM/glm-4v-9b"]);
+        assert_eq!(found(text("中文文档")).await, ["THUDM/glm-4v-9b"]);
+        assert!(found(text("%")).await.is_empty());
+        assert!(found(text("glm_4v")).await.is_empty());
+        let texts = Wanted {
+            family: Some("glm".into()),
+            modality: Some(Modality::Text),
+            ..Wanted::default()
+        };
+        let glm = found(texts).await;
+        assert!(
+            glm.contains(&"THUDM/glm-4-9b".to_owned()) && !glm.contains(&"THUDM/glm-4v-9b".to_owned()),
+            "{glm:?}"
+        );
+        assert!(families(db).await.unwrap().contains(&"qwen".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_seed_renews_its_own_cards_and_nobody_elses() {
+    on_each(async |db| {
+        let mut newer = Seed::shipped().unwrap();
+        let mut revision = new_revision("Qwen/Qwen2-VL-7B-Instruct", "one", NOW);
+        revision.model.license = "mit".parse().unwrap();
+        add_revision(db, &revision).await.unwrap();
+        seeded(db).await;
+        for model in &mut newer.models {
+            model.card.summary = Some("renewed".into());
+            model.variants.clear();
+        }
+        seed(db, &newer, NOW).await.unwrap();
+        let own = get(db, &name("THUDM/glm-4v-9b")).await.unwrap().unwrap();
+        assert_eq!(own.card.summary.as_deref(), Some("renewed"));
+        assert!(entry(db, own).await.unwrap().variants.is_empty());
+        let theirs = get(db, &name("Qwen/Qwen2-VL-7B-Instruct"))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((theirs.card, theirs.license.as_str()), (Card::default(), "mit"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_models_around_one_are_its_ancestors_descendants_siblings_and_what_those_were_made_from() {
+    on_each(async |db| {
+        seeded(db).await;
+        let sql = "INSERT INTO lineage_edges (child, parent, relation, evidence) VALUES \
+            ('THUDM/glm-edge-v-5b', 'THUDM/glm-4-9b-chat', 'merge', 'told'), \
+            ('THUDM/glm-edge-v-5b', 'out/side', 'merge', 'told')";
+        on!(db, |c| async { sqlx::query(sql).execute(c).await.map(drop) }).unwrap();
+        let (edges, known) = crate::lineage::around(db, &name("THUDM/glm-4-9b-chat"), 100)
+            .await
+            .unwrap();
+        let told: Vec<_> = edges
+            .iter()
+            .map(|edge| (edge.parent.as_str(), edge.child.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("THUDM/glm-4-9b", "THUDM/glm-4-9b-chat"),
+                ("THUDM/glm-4-9b-chat", "THUDM/glm-4-9b-chat-1m"),
+                ("THUDM/glm-4-9b", "THUDM/glm-4v-9b"),
+                ("THUDM/glm-4-9b-chat", "THUDM/glm-edge-v-5b"),
+                ("out/side", "THUDM/glm-edge-v-5b"),
+            ]
+        );
+        assert!(known.contains_key(&name("THUDM/glm-4v-9b")) && !known.contains_key(&name("out/side")));
+        let (edges, known) = crate::lineage::around(db, &name("Qwen/Qwen2-VL-7B-Instruct"), 100)
+            .await
+            .unwrap();
+        assert!(edges.is_empty());
+        assert_eq!(known[&name("Qwen/Qwen2-VL-7B-Instruct")].as_str(), "apache-2.0");
     })
     .await;
 }
