@@ -120,7 +120,17 @@ pub fn silu_gate_fused(fused: &[f32], inner: usize, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Fused, Portable};
+    use crate::simd::{Isa, Portable};
+
+    /// As the wider levels multiply and add.
+    #[derive(Clone, Copy)]
+    struct Fused;
+
+    impl Isa for Fused {
+        fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+            a.mul_add(b, c)
+        }
+    }
 
     /// The error function by its series, in double precision: the specification of GELU.
     fn erf(x: f64) -> f64 {

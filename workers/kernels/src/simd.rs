@@ -10,15 +10,31 @@ use std::sync::OnceLock;
 pub trait Isa: Copy {
     /// `a * b + c`: fused where the instruction set has it.
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
+
+    /// See [`crate::micro::products`].
+    #[inline(always)]
+    fn products<const R: usize, const L: usize>(
+        panel: &[[f32; R]],
+        lanes: &[[f32; L]],
+        sums: [[f32; L]; R],
+    ) -> [[f32; L]; R] {
+        crate::micro::plain::<Self, R, L>(panel, lanes, sums)
+    }
 }
 
 /// The instructions that every processor of the target has.
 #[derive(Clone, Copy)]
 pub struct Portable;
 
-/// Instruction sets with a fused multiply-add.
+/// 256-bit vectors with fused multiply-add.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub struct Fused;
+pub struct OnAvx2;
+
+/// 512-bit vectors with fused multiply-add.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub struct OnAvx512;
 
 impl Isa for Portable {
     #[inline(always)]
@@ -27,10 +43,47 @@ impl Isa for Portable {
     }
 }
 
-impl Isa for Fused {
+#[cfg(target_arch = "x86_64")]
+#[expect(
+    unsafe_code,
+    reason = "only a function compiled for these instructions carries out a body with this type"
+)]
+impl Isa for OnAvx2 {
     #[inline(always)]
     fn mul_add(a: f32, b: f32, c: f32) -> f32 {
         a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn products<const R: usize, const L: usize>(
+        panel: &[[f32; R]],
+        lanes: &[[f32; L]],
+        sums: [[f32; L]; R],
+    ) -> [[f32; L]; R] {
+        // SAFETY: this type is only given to bodies by `on_avx2`, which needs the same instructions.
+        unsafe { crate::micro::x86::on_avx2(panel, lanes, sums) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[expect(
+    unsafe_code,
+    reason = "only a function compiled for these instructions carries out a body with this type"
+)]
+impl Isa for OnAvx512 {
+    #[inline(always)]
+    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn products<const R: usize, const L: usize>(
+        panel: &[[f32; R]],
+        lanes: &[[f32; L]],
+        sums: [[f32; L]; R],
+    ) -> [[f32; L]; R] {
+        // SAFETY: this type is only given to bodies by `on_avx512`, which needs the same instructions.
+        unsafe { crate::micro::x86::on_avx512(panel, lanes, sums) }
     }
 }
 
@@ -104,11 +157,11 @@ fn on_wider<W: Work>(level: Level, work: W) -> W::Output {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
 fn on_avx512<W: Work>(work: W) -> W::Output {
-    work.carry_out::<Fused>()
+    work.carry_out::<OnAvx512>()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn on_avx2<W: Work>(work: W) -> W::Output {
-    work.carry_out::<Fused>()
+    work.carry_out::<OnAvx2>()
 }
