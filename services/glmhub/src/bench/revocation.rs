@@ -3,7 +3,7 @@
 use super::{
     figures::Figures,
     own_hub::OwnHub,
-    trial::{Measured, Plan, measure},
+    trial::{Measured, Phase, Plan, measure},
 };
 use crate::misuse::Misuse;
 use anyhow::ensure;
@@ -20,6 +20,7 @@ const EXAMPLE: &str = "\
 Examples:
   glmhub bench revocation --model ./tiny
   glmhub bench revocation --model ./tiny --repetitions 100 --json
+  glmhub bench revocation --model ./glm-4v-9b --during reading --repetitions 3
 
 Starts a hub of its own on a folder that goes with it. Each time a tenant with an approved acceptance has a batch in work
 and somebody follows one of its jobs, a reviewer revokes the acceptance. Measured from the return of that call: when the
@@ -48,6 +49,9 @@ pub struct RevocationArgs {
     /// Questions of each page
     #[arg(long, value_name = "N", default_value_t = 60)]
     questions: u32,
+    /// What the engine is at when the revocation comes
+    #[arg(long, value_enum, default_value = "answering")]
+    during: Phase,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -68,6 +72,7 @@ pub async fn run(args: RevocationArgs) -> anyhow::Result<()> {
         model: &args.name,
         pages: args.pages,
         questions: args.questions,
+        phase: args.during,
     };
     let mut all = Vec::new();
     for number in 1..=args.repetitions {

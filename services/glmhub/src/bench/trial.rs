@@ -2,6 +2,7 @@
 
 use super::{caller::BenchCaller, own_hub::OwnHub};
 use anyhow::{Context as _, ensure};
+use clap::ValueEnum;
 use domain::{access::Role, names::ModelName};
 use futures_util::StreamExt as _;
 use reqwest::Method;
@@ -13,19 +14,43 @@ use tokio::time::{Instant, sleep};
 const PAGE: &[u8] = include_bytes!("../../../../models/demo/reader/pages/invoice-1.png");
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(2);
-/// Revocations come this much later each time, and after so many times begin anew.
-const MOMENT: Duration = Duration::from_millis(7);
+/// Revocations come later each time, and after so many times begin anew.
 const MOMENTS: u32 = 64;
-/// After so long something is wrong, and nothing is measured.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// After so long something is wrong, and nothing is measured. A page of the real weights takes minutes.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// How many orders the engines of the process compute at.
 const AT_WORK: &str = "glmhub_engine_at_work";
+
+/// What the engine is at when the revocation comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Phase {
+    /// The first page, before any answer
+    Reading,
+    /// Answers, after the first of them
+    Answering,
+}
+
+impl Phase {
+    /// How much later each revocation comes than the one before it.
+    fn moment(self) -> Duration {
+        match self {
+            Phase::Reading => Duration::from_millis(97),
+            Phase::Answering => Duration::from_millis(7),
+        }
+    }
+
+    fn has_come(self, jobs: &Value) -> bool {
+        let answered = jobs["answered"].as_u64() > Some(0);
+        jobs["running"].as_u64() > Some(0) && answered == (self == Phase::Answering)
+    }
+}
 
 /// What is in work when it is revoked.
 pub struct Plan<'a> {
     pub model: &'a ModelName,
     pub pages: u32,
     pub questions: u32,
+    pub phase: Phase,
 }
 
 /// What was measured, each from the return of the revoking call but for that call itself.
@@ -50,7 +75,7 @@ pub async fn measure(hub: &OwnHub, plan: &Plan<'_>, number: u32) -> anyhow::Resu
     let acceptance = accepted(hub, plan, &tenant, &reviewer).await?;
     let batch = submitted(&submitter, plan).await?;
     // Not always at the same point of an answer.
-    sleep(MOMENT * (number % MOMENTS)).await;
+    sleep(plan.phase.moment() * (number % MOMENTS)).await;
     let job = unanswered_job(&submitter, &batch).await?;
     let mut events = submitter
         .send(Method::GET, &format!("/v1/jobs/{job}/stream"), |request| request)
@@ -103,7 +128,7 @@ async fn accepted(
     Ok(path)
 }
 
-/// The path of a submitted batch whose pages are all split and of which something was answered.
+/// The path of a submitted batch whose pages are all split and that an engine is at.
 async fn submitted(submitter: &BenchCaller, plan: &Plan<'_>) -> anyhow::Result<String> {
     let question = |number: u32| json!({ "text": format!("What is in line {number}?"), "parameters": { "max_new_tokens": 300 } });
     let questions: Vec<Value> = (1..=plan.questions).map(question).collect();
@@ -117,9 +142,7 @@ async fn submitted(submitter: &BenchCaller, plan: &Plan<'_>) -> anyhow::Result<S
     }
     submitter.post(&format!("{batch}/submit"), &json!({})).await?;
     let all = plan.pages * plan.questions;
-    let under_way = |jobs: &Value| {
-        jobs["total"] == all && jobs["answered"].as_u64() > Some(0) && jobs["running"].as_u64() > Some(0)
-    };
+    let under_way = |jobs: &Value| jobs["total"] == all && plan.phase.has_come(jobs);
     until(submitter, &batch, under_way)
         .await
         .context("the work did not begin")?;

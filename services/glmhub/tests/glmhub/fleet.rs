@@ -206,7 +206,8 @@ impl Fleet {
         ]
     }
 
-    fn perform(&self, arguments: &[&str]) -> String {
+    /// What a command of an operator prints.
+    pub fn perform(&self, arguments: &[&str]) -> String {
         self.performed(arguments).well()
     }
 

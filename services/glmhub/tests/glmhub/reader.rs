@@ -2,6 +2,7 @@
 
 use crate::{
     client::Client,
+    fleet::Fleet,
     hub::Hub,
     jobs::{completed, submit, upload},
     process::perform,
@@ -52,19 +53,16 @@ async fn sent(client: &Client, page: &str, samples: &[Sample]) -> String {
     batch
 }
 
-#[tokio::test]
-async fn the_hub_answers_what_is_printed_on_the_sample_pages_and_says_what_is_not() {
-    let hub = Hub::start();
-    hub.import(MODEL, &folder());
-    let client = hub.client("acme", &["submitter"]);
+/// Asks a hub that knows the reader all of the samples.
+async fn answers_what_is_printed(client: &Client) {
     let samples = samples();
     let mut batches = Vec::new();
     for (page, asked) in &samples {
-        batches.push((sent(&client, page, asked).await, asked));
+        batches.push((sent(client, page, asked).await, asked));
     }
     let (mut wrong, mut count) = (Vec::new(), 0);
     for (batch, asked) in batches {
-        completed(&client, &batch).await;
+        completed(client, &batch).await;
         let answers = client.get(&format!("{batch}/answers")).await.expect(200).json();
         for (row, sample) in answers["data"].as_array().unwrap().iter().zip(asked) {
             count += 1;
@@ -81,6 +79,29 @@ async fn the_hub_answers_what_is_printed_on_the_sample_pages_and_says_what_is_no
         wrong.iter().all(|(_, sample)| sample.field != "absent"),
         "{wrong:#?}"
     );
+}
+
+#[tokio::test]
+async fn the_hub_answers_what_is_printed_on_the_sample_pages_and_says_what_is_not() {
+    let hub = Hub::start();
+    hub.import(MODEL, &folder());
+    answers_what_is_printed(&hub.client("acme", &["submitter"])).await;
+}
+
+#[tokio::test]
+async fn many_processes_on_postgresql_redis_and_s3_answer_it_too() {
+    let Some(fleet) = Fleet::start().await else {
+        return;
+    };
+    fleet.perform(&[
+        "model",
+        "import",
+        "--model",
+        MODEL,
+        "--from",
+        folder().to_str().unwrap(),
+    ]);
+    answers_what_is_printed(&fleet.client(1, "acme")).await;
 }
 
 /// How many of the sample questions the model at `weights` answers right, and which not.
