@@ -1,7 +1,7 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    ask, audit, bench, config, fit, import, inspect, key, license, migrate, policy, quantize, serve,
+    admin, ask, audit, bench, config, fit, import, inspect, key, license, migrate, policy, quantize, serve,
     synthesize, token, up, worker,
 };
 use clap::{Parser, Subcommand};
@@ -32,6 +32,7 @@ enum Command {
     Policy(PolicyArgs),
     Audit(AuditArgs),
     Key(KeyArgs),
+    Admin(AdminArgs),
     Bench(BenchArgs),
     Token(TokenArgs),
     Worker(worker::WorkerArgs),
@@ -93,6 +94,14 @@ struct KeyArgs {
     command: key::KeyCommand,
 }
 
+/// Lets people in to the dashboard
+#[derive(clap::Args, Debug)]
+#[command(after_help = admin::EXAMPLE)]
+struct AdminArgs {
+    #[command(subcommand)]
+    command: admin::AdminCommand,
+}
+
 /// Measures on this machine what the hub promises
 #[derive(clap::Args, Debug)]
 #[command(after_help = bench::EXAMPLE)]
@@ -145,6 +154,7 @@ impl Cli {
             Command::Policy(PolicyArgs { command }) => block_on(policy::run(command)),
             Command::Audit(AuditArgs { command }) => block_on(audit::run(command)),
             Command::Key(KeyArgs { command }) => block_on(key::run(command)),
+            Command::Admin(AdminArgs { command }) => admin::run(command),
             Command::Bench(BenchArgs { command }) => block_on(bench::run(command)),
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),

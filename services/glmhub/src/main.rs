@@ -1,5 +1,6 @@
 //! The one binary: commands, configuration, telemetry, and the composition of hub and worker.
 
+mod admin;
 mod ask;
 mod audit;
 mod bench;

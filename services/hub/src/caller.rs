@@ -36,6 +36,16 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
+    /// A member that was let in another way than by its token.
+    pub fn signed_in(caller: Caller, policies: Arc<Policies>) -> Self {
+        Self { caller, policies }
+    }
+
+    /// The member itself, whatever it may do.
+    pub fn itself(&self) -> &Caller {
+        &self.caller
+    }
+
     /// The caller, if it may do `act`; else 403 `missing_role`, or with the code of the rule that forbids it.
     pub fn may(&self, act: Act) -> Result<&Caller, Problem> {
         match self.caller.may(&self.policies, act) {

@@ -7,7 +7,7 @@ use domain::{
     batch::{Metadata, StoredBatch},
     digest::Sha256,
     gate::{self, Allowed, Decision, DecisionRecord, Facts, Refusal, Request},
-    id::IdMaker,
+    id::{AcceptanceId, IdMaker},
     names::{MemberName, ModelName, TenantName},
     policy::CurrentPolicies,
     purpose::Purpose,
@@ -93,6 +93,21 @@ impl<'a> EarlierAllow<'a> {
     }
 }
 
+impl EarlierAllow<'_> {
+    fn request(&self, site: &str, at: OffsetDateTime) -> Request {
+        Request {
+            tenant: self.tenant.clone(),
+            member: self.member.clone(),
+            model: self.model.clone(),
+            revision_sha256: self.revision_sha256,
+            purpose: self.purpose,
+            metadata: self.metadata.clone(),
+            site: site.to_owned(),
+            at,
+        }
+    }
+}
+
 /// What an earlier allow stands on now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
@@ -156,20 +171,33 @@ async fn decide_again(
         Some(_) => known.facts,
         None => Facts::default(),
     };
-    let (policies, site) = (policies.get(), policies.site().to_owned());
-    let request = Request {
-        tenant: earlier.tenant.clone(),
-        member: earlier.member.clone(),
-        model: earlier.model.clone(),
-        revision_sha256: earlier.revision_sha256,
-        purpose: earlier.purpose,
-        metadata: earlier.metadata.clone(),
-        site,
-        at: now,
-    };
+    let site = policies.site().to_owned();
+    let (policies, request) = (policies.get(), earlier.request(&site, now));
     let decision = gate::decide(ids.make(), &policies, &request, &facts);
     let record = DecisionRecord::of(&decision, &policies, &request, &facts);
     Ok((decision, record))
+}
+
+/// Whether what was allowed earlier is allowed now and would not be without the acceptance `without`. Nothing is
+/// recorded: nobody is told a decision.
+pub async fn hangs_on(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    earlier: EarlierAllow<'_>,
+    without: AcceptanceId,
+) -> Result<bool, RecordsError> {
+    let known = facts::of(db, earlier.tenant, earlier.model, Some(&earlier.revision_sha256)).await?;
+    let request = earlier.request(policies.site(), now);
+    let (policies, mut facts) = (policies.get(), known.facts);
+    let allows = |facts: &Facts| {
+        let decision = gate::decide(ids.make(), &policies, &request, facts);
+        matches!(decision, Decision::Allowed(_))
+    };
+    let with = allows(&facts);
+    facts.acceptances.retain(|held| held.id != without);
+    Ok(with && !allows(&facts))
 }
 
 /// The 403 that tells a client of a refusal.

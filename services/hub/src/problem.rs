@@ -77,6 +77,11 @@ impl Problem {
         &self.code
     }
 
+    /// What is told about it.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The chain of causes, for the log; only faults of ours have one.
     pub fn cause(&self) -> Option<&anyhow::Error> {
         self.cause.as_ref()

@@ -46,16 +46,16 @@ pub struct Hunk {
     /// How many lines of the new text there are.
     new_lines: usize,
     /// The lines.
-    lines: Vec<Line>,
+    pub lines: Vec<Line>,
 }
 
 /// A line with what became of it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// `kept`, `removed` or `added`.
-    change: &'static str,
+    pub change: &'static str,
     /// The line with its end.
-    text: String,
+    pub text: String,
 }
 
 /// The same as objects; none if the texts are the same.

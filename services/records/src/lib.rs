@@ -30,6 +30,7 @@ mod postgres;
 pub mod proofs;
 mod read;
 mod run;
+pub mod sessions;
 mod stamp;
 mod statements;
 pub mod terms;

@@ -2,12 +2,12 @@
 
 use crate::{
     acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    holding, jobs, lineage, models, policies, proofs, terms, webhooks,
+    holding, jobs, lineage, models, policies, proofs, sessions, terms, webhooks,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 19] = [
+    let files: [&[&str]; 20] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -25,6 +25,7 @@ pub fn statements() -> Vec<&'static str> {
         models::STATEMENTS,
         policies::STATEMENTS,
         proofs::STATEMENTS,
+        sessions::STATEMENTS,
         terms::STATEMENTS,
         webhooks::STATEMENTS,
     ];

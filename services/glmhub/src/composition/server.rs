@@ -66,6 +66,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
         Data::from(pieces.reload.clone()),
         Data::new(pieces.settings.policies.clone()),
     );
+    let dashboard = Data::new(pieces.settings.dashboard.clone());
     let randomness = Data::new(pieces.randomness.clone());
     let metrics = Data::new(pieces.metrics.clone());
     move |config| {
@@ -87,6 +88,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(acceptances.clone())
             .app_data(webhooks.clone())
             .app_data(outgoing.clone())
+            .app_data(dashboard.clone())
             .app_data(randomness.clone());
     }
 }

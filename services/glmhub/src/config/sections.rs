@@ -2,8 +2,9 @@
 
 use engine::LoadOptions;
 use hub::{
-    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::OutgoingSettings,
-    policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings,
+    dashboard_settings::DashboardSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
+    webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -26,6 +27,7 @@ pub struct Settings {
     pub access: AccessSettings,
     pub policies: PolicySettings,
     pub audit: AuditSettings,
+    pub dashboard: DashboardSettings,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,6 +122,7 @@ impl Settings {
         self.server.check()?;
         self.policies.check()?;
         self.acceptances.check()?;
+        self.dashboard.check()?;
         self.webhooks.check()?;
         self.worker.load_options()?;
         self.queue.check()?;

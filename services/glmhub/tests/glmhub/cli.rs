@@ -41,6 +41,8 @@ pub const COMMANDS: &[&[&str]] = &[
     &["bench"],
     &["bench", "engine"],
     &["bench", "revocation"],
+    &["admin"],
+    &["admin", "link"],
     &["key"],
     &["key", "list"],
     &["key", "rotate"],

@@ -30,6 +30,8 @@ impl Client {
     pub fn new(url: &str, token: Option<String>) -> Self {
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
+            // What a page leads to is for the test to judge.
+            .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .unwrap();

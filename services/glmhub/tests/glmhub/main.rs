@@ -15,6 +15,7 @@ mod cli;
 mod client;
 mod contract;
 mod crash;
+mod dashboard;
 mod ending;
 mod fleet;
 mod hub;

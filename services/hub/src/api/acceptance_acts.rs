@@ -13,7 +13,7 @@ use actix_web::{
     web::{self, Data, Json, Path},
 };
 use domain::{
-    acceptance::{Judge, NotPossible},
+    acceptance::Judge,
     access::{Act, Caller},
     clock::SharedClock,
     id::{AcceptanceId, IdMaker},
@@ -21,7 +21,7 @@ use domain::{
 };
 use exchange::queue::Queue;
 use records::{
-    Db, RecordsError, Stamp,
+    Db, Stamp,
     acceptances::{self, Changed, Verdict},
 };
 use serde::Deserialize;
@@ -39,12 +39,24 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// What every act here needs: the records, and whom to tell of what they say.
-struct Desk {
-    db: Data<Db>,
+pub struct Desk {
+    pub(crate) db: Data<Db>,
     queue: Data<dyn Queue>,
     signals: Data<Signals>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
+    pub(crate) ids: Data<IdMaker>,
+    pub(crate) clock: Data<SharedClock>,
+}
+
+/// What a reviewer does to an acceptance.
+pub enum Judging {
+    /// Approves or rejects it.
+    Review(Verdict),
+    /// Stops it for the time being, for a reason.
+    Suspend(String),
+    /// Lets it stand again, for a reason.
+    Resume(String),
+    /// Takes it back, for a reason.
+    Revoke(String),
 }
 
 impl FromRequest for Desk {
@@ -74,13 +86,30 @@ impl Desk {
         Ok(ok(view))
     }
 
-    /// As [`Desk::tell`], for what came of a reviewer's act.
-    async fn tell_of(
+    /// Does what `by` wants of an acceptance, and tells everybody.
+    pub(crate) async fn judge(
         &self,
-        outcome: Result<Option<Result<Changed, NotPossible>>, RecordsError>,
-    ) -> Result<HttpResponse, Problem> {
+        by: Judge,
+        id: AcceptanceId,
+        judging: Judging,
+    ) -> Result<Changed, Problem> {
+        let (db, stamp) = (&self.db, self.stamp());
+        let outcome = match judging {
+            Judging::Review(verdict) => acceptances::review(db, stamp, by, id, verdict).await,
+            Judging::Suspend(reason) => acceptances::suspend(db, stamp, by, id, reason).await,
+            Judging::Resume(reason) => acceptances::resume(db, stamp, by, id, reason).await,
+            Judging::Revoke(reason) => acceptances::revoke(db, stamp, by, id, reason).await,
+        };
         let changed = outcome?.ok_or_else(no_acceptance)?.map_err(not_possible)?;
-        self.tell(changed).await
+        announce(&changed, self.queue.get_ref(), &self.signals).await;
+        Ok(changed)
+    }
+
+    /// As [`Desk::judge`], and tells the caller what has become of the acceptance.
+    async fn tell_of(&self, by: Judge, id: AcceptanceId, judging: Judging) -> Result<HttpResponse, Problem> {
+        let changed = self.judge(by, id, judging).await?;
+        let view = view(&self.db, None, changed.acceptance.id, self.clock.now()).await?;
+        Ok(ok(view))
     }
 
     /// The stamp of what a reviewer does, who need not be a member of the tenant.
@@ -148,8 +177,7 @@ async fn review(
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
     let verdict = body.into_inner().verdict()?;
-    let outcome = acceptances::review(&desk.db, desk.stamp(), by, *path, verdict).await;
-    desk.tell_of(outcome).await
+    desk.tell_of(by, *path, Judging::Review(verdict)).await
 }
 
 #[derive(Deserialize)]
@@ -166,8 +194,7 @@ async fn suspend(
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
     let reason = body.into_inner().reason;
-    let outcome = acceptances::suspend(&desk.db, desk.stamp(), by, *path, reason).await;
-    desk.tell_of(outcome).await
+    desk.tell_of(by, *path, Judging::Suspend(reason)).await
 }
 
 async fn resume(
@@ -178,8 +205,7 @@ async fn resume(
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
     let reason = body.into_inner().reason;
-    let outcome = acceptances::resume(&desk.db, desk.stamp(), by, *path, reason).await;
-    desk.tell_of(outcome).await
+    desk.tell_of(by, *path, Judging::Resume(reason)).await
 }
 
 async fn revoke(
@@ -190,6 +216,5 @@ async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
     let reason = body.into_inner().reason;
-    let outcome = acceptances::revoke(&desk.db, desk.stamp(), by, *path, reason).await;
-    desk.tell_of(outcome).await
+    desk.tell_of(by, *path, Judging::Revoke(reason)).await
 }

@@ -1,6 +1,7 @@
 //! `/v1/acceptances/{acceptance}/comments`: what reviewers and the tenant say to each other.
 
 use super::{
+    acceptance_acts::Desk,
     acceptance_problems::no_acceptance,
     acceptances::scope,
     paging::{Listed, Paging},
@@ -13,8 +14,7 @@ use actix_web::{
 use domain::{
     acceptance::{Comment, Judge, check_comment},
     access::Act,
-    clock::SharedClock,
-    id::{AcceptanceId, CommentId, IdMaker},
+    id::{AcceptanceId, CommentId},
 };
 use records::{
     Db, Stamp,
@@ -61,29 +61,37 @@ async fn add(
     caller: Authenticated,
     path: Path<AcceptanceId>,
     body: Json<NewComment>,
-    db: Data<Db>,
+    desk: Desk,
     settings: Data<AcceptanceSettings>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = scope(&caller)?;
+    let comment = write(&caller, *path, body.into_inner().text, &desk, &settings).await?;
+    Ok(HttpResponse::Created().json(CommentView::from(comment)))
+}
+
+/// Adds a comment of `caller` to an acceptance that it may read.
+pub(crate) async fn write(
+    caller: &Authenticated,
+    acceptance: AcceptanceId,
+    text: String,
+    desk: &Desk,
+    settings: &AcceptanceSettings,
+) -> Result<Comment, Problem> {
+    let scope = scope(caller)?;
     let author = caller.may(Act::CommentAcceptance)?;
-    let text = body.into_inner().text;
     check_comment(&text)
         .map_err(|error| Problem::bad_request("comment_invalid", error.to_string()).with("field", "text"))?;
     let comment = Comment {
-        id: ids.make(),
+        id: desk.ids.make(),
         by: Judge::from(author),
-        at: clock.now(),
+        at: desk.clock.now(),
         text,
     };
-    let (stamp, most) = (Stamp::of_hub(&ids, comment.at), settings.most_comments);
-    let added = comments::add(&db, stamp, scope, *path, comment, most).await?;
-    let comment = added.ok_or_else(no_acceptance)?.map_err(|_| {
+    let (stamp, most) = (Stamp::of_hub(&desk.ids, comment.at), settings.most_comments);
+    let added = comments::add(&desk.db, stamp, scope, acceptance, comment, most).await?;
+    added.ok_or_else(no_acceptance)?.map_err(|_| {
         let detail = format!("an acceptance has at most {most} comments; write to each other elsewhere");
         Problem::conflict("too_many_comments", detail).with("limit", most)
-    })?;
-    Ok(HttpResponse::Created().json(CommentView::from(comment)))
+    })
 }
 
 async fn list(

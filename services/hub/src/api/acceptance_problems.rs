@@ -10,7 +10,7 @@ use domain::{
 use records::acceptances::NotStored;
 
 /// The 404: there is no such acceptance, or it is another tenant's.
-pub(super) fn no_acceptance() -> Problem {
+pub(crate) fn no_acceptance() -> Problem {
     Problem::not_found("acceptance")
 }
 

@@ -170,7 +170,7 @@ async fn get(
 }
 
 /// The tenant whose acceptances alone `caller` may read; nothing if those of every tenant.
-pub(super) fn scope(caller: &Authenticated) -> Result<Option<&TenantName>, Problem> {
+pub(crate) fn scope(caller: &Authenticated) -> Result<Option<&TenantName>, Problem> {
     let sees_all = caller.can(Act::ReadEveryAcceptance);
     let tenant = &caller.may(Act::ReadAcceptance)?.tenant;
     Ok((!sees_all).then_some(tenant))

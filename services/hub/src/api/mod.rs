@@ -3,7 +3,7 @@
 pub mod acceptance_acts;
 pub mod acceptance_comments;
 pub mod acceptance_evidence;
-mod acceptance_problems;
+pub(crate) mod acceptance_problems;
 mod acceptance_view;
 pub mod acceptances;
 pub mod archives;

@@ -46,8 +46,12 @@ pub fn hardware(entry: &Entry, asked: &Asked, t: Language) -> Result<Hardware, P
     };
     let told = t.of(
         format!(
-            "{} pages at once of {} tokens, keys and values in {}",
-            usage.pages,
+            "{} of {} tokens, keys and values in {}",
+            if usage.pages == 1 {
+                "one page".to_owned()
+            } else {
+                format!("{} pages at once", usage.pages)
+            },
             figures::grouped(usage.context.into()),
             usage.kv.as_str()
         ),
@@ -61,6 +65,7 @@ pub fn hardware(entry: &Entry, asked: &Asked, t: Language) -> Result<Hardware, P
     Ok((
         Some(Taken {
             variant: name,
+            context: longest,
             memory,
         }),
         told,

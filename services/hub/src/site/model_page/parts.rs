@@ -78,6 +78,8 @@ pub struct Comparable {
 /// What a use takes.
 pub struct Taken {
     pub variant: String,
+    /// The model's full context.
+    pub context: u32,
     pub memory: Memory,
 }
 

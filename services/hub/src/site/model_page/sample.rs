@@ -66,6 +66,7 @@ pub fn page(t: Language) -> ModelPage {
         }],
         memory: Some(Taken {
             variant: text("q4_k_m"),
+            context: 8192,
             memory: memory(),
         }),
         use_told: text("one page"),

@@ -1,0 +1,386 @@
+//! The dashboard as a browser sees it: a link, a cookie, forms.
+
+use crate::{
+    client::Answer,
+    hub::{Hub, eventually},
+    licence::scene::{MODEL, Scene},
+    process::{glmhub, perform_in},
+};
+use serde_json::json;
+
+/// A browser that has signed in.
+struct Browser<'a> {
+    hub: &'a Hub,
+    cookie: String,
+}
+
+fn link(hub: &Hub, tenant: &str, role: &str) -> String {
+    let printed = perform_in(
+        &hub.data(),
+        &[
+            "admin", "link", "--tenant", tenant, "--member", "li", "--role", role,
+        ],
+        &[],
+    );
+    let url = printed.well();
+    let (_, link) = url.trim_end().split_once("/admin/sign-in?link=").unwrap();
+    link.to_owned()
+}
+
+async fn sign_in(hub: &Hub, link: &str) -> Answer {
+    let body = format!("link={link}");
+    let fill = |request: reqwest::RequestBuilder| {
+        request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    };
+    hub.stranger().send_unjudged("POST", "/admin/sign-in", fill).await
+}
+
+impl<'a> Browser<'a> {
+    async fn open(hub: &'a Hub, tenant: &str, role: &str) -> Self {
+        let opened = sign_in(hub, &link(hub, tenant, role)).await;
+        let set = opened.header("set-cookie").unwrap().to_owned();
+        for flag in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
+            assert!(set.contains(flag), "{set}");
+        }
+        assert!(!set.contains("Secure"), "there is no TLS here: {set}");
+        let cookie = set.split(';').next().unwrap().to_owned();
+        Self { hub, cookie }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.hub
+            .stranger()
+            .send_unjudged("GET", path, |request| request.header("cookie", &self.cookie))
+            .await
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let body = url_encoded(form);
+        let fill = |request: reqwest::RequestBuilder| {
+            request
+                .header("cookie", &self.cookie)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(body)
+        };
+        self.hub.stranger().send_unjudged("POST", path, fill).await
+    }
+
+    /// The proof that the forms of a page carry.
+    async fn proof(&self, path: &str) -> String {
+        let page = self.get(path).await.expect(200).text();
+        let (_, rest) = page
+            .split_once("name=\"csrf\" value=\"")
+            .unwrap_or_else(|| panic!("no form: {page}"));
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+fn url_encoded(form: &[(&str, &str)]) -> String {
+    let url = reqwest::Url::parse_with_params("http://form/", form).unwrap();
+    url.query().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_reviewer_reads_a_request_approves_it_and_revokes_it_after_seeing_what_stops() {
+    let scene = Scene::set().await;
+    // An older text was accepted before, so that there is a difference to read.
+    let registrar = scene.hub.client("zhipu", &["registrar"]);
+    let put = registrar.send("PUT", "/v1/licenses/glm-4/terms", |request| {
+        request
+            .header("content-type", "text/plain")
+            .body("An older text.\n")
+    });
+    let older = put.await.expect(201).json()["sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let evaluation = json!({
+        "license": "glm-4", "terms_sha256": older, "purposes": ["evaluation"],
+        "signer": { "name": "the signatory", "title": "General counsel" },
+    });
+    scene
+        .signatory
+        .post("/v1/acceptances", &evaluation)
+        .await
+        .expect(201);
+    let requested = scene.accepted(&["commercial"]).await;
+    let id = requested["id"].as_str().unwrap();
+    let evidence = format!("/v1/acceptances/{id}/evidence?name=certificate.txt");
+    let file = |request: reqwest::RequestBuilder| request.header("content-type", "text/plain").body("R-1");
+    scene.signatory.send("POST", &evidence, file).await.expect(201);
+
+    let browser = Browser::open(&scene.hub, "zhipu", "reviewer").await;
+    let queue = browser.get("/admin/reviews").await.expect(200).text();
+    assert!(
+        queue.contains(id) && queue.contains("commercial") && queue.contains("acme"),
+        "{queue}"
+    );
+    let path = format!("/admin/reviews/{id}");
+    let page = browser.get(&path).await.expect(200);
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .contains("default-src 'none'")
+    );
+    let page = page.text();
+    for expected in [
+        "the signatory, General counsel",
+        "R-1",
+        "filed as 2024/17",
+        "certificate.txt",
+        "Built with glm-4",
+        "diff removed\">-An older text.",
+        "class=\"diff added\">+",
+        &older,
+        "military use",
+        MODEL,
+    ] {
+        assert!(page.contains(expected), "{expected} is not on the page:\n{page}");
+    }
+    let sha256 = page
+        .split("/evidence/")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let kept = browser
+        .get(&format!("{path}/evidence/{sha256}"))
+        .await
+        .expect(200);
+    assert_eq!(kept.text(), "R-1");
+    assert!(
+        kept.header("content-disposition")
+            .unwrap()
+            .starts_with("attachment")
+    );
+
+    let proof = browser.proof(&path).await;
+    browser
+        .post(
+            &format!("{path}/comment"),
+            &[("csrf", &proof), ("text", "checked <b>the</b> number")],
+        )
+        .await
+        .expect(303);
+    assert!(
+        browser.get(&path).await.text().contains("checked &#60;b&#62;the"),
+        "escaped"
+    );
+    let rejected = browser
+        .post(&format!("{path}/reject"), &[("csrf", &proof), ("reason", " ")])
+        .await;
+    assert!(rejected.expect(400).text().contains("reason_missing"));
+    let approved = browser
+        .post(
+            &format!("{path}/approve"),
+            &[
+                ("csrf", &proof),
+                ("reason", "as filed"),
+                ("valid_until", "2031-12-31"),
+            ],
+        )
+        .await;
+    assert_eq!(approved.expect(303).header("location"), Some(path.as_str()));
+    let api = scene
+        .reviewer
+        .get(&format!("/v1/acceptances/{id}"))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(api["state"], "active");
+    assert_eq!(
+        api["approval"]["by"],
+        json!({ "tenant": "zhipu", "member": "li" })
+    );
+    assert_eq!(api["valid_until"], "2032-01-01T00:00:00Z");
+
+    let batch =
+        json!({ "model": MODEL, "purpose": "commercial", "questions": [{ "text": "What is this?" }] });
+    let batch = scene
+        .submitter
+        .post("/v1/batches", &batch)
+        .await
+        .expect(201)
+        .json();
+    let preview = browser.get(&format!("{path}/revoke")).await.expect(200).text();
+    assert!(
+        preview.contains("What stops") && preview.contains("It cannot be undone"),
+        "{preview}"
+    );
+    let revoked = browser
+        .post(
+            &format!("{path}/revoke"),
+            &[("csrf", &proof), ("reason", "the contract ended")],
+        )
+        .await;
+    revoked.expect(303);
+    let page = browser.get(&path).await.expect(200).text();
+    assert!(
+        page.contains("revoked") && page.contains("the contract ended (li · zhipu"),
+        "{page}"
+    );
+    let again = browser
+        .post(
+            &format!("{path}/suspend"),
+            &[("csrf", &proof), ("reason", "again")],
+        )
+        .await;
+    assert!(again.expect(409).text().contains("acceptance_state"));
+    assert!(batch["id"].is_string());
+    let auditor = scene.hub.client("acme", &["auditor"]);
+    let log = auditor
+        .get("/v1/audit/entries?limit=100")
+        .await
+        .expect(200)
+        .text();
+    for kind in [
+        "acceptance.approved",
+        "acceptance.commented",
+        "acceptance.revoked",
+    ] {
+        assert!(log.contains(kind), "{kind}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_without_its_proof_or_from_elsewhere_changes_nothing() {
+    let scene = Scene::set().await;
+    let requested = scene.accepted(&["commercial"]).await;
+    let id = requested["id"].as_str().unwrap();
+    let browser = Browser::open(&scene.hub, "zhipu", "reviewer").await;
+    let (path, approve) = (
+        format!("/admin/reviews/{id}"),
+        format!("/admin/reviews/{id}/approve"),
+    );
+    let proof = browser.proof(&path).await;
+    let wrong = browser.post(&approve, &[("csrf", "0000"), ("reason", "")]).await;
+    assert!(wrong.expect(403).text().contains("form_foreign"));
+    browser.post(&approve, &[("reason", "")]).await.expect(400);
+    let other = Browser::open(&scene.hub, "zhipu", "reviewer").await;
+    other.post(&approve, &[("csrf", &proof)]).await.expect(403);
+    let body = url_encoded(&[("csrf", &proof)]);
+    let elsewhere = |request: reqwest::RequestBuilder| {
+        request
+            .header("cookie", &browser.cookie)
+            .header("origin", "https://elsewhere.example")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    };
+    scene
+        .hub
+        .stranger()
+        .send_unjudged("POST", &approve, elsewhere)
+        .await
+        .expect(403);
+    let api = scene
+        .reviewer
+        .get(&format!("/v1/acceptances/{id}"))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(api["state"], "under_review");
+    // A submitter's session reads its own tenant's requests and judges nothing.
+    let submitter = Browser::open(&scene.hub, "acme", "submitter").await;
+    let page = submitter.get(&path).await.expect(200).text();
+    assert!(!page.contains("/approve"), "{page}");
+    let own = submitter.proof(&path).await;
+    assert!(
+        submitter
+            .post(&approve, &[("csrf", &own)])
+            .await
+            .expect(403)
+            .text()
+            .contains("missing_role")
+    );
+    let stranger = Browser::open(&scene.hub, "other", "submitter").await;
+    stranger.get(&path).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_link_opens_one_session_and_a_session_ends() {
+    let hub = Hub::start_with(&[
+        ("GLMHUB_DASHBOARD__LONGEST_SECONDS", "3"),
+        ("GLMHUB_DASHBOARD__LINK_SECONDS", "3"),
+    ]);
+    let signed_out = hub
+        .stranger()
+        .send_unjudged("GET", "/admin/reviews", |request| request)
+        .await;
+    assert!(signed_out.expect(401).text().contains("glmhub admin link"));
+    let link = link(&hub, "zhipu", "reviewer");
+    let page = hub
+        .stranger()
+        .send_unjudged("GET", &format!("/admin/sign-in?link={link}"), |request| request)
+        .await;
+    assert!(page.expect(200).text().contains("li of zhipu"));
+    let opened = sign_in(&hub, &link).await.expect(303);
+    assert!(
+        sign_in(&hub, &link)
+            .await
+            .expect(403)
+            .text()
+            .contains("link_unusable")
+    );
+    assert!(
+        sign_in(&hub, "a.b.c")
+            .await
+            .expect(403)
+            .text()
+            .contains("link_unusable")
+    );
+    let cookie = opened
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let browser = Browser { hub: &hub, cookie };
+    browser.get("/admin/reviews").await.expect(200);
+    // Being looked at does not prolong it beyond its end.
+    eventually("the session ends", async || {
+        (browser.get("/admin/reviews").await.status == 401).then_some(())
+    })
+    .await;
+    assert_eq!(
+        browser.post("/admin/sign-out", &[("csrf", "0")]).await.status,
+        401
+    );
+    let expired = sign_in(&hub, &link).await;
+    assert_eq!(expired.status, 403);
+}
+
+#[tokio::test]
+async fn whoever_signs_out_is_out_and_behind_tls_the_cookie_is_secure() {
+    let hub = Hub::start_with(&[("GLMHUB_DASHBOARD__URL", "https://hub.example.com")]);
+    let mut command = glmhub();
+    command.args([
+        "admin", "link", "--tenant", "zhipu", "--member", "li", "--role", "reviewer", "--data",
+    ]);
+    command
+        .arg(hub.data())
+        .env("GLMHUB_DASHBOARD__URL", "https://hub.example.com");
+    let printed = crate::process::ended(command.output().unwrap()).well();
+    let link = printed
+        .trim_end()
+        .strip_prefix("https://hub.example.com/admin/sign-in?link=")
+        .unwrap();
+    let opened = sign_in(&hub, link).await.expect(303);
+    let set = opened.header("set-cookie").unwrap();
+    assert!(
+        set.starts_with("__Host-glmhub_session=") && set.contains("Secure"),
+        "{set}"
+    );
+    let cookie = set.split(';').next().unwrap().to_owned();
+    let browser = Browser { hub: &hub, cookie };
+    let proof = browser.proof("/admin/reviews").await;
+    browser
+        .post("/admin/sign-out", &[("csrf", &proof)])
+        .await
+        .expect(303);
+    browser.get("/admin/reviews").await.expect(401);
+}

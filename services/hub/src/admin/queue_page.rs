@@ -1,0 +1,151 @@
+//! `/admin/reviews`: what waits for a review, and what ends soon.
+
+use super::{refused::Refused, visitor::Visitor};
+use crate::{api::acceptances::scope, problem::Problem, site};
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, Query},
+};
+use askama::Template;
+use domain::{acceptance::Phase, access::Act, clock::SharedClock, id::AcceptanceId, language::Language};
+use records::{
+    Db,
+    acceptances::{self, Entry, Filter},
+};
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+
+const SHOWN: u32 = 50;
+/// Days before its end from which an acceptance is told of.
+const SOON_DAYS: i64 = 30;
+
+/// What is asked of the queue.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Asked {
+    state: Option<Phase>,
+    after: Option<AcceptanceId>,
+}
+
+/// See the module's text.
+#[derive(Template)]
+#[template(path = "queue.html")]
+pub struct QueuePage {
+    t: Language,
+    csrf: String,
+    who: String,
+    state: &'static str,
+    waiting: Vec<Row>,
+    ending: Vec<Row>,
+    next: Option<String>,
+}
+
+/// A request in a list.
+struct Row {
+    id: String,
+    tenant: String,
+    license: String,
+    purposes: String,
+    age: String,
+    until: String,
+    newer_terms: bool,
+}
+
+impl Row {
+    fn of(entry: &Entry, now: OffsetDateTime, t: Language) -> Self {
+        let held = &entry.acceptance;
+        Self {
+            id: held.id.to_string(),
+            tenant: held.tenant.to_string(),
+            license: held.license.to_string(),
+            purposes: held
+                .purposes
+                .iter()
+                .map(|purpose| purpose.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+            age: age(now - held.requested_at, t),
+            until: held
+                .valid_until
+                .map(|until| until.date().to_string())
+                .unwrap_or_default(),
+            newer_terms: entry.newest_terms_sha256 != held.terms_sha256,
+        }
+    }
+}
+
+fn age(span: Duration, t: Language) -> String {
+    match (span.whole_days(), span.whole_hours()) {
+        (days @ 1.., _) => t.of(format!("{days} d"), format!("{days} 天")),
+        (_, hours @ 1..) => t.of(format!("{hours} h"), format!("{hours} 小时")),
+        _ => t.of(
+            format!("{} min", span.whole_minutes()),
+            format!("{} 分钟", span.whole_minutes()),
+        ),
+    }
+}
+
+impl QueuePage {
+    /// One to look at.
+    pub fn sample(t: Language) -> Self {
+        let row = |tenant: &str| Row {
+            id: "acc_00000000000000000000000000".into(),
+            tenant: tenant.into(),
+            license: "glm-4".into(),
+            purposes: "commercial".into(),
+            age: "3 d".into(),
+            until: "2030-01-01".into(),
+            newer_terms: true,
+        };
+        Self {
+            t,
+            csrf: "0".into(),
+            who: "li".into(),
+            state: "under_review",
+            waiting: vec![row("acme"), row("a-tenant-with-a-rather-long-name")],
+            ending: vec![row("other")],
+            next: Some("?after=acc".into()),
+        }
+    }
+}
+
+/// The page.
+pub async fn get(
+    visitor: Visitor,
+    query: Query<Asked>,
+    db: Data<Db>,
+    clock: Data<SharedClock>,
+) -> Result<HttpResponse, Refused> {
+    let (t, now) = (visitor.t, clock.now());
+    let who = visitor.caller.may(Act::ReadAcceptance)?;
+    let tenant = scope(&visitor.caller)?;
+    let phase = query.state.unwrap_or(Phase::UnderReview);
+    let filter = |phase| Filter {
+        tenant,
+        phase: Some(phase),
+        at: now,
+    };
+    let waiting = acceptances::page(&db, filter(phase), query.after, SHOWN).await?;
+    let active = acceptances::page(&db, filter(Phase::Active), None, SHOWN * 2).await?;
+    let soon = |entry: &&Entry| {
+        let until = entry.acceptance.valid_until;
+        until.is_some_and(|until| until - now <= Duration::days(SOON_DAYS))
+    };
+    let full = waiting.len() == SHOWN as usize;
+    let last = waiting.last().map(|entry| entry.acceptance.id).filter(|_| full);
+    let shown = QueuePage {
+        t,
+        csrf: visitor.csrf.clone(),
+        who: format!("{} · {}", who.member, who.tenant),
+        state: phase.as_str(),
+        next: last.map(|id| format!("?state={}&after={id}", phase.as_str())),
+        waiting: waiting.iter().map(|entry| Row::of(entry, now, t)).collect(),
+        ending: active
+            .iter()
+            .filter(soon)
+            .map(|entry| Row::of(entry, now, t))
+            .collect(),
+    };
+    site::page(StatusCode::OK, &shown).map_err(|problem: Problem| problem.into())
+}
