@@ -2,7 +2,8 @@
 
 use candle_core::{Device, Tensor};
 
-use super::trace::{ComputeError, Stage, Trace, report};
+use super::blocks::forward_in_blocks;
+use super::trace::{ComputeError, Stage, Trace, ask, report};
 use super::vision::layer_norm;
 use crate::config::Config;
 use crate::ops::{self, LayerNorm};
@@ -11,8 +12,8 @@ use crate::weights::{Linear, Weights, WeightsError};
 /// The adapter's norm is made with its library's default, not with the tower's epsilon.
 const NORM_EPSILON: f32 = 1e-5;
 
-/// Rows that go through the wide parts at one time.
-const BLOCK: usize = 512;
+/// Rows that go through a part at one time: bounds the memory, and how long a breaking off takes.
+const BLOCK: usize = 256;
 
 /// D = tower hidden, H = hidden, N = a quarter of the patches.
 #[derive(Debug)]
@@ -59,11 +60,11 @@ impl Adapter {
 
     /// `[1 + 4 N, D]`, the class row first, to `[N + 2, H]`.
     pub fn forward(&self, tower: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
-        let x = self.convolution.forward(&self.squares(tower)?)?;
+        let x = forward_in_blocks(&self.convolution, &self.squares(tower)?, BLOCK, trace)?;
         report(trace, Stage::Downsampled, &x)?;
         let mut rows = vec![self.first_row.clone()];
         for first in (0..x.dim(0)?).step_by(BLOCK) {
-            rows.push(self.project(&x.narrow(0, first, BLOCK.min(x.dim(0)? - first))?)?);
+            rows.push(self.project(&x.narrow(0, first, BLOCK.min(x.dim(0)? - first))?, trace)?);
         }
         rows.push(self.last_row.clone());
         let x = Tensor::cat(&rows, 0)?;
@@ -73,12 +74,16 @@ impl Adapter {
     }
 
     /// `[rows, H]` to `[rows, H]`.
-    fn project(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    fn project(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         let x = self.projection.forward(x)?;
         self.norm.apply(&x)?;
         ops::gelu(&x)?;
-        let (gate, up) = (self.gate.forward(&x)?, self.up.forward(&x)?);
-        self.down.forward(&ops::silu_gate(&gate, &up)?)
+        ask(trace)?;
+        let gate = self.gate.forward(&x)?;
+        ask(trace)?;
+        let up = self.up.forward(&x)?;
+        ask(trace)?;
+        Ok(self.down.forward(&ops::silu_gate(&gate, &up)?)?)
     }
 
     /// One row per square of 2x2 patches, left to right and then down: `[N, D * 2 * 2]`. Drops the class row.

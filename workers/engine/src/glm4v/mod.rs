@@ -1,6 +1,7 @@
 //! GLM-4V: a vision tower, an adapter, and a language model that reads the image's rows among its own.
 
 mod adapter;
+mod blocks;
 mod splice;
 mod tensors;
 mod text;

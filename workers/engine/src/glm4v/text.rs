@@ -4,11 +4,15 @@ use candle_core::Tensor;
 use kernels::attention::{Mask, Shape};
 use kernels::rope::{Heads, Rotation};
 
+use super::blocks::forward_in_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::cache::{Cache, LayerCache};
 use crate::config::Config;
 use crate::ops::{self, RmsNorm};
 use crate::weights::{Linear, Table, Weights, WeightsError};
+
+/// Rows that go through the widest part at one time: bounds how long a breaking off takes.
+const BLOCK: usize = 256;
 
 /// H = hidden, Q = heads * head width, K = key heads * head width, F = inner, V = vocabulary.
 #[derive(Debug)]
@@ -143,7 +147,7 @@ impl Layer {
         ask(trace)?;
         ops::add(x, &self.dense.forward(&attended)?)?;
         ask(trace)?;
-        let inner = self.gate_up.forward(&self.mlp_norm.of(x)?)?;
+        let inner = forward_in_blocks(&self.gate_up, &self.mlp_norm.of(x)?, BLOCK, trace)?;
         ask(trace)?;
         Ok(ops::add(x, &self.down.forward(&ops::silu_gate_fused(&inner)?)?)?)
     }

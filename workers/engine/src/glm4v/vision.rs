@@ -3,7 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use kernels::attention::{Mask, Shape};
 
-use super::trace::{ComputeError, Stage, Trace, ask, report};
+use super::blocks::for_blocks;
+use super::trace::{ComputeError, Stage, Trace, report};
 use crate::config::VisionConfig;
 use crate::ops::{self, ContextRun, LayerNorm};
 use crate::weights::{Linear, Weights, WeightsError};
@@ -127,12 +128,12 @@ impl Block {
     /// Changes `x`, `[P, D]`, in place.
     fn forward(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<(), ComputeError> {
         let attended = self.attention(x, trace)?;
-        for_blocks(x, trace, |first, x| {
+        for_blocks(x, BLOCK, trace, |first, x| {
             let branch = self.dense.forward(&attended.narrow(0, first, x.dim(0)?)?)?;
             self.attention_norm.apply(&branch)?;
             ops::add(x, &branch)
         })?;
-        for_blocks(x, trace, |_, x| {
+        for_blocks(x, BLOCK, trace, |_, x| {
             let inner = self.fc1.forward(x)?;
             ops::gelu(&inner)?;
             let branch = self.fc2.forward(&inner)?;
@@ -145,7 +146,7 @@ impl Block {
     fn attention(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         let (rows, hidden) = x.dims2()?;
         let qkv = Tensor::zeros((rows, 3 * hidden), DType::F32, x.device())?;
-        for_blocks(x, trace, |first, x| {
+        for_blocks(x, BLOCK, trace, |first, x| {
             qkv.slice_set(&self.qkv.forward(x)?, 0, first)
         })?;
         let context = ContextRun {
@@ -159,26 +160,12 @@ impl Block {
             return Ok(ops::rounded_attention(self.shape, &qkv, &context)?);
         }
         let attended = Tensor::zeros((rows, hidden), DType::F32, x.device())?;
-        for_blocks(&qkv, trace, |first, queries| {
+        for_blocks(&qkv, BLOCK, trace, |first, queries| {
             let of_block = ops::attention(self.shape, queries, std::slice::from_ref(&context), Mask::Full)?;
             attended.slice_set(&of_block, 0, first)
         })?;
         Ok(attended)
     }
-}
-
-/// Calls `f` with the number of the first row and the rows of each block of `x`, as long as it is to go on.
-fn for_blocks(
-    x: &Tensor,
-    trace: &mut dyn Trace,
-    f: impl Fn(usize, &Tensor) -> candle_core::Result<()>,
-) -> Result<(), ComputeError> {
-    let rows = x.dim(0)?;
-    for first in (0..rows).step_by(BLOCK) {
-        ask(trace)?;
-        f(first, &x.narrow(0, first, BLOCK.min(rows - first))?)?;
-    }
-    Ok(())
 }
 
 pub(super) fn layer_norm(
