@@ -8,6 +8,7 @@ use crate::{
     job::JobPhase,
     names::{MemberName, ModelName, TenantName},
     purpose::Purpose,
+    turn::Priority,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub struct Batch {
     member: MemberName,
     license: LicenseFacts,
     metadata: Metadata,
+    priority: Priority,
     opened_at: OffsetDateTime,
 }
 
@@ -69,8 +71,14 @@ impl Batch {
             member,
             license,
             metadata,
+            priority: Priority::default(),
             opened_at: at,
         }
+    }
+
+    /// The same with a priority of its tenant's choice.
+    pub fn with_priority(self, priority: Priority) -> Self {
+        Self { priority, ..self }
     }
 
     /// Its id.
@@ -98,6 +106,11 @@ impl Batch {
         &self.metadata
     }
 
+    /// Before which other work of its tenant it goes.
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
     /// When it was opened.
     pub fn opened_at(&self) -> OffsetDateTime {
         self.opened_at
@@ -117,6 +130,8 @@ pub struct StoredBatch {
     pub license: LicenseFacts,
     /// The tenant's own words.
     pub metadata: Metadata,
+    /// Before which other work of its tenant it goes.
+    pub priority: Priority,
     /// When it was opened.
     pub opened_at: OffsetDateTime,
     /// What is true of it now.

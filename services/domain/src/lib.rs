@@ -35,4 +35,5 @@ pub mod purpose;
 pub mod question;
 pub mod registration;
 pub mod terms;
+pub mod turn;
 pub mod webhook;

@@ -1,8 +1,9 @@
 //! The settings of batches, documents and jobs. `config.default.toml` gives the defaults and says why one
 //! would change them.
 
-use domain::{job::RetryRule, question::QuestionLimits};
+use domain::{job::RetryRule, names::TenantName, question::QuestionLimits};
 use pages::{Limits, child::Splitter};
+use records::turns::Share;
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -46,6 +47,10 @@ pub struct WorkSettings {
     pub pdf_page_side: u32,
     /// The most orders that are out at once.
     pub most_orders: u64,
+    /// The most orders of one tenant that are out at once.
+    pub most_orders_of_tenant: u64,
+    /// Tenants that get more or less than the others.
+    pub shares: Vec<ShareSettings>,
     /// How long a grant is good, in seconds: longer than an order waits for a worker and is worked on.
     pub grant_seconds: u64,
     /// After how many faults that may pass a job is dead-lettered.
@@ -66,7 +71,57 @@ pub struct WorkSettings {
     pub idle_milliseconds: u64,
 }
 
+/// What a tenant gets of the workers, where it is not what everybody gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareSettings {
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// Questions that it may send for each one of a tenant without a share.
+    #[serde(default = "one")]
+    pub weight: u64,
+    /// The most of its orders that are out at once.
+    pub most_orders: Option<u64>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// No tenant counts for more than this many others.
+const MOST_WEIGHT: u64 = 1000;
+
 impl WorkSettings {
+    /// Whether shares can be kept.
+    pub fn check(&self) -> Result<(), String> {
+        for (place, share) in self.shares.iter().enumerate() {
+            let tenant = &share.tenant;
+            if !(1..=MOST_WEIGHT).contains(&share.weight) {
+                return Err(format!(
+                    "work.shares gives {tenant} the weight {}, which must be 1 to {MOST_WEIGHT}",
+                    share.weight
+                ));
+            }
+            if share.most_orders == Some(0) {
+                return Err(format!("work.shares gives {tenant} no orders; the least is 1"));
+            }
+            if self.shares[..place].iter().any(|other| other.tenant == *tenant) {
+                return Err(format!("work.shares names {tenant} twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What tenants get that do not get what everybody gets.
+    pub fn shares(&self) -> Vec<Share> {
+        let share = |share: &ShareSettings| Share {
+            tenant: share.tenant.clone(),
+            weight: share.weight,
+            most_orders: share.most_orders,
+        };
+        self.shares.iter().map(share).collect()
+    }
+
     /// The limits of questions.
     pub fn question_limits(&self) -> QuestionLimits {
         QuestionLimits {

@@ -24,7 +24,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
-    terms_sha256, duties, metadata, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    terms_sha256, duties, metadata, opened_at, priority) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const INSERT_QUESTION: &str =
     "INSERT INTO questions (batch, place, text, parameters) VALUES ($1, $2, $3, $4)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
@@ -91,6 +91,7 @@ pub(crate) async fn insert(
         .bind(Json(&license.duties))
         .bind(Json(batch.metadata()))
         .bind(At(batch.opened_at()))
+        .bind(batch.priority().rank())
         .run(c))?;
     for (place, question) in questions.iter().enumerate() {
         on!(tx: &mut *tx, |c| sqlx::query(INSERT_QUESTION)

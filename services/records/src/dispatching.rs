@@ -1,4 +1,4 @@
-//! What dispatch reads and writes: whose turn it is, which page, and the order that goes out for it.
+//! What dispatch writes: the order that goes out for a page. Whose turn it is, is in `turns`.
 
 use crate::{
     At, Db, RecordsError, Stamp,
@@ -8,22 +8,19 @@ use crate::{
     on,
     read::{Reading, number},
     run::Run as _,
+    turns::{self, DuePage},
 };
 use domain::{
     digest::Sha256,
     grant::Grant,
-    id::{BatchId, DecisionId, JobId, OrderId, PageId},
+    id::{BatchId, DecisionId, JobId, OrderId},
     job::Out,
-    names::TenantName,
     order::{OrderQuestion, Parameters},
     webhook::EventKind,
 };
 use serde_json::json;
 use sqlx::types::Json;
-use time::OffsetDateTime;
 
-const NEXT_PAGE: &str = "SELECT tenant, batch, page FROM jobs WHERE tenant > $1 AND not_before <= $2 \
-    AND state = 'queued' ORDER BY tenant, not_before, id LIMIT 1";
 const DUE_OF_PAGE: &str = "SELECT * FROM jobs WHERE page = $1 AND state = 'queued' AND not_before <= $2 \
     ORDER BY question";
 const QUEUED_OF_BATCH: &str = "SELECT * FROM jobs WHERE batch = $1 AND state = 'queued' ORDER BY id";
@@ -36,7 +33,6 @@ const QUESTIONS: &str = "SELECT place, text, parameters FROM questions WHERE bat
 const KEEP_GRANT: &str = "UPDATE attempts SET grant_token = $2 WHERE order_id = $1 AND grant_token IS NULL";
 
 pub(crate) const STATEMENTS: &[&str] = &[
-    NEXT_PAGE,
     DUE_OF_PAGE,
     QUEUED_OF_BATCH,
     NEXT_ATTEMPT,
@@ -44,17 +40,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     QUESTIONS,
     KEEP_GRANT,
 ];
-
-/// A page with jobs that are due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuePage {
-    /// Whose it is.
-    pub tenant: TenantName,
-    /// Its batch.
-    pub batch: BatchId,
-    /// The page.
-    pub page: PageId,
-}
 
 /// An order that is out as far as the records know; it still has to be signed and offered.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,46 +52,15 @@ pub struct ClaimedPage {
     pub questions: Vec<OrderQuestion>,
 }
 
-/// The page whose jobs have been due for longest: of the first tenant after `after` in the order of names that has
-/// one, or of the first of all. Calling it with the tenant it gave last serves tenants in turn.
-pub async fn next_page(
-    db: &Db,
-    after: Option<&TenantName>,
-    now: OffsetDateTime,
-) -> Result<Option<DuePage>, RecordsError> {
-    if let Some(after) = after
-        && let Some(page) = first_page(db, after.as_str(), now).await?
-    {
-        return Ok(Some(page));
-    }
-    first_page(db, "", now).await
-}
-
-async fn first_page(db: &Db, after: &str, now: OffsetDateTime) -> Result<Option<DuePage>, RecordsError> {
-    let row: Option<(String, String, String)> = on!(db, |c| sqlx::query_as(NEXT_PAGE)
-        .bind(after)
-        .bind(At(now))
-        .fetch_optional(c))?;
-    let Some((tenant, batch, page)) = row else {
-        return Ok(None);
-    };
-    let reading = Reading {
-        table: "jobs",
-        id: &page,
-    };
-    Ok(Some(DuePage {
-        tenant: reading.parsed(&tenant)?,
-        batch: reading.parsed(&batch)?,
-        page: reading.parsed(&page)?,
-    }))
-}
-
-/// Claims the jobs of a page that are due: from now on `order` is out for them. `None`: none is due any more.
+/// Claims the jobs of a page that are due: from now on `order` is out for them, and the tenant has had its turn.
+/// `None`: none is due any more, or as many orders of the tenant are out as may be: `most`, unless its share says
+/// otherwise.
 pub async fn claim(
     db: &Db,
     stamp: Stamp<'_>,
     page: &DuePage,
     order: OrderId,
+    most: u64,
 ) -> Result<Option<ClaimedPage>, RecordsError> {
     let mut tx = db.begin().await?;
     batches::lock(&mut tx, page.batch).await?;
@@ -118,6 +72,9 @@ pub async fn claim(
     if due.is_empty() {
         return Ok(None);
     }
+    let Some(turn) = turns::lock(&mut tx, &page.tenant, most).await? else {
+        return Ok(None);
+    };
     let (attempt, sha256): (i64, String) =
         on!(tx: &mut tx, |c| sqlx::query_as(NEXT_ATTEMPT).bind(&page_id).fetch_one(c))?;
     let reading = Reading {
@@ -155,6 +112,7 @@ pub async fn claim(
             parameters: parameters.clone(),
         });
     }
+    turns::serve(&mut tx, &page.tenant, &turn, questions.len()).await?;
     tx.commit().await?;
     Ok(Some(ClaimedPage {
         out,

@@ -6,6 +6,7 @@ use crate::{
     on,
     read::{Reading, number},
     run::Run as _,
+    turns,
 };
 use domain::{
     batch::StoredBatch,
@@ -149,6 +150,7 @@ pub async fn resume(
         .jobs(JobPhase::Held, -number(jobs.len()))
         .jobs(JobPhase::Queued, number(jobs.len()));
     add_counts(&mut tx, id, &delta).await?;
+    turns::mark(&mut tx, id, stamp.at).await?;
     let detail = json!({ "jobs": jobs.len(), "earlier": batch.license.decision });
     stamp
         .audit(

@@ -1,7 +1,9 @@
 //! Jobs: read, cancelled and requeued by their tenant. What workers do to them is in `attempts`.
 
+mod requeueing;
 mod row;
 
+pub use requeueing::requeue_failed;
 pub(crate) use row::JobRow;
 pub use row::{Job, JobFault};
 
@@ -13,6 +15,7 @@ use crate::{
     on,
     read::{Reading, number},
     run::Run as _,
+    turns,
 };
 use domain::{
     batch::{BatchRefusal, StoredBatch},
@@ -49,6 +52,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LIST_DEAD,
     WRITE_STATE,
     OUT_OF_ORDER,
+    requeueing::REQUEUE_FAILED,
 ];
 
 /// A job with all that is known of it.
@@ -290,10 +294,10 @@ pub(crate) async fn change(tx: &mut Tx, job: &Job, to: &JobState, tries: Tries) 
         .bind(number(tries.losses))
         .bind(columns.held_since)
         .run(c))?;
-    add_counts(
-        tx,
-        job.batch,
-        &Delta::default().moved(job.state.phase(), to.phase()),
-    )
-    .await
+    let delta = Delta::default().moved(job.state.phase(), to.phase());
+    add_counts(tx, job.batch, &delta).await?;
+    match to {
+        JobState::Queued { not_before } => turns::mark(tx, job.batch, *not_before).await,
+        _ => Ok(()),
+    }
 }

@@ -34,6 +34,7 @@ pub mod sessions;
 mod stamp;
 mod statements;
 pub mod terms;
+pub mod turns;
 pub mod webhooks;
 
 pub use at::At;

@@ -2,12 +2,12 @@
 
 use crate::{
     acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    holding, jobs, lineage, models, policies, proofs, sessions, terms, webhooks,
+    holding, jobs, lineage, models, policies, proofs, sessions, terms, turns, webhooks,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 20] = [
+    let files: [&[&str]; 21] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -27,6 +27,7 @@ pub fn statements() -> Vec<&'static str> {
         proofs::STATEMENTS,
         sessions::STATEMENTS,
         terms::STATEMENTS,
+        turns::STATEMENTS,
         webhooks::STATEMENTS,
     ];
     let more = models::MORE_STATEMENTS

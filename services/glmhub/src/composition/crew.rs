@@ -12,6 +12,7 @@ use hub::loops::{
     seal::{Seal, SealParts},
     sweep::{Sweep, SweepParts},
 };
+use records::turns;
 use std::{net::SocketAddr, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ impl Crew {
     /// that would be theirs, and what nobody has in hand any more comes back by itself. `address` is where the hub
     /// answers.
     pub async fn start(pieces: &Pieces, address: SocketAddr) -> anyhow::Result<Self> {
+        turns::set_shares(&pieces.db, &pieces.work.shares()).await?;
         let (intake, sweep) = (intake_parts(pieces), sweep_parts(pieces));
         let (dispatch, deliver) = (dispatch_parts(pieces), deliver_parts(pieces, address));
         if pieces.company == Company::Alone {

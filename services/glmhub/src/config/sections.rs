@@ -124,6 +124,7 @@ impl Settings {
         self.acceptances.check()?;
         self.dashboard.check()?;
         self.webhooks.check()?;
+        self.work.check()?;
         self.worker.load_options()?;
         self.queue.check()?;
         self.blobs.check()?;
@@ -173,6 +174,7 @@ impl Settings {
             ("queue.lease_seconds", queue.lease_seconds, SHORTEST_LEASE),
             ("queue.most_orders", queue.most_orders as u64, 1),
             ("worker.count", worker.count as u64, 1),
+            ("work.most_orders_of_tenant", work.most_orders_of_tenant, 1),
             ("work.reconsider_seconds", work.reconsider_seconds, 1),
             ("access.token_days", u64::from(access.token_days), 1),
         ];

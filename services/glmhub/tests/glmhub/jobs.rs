@@ -259,6 +259,7 @@ async fn one_tenant_cannot_find_what_another_has() {
     for path in [
         format!("{batch}/submit"),
         format!("{batch}/cancel"),
+        format!("{batch}/requeue"),
         format!("{job}/cancel"),
         format!("{job}/requeue"),
     ] {
@@ -281,6 +282,12 @@ async fn a_cancelled_batch_takes_nothing_more_and_says_so() {
     submit(&client, &batch)
         .await
         .refused(409, "batch_without_documents");
+    let requeue = format!("{batch}/requeue");
+    let asked = client.send("POST", &requeue, |request| request).await;
+    asked.refused(409, "batch_state");
+    let auditor = hub.client("acme", &["auditor"]);
+    let asked = auditor.send("POST", &requeue, |request| request).await;
+    asked.refused(403, "missing_role");
     upload(&client, &batch, page(1), "image/png").await.expect(201);
     for _ in 0..2 {
         let cancelled = client

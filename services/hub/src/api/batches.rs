@@ -1,4 +1,4 @@
-//! `/v1/batches`: open, read, submit, cancel.
+//! `/v1/batches`: open, read, submit, cancel, requeue what failed.
 
 use super::paging::{Listed, Paging};
 use crate::{
@@ -28,9 +28,10 @@ use domain::{
     policy::CurrentPolicies,
     purpose::Purpose,
     question::{BadQuestions, Question, questions},
+    turn::Priority,
 };
 use exchange::queue::Queue;
-use records::{Db, Stamp, batches};
+use records::{Db, Stamp, batches, jobs};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -41,7 +42,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/batches", web::get().to(list))
         .route("/v1/batches/{batch}", web::get().to(get))
         .route("/v1/batches/{batch}/submit", web::post().to(submit))
-        .route("/v1/batches/{batch}/cancel", web::post().to(cancel));
+        .route("/v1/batches/{batch}/cancel", web::post().to(cancel))
+        .route("/v1/batches/{batch}/requeue", web::post().to(requeue));
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,8 @@ struct NewBatch {
     questions: Vec<NewQuestion>,
     #[serde(default)]
     metadata: Metadata,
+    #[serde(default)]
+    priority: Priority,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +92,7 @@ async fn open(
         metadata: &new.metadata,
     };
     let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
-    let batch = Batch::open(ids.make(), &allowed, new.metadata, now);
+    let batch = Batch::open(ids.make(), &allowed, new.metadata, now).with_priority(new.priority);
     let stamp = Stamp::of(&ids, now, caller);
     batches::open(&db, stamp, &batch, &questions).await?;
     let stored = batches::get(&db, &caller.tenant, batch.id())
@@ -148,6 +152,22 @@ async fn cancel(
     let cancelled = batches::cancel(&db, stamp, &caller.tenant, *path).await?;
     let cancelled = cancelled.ok_or_else(no_batch)?.map_err(refused)?;
     withdraw(queue.get_ref(), &cancelled.withdrawn).await;
+    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+}
+
+async fn requeue(
+    caller: Authenticated,
+    path: Path<BatchId>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    signals: Data<Signals>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::SubmitBatch)?;
+    let stamp = Stamp::of(&ids, clock.now(), caller);
+    let requeued = jobs::requeue_failed(&db, stamp, &caller.tenant, *path).await?;
+    requeued.ok_or_else(no_batch)?.map_err(refused)?;
+    signals.dispatch.notify_one();
     Ok(ok(whole(&db, &caller.tenant, *path).await?))
 }
 
@@ -224,6 +244,7 @@ struct BatchView {
     #[serde(skip_serializing_if = "Option::is_none")]
     questions: Option<Vec<QuestionView>>,
     metadata: Metadata,
+    priority: Priority,
     documents: Counted<DocumentCounts>,
     pages: u64,
     jobs: Counted<JobCounts>,
@@ -264,6 +285,7 @@ impl BatchView {
             duties: batch.license.duties,
             questions: None,
             metadata: batch.metadata,
+            priority: batch.priority,
             documents: Counted {
                 total: batch.documents.total(),
                 counts: batch.documents,

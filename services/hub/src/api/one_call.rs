@@ -31,6 +31,7 @@ use domain::{
     policy::CurrentPolicies,
     purpose::Purpose,
     question::{Question, questions},
+    turn::Priority,
 };
 use exchange::blobs::Blobs;
 use pages::PageError;
@@ -98,7 +99,7 @@ async fn ask(
     let call = read(&pieces, Parts::of(&request, payload)).await?;
     let page = one_page(splitting.split(call.image.sha256).await)?;
     let now = clock.now();
-    let batch = Batch::open(ids.make(), &call.allowed, Metadata::new(), now);
+    let batch = Batch::open(ids.make(), &call.allowed, Metadata::new(), now).with_priority(call.priority);
     let stamp = Stamp::of(&ids, now, caller);
     let job = one_call::submit(&db, stamp, &batch, &call.question, &call.image, page).await?;
     signals.dispatch.notify_one();
@@ -109,6 +110,7 @@ async fn ask(
 struct Call {
     allowed: Allowed,
     question: Question,
+    priority: Priority,
     image: NewDocument,
 }
 
@@ -119,6 +121,7 @@ struct Draft {
     purpose: Option<Purpose>,
     question: Option<String>,
     parameters: Option<Parameters>,
+    priority: Option<Priority>,
     image: Option<NewDocument>,
     allowed: Option<Allowed>,
 }
@@ -140,6 +143,7 @@ async fn read(pieces: &Pieces<'_>, mut parts: Parts) -> Result<Call, Problem> {
     Ok(Call {
         allowed,
         question,
+        priority: draft.priority.unwrap_or_default(),
         image,
     })
 }
@@ -148,6 +152,7 @@ async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), 
     match part.name().as_str() {
         "model" => once(&mut draft.model, "model", parsed("model", part).await?),
         "purpose" => once(&mut draft.purpose, "purpose", parsed("purpose", part).await?),
+        "priority" => once(&mut draft.priority, "priority", parsed("priority", part).await?),
         "question" => {
             // A character has at most four bytes; whether they are too many characters is told more exactly later.
             let limit = pieces
@@ -171,8 +176,9 @@ async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), 
             once(&mut draft.image, "image", image)
         }
         other => {
-            let detail =
-                format!("there is no part `{other}` here; send image, question, model, purpose, parameters");
+            let detail = format!(
+                "there is no part `{other}` here; send image, question, model, purpose, parameters, priority"
+            );
             Err(Problem::bad_request("part_unknown", detail))
         }
     }

@@ -1,6 +1,7 @@
 //! Dispatch: pages whose jobs are due go out to workers as signed orders.
 //!
-//! Only a bounded number of orders is out at a time; the backlog stays in the records. Tenants are served in turn.
+//! Only a bounded number of orders is out at a time; the backlog stays in the records. Tenants take
+//! turns by weight, as the records say, so that several dispatches at once are as fair as one.
 //! Before an order goes out, the gate is asked again. The claim is committed before the order is offered: if the
 //! process dies between the two, the queue never had the order, and the sweep finds it missing.
 
@@ -20,15 +21,15 @@ use domain::{
     grant::Grant,
     id::{IdMaker, OrderId},
     model::artifacts_digest,
-    names::TenantName,
     order::{WorkOrder, questions_digest},
     policy::CurrentPolicies,
 };
 use exchange::{grant, queue::Queue, signing::SigningKey};
 use records::{
     Db, Stamp, attempts, batches,
-    dispatching::{self, ClaimedPage, DuePage},
+    dispatching::{self, ClaimedPage},
     epochs, models,
+    turns::{self, DuePage},
 };
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -58,13 +59,12 @@ pub struct DispatchParts {
 /// See the module's text. Several may run at once, in one process or many.
 pub struct Dispatch {
     parts: DispatchParts,
-    last: Option<TenantName>,
 }
 
 impl Dispatch {
-    /// A dispatch that begins with the first tenant.
+    /// A dispatch over `parts`.
     pub fn new(parts: DispatchParts) -> Self {
-        Self { parts, last: None }
+        Self { parts }
     }
 
     /// Runs until `shutdown`.
@@ -80,9 +80,8 @@ impl Dispatch {
             return Ok(Outcome::Idle);
         }
         let now = parts.clock.now();
-        let due = dispatching::next_page(&parts.db, self.last.as_ref(), now).await?;
+        let due = turns::next_page(&parts.db, now, parts.settings.most_orders_of_tenant).await?;
         let Some(due) = due else { return Ok(Outcome::Idle) };
-        self.last = Some(due.tenant.clone());
         let batch = batches::get(&parts.db, &due.tenant, due.batch).await?;
         let batch = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
         // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
@@ -119,8 +118,9 @@ impl Dispatch {
         let parts = &self.parts;
         let stamp = Stamp::of_hub(&parts.ids, now);
         let order: OrderId = parts.ids.make();
-        let claimed = dispatching::claim(&parts.db, stamp, due, order).await?;
-        // Another dispatch was first, or the jobs were cancelled.
+        let claimed =
+            dispatching::claim(&parts.db, stamp, due, order, parts.settings.most_orders_of_tenant).await?;
+        // Another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
         let Some(claimed) = claimed else { return Ok(()) };
         let offered = self.offer(now, batch, claimed, confirmed, epoch).await;
         if offered.is_err() {

@@ -15,7 +15,7 @@ use exchange::queue::Queue;
 use records::{
     Db, Stamp,
     attempts::{self, OpenAttempt, Taken},
-    epochs,
+    epochs, turns,
 };
 use std::{collections::HashSet, sync::Arc};
 use time::Duration;
@@ -73,6 +73,14 @@ impl Sweep {
         // A queue that lost its contents lost these too, and a worker asks nobody else.
         for (tenant, epoch) in epochs::all(&self.0.db).await? {
             self.0.queue.announce_epoch(&tenant, epoch).await?;
+        }
+        let recalled = turns::recall(&self.0.db, self.0.clock.now()).await?;
+        if recalled > 0 {
+            tracing::info!(
+                tenants = recalled,
+                "waiting jobs of tenants without a turn were found"
+            );
+            self.0.signals.dispatch.notify_one();
         }
         let mut after: Option<OrderId> = None;
         let mut lost = 0;

@@ -1,6 +1,6 @@
 //! A row of `batches`, and what it means.
 
-use crate::{At, RecordsError, read::Reading};
+use crate::{At, RecordsError, read::Reading, turns};
 use domain::{
     batch::{BatchState, JobCounts, LicenseFacts, Metadata, StoredBatch},
     document::DocumentCounts,
@@ -22,6 +22,7 @@ pub(crate) struct BatchRow {
     duties: Json<Vec<Duty>>,
     metadata: Json<Metadata>,
     opened_at: At,
+    priority: i64,
     submitted_at: Option<At>,
     completed_at: Option<At>,
     cancelled_at: Option<At>,
@@ -65,6 +66,7 @@ impl BatchRow {
                 duties: self.duties.0,
             },
             metadata: self.metadata.0,
+            priority: turns::priority(reading, self.priority)?,
         })
     }
 

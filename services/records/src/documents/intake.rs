@@ -10,6 +10,7 @@ use crate::{
     on,
     read::{Reading, number},
     run::Run as _,
+    turns,
 };
 use domain::{
     batch::StoredBatch,
@@ -37,7 +38,7 @@ pub(super) const PUT_BACK_ALL: &str =
 pub(super) const INSERT_PAGE: &str = "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, \
     height) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 pub(super) const INSERT_JOB: &str = "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, \
-    question, state, created_at, not_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $9)";
+    question, state, created_at, not_before, priority) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $9, $10)";
 pub(super) const COUNT_QUESTIONS: &str = "SELECT COUNT(*) FROM questions WHERE batch = $1";
 
 /// A document in intake's hands.
@@ -257,6 +258,7 @@ pub(crate) async fn insert_pages(
                 .bind(number(page.number))
                 .bind(question)
                 .bind(At(stamp.at))
+                .bind(batch.priority.rank())
                 .run(c))?;
             jobs.push(job);
         }
@@ -265,6 +267,7 @@ pub(crate) async fn insert_pages(
         .pages(number(pages.len()))
         .jobs(JobPhase::Queued, number(jobs.len()));
     add_counts(tx, batch.id, &delta).await?;
+    turns::mark(tx, batch.id, stamp.at).await?;
     Ok(jobs)
 }
 

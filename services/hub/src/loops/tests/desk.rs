@@ -24,6 +24,7 @@ use domain::{
     policy::{self, CurrentPolicies, Policies},
     purpose::Purpose,
     question::questions,
+    turn::Priority,
 };
 use exchange::{
     queue::{
@@ -164,8 +165,20 @@ impl Desk {
         id
     }
 
+    /// A submitted batch of a priority, with pages that are asked one question.
+    pub async fn batch_of(&self, tenant: &str, priority: Priority, pages: u32) -> BatchId {
+        let id = self.submitted_as(tenant, priority, 1).await;
+        let taken = self.take_document().await.unwrap();
+        assert!(self.split(&taken, pages).await);
+        id
+    }
+
     /// A submitted batch with one document, which waits.
     pub async fn submitted(&self, tenant: &str, asked: usize) -> BatchId {
+        self.submitted_as(tenant, Priority::Normal, asked).await
+    }
+
+    async fn submitted_as(&self, tenant: &str, priority: Priority, asked: usize) -> BatchId {
         let caller = Caller {
             tenant: tenant.parse().unwrap(),
             member: "li".parse().unwrap(),
@@ -187,7 +200,7 @@ impl Desk {
         )
         .await
         .unwrap();
-        let batch = Batch::open(self.ids.make(), &allowed, Metadata::new(), now);
+        let batch = Batch::open(self.ids.make(), &allowed, Metadata::new(), now).with_priority(priority);
         let given = (0..asked)
             .map(|number| (format!("Question {number}?"), Parameters::default()))
             .collect();

@@ -6,6 +6,7 @@ use domain::{
     clock::Clock as _,
     job::{JobPhase, JobState},
     order::ReportKind,
+    turn::Priority,
 };
 use exchange::{grant, queue::Queue as _};
 use records::jobs;
@@ -202,4 +203,30 @@ async fn what_the_gate_no_longer_allows_is_refused_under_a_decision_and_can_be_r
         JobPhase::Dispatched
     );
     assert_eq!(desk.read("acme", batch).await.state.as_str(), "running");
+}
+
+#[tokio::test]
+async fn what_a_tenant_calls_urgent_goes_before_its_other_work_and_before_nobody_elses() {
+    let mut desk = Desk::with(WorkSettings {
+        most_orders: 1,
+        ..shipped()
+    })
+    .await;
+    let low = desk.batch_of("acme", Priority::Low, 1).await;
+    let normal = desk.batch("acme", 1, 1).await;
+    let high = desk.batch_of("acme", Priority::High, 1).await;
+    let other = desk.batch("zeta", 1, 1).await;
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        desk.dispatch_all().await;
+        let lease = desk.take().await.unwrap();
+        for (tenant, batch) in [("acme", low), ("acme", normal), ("acme", high), ("zeta", other)] {
+            if desk.read(tenant, batch).await.jobs.dispatched == 1 {
+                order.push(batch);
+            }
+        }
+        desk.answer_all(&lease).await;
+        desk.collect_all().await;
+    }
+    assert_eq!(order, [high, other, normal, low]);
 }

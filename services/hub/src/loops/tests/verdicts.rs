@@ -235,3 +235,49 @@ async fn a_job_whose_grant_was_revoked_is_refused_under_a_decision_not_failed() 
     assert_eq!(phase(&desk, job).await, JobPhase::Refused);
     assert_eq!(desk.read("acme", batch).await.state.as_str(), "completed");
 }
+
+#[tokio::test]
+async fn what_failed_of_a_batch_is_tried_again_in_one_go_and_nothing_else_is() {
+    let mut desk = Desk::new().await;
+    let batch = desk.batch("acme", 3, 1).await;
+    desk.dispatch_all().await;
+    let mut answered_first = false;
+    while let Some(lease) = desk.take().await {
+        let job = lease.order.questions[0].job;
+        let kind = match answered_first {
+            false => answered(job, "What?"),
+            true => failed(job, false),
+        };
+        answered_first = true;
+        desk.report(&lease.order, kind).await;
+        desk.queue.settle(&lease).await.unwrap();
+    }
+    desk.collect_all().await;
+    let before = desk.read("acme", batch).await;
+    assert_eq!(
+        (before.state.as_str(), before.jobs.answered, before.jobs.failed),
+        ("completed", 1, 2)
+    );
+    let requeue = async || {
+        jobs::requeue_failed(&desk.db, desk.stamp(), &acme(), batch)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!((requeue().await, requeue().await), (Ok(2), Ok(0)));
+    let theirs = "zeta".parse().unwrap();
+    let refused = jobs::requeue_failed(&desk.db, desk.stamp(), &theirs, batch).await;
+    assert!(refused.unwrap().is_none());
+    let after = desk.read("acme", batch).await;
+    assert_eq!(
+        (after.state.as_str(), after.jobs.answered, after.jobs.queued),
+        ("running", 1, 2)
+    );
+    desk.dispatch_all().await;
+    while let Some(lease) = desk.take().await {
+        desk.answer_all(&lease).await;
+    }
+    desk.collect_all().await;
+    let done = desk.read("acme", batch).await;
+    assert_eq!((done.state.as_str(), done.jobs.answered), ("completed", 3));
+}

@@ -1,0 +1,238 @@
+//! Whose turn it is: tenants in rounds by weight, and which page of the tenant goes first.
+//!
+//! `turns` has a row for every tenant that ever had a job waiting. Its `due_at` says from when on a look is worth while:
+//! it is set by whoever lets a job wait ([`mark`]), in that transaction, and taken back by dispatch when a look found
+//! nothing. Most marks find it set and write nothing, so that transactions of one tenant do not wait for each other.
+//! That leaves one gap: a job may come while dispatch takes the mark back, so dispatch looks a second time before it
+//! does, and the sweep looks for waiting tenants that have no mark ([`recall`]).
+
+use crate::{At, Db, RecordsError, Tx, on, read::Reading, read::number, run::Run as _};
+use domain::{
+    id::{BatchId, PageId},
+    names::TenantName,
+    turn::{Priority, Turn},
+};
+use time::{Duration, OffsetDateTime};
+
+const MARK: &str = "INSERT INTO turns (tenant, due_at) SELECT b.tenant, COALESCE($2, t.due_at) \
+    FROM batches b LEFT JOIN turns t ON t.tenant = b.tenant \
+    WHERE b.id = $1 AND (t.due_at IS NULL OR t.due_at > $2) ON CONFLICT (tenant) DO UPDATE \
+    SET due_at = excluded.due_at WHERE turns.due_at IS NULL OR turns.due_at > excluded.due_at";
+const NEXT: &str = "SELECT tenant, empty_since FROM turns WHERE due_at <= $1 AND (SELECT COUNT(*) FROM attempts \
+    WHERE attempts.tenant = turns.tenant AND attempts.closed_at IS NULL) < COALESCE(most_orders, $2) \
+    ORDER BY round, tenant LIMIT 1";
+const FIRSTS: &str = "SELECT batch, page, not_before FROM (\
+    SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
+        AND priority = 2 ORDER BY not_before, id LIMIT 1) AS high \
+    UNION ALL SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
+        AND priority = 1 ORDER BY not_before, id LIMIT 1) AS normal \
+    UNION ALL SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
+        AND priority = 0 ORDER BY not_before, id LIMIT 1) AS low) AS firsts ORDER BY priority DESC";
+const LOOK_AGAIN: &str = "UPDATE turns SET due_at = $3, empty_since = $4 WHERE tenant = $1 AND due_at <= $2";
+const REST: &str =
+    "UPDATE turns SET due_at = NULL WHERE tenant = $1 AND due_at <= $2 AND empty_since IS NOT NULL";
+const LOCK: &str = "UPDATE turns SET empty_since = NULL WHERE tenant = $1 \
+    RETURNING round, credit, weight, COALESCE(most_orders, $2)";
+const STANDING: &str = "SELECT (SELECT round FROM dispatch_round), \
+    (SELECT COUNT(*) FROM attempts WHERE tenant = $1 AND closed_at IS NULL)";
+const SERVED: &str = "UPDATE turns SET round = $2, credit = $3 WHERE tenant = $1";
+const BEGIN_ROUND: &str = "UPDATE dispatch_round SET round = $1 WHERE round < $1";
+const RECALL: &str = "WITH RECURSIVE waiting(tenant) AS (SELECT MIN(tenant) FROM jobs WHERE state = 'queued' \
+    UNION ALL SELECT (SELECT MIN(jobs.tenant) FROM jobs WHERE state = 'queued' AND jobs.tenant > waiting.tenant) \
+        FROM waiting WHERE waiting.tenant IS NOT NULL) \
+    INSERT INTO turns (tenant, due_at) SELECT w.tenant, COALESCE($1, t.due_at) \
+    FROM waiting w LEFT JOIN turns t ON t.tenant = w.tenant WHERE w.tenant IS NOT NULL AND t.due_at IS NULL \
+    ON CONFLICT (tenant) DO UPDATE SET due_at = excluded.due_at WHERE turns.due_at IS NULL";
+const FORGET_SHARES: &str =
+    "UPDATE turns SET weight = 1, most_orders = NULL WHERE weight <> 1 OR most_orders IS NOT NULL";
+const SET_SHARE: &str = "INSERT INTO turns (tenant, weight, most_orders) VALUES ($1, $2, $3) \
+    ON CONFLICT (tenant) DO UPDATE SET weight = excluded.weight, most_orders = excluded.most_orders";
+
+pub(crate) const STATEMENTS: &[&str] = &[
+    MARK,
+    NEXT,
+    FIRSTS,
+    LOOK_AGAIN,
+    REST,
+    LOCK,
+    STANDING,
+    SERVED,
+    BEGIN_ROUND,
+    RECALL,
+    FORGET_SHARES,
+    SET_SHARE,
+];
+
+/// When dispatch looks at a tenant again that had nothing due: longer than a mark takes to be committed.
+const SECOND_LOOK: Duration = Duration::seconds(5);
+
+/// A page with jobs that are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePage {
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// Its batch.
+    pub batch: BatchId,
+    /// The page.
+    pub page: PageId,
+}
+
+/// What a tenant gets of the workers, where it is not what everybody gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// What each round gives it, in questions.
+    pub weight: u64,
+    /// The most of its orders that are out at once.
+    pub most_orders: Option<u64>,
+}
+
+/// The page that goes out next: of the tenant in the lowest round that has a page due and less than its most orders
+/// out, which is `most` unless its share says otherwise; of that tenant the one that has been due for longest among
+/// those of the highest priority.
+pub async fn next_page(db: &Db, now: OffsetDateTime, most: u64) -> Result<Option<DuePage>, RecordsError> {
+    loop {
+        let row: Option<(String, Option<At>)> = on!(db, |c| sqlx::query_as(NEXT)
+            .bind(At(now))
+            .bind(number(most))
+            .fetch_optional(c))?;
+        let Some((tenant, empty_since)) = row else {
+            return Ok(None);
+        };
+        let firsts: Vec<(String, String, At)> =
+            on!(db, |c| sqlx::query_as(FIRSTS).bind(&tenant).fetch_all(c))?;
+        let Some((batch, page, _)) = firsts.iter().find(|(.., at)| at.0 <= now) else {
+            let later = firsts.iter().map(|(.., at)| at.0).min();
+            take_back(db, &tenant, now, later, empty_since.is_some()).await?;
+            continue;
+        };
+        let reading = Reading {
+            table: "jobs",
+            id: page,
+        };
+        return Ok(Some(DuePage {
+            tenant: reading.parsed(&tenant)?,
+            batch: reading.parsed(batch)?,
+            page: reading.parsed(page)?,
+        }));
+    }
+}
+
+/// Nothing of `tenant` is due: it is looked at again when something is, or soon, or when it is marked.
+async fn take_back(
+    db: &Db,
+    tenant: &str,
+    now: OffsetDateTime,
+    later: Option<OffsetDateTime>,
+    second: bool,
+) -> Result<(), RecordsError> {
+    if later.is_none() && second {
+        on!(db, |c| sqlx::query(REST).bind(tenant).bind(At(now)).run(c))?;
+        return Ok(());
+    }
+    let soon = now + SECOND_LOOK;
+    let (again, empty_since) = match later {
+        Some(later) => (later.min(soon), None),
+        None => (soon, Some(At(now))),
+    };
+    on!(db, |c| sqlx::query(LOOK_AGAIN)
+        .bind(tenant)
+        .bind(At(now))
+        .bind(At(again))
+        .bind(empty_since)
+        .run(c))?;
+    Ok(())
+}
+
+/// Jobs of a batch wait from now on, and are due `at` then: its tenant is looked at.
+pub(crate) async fn mark(tx: &mut Tx, batch: BatchId, at: OffsetDateTime) -> Result<(), RecordsError> {
+    on!(tx: tx, |c| sqlx::query(MARK).bind(batch.to_string()).bind(At(at)).run(c))?;
+    Ok(())
+}
+
+/// A tenant's turn, locked: nobody else serves the tenant until the transaction ends.
+pub(crate) struct LockedTurn {
+    turn: Turn,
+    begun: u64,
+}
+
+/// Locks the turn of `tenant`. `None`: as many of its orders are out as may be.
+pub(crate) async fn lock(
+    tx: &mut Tx,
+    tenant: &TenantName,
+    most: u64,
+) -> Result<Option<LockedTurn>, RecordsError> {
+    let row: Option<(i64, i64, i64, i64)> = on!(tx: &mut *tx, |c| sqlx::query_as(LOCK)
+        .bind(tenant.as_str())
+        .bind(number(most))
+        .fetch_optional(c))?;
+    let reading = Reading {
+        table: "turns",
+        id: tenant.as_str(),
+    };
+    let (round, credit, weight, most) = reading.required(row, "a row")?;
+    // Not in the statement above: what it reads may be from before it had the lock.
+    let (begun, out): (i64, i64) =
+        on!(tx: tx, |c| sqlx::query_as(STANDING).bind(tenant.as_str()).fetch_one(c))?;
+    if out >= most {
+        return Ok(None);
+    }
+    let turn = Turn {
+        round: reading.whole(round)?,
+        credit: reading.whole(credit)?,
+        weight: reading.whole(weight)?,
+    };
+    Ok(Some(LockedTurn {
+        turn,
+        begun: reading.whole(begun)?,
+    }))
+}
+
+/// An order of `questions` goes out for the tenant.
+pub(crate) async fn serve(
+    tx: &mut Tx,
+    tenant: &TenantName,
+    locked: &LockedTurn,
+    questions: usize,
+) -> Result<(), RecordsError> {
+    let joined = locked.turn.joining(locked.begun);
+    let after = joined.serve(questions as u64, locked.begun);
+    on!(tx: &mut *tx, |c| sqlx::query(SERVED)
+        .bind(tenant.as_str())
+        .bind(number(after.round))
+        .bind(number(after.credit))
+        .run(c))?;
+    if joined.round > locked.begun {
+        on!(tx: tx, |c| sqlx::query(BEGIN_ROUND).bind(number(joined.round)).run(c))?;
+    }
+    Ok(())
+}
+
+/// Marks tenants with waiting jobs that no mark tells of. Gives how many.
+pub async fn recall(db: &Db, now: OffsetDateTime) -> Result<u64, RecordsError> {
+    Ok(on!(db, |c| sqlx::query(RECALL).bind(At(now)).run(c))?)
+}
+
+/// What the settings say of tenants' shares; everybody else has what everybody has.
+pub async fn set_shares(db: &Db, shares: &[Share]) -> Result<(), RecordsError> {
+    let mut tx = db.begin().await?;
+    on!(tx: &mut tx, |c| sqlx::query(FORGET_SHARES).run(c))?;
+    for share in shares {
+        on!(tx: &mut tx, |c| sqlx::query(SET_SHARE)
+            .bind(share.tenant.as_str())
+            .bind(number(share.weight))
+            .bind(share.most_orders.map(number))
+            .run(c))?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The priority that a row of `table` has.
+pub(crate) fn priority(reading: Reading<'_>, rank: i64) -> Result<Priority, RecordsError> {
+    reading.required(Priority::of_rank(rank), "a priority")
+}
+
+#[cfg(test)]
+mod tests;
