@@ -16,6 +16,7 @@ mod client;
 mod contract;
 mod crash;
 mod dashboard;
+mod deploy;
 mod ending;
 mod fleet;
 mod hub;
