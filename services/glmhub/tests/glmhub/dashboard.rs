@@ -1,86 +1,15 @@
 //! The dashboard as a browser sees it: a link, a cookie, forms.
 
+mod browser;
+
 use crate::{
-    client::Answer,
     hub::{Hub, eventually},
     licence::scene::{MODEL, Scene},
-    process::{glmhub, perform_in},
+    process::glmhub,
+    revocation::scene::Work,
 };
+use browser::{Browser, link, sign_in, url_encoded};
 use serde_json::json;
-
-/// A browser that has signed in.
-struct Browser<'a> {
-    hub: &'a Hub,
-    cookie: String,
-}
-
-fn link(hub: &Hub, tenant: &str, role: &str) -> String {
-    let printed = perform_in(
-        &hub.data(),
-        &[
-            "admin", "link", "--tenant", tenant, "--member", "li", "--role", role,
-        ],
-        &[],
-    );
-    let url = printed.well();
-    let (_, link) = url.trim_end().split_once("/admin/sign-in?link=").unwrap();
-    link.to_owned()
-}
-
-async fn sign_in(hub: &Hub, link: &str) -> Answer {
-    let body = format!("link={link}");
-    let fill = |request: reqwest::RequestBuilder| {
-        request
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body)
-    };
-    hub.stranger().send_unjudged("POST", "/admin/sign-in", fill).await
-}
-
-impl<'a> Browser<'a> {
-    async fn open(hub: &'a Hub, tenant: &str, role: &str) -> Self {
-        let opened = sign_in(hub, &link(hub, tenant, role)).await;
-        let set = opened.header("set-cookie").unwrap().to_owned();
-        for flag in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
-            assert!(set.contains(flag), "{set}");
-        }
-        assert!(!set.contains("Secure"), "there is no TLS here: {set}");
-        let cookie = set.split(';').next().unwrap().to_owned();
-        Self { hub, cookie }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.hub
-            .stranger()
-            .send_unjudged("GET", path, |request| request.header("cookie", &self.cookie))
-            .await
-    }
-
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
-        let body = url_encoded(form);
-        let fill = |request: reqwest::RequestBuilder| {
-            request
-                .header("cookie", &self.cookie)
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(body)
-        };
-        self.hub.stranger().send_unjudged("POST", path, fill).await
-    }
-
-    /// The proof that the forms of a page carry.
-    async fn proof(&self, path: &str) -> String {
-        let page = self.get(path).await.expect(200).text();
-        let (_, rest) = page
-            .split_once("name=\"csrf\" value=\"")
-            .unwrap_or_else(|| panic!("no form: {page}"));
-        rest.split('"').next().unwrap().to_owned()
-    }
-}
-
-fn url_encoded(form: &[(&str, &str)]) -> String {
-    let url = reqwest::Url::parse_with_params("http://form/", form).unwrap();
-    url.query().unwrap_or_default().to_owned()
-}
 
 #[tokio::test]
 async fn a_reviewer_reads_a_request_approves_it_and_revokes_it_after_seeing_what_stops() {
@@ -244,6 +173,33 @@ async fn a_reviewer_reads_a_request_approves_it_and_revokes_it_after_seeing_what
     ] {
         assert!(log.contains(kind), "{kind}: {log}");
     }
+}
+
+#[tokio::test]
+async fn the_preview_of_a_revocation_shows_the_work_that_stops_then() {
+    let work = Work::with_orders_at_once(1).await;
+    let batch = work.batch(6, 40).await;
+    // Research asks for no acceptance, so nothing of it hangs on this one.
+    let free = work.batch_for("research", 1, 1).await;
+    let browser = Browser::open(&work.scene.hub, "zhipu", "reviewer").await;
+    let revoke = format!(
+        "/admin/reviews/{}/revoke",
+        work.acceptance["id"].as_str().unwrap()
+    );
+    let preview = browser.get(&revoke).await.expect(200).text();
+    let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    assert!(preview.contains(&id(&batch)), "{preview}");
+    assert!(!preview.contains(&id(&free)), "{preview}");
+    let proof = browser.proof(&revoke).await;
+    browser
+        .post(
+            &revoke,
+            &[("csrf", &proof), ("reason", "the registration was withdrawn")],
+        )
+        .await
+        .expect(303);
+    work.all_stopped(&batch).await;
+    work.completed(&free).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 mod following;
 mod measured;
-mod scene;
+pub mod scene;
 
 use crate::{hub::eventually, licence::scene::path};
 use scene::Work;

@@ -1,6 +1,6 @@
 //! `/models/compare`: models side by side.
 
-use super::{MissingPage, language, page};
+use super::{MissingPage, figures, language, page};
 use crate::{api::comparison::named, catalogue, problem::Problem};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -53,6 +53,17 @@ impl ComparisonPage {
                 ],
                 data: vec![row("license", true, true), row("parameters", false, true)],
             },
+        }
+    }
+
+    /// A value as people read it.
+    fn shown(&self, row: &Row, value: &str) -> String {
+        match (row.fact, value.parse::<u64>()) {
+            ("parameters", Ok(count)) => figures::parameters(count),
+            ("context_tokens", Ok(tokens)) => figures::grouped(tokens),
+            ("modality", _) if value == "image_text" => self.t.of("images and text", "图像与文字").to_owned(),
+            ("modality", _) => self.t.of("text", "文字").to_owned(),
+            _ => value.to_owned(),
         }
     }
 

@@ -213,8 +213,8 @@ fn licence(known: Known<'_>, t: Language) -> LicencePart {
         let told = match conditions.is_empty() {
             true => permitted.to_owned(),
             false => format!(
-                "{permitted} {} {}",
-                t.of("after", "，须先"),
+                "{permitted}{}{}",
+                t.of(" after ", "，须先"),
                 conditions.join(t.of(", ", "、"))
             ),
         };
