@@ -87,6 +87,17 @@ pub async fn completed(client: &Client, batch: &str) -> Value {
     eventually("the batch to complete", look).await
 }
 
+/// The events of a stream: their names and data.
+pub fn events(text: &str) -> Vec<(String, Value)> {
+    let event = |block: &str| {
+        let mut lines = block.lines();
+        let name = lines.next()?.strip_prefix("event: ")?.to_owned();
+        let data = lines.next()?.strip_prefix("data: ")?;
+        Some((name, serde_json::from_str(data).unwrap()))
+    };
+    text.split("\n\n").filter_map(event).collect()
+}
+
 /// The parts of a one-call job.
 pub fn call(image: Vec<u8>) -> Form {
     Form::new()

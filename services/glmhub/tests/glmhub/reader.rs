@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     fleet::Fleet,
     hub::Hub,
-    jobs::{completed, submit, upload},
+    jobs::{completed, events, submit, upload},
     process::perform,
     tree,
 };
@@ -102,6 +102,43 @@ async fn many_processes_on_postgresql_redis_and_s3_answer_it_too() {
         folder().to_str().unwrap(),
     ]);
     answers_what_is_printed(&fleet.client(1, "acme")).await;
+}
+
+#[tokio::test]
+async fn what_is_streamed_is_what_is_printed() {
+    let hub = Hub::start();
+    hub.import(MODEL, &folder());
+    let client = hub.client("acme", &["submitter"]);
+    let (page, samples) = samples().pop_last().unwrap();
+    let batch = sent(&client, &page, &samples).await;
+    completed(&client, &batch).await;
+    let jobs = client
+        .get(&format!("{batch}/jobs?limit=100"))
+        .await
+        .expect(200)
+        .json();
+    for (job, sample) in jobs["data"].as_array().unwrap().iter().zip(&samples) {
+        let stream = format!("/v1/jobs/{}/stream", job["id"].as_str().unwrap());
+        let told = events(&client.get(&stream).await.expect(200).text());
+        let (name, verdict) = told.last().unwrap();
+        assert_eq!(
+            (name.as_str(), &verdict["answer"]["text"]),
+            ("verdict", &json!(sample.answer))
+        );
+        // And by `ask`, token by token.
+        let (model, image) = (folder(), folder().join(&page));
+        let (model, image) = (model.to_str().unwrap(), image.to_str().unwrap());
+        let asked = perform(&[
+            "ask",
+            "--model",
+            model,
+            "--image",
+            image,
+            "--question",
+            &sample.question,
+        ]);
+        assert_eq!(asked.well().trim_end_matches('\n'), sample.answer);
+    }
 }
 
 /// How many of the sample questions the model at `weights` answers right, and which not.

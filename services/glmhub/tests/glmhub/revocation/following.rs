@@ -4,21 +4,10 @@ use super::scene::Work;
 use crate::{
     client::Client,
     hub::eventually,
-    jobs::{MODEL, page},
+    jobs::{MODEL, events, page},
 };
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-
-/// The events of a stream: their names and data.
-fn events(text: &str) -> Vec<(String, Value)> {
-    let event = |block: &str| {
-        let mut lines = block.lines();
-        let name = lines.next()?.strip_prefix("event: ")?.to_owned();
-        let data = lines.next()?.strip_prefix("data: ")?;
-        Some((name, serde_json::from_str(data).unwrap()))
-    };
-    text.split("\n\n").filter_map(event).collect()
-}
 
 /// The path of the last job of a batch.
 async fn last_job(client: &Client, batch: &str) -> String {
