@@ -4,6 +4,7 @@
 //! weights and is kept by digest.
 
 use crate::{
+    digest::Sha256,
     names::LicenseName,
     policy::{self, BadPolicies, FileKind, PolicyFault, PolicyFile},
     purpose::Purpose,
@@ -109,6 +110,16 @@ static UNKNOWN: PurposeFacts = PurposeFacts {
     until: None,
 };
 
+/// A text of a license as its licensor published it, which facts can be held against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedText {
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Where it was read.
+    pub source: String,
+}
+
 /// The facts of one license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +133,9 @@ pub struct License {
     pub spdx: Option<String>,
     /// Where its text is published.
     pub source: String,
+    /// Texts that its licensor is known to have published. Others may be right as well: line ends and headings differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedText>,
     /// Where its licensor takes registrations, if it asks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_source: Option<String>,
@@ -179,6 +193,12 @@ impl License {
     /// What it says about `purpose`; a purpose that it does not mention is unknown.
     pub fn purpose(&self, purpose: Purpose) -> &PurposeFacts {
         self.purposes.get(&purpose).unwrap_or(&UNKNOWN)
+    }
+
+    /// Where its licensor published the text of this digest, if that is known.
+    pub fn published_at(&self, sha256: &Sha256) -> Option<&str> {
+        let text = self.published.iter().find(|text| text.sha256 == *sha256);
+        text.map(|text| text.source.as_str())
     }
 
     /// What it says about every purpose.

@@ -32,6 +32,21 @@ fn the_shipped_licenses_say_what_their_texts_say() {
 }
 
 #[test]
+fn a_text_is_known_by_its_digest_where_its_licensor_published_it() {
+    let licenses = Licenses::shipped().unwrap();
+    let apache = licenses.get(&"apache-2.0".parse().unwrap()).unwrap();
+    let own = Sha256::of(include_bytes!("../../../../LICENSE"));
+    assert!(
+        apache
+            .published_at(&own)
+            .is_some_and(|place| place.contains("apache.org"))
+    );
+    assert_eq!(apache.published_at(&Sha256::of(b"another text")), None);
+    let other = licenses.get(&"mit".parse().unwrap()).unwrap();
+    assert_eq!(other.published_at(&own), None);
+}
+
+#[test]
 fn a_purpose_that_a_license_does_not_mention_is_unknown() {
     let license = License::read("x.toml", &format!("{PLAIN}permission = \"permitted\"")).unwrap();
     assert_eq!(

@@ -94,7 +94,15 @@ fn write(out: &mut impl Write, license: &Value) -> io::Result<()> {
     }
     for terms in license["terms"].as_array().into_iter().flatten() {
         let (sha256, seen) = (text(&terms["sha256"]), text(&terms["seen_at"]));
-        writeln!(out, "  terms          {sha256}, here since {seen}")?;
+        let published = match terms["published_at"].as_str() {
+            Some(place) => format!("as published at {place}"),
+            None => "not known as a published text: compare it".to_owned(),
+        };
+        writeln!(out, "  terms          {sha256}, here since {seen}, {published}")?;
+    }
+    for text_there in license["published"].as_array().into_iter().flatten() {
+        let (sha256, source) = (text(&text_there["sha256"]), text(&text_there["source"]));
+        writeln!(out, "  published      {sha256} at {source}")?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use actix_web::{
 use domain::{
     access::Act,
     digest::Sha256,
-    license::{Duty, License, PurposeFacts},
+    license::{Duty, License, PublishedText, PurposeFacts},
     names::LicenseName,
     policy::CurrentPolicies,
     purpose::Purpose,
@@ -66,20 +66,23 @@ struct LicenseView<'a> {
     id: &'a LicenseName,
     title: &'a str,
     source: &'a str,
+    published: &'a [PublishedText],
     registration_source: Option<&'a str>,
     governing_law: Option<&'a str>,
     revocable: bool,
     prohibitions: &'a [String],
     duties: &'a [Duty],
     purposes: BTreeMap<Purpose, &'a PurposeFacts>,
-    terms: Vec<TermsView>,
+    terms: Vec<TermsView<'a>>,
 }
 
 #[derive(Serialize)]
-struct TermsView {
+struct TermsView<'a> {
     sha256: Sha256,
     #[serde(with = "time::serde::rfc3339")]
     seen_at: OffsetDateTime,
+    /// Where the licensor published this very text, if that is known.
+    published_at: Option<&'a str>,
 }
 
 impl<'a> LicenseView<'a> {
@@ -87,11 +90,13 @@ impl<'a> LicenseView<'a> {
         let terms = texts.iter().map(|known| TermsView {
             sha256: known.sha256,
             seen_at: known.seen_at,
+            published_at: license.published_at(&known.sha256),
         });
         Self {
             id: &license.id,
             title: &license.title,
             source: &license.source,
+            published: &license.published,
             registration_source: license.registration_source.as_deref(),
             governing_law: license.governing_law.as_deref(),
             revocable: license.revocable,

@@ -144,6 +144,9 @@ async fn texts_and_what_changed_in_them_are_shown_as_they_are() {
     assert!(changed.ends_with("\n+One more clause.\n"), "{changed}");
     let objects = json(&show(&["--diff", &scene.terms, new, "--json"]).well());
     assert_eq!(objects["to"], new);
+    // A text that nobody is known to have published is one to compare.
+    assert_eq!(facts["terms"][0]["published_at"], Value::Null);
+    assert!(show(&[]).well().contains("not known as a published text"));
     show(&["--diff", new]).badly(2);
     show(&["--diff", new, new, "--terms", new]).badly(2);
     let missing = show(&["--terms", &"0".repeat(64)]).badly(1);
