@@ -1,7 +1,7 @@
 //! The whole URL space, and how requests that reach no handler are answered.
 
-use crate::{admin, api, problem::Problem, site};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, error, http::StatusCode, web};
+use crate::{admin, api, openai, problem::Problem, site};
+use actix_web::{HttpRequest, HttpResponse, error, http::StatusCode, web};
 
 /// The largest JSON body that a handler reads, in bytes: as many questions as a batch may have, each as long as it may
 /// be and every character of it escaped, fit.
@@ -49,14 +49,15 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::webhook_endpoints::routes)
         .configure(api::deliveries::routes)
         .configure(api::health::routes)
+        .configure(openai::routes)
         .configure(site::routes)
         .configure(admin::routes)
         .default_service(web::to(unserved));
 }
 
 /// Answers what no route takes: 405 if the path is one of ours and the method is not, else 404.
-async fn unserved(request: HttpRequest) -> HttpResponse {
-    let problem = match request.match_pattern() {
+pub(crate) async fn unserved(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(match request.match_pattern() {
         Some(pattern) => Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
@@ -66,8 +67,7 @@ async fn unserved(request: HttpRequest) -> HttpResponse {
             ),
         ),
         None => Problem::not_found("path"),
-    };
-    problem.error_response()
+    })
 }
 
 fn json_problem(error: &error::JsonPayloadError) -> Problem {

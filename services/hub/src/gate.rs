@@ -222,13 +222,18 @@ async fn without_revision(db: &Db, model: &ModelName) -> Problem {
     match models::get(db, model).await {
         Err(error) => error.into(),
         Ok(None) => unknown_model(model),
-        Ok(Some(_)) => Problem::conflict(
-            "model_not_imported",
-            format!(
-                "{model} is registered and no revision of it is on this hub; the operator runs `glmhub model import --model {model} --from DIR`"
-            ),
-        ),
+        Ok(Some(_)) => not_imported(model),
     }
+}
+
+/// The 409 for a model whose weights are not here.
+pub fn not_imported(model: &ModelName) -> Problem {
+    Problem::conflict(
+        "model_not_imported",
+        format!(
+            "{model} is registered and no revision of it is on this hub; the operator runs `glmhub model import --model {model} --from DIR`"
+        ),
+    )
 }
 
 /// The 404 for a model that is not registered.

@@ -15,6 +15,7 @@ pub mod gate;
 pub mod handing_out;
 pub mod loops;
 pub mod multipart;
+pub mod openai;
 pub mod outgoing;
 pub mod policy_folder;
 pub mod policy_settings;

@@ -72,6 +72,21 @@ impl Problem {
         self
     }
 
+    /// The status that it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What was added with [`Problem::with`].
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.more
+    }
+
+    /// One of [`Problem::members`].
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.more.get(name)
+    }
+
     /// The stable code.
     pub fn code(&self) -> &str {
         &self.code

@@ -67,6 +67,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
         Data::new(pieces.settings.policies.clone()),
     );
     let dashboard = Data::new(pieces.settings.dashboard.clone());
+    let openai = Data::new(pieces.settings.openai.clone());
     let randomness = Data::new(pieces.randomness.clone());
     let metrics = Data::new(pieces.metrics.clone());
     move |config| {
@@ -89,6 +90,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(webhooks.clone())
             .app_data(outgoing.clone())
             .app_data(dashboard.clone())
+            .app_data(openai.clone())
             .app_data(randomness.clone());
     }
 }

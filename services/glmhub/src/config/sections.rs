@@ -3,8 +3,8 @@
 use engine::LoadOptions;
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings,
-    dashboard_settings::DashboardSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    dashboard_settings::DashboardSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
+    policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -20,6 +20,7 @@ pub struct Settings {
     pub queue: QueueSettings,
     pub worker: WorkerSettings,
     pub work: WorkSettings,
+    pub openai: OpenaiSettings,
     pub acceptances: AcceptanceSettings,
     pub webhooks: WebhookSettings,
     pub outgoing: OutgoingSettings,
@@ -121,6 +122,7 @@ impl Settings {
         self.audit.check()?;
         self.server.check()?;
         self.policies.check()?;
+        self.openai.check()?;
         self.acceptances.check()?;
         self.dashboard.check()?;
         self.webhooks.check()?;

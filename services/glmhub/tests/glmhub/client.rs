@@ -141,6 +141,13 @@ impl Answer {
         problem
     }
 
+    /// The error in OpenAI's form, if it has that status and code.
+    pub fn refused_as_openai(self, status: u16, code: &str) -> Value {
+        let error = self.expect(status).json()["error"].take();
+        assert_eq!(error["code"], code, "{error}");
+        error
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}", self.request))

@@ -24,6 +24,7 @@ mod import;
 mod jobs;
 mod keys;
 mod licence;
+mod openai;
 mod openapi;
 mod policies;
 mod process;

@@ -48,6 +48,8 @@ async fn every_documented_operation_exists_and_asks_for_a_token() {
                 "{method} {template}: {}",
                 answer.text()
             );
+        } else if template.starts_with("/openai/") {
+            answer.refused_as_openai(401, "token_missing");
         } else {
             answer.refused(401, "token_missing");
         }

@@ -21,7 +21,7 @@ type Questions = [(String, Parameters)];
 
 /// A job in JSON. Lists leave out the question's text, the answer and the faults.
 #[derive(Serialize)]
-pub(super) struct JobView {
+pub(crate) struct JobView {
     id: JobId,
     batch: BatchId,
     document: DocumentId,
@@ -71,23 +71,24 @@ struct FaultView {
     at: OffsetDateTime,
 }
 
+/// An answer in JSON.
 #[derive(Serialize)]
-struct AnswerView {
-    text: String,
-    finish_reason: FinishReason,
-    input_tokens: u32,
-    output_tokens: u32,
+pub(crate) struct AnswerView {
+    pub(crate) text: String,
+    pub(crate) finish_reason: FinishReason,
+    pub(crate) input_tokens: u32,
+    pub(crate) output_tokens: u32,
     compute_ms: u64,
-    engine: String,
+    pub(crate) engine: String,
     worker: WorkerId,
     attempt: u32,
-    model: ModelName,
-    revision_sha256: Sha256,
-    decision_id: DecisionId,
+    pub(crate) model: ModelName,
+    pub(crate) revision_sha256: Sha256,
+    pub(crate) decision_id: DecisionId,
     /// What must be shown with the answer.
-    notices: Vec<String>,
+    pub(crate) notices: Vec<String>,
     #[serde(with = "time::serde::rfc3339")]
-    answered_at: OffsetDateTime,
+    pub(crate) answered_at: OffsetDateTime,
 }
 
 /// A row of a batch's answers: one job and its verdict, if it has one.
@@ -147,30 +148,40 @@ impl JobView {
     }
 
     /// Its id.
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.id.to_string()
     }
 
+    /// Its answer, if it has one.
+    pub(crate) fn answer(&self) -> Option<&AnswerView> {
+        self.answer.as_ref()
+    }
+
+    /// Code and message of the fault that it failed with, if it did.
+    pub(crate) fn failed_with(&self) -> Option<(&str, &str)> {
+        let fault = self.fault.as_ref()?;
+        Some((&fault.code, &fault.message))
+    }
+
     /// Its state.
-    pub(super) fn state(&self) -> JobPhase {
+    pub(crate) fn state(&self) -> JobPhase {
         self.state
     }
 
     /// The decision that holds or refused it.
-    pub(super) fn stopped_by(&self) -> Option<DecisionId> {
+    pub(crate) fn stopped_by(&self) -> Option<DecisionId> {
         self.decision_id
     }
 
     /// Whether it has its verdict.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.state.is_settled()
     }
 
     /// The response with this body, and with the notices that an answer must carry as a header too.
     pub(super) fn answer_with(&self, mut response: HttpResponseBuilder) -> HttpResponse {
-        let notices = self.answer.iter().flat_map(|answer| &answer.notices);
-        for notice in notices.filter_map(|notice| HeaderValue::from_str(notice).ok()) {
-            response.append_header(("x-attribution", notice));
+        if let Some(answer) = &self.answer {
+            answer.attribute(&mut response);
         }
         response.json(self)
     }
@@ -203,6 +214,15 @@ impl RowView {
 }
 
 impl AnswerView {
+    /// Puts the notices that the answer must carry into a header of the response too.
+    pub(crate) fn attribute(&self, response: &mut HttpResponseBuilder) {
+        for notice in &self.notices {
+            if let Ok(notice) = HeaderValue::from_str(notice) {
+                response.append_header(("x-attribution", notice));
+            }
+        }
+    }
+
     fn of(batch: &StoredBatch, answer: &Answer) -> Self {
         let report = &answer.report;
         Self {

@@ -47,7 +47,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 
 /// A name in either form.
 #[derive(serde::Deserialize)]
-pub(super) struct Named {
+pub(crate) struct Named {
     model: Option<String>,
     owner: Option<String>,
     name: Option<String>,
@@ -146,7 +146,7 @@ async fn revisions(
 }
 
 /// The model of that name; else 404.
-pub(super) async fn find(db: &Db, path: &Path<Named>) -> Result<Model, Problem> {
+pub(crate) async fn find(db: &Db, path: &Path<Named>) -> Result<Model, Problem> {
     let name = path.read()?;
     models::get(db, &name).await?.ok_or_else(|| unknown_model(&name))
 }

@@ -4,25 +4,22 @@
 //! `Prefer: wait=SECONDS` the call waits for the answer; if it does not come in time, the job goes on. If the license
 //! ends in the meantime, the call is answered as if it had been refused at first, and the job is held.
 
-use super::{batches::bad_questions, job_view::JobView, jobs::whole, stopped};
+use super::asking::{Asking, Call};
 use crate::{
     caller::Authenticated,
-    gate::{self, Wanted},
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
     signals::Signals,
-    splitting::{SplitFault, Splitting},
-    uploads,
+    splitting::Splitting,
     work_settings::WorkSettings,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header::LOCATION},
+    http::header::LOCATION,
     web::{self, Data, Payload},
 };
 use domain::{
-    access::{Act, Caller},
-    batch::{Batch, Metadata},
+    access::Act,
     clock::SharedClock,
     gate::Allowed,
     id::{IdMaker, JobId},
@@ -30,38 +27,18 @@ use domain::{
     order::Parameters,
     policy::CurrentPolicies,
     purpose::Purpose,
-    question::{Question, questions},
     turn::Priority,
 };
 use exchange::blobs::Blobs;
-use pages::PageError;
-use records::{
-    Db, Stamp,
-    documents::{NewDocument, NewPage},
-    one_call,
-};
+use records::{Db, documents::NewDocument};
 use std::{str::FromStr, time::Duration};
-use tokio::time::Instant;
 
-/// How often a waiting call looks for itself: the answer may have been collected by another process.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// The most bytes of a part that is neither the image nor the question.
 const SHORT_PART: usize = 4096;
 
 /// The paths of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/v1/jobs", web::post().to(ask));
-}
-
-/// The pieces that the call works with.
-struct Pieces<'a> {
-    caller: &'a Caller,
-    db: &'a Db,
-    policies: &'a CurrentPolicies,
-    ids: &'a IdMaker,
-    clock: &'a SharedClock,
-    settings: &'a WorkSettings,
-    blobs: &'a dyn Blobs,
 }
 
 #[expect(
@@ -87,7 +64,7 @@ async fn ask(
     if media_type != "multipart/form-data" {
         return Err(multipart::required(&media_type));
     }
-    let pieces = Pieces {
+    let asking = Asking {
         caller,
         db: &db,
         policies: &policies,
@@ -95,23 +72,12 @@ async fn ask(
         clock: &clock,
         settings: &settings,
         blobs: blobs.get_ref(),
+        splitting: &splitting,
+        signals: &signals,
     };
-    let call = read(&pieces, Parts::of(&request, payload)).await?;
-    let page = one_page(splitting.split(call.image.sha256).await)?;
-    let now = clock.now();
-    let batch = Batch::open(ids.make(), &call.allowed, Metadata::new(), now).with_priority(call.priority);
-    let stamp = Stamp::of(&ids, now, caller);
-    let job = one_call::submit(&db, stamp, &batch, &call.question, &call.image, page).await?;
-    signals.dispatch.notify_one();
-    answer(&pieces, &signals, job, wait).await
-}
-
-/// All that a call needs, read and allowed.
-struct Call {
-    allowed: Allowed,
-    question: Question,
-    priority: Priority,
-    image: NewDocument,
+    let call = read(&asking, Parts::of(&request, payload)).await?;
+    let job = asking.submit(&call).await?;
+    answer(&asking, job, wait).await
 }
 
 /// Parts as they come in; any order is good.
@@ -126,18 +92,16 @@ struct Draft {
     allowed: Option<Allowed>,
 }
 
-async fn read(pieces: &Pieces<'_>, mut parts: Parts) -> Result<Call, Problem> {
+async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
     let mut draft = Draft::default();
     while let Some(part) = parts.next().await? {
-        take(pieces, &mut draft, part).await?;
+        take(asking, &mut draft, part).await?;
     }
     let question = draft.question.take().ok_or_else(|| missing("question"))?;
-    let given = vec![(question, draft.parameters.take().unwrap_or_default())];
-    let asked = questions(given, pieces.settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
-    let question = asked.into_iter().next().ok_or_else(|| missing("question"))?;
+    let question = asking.question(question, draft.parameters.take().unwrap_or_default())?;
     let image = draft.image.take().ok_or_else(|| missing("image"))?;
     if draft.allowed.is_none() {
-        draft.allowed = Some(allow(pieces, &draft).await?);
+        draft.allowed = Some(allow(asking, &draft).await?);
     }
     let allowed = draft.allowed.ok_or_else(|| missing("model"))?;
     Ok(Call {
@@ -148,14 +112,14 @@ async fn read(pieces: &Pieces<'_>, mut parts: Parts) -> Result<Call, Problem> {
     })
 }
 
-async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), Problem> {
+async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), Problem> {
     match part.name().as_str() {
         "model" => once(&mut draft.model, "model", parsed("model", part).await?),
         "purpose" => once(&mut draft.purpose, "purpose", parsed("purpose", part).await?),
         "priority" => once(&mut draft.priority, "priority", parsed("priority", part).await?),
         "question" => {
             // A character has at most four bytes; whether they are too many characters is told more exactly later.
-            let limit = pieces
+            let limit = asking
                 .settings
                 .most_question_characters
                 .saturating_mul(4)
@@ -170,9 +134,10 @@ async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), 
         "image" => {
             // Those who name model and purpose first are refused before they have sent the image.
             if draft.model.is_some() && draft.purpose.is_some() && draft.allowed.is_none() {
-                draft.allowed = Some(allow(pieces, draft).await?);
+                draft.allowed = Some(allow(asking, draft).await?);
             }
-            let image = image(pieces, part).await?;
+            let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
+            let image = asking.image(name, media_type, part.into_stream()).await?;
             once(&mut draft.image, "image", image)
         }
         other => {
@@ -184,36 +149,10 @@ async fn take(pieces: &Pieces<'_>, draft: &mut Draft, part: Part) -> Result<(), 
     }
 }
 
-async fn allow(pieces: &Pieces<'_>, draft: &Draft) -> Result<Allowed, Problem> {
+async fn allow(asking: &Asking<'_>, draft: &Draft) -> Result<Allowed, Problem> {
     let model = draft.model.as_ref().ok_or_else(|| missing("model"))?;
     let purpose = draft.purpose.ok_or_else(|| missing("purpose"))?;
-    let now = pieces.clock.now();
-    let wanted = Wanted {
-        model,
-        revision: None,
-        purpose,
-        metadata: &Metadata::new(),
-    };
-    gate::ask(pieces.db, pieces.policies, pieces.ids, now, pieces.caller, wanted).await
-}
-
-async fn image(pieces: &Pieces<'_>, part: Part) -> Result<NewDocument, Problem> {
-    let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
-    if !pieces.settings.takes(&media_type) {
-        return Err(uploads::wrong_type(&media_type, &pieces.settings.media_types));
-    }
-    let stored = uploads::store(
-        pieces.blobs,
-        pieces.settings.most_document_bytes,
-        part.into_stream(),
-    )
-    .await?;
-    Ok(NewDocument {
-        name,
-        media_type,
-        sha256: stored.sha256,
-        bytes: stored.bytes,
-    })
+    asking.allow(model, purpose).await
 }
 
 fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Problem> {
@@ -239,45 +178,6 @@ fn invalid(name: &str, error: impl std::fmt::Display) -> Problem {
     Problem::bad_request("part_invalid", format!("the part `{name}`: {error}")).with("field", name)
 }
 
-fn one_page(split: Result<Vec<NewPage>, SplitFault>) -> Result<NewPage, Problem> {
-    match split {
-        Ok(pages) => match pages.as_slice() {
-            [page] => Ok(*page),
-            more => Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "too_many_pages",
-                format!(
-                    "the image has {} pages and one is taken here; open a batch for more",
-                    more.len()
-                ),
-            )),
-        },
-        Err(SplitFault::Document(error)) => Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            error.code(),
-            error.to_string(),
-        )),
-        Err(SplitFault::Ours(fault)) => Err(no_room(&fault)),
-    }
-}
-
-fn no_room(fault: &anyhow::Error) -> Problem {
-    let reason = fault
-        .downcast_ref::<PageError>()
-        .map(PageError::code)
-        .unwrap_or("storage");
-    tracing::error!(
-        reason,
-        cause = format!("{fault:#}"),
-        "an image could not be split"
-    );
-    Problem::unavailable(
-        "storage_unavailable",
-        "the hub cannot split documents now; nothing was kept",
-        10,
-    )
-}
-
 /// The seconds of `Prefer: wait=…`, at most `longest`.
 fn wanted_wait(request: &HttpRequest, longest: u64) -> Option<u64> {
     let preferences = request
@@ -296,15 +196,12 @@ fn wanted_wait(request: &HttpRequest, longest: u64) -> Option<u64> {
     waits.next().map(|seconds| seconds.min(longest))
 }
 
-async fn answer(
-    pieces: &Pieces<'_>,
-    signals: &Signals,
-    job: JobId,
-    wait: Option<u64>,
-) -> Result<HttpResponse, Problem> {
-    let view = settled_within(pieces, signals, job, Duration::from_secs(wait.unwrap_or(0))).await?;
+async fn answer(asking: &Asking<'_>, job: JobId, wait: Option<u64>) -> Result<HttpResponse, Problem> {
+    let view = asking
+        .settled_within(job, Duration::from_secs(wait.unwrap_or(0)))
+        .await?;
     if wait.is_some()
-        && let Some(problem) = stopped::problem(pieces.db, &view).await?
+        && let Some(problem) = asking.stopped(&view).await?
     {
         return Err(problem);
     }
@@ -318,22 +215,4 @@ async fn answer(
         response.insert_header(("preference-applied", format!("wait={seconds}")));
     }
     Ok(view.answer_with(response))
-}
-
-async fn settled_within(
-    pieces: &Pieces<'_>,
-    signals: &Signals,
-    job: JobId,
-    wait: Duration,
-) -> Result<JobView, Problem> {
-    let deadline = Instant::now() + wait;
-    let mut verdicts = signals.listen();
-    loop {
-        let view = whole(pieces.db, &pieces.caller.tenant, job).await?;
-        let told = view.is_settled() || view.stopped_by().is_some();
-        if told || Instant::now() >= deadline {
-            return Ok(view);
-        }
-        verdicts.wait_for(job, LOOK_AFTER, deadline).await;
-    }
 }

@@ -1,0 +1,177 @@
+//! An image and a question in one call: what `POST /v1/jobs` and chat completions have in common.
+//!
+//! The gate is asked first, the image is kept and split at once, the job is stored whole or not at all.
+
+use super::{batches::bad_questions, job_view::JobView, jobs::whole, stopped};
+use crate::{
+    gate::{self, Wanted},
+    problem::Problem,
+    signals::Signals,
+    splitting::{SplitFault, Splitting},
+    uploads,
+    work_settings::WorkSettings,
+};
+use actix_web::http::StatusCode;
+use bytes::Bytes;
+use domain::{
+    access::Caller,
+    batch::{Batch, Metadata},
+    clock::SharedClock,
+    gate::Allowed,
+    id::{IdMaker, JobId},
+    names::ModelName,
+    order::Parameters,
+    policy::CurrentPolicies,
+    purpose::Purpose,
+    question::{BadQuestions, Question, questions},
+    turn::Priority,
+};
+use exchange::blobs::Blobs;
+use futures_util::Stream;
+use pages::PageError;
+use records::{
+    Db, Stamp,
+    documents::{NewDocument, NewPage},
+    one_call,
+};
+use std::{fmt::Display, time::Duration};
+use tokio::time::Instant;
+
+/// How often a waiting call looks for itself: the answer may have been collected by another process.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// Who asks, and the pieces that asking works with.
+pub(crate) struct Asking<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) db: &'a Db,
+    pub(crate) policies: &'a CurrentPolicies,
+    pub(crate) ids: &'a IdMaker,
+    pub(crate) clock: &'a SharedClock,
+    pub(crate) settings: &'a WorkSettings,
+    pub(crate) blobs: &'a dyn Blobs,
+    pub(crate) splitting: &'a Splitting,
+    pub(crate) signals: &'a Signals,
+}
+
+/// All that a call needs, read and allowed.
+pub(crate) struct Call {
+    pub(crate) allowed: Allowed,
+    pub(crate) question: Question,
+    pub(crate) priority: Priority,
+    pub(crate) image: NewDocument,
+}
+
+impl Asking<'_> {
+    /// Asks the gate. Problems: those of [`gate::ask`].
+    pub(crate) async fn allow(&self, model: &ModelName, purpose: Purpose) -> Result<Allowed, Problem> {
+        let wanted = Wanted {
+            model,
+            revision: None,
+            purpose,
+            metadata: &Metadata::new(),
+        };
+        let now = self.clock.now();
+        gate::ask(self.db, self.policies, self.ids, now, self.caller, wanted).await
+    }
+
+    /// The question, if it keeps its limits. Problem: 400 `question_invalid`.
+    pub(crate) fn question(&self, text: String, parameters: Parameters) -> Result<Question, Problem> {
+        let limits = self.settings.question_limits();
+        let asked = questions(vec![(text, parameters)], limits).map_err(|bad| bad_questions(&bad))?;
+        let none = BadQuestions::Number {
+            most: limits.most,
+            found: 0,
+        };
+        asked.into_iter().next().ok_or_else(|| bad_questions(&none))
+    }
+
+    /// Keeps an image's bytes. Problems: 415 `content_type_wrong` and those of [`uploads::store`].
+    pub(crate) async fn image<E: Display>(
+        &self,
+        name: Option<String>,
+        media_type: String,
+        content: impl Stream<Item = Result<Bytes, E>>,
+    ) -> Result<NewDocument, Problem> {
+        if !self.settings.takes(&media_type) {
+            return Err(uploads::wrong_type(&media_type, &self.settings.media_types));
+        }
+        let stored = uploads::store(self.blobs, self.settings.most_document_bytes, content).await?;
+        Ok(NewDocument {
+            name,
+            media_type,
+            sha256: stored.sha256,
+            bytes: stored.bytes,
+        })
+    }
+
+    /// Splits the image and stores the job. Problems: 422 with the image's fault, 422 `too_many_pages`,
+    /// 503 `storage_unavailable`.
+    pub(crate) async fn submit(&self, call: &Call) -> Result<JobId, Problem> {
+        let page = one_page(self.splitting.split(call.image.sha256).await)?;
+        let now = self.clock.now();
+        let batch =
+            Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now).with_priority(call.priority);
+        let stamp = Stamp::of(self.ids, now, self.caller);
+        let job = one_call::submit(self.db, stamp, &batch, &call.question, &call.image, page).await?;
+        self.signals.dispatch.notify_one();
+        Ok(job)
+    }
+
+    /// The job when it has its verdict or is stopped, or as it is after `wait`.
+    pub(crate) async fn settled_within(&self, job: JobId, wait: Duration) -> Result<JobView, Problem> {
+        let deadline = Instant::now() + wait;
+        let mut verdicts = self.signals.listen();
+        loop {
+            let view = whole(self.db, &self.caller.tenant, job).await?;
+            let told = view.is_settled() || view.stopped_by().is_some();
+            if told || Instant::now() >= deadline {
+                return Ok(view);
+            }
+            verdicts.wait_for(job, LOOK_AFTER, deadline).await;
+        }
+    }
+
+    /// The refusal of the decision that stopped a job meanwhile; nothing, if none did.
+    pub(crate) async fn stopped(&self, view: &JobView) -> Result<Option<Problem>, Problem> {
+        stopped::problem(self.db, view).await
+    }
+}
+
+fn one_page(split: Result<Vec<NewPage>, SplitFault>) -> Result<NewPage, Problem> {
+    match split {
+        Ok(pages) => match pages.as_slice() {
+            [page] => Ok(*page),
+            more => Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "too_many_pages",
+                format!(
+                    "the image has {} pages and one is taken here; open a batch for more",
+                    more.len()
+                ),
+            )),
+        },
+        Err(SplitFault::Document(error)) => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            error.code(),
+            error.to_string(),
+        )),
+        Err(SplitFault::Ours(fault)) => Err(no_room(&fault)),
+    }
+}
+
+fn no_room(fault: &anyhow::Error) -> Problem {
+    let reason = fault
+        .downcast_ref::<PageError>()
+        .map(PageError::code)
+        .unwrap_or("storage");
+    tracing::error!(
+        reason,
+        cause = format!("{fault:#}"),
+        "an image could not be split"
+    );
+    Problem::unavailable(
+        "storage_unavailable",
+        "the hub cannot split documents now; nothing was kept",
+        10,
+    )
+}

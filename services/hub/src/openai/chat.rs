@@ -1,0 +1,128 @@
+//! `POST /openai/v1/chat/completions`: a question about an image, asked as OpenAI's clients ask.
+//!
+//! It becomes a job as `POST /v1/jobs` makes one, and the call waits for its verdict as long as any may.
+
+use super::{
+    completion,
+    conversation::{self, Asked},
+    settings::OpenaiSettings,
+};
+use crate::{
+    api::{
+        asking::{Asking, Call},
+        job_view::JobView,
+    },
+    caller::Authenticated,
+    multipart::media_type,
+    problem::Problem,
+    signals::Signals,
+    splitting::Splitting,
+    uploads,
+    work_settings::WorkSettings,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{Bytes, Data, Payload},
+};
+use domain::{
+    access::Act, clock::SharedClock, id::IdMaker, job::JobPhase, policy::CurrentPolicies, turn::Priority,
+};
+use exchange::blobs::Blobs;
+use futures_util::stream;
+use records::Db;
+use std::{convert::Infallible, time::Duration};
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
+pub(super) async fn complete(
+    caller: Authenticated,
+    request: HttpRequest,
+    payload: Payload,
+    db: Data<Db>,
+    policies: Data<CurrentPolicies>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    settings: Data<OpenaiSettings>,
+    work: Data<WorkSettings>,
+    blobs: Data<dyn Blobs>,
+    splitting: Data<Splitting>,
+    signals: Data<Signals>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::SubmitBatch)?;
+    let asked = conversation::read(&body(&request, payload, settings.most_body_bytes).await?)?;
+    let asking = Asking {
+        caller,
+        db: &db,
+        policies: &policies,
+        ids: &ids,
+        clock: &clock,
+        settings: &work,
+        blobs: blobs.get_ref(),
+        splitting: &splitting,
+        signals: &signals,
+    };
+    let call = call(&asking, asked, &settings).await?;
+    let job = asking.submit(&call).await?;
+    let view = asking
+        .settled_within(job, Duration::from_secs(work.longest_wait_seconds))
+        .await?;
+    match view.answer() {
+        Some(answer) => Ok(completion::respond(&view, answer)),
+        None => Err(unanswered(&asking, &view).await?),
+    }
+}
+
+/// The whole body. Problems: 415 `content_type_wrong`, 413 `body_too_large`, 400 `upload_broken`.
+async fn body(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    let media_type = media_type(request);
+    if media_type != "application/json" {
+        return Err(uploads::wrong_type(&media_type, &["application/json".to_owned()]));
+    }
+    let read = payload.to_bytes_limited(limit).await.map_err(|_| {
+        let detail = format!("a request has at most {limit} bytes, its image included; send a smaller image");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with("limit", limit)
+    })?;
+    read.map_err(|error| Problem::bad_request("upload_broken", format!("the body broke off: {error}")))
+}
+
+/// Has the gate allow what is asked, and keeps the image.
+async fn call(asking: &Asking<'_>, asked: Asked, settings: &OpenaiSettings) -> Result<Call, Problem> {
+    let question = asking.question(asked.text, asked.parameters)?;
+    let purpose = asked.purpose.unwrap_or(settings.purpose);
+    let allowed = asking.allow(&asked.model, purpose).await?;
+    let bytes = Bytes::from(asked.image.bytes);
+    let content = stream::once(async { Ok::<_, Infallible>(bytes) });
+    let image = asking.image(None, asked.image.media_type, content).await?;
+    Ok(Call {
+        allowed,
+        question,
+        priority: Priority::default(),
+        image,
+    })
+}
+
+/// Why a job has no answer: it was stopped, failed, was cancelled, or takes longer than a call may wait.
+async fn unanswered(asking: &Asking<'_>, view: &JobView) -> Result<Problem, Problem> {
+    if let Some(problem) = asking.stopped(view).await? {
+        return Ok(problem);
+    }
+    let problem = match (view.failed_with(), view.state()) {
+        (Some((code, message)), _) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code.to_owned(), message)
+        }
+        (None, JobPhase::Cancelled) => Problem::conflict("job_cancelled", "the job was cancelled; ask again"),
+        (None, _) => {
+            let detail = format!(
+                "the answer is not there yet; GET /v1/jobs/{} has it later",
+                view.id()
+            );
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "answer_delayed", detail)
+        }
+    };
+    Ok(problem
+        .with("job", view.id())
+        .with("state", view.state().as_str()))
+}

@@ -1,0 +1,259 @@
+//! A chat request as a question about an image.
+//!
+//! What the model cannot do is refused and never left out in silence: an answer that ignores half of what was asked
+//! looks like any other. Fields that change nothing about the answer, such as `metadata`, are let pass.
+
+use super::data_url::{self, BadUrl, Image};
+use crate::problem::Problem;
+use actix_web::http::StatusCode;
+use domain::{names::ModelName, order::Parameters, purpose::Purpose};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What a chat request asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) model: ModelName,
+    /// For what, if the request says it.
+    pub(super) purpose: Option<Purpose>,
+    pub(super) text: String,
+    pub(super) parameters: Parameters,
+    pub(super) image: Image,
+}
+
+/// The fields of a request that are read. Those without a place here are let pass.
+#[derive(Deserialize)]
+struct Body {
+    model: String,
+    messages: Vec<Message>,
+    purpose: Option<String>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    top_k: Option<u32>,
+    repetition_penalty: Option<f64>,
+    seed: Option<u64>,
+    n: Option<u64>,
+    #[serde(default)]
+    stream: Option<bool>,
+    tools: Option<Value>,
+    functions: Option<Value>,
+    response_format: Option<Value>,
+    stop: Option<Value>,
+    logprobs: Option<Value>,
+    logit_bias: Option<Value>,
+    presence_penalty: Option<Value>,
+    frequency_penalty: Option<Value>,
+    modalities: Option<Value>,
+    audio: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+    image_url: Option<ImageUrl>,
+}
+
+impl Part {
+    fn text(text: String) -> Self {
+        Self {
+            kind: "text".into(),
+            text: Some(text),
+            image_url: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ImageUrl {
+    url: String,
+}
+
+/// Reads a request's body.
+///
+/// Problems: 404 `model_unknown`; 400 `body_malformed`, `field_unsupported`, `purpose_unknown`, `stream_unsupported`,
+/// `choices_unsupported`, `tools_unsupported`, and those of [`only_turn`] and [`question_and_image`].
+pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
+    let body: Body = serde_json::from_slice(bytes)
+        .map_err(|error| Problem::bad_request("body_malformed", error.to_string()))?;
+    supported(&body)?;
+    let model = body.model.parse().map_err(|_| no_model(&body.model))?;
+    let purpose = body.purpose.as_deref().map(str::parse).transpose();
+    let purpose = purpose
+        .map_err(|bad: domain::purpose::BadPurpose| refused("purpose_unknown", "purpose", bad.to_string()))?;
+    let parameters = Parameters {
+        max_new_tokens: body.max_completion_tokens.or(body.max_tokens),
+        temperature: body.temperature,
+        top_p: body.top_p,
+        top_k: body.top_k,
+        repetition_penalty: body.repetition_penalty,
+        seed: body.seed,
+    };
+    let (text, image) = question_and_image(only_turn(body.messages)?)?;
+    Ok(Asked {
+        model,
+        purpose,
+        text,
+        parameters,
+        image,
+    })
+}
+
+fn refused(code: &'static str, field: &str, detail: impl Into<String>) -> Problem {
+    Problem::bad_request(code, detail).with("field", field)
+}
+
+fn no_model(name: &str) -> Problem {
+    let detail = format!("a model is named OWNER/NAME, and no model is named {name:?}");
+    Problem::new(StatusCode::NOT_FOUND, "model_unknown", detail).with("field", "model")
+}
+
+/// Whether nothing is asked for that would be left out.
+fn supported(body: &Body) -> Result<(), Problem> {
+    if body.stream == Some(true) {
+        let detail = "answers are not streamed: leave `stream` out; GET /v1/jobs/{job}/stream follows a job";
+        return Err(refused("stream_unsupported", "stream", detail));
+    }
+    if body.n.is_some_and(|n| n != 1) {
+        let detail = "one answer is given to a question: leave `n` out, and ask again with another `seed`";
+        return Err(refused("choices_unsupported", "n", detail));
+    }
+    for (name, value) in [("tools", &body.tools), ("functions", &body.functions)] {
+        if !says_nothing(value.as_ref()) {
+            let detail = format!("the model calls no tools: leave `{name}` out");
+            return Err(refused("tools_unsupported", name, detail));
+        }
+    }
+    for (name, value) in [
+        ("response_format", &body.response_format),
+        ("stop", &body.stop),
+        ("logprobs", &body.logprobs),
+        ("logit_bias", &body.logit_bias),
+        ("presence_penalty", &body.presence_penalty),
+        ("frequency_penalty", &body.frequency_penalty),
+        ("modalities", &body.modalities),
+        ("audio", &body.audio),
+    ] {
+        if !says_nothing(value.as_ref()) {
+            let detail = format!("`{name}` would change the answer and is not supported: leave it out");
+            return Err(refused("field_unsupported", name, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a field is as if it were not there.
+fn says_nothing(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => true,
+        Some(Value::Number(number)) => number.as_f64() == Some(0.0),
+        Some(Value::Array(values)) => values.iter().all(|value| value == "text"),
+        Some(Value::Object(members)) => {
+            members.is_empty()
+                || (members.len() == 1 && members.get("type").is_some_and(|kind| kind == "text"))
+        }
+        Some(_) => false,
+    }
+}
+
+/// The content of the one message there may be.
+///
+/// Problems: 400 `system_unsupported`, `tools_unsupported`, `role_unknown`, `turns_unsupported`, `message_missing`.
+fn only_turn(messages: Vec<Message>) -> Result<Content, Problem> {
+    for (place, message) in messages.iter().enumerate() {
+        let field = format!("messages[{place}].role");
+        let (code, detail) = match message.role.as_str() {
+            "user" | "assistant" => continue,
+            "system" | "developer" => (
+                "system_unsupported",
+                "the model takes no instructions beside the question: put them into the user's message",
+            ),
+            "tool" | "function" => (
+                "tools_unsupported",
+                "the model calls no tools: leave the message out",
+            ),
+            _ => ("role_unknown", "send one message with the role `user`"),
+        };
+        return Err(refused(code, &field, detail));
+    }
+    if messages.len() > 1 {
+        let detail = "a conversation has one turn here: send the last question with its image alone";
+        return Err(refused("turns_unsupported", "messages", detail));
+    }
+    let only = messages
+        .into_iter()
+        .next()
+        .filter(|message| message.role == "user");
+    only.and_then(|message| message.content).ok_or_else(|| {
+        refused(
+            "message_missing",
+            "messages",
+            "send one message with the role `user`",
+        )
+    })
+}
+
+/// Text and image of a message. Several texts are lines of one.
+///
+/// Problems: 400 `image_missing`, `images_too_many`, `image_url_unsupported`, `image_url_malformed`,
+/// `content_unsupported`.
+fn question_and_image(content: Content) -> Result<(String, Image), Problem> {
+    let parts = match content {
+        Content::Text(text) => vec![Part::text(text)],
+        Content::Parts(parts) => parts,
+    };
+    let (mut texts, mut image) = (Vec::new(), None);
+    for (place, part) in parts.into_iter().enumerate() {
+        let field = format!("messages[0].content[{place}]");
+        match (part.kind.as_str(), part.text, part.image_url) {
+            ("text", Some(text), _) => texts.push(text),
+            ("image_url", _, Some(_)) if image.is_some() => {
+                let detail = "the model looks at one image: send one request for each";
+                return Err(refused("images_too_many", &field, detail));
+            }
+            ("image_url", _, Some(given)) => {
+                image = Some(data_url::read(&given.url).map_err(|bad| bad_url(&bad, &field))?);
+            }
+            _ => {
+                let detail = "a part of a message has the type `text` with `text`, or `image_url` with `image_url.url`";
+                return Err(refused("content_unsupported", &field, detail));
+            }
+        }
+    }
+    Ok((texts.join("\n"), image.ok_or_else(no_image)?))
+}
+
+fn no_image() -> Problem {
+    let detail = "the question is about an image: send a part of the type `image_url`";
+    refused("image_missing", "messages[0].content", detail)
+}
+
+fn bad_url(bad: &BadUrl, field: &str) -> Problem {
+    let field = format!("{field}.image_url.url");
+    match bad {
+        BadUrl::Elsewhere => {
+            let detail = "images are not fetched from elsewhere: send the image as data:image/png;base64,…";
+            refused("image_url_unsupported", &field, detail)
+        }
+        BadUrl::Malformed => {
+            let detail = "this is no data URL: send the image as data:image/png;base64,…";
+            refused("image_url_malformed", &field, detail)
+        }
+    }
+}

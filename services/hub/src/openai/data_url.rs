@@ -1,0 +1,78 @@
+//! Images as they stand in a request: `data:image/png;base64,…`.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+/// The bytes of a data URL with what they are said to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Image {
+    /// The essence of the media type.
+    pub(super) media_type: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Why a URL gives no image.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum BadUrl {
+    /// It names a place to fetch the image from.
+    Elsewhere,
+    /// It is no data URL in base64.
+    Malformed,
+}
+
+/// Reads the URL of an image.
+pub(super) fn read(url: &str) -> Result<Image, BadUrl> {
+    let scheme = |name: &str| {
+        url.get(..name.len())
+            .filter(|start| start.eq_ignore_ascii_case(name))
+    };
+    if scheme("http:").or(scheme("https:")).is_some() {
+        return Err(BadUrl::Elsewhere);
+    }
+    scheme("data:").ok_or(BadUrl::Malformed)?;
+    let (head, data) = url["data:".len()..].split_once(',').ok_or(BadUrl::Malformed)?;
+    let media_type = head.split(';').next().unwrap_or_default().trim();
+    let last = head.rsplit(';').next().unwrap_or_default().trim();
+    if media_type.is_empty() || !last.eq_ignore_ascii_case("base64") {
+        return Err(BadUrl::Malformed);
+    }
+    Ok(Image {
+        media_type: media_type.to_ascii_lowercase(),
+        bytes: STANDARD.decode(data.trim()).map_err(|_| BadUrl::Malformed)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_in_base64_is_read_with_its_type() {
+        for url in [
+            "data:image/png;base64,AQID",
+            "DATA:Image/PNG;charset=x;BASE64,AQID",
+        ] {
+            let image = read(url).unwrap();
+            assert_eq!(image.media_type, "image/png");
+            assert_eq!(image.bytes, [1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn whatever_else_is_refused() {
+        for url in ["http://a/b.png", "HTTPS://a/b.png"] {
+            assert_eq!(read(url), Err(BadUrl::Elsewhere));
+        }
+        for url in [
+            "",
+            "AQID",
+            "file:///etc/passwd",
+            "data:image/png;base64",
+            "data:image/png,AQID",
+            "data:;base64,AQID",
+            "data:image/png;base64,A",
+            "日本",
+        ] {
+            assert_eq!(read(url), Err(BadUrl::Malformed), "{url}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `/openai/v1`: what programs that speak with OpenAI's API need to ask this hub instead, unchanged.
+//!
+//! It is another way of speaking and no other way in: roles, the gate, limits and the records are those of `/v1`.
+//! Handlers refuse with the same [`Problem`](crate::problem::Problem)s, which [`errors`] puts into OpenAI's form.
+
+mod chat;
+mod completion;
+mod conversation;
+mod data_url;
+mod errors;
+mod models;
+pub mod settings;
+
+use crate::app::unserved;
+use actix_web::{middleware::from_fn, web};
+
+/// The paths of this surface. Whatever else begins like it is refused in OpenAI's form too.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/openai/v1/chat/completions")
+                .wrap(from_fn(errors::around))
+                .route(web::post().to(chat::complete))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/models")
+                .wrap(from_fn(errors::around))
+                .route(web::get().to(models::list))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/models/{model}")
+                .wrap(from_fn(errors::around))
+                .route(web::get().to(models::get))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/models/{owner}/{name}")
+                .wrap(from_fn(errors::around))
+                .route(web::get().to(models::get))
+                .default_service(web::to(unserved)),
+        )
+        .service(web::scope("/openai").wrap(from_fn(errors::around)));
+}

@@ -1,0 +1,31 @@
+//! The section `[openai]` of the settings. What each setting means stands in `config.default.toml`.
+
+use domain::purpose::Purpose;
+use serde::Deserialize;
+
+/// How requests of OpenAI's form are read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenaiSettings {
+    /// What a request that names no purpose is for.
+    pub purpose: Purpose,
+    /// The most bytes of a request's body.
+    pub most_body_bytes: usize,
+}
+
+impl OpenaiSettings {
+    /// Whether the values make sense. An error says which does not.
+    pub fn check(&self) -> Result<(), String> {
+        if self.purpose == Purpose::Commercial {
+            return Err(
+                "openai.purpose is commercial and must be research or evaluation: commercial use is said by \
+                        those who make it"
+                    .into(),
+            );
+        }
+        match self.most_body_bytes {
+            0 => Err("openai.most_body_bytes is 0 and must be at least 1".into()),
+            _ => Ok(()),
+        }
+    }
+}
