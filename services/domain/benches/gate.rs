@@ -104,6 +104,7 @@ fn facts() -> Facts {
             title: "Counsel".into(),
         },
         registration_number: None,
+        territory: None,
         evidence: None,
         valid_until: None,
         state: State::Active(Standing {

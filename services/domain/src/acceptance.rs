@@ -21,6 +21,7 @@ use crate::{
     id::AcceptanceId,
     names::{LicenseName, MemberName, TenantName},
     purpose::Purpose,
+    territory::Territory,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -84,6 +85,8 @@ pub struct Acceptance {
     pub signer: Signer,
     /// The number under which the tenant registered with the licensor.
     pub registration_number: Option<String>,
+    /// Where the tenant is, where it is asked for that.
+    pub territory: Option<Territory>,
     /// What shows that signer and registration are real: a text, or where it is filed.
     pub evidence: Option<String>,
     /// The moment from which it allows nothing any more; without one it stands until somebody ends it.
@@ -114,7 +117,7 @@ impl Acceptance {
     }
 
     /// Whether it makes `other` superfluous at the moment `at`: it stands, waits for a review or is suspended, for the
-    /// same text and at least the same purposes.
+    /// same text and at least the same purposes, and nothing else is said of where the tenant is.
     pub fn covers(&self, other: &Acceptance, at: OffsetDateTime) -> bool {
         matches!(
             self.phase(at),
@@ -122,16 +125,23 @@ impl Acceptance {
         ) && self.license == other.license
             && self.terms_sha256 == other.terms_sha256
             && self.purposes.is_superset(&other.purposes)
+            && self.says_where(other)
     }
 
     /// Whether it takes the place of `older`, provided that the text of `older` is not in force any more: it is for
-    /// another text of the same license and at least the same purposes.
+    /// another text of the same license and at least the same purposes, and takes no word about the territory back.
     pub fn replaces(&self, older: &Acceptance) -> bool {
         self.id != older.id
             && self.tenant == older.tenant
             && self.license == older.license
             && self.terms_sha256 != older.terms_sha256
             && self.purposes.is_superset(&older.purposes)
+            && self.says_where(older)
+    }
+
+    /// Whether it says of the tenant's territory what `other` says, or `other` says nothing.
+    fn says_where(&self, other: &Acceptance) -> bool {
+        other.territory.is_none() || self.territory == other.territory
     }
 
     /// What counts in its place among `all` of its tenant: the acceptance that superseded it, or the one that

@@ -1,6 +1,6 @@
 //! The terms that a revision is really under: what the licenses of its whole lineage come to together.
 //!
-//! Permissions intersect, conditions, duties and prohibitions unite, and what is unknown anywhere is unknown, never
+//! Permissions and territories intersect, the earliest end counts, conditions, duties and prohibitions unite, and what is unknown anywhere is unknown, never
 //! free. Everything tells the nearest model that causes it, and the way to it.
 
 use crate::{
@@ -9,12 +9,14 @@ use crate::{
     lineage::{self, Licensed},
     names::{LicenseName, ModelName},
     purpose::Purpose,
+    territory::Territories,
 };
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashSet},
     hash::Hash,
 };
+use time::OffsetDateTime;
 
 /// Where something comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,6 +45,14 @@ pub struct Asked {
     pub condition: Condition,
 }
 
+/// The end of a permission.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Ending {
+    /// From when it is not permitted any more.
+    #[serde(with = "time::serde::rfc3339")]
+    pub until: OffsetDateTime,
+}
+
 /// A use that is forbidden whatever the purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Forbidden {
@@ -59,6 +69,12 @@ pub struct EffectivePurpose {
     pub because: Option<Cause>,
     /// What must have happened first, for each license of its own.
     pub conditions: Vec<Caused<Asked>>,
+    /// The earliest end of all, with the nearest license that sets it; none if none sets one.
+    pub ends: Option<Caused<Ending>>,
+    /// Where every license permits it; none if none speaks of territories.
+    pub territories: Option<Territories>,
+    /// What each license says of territories.
+    pub clauses: Vec<Caused<Territories>>,
 }
 
 /// A model of the lineage with the text that came with it.
@@ -126,9 +142,13 @@ impl<'a> Lineage<'a> {
         let narrows = |licensed: &Licensed, _: Option<&License>| {
             permission != Permission::Permitted && licensed.permission(self.licenses, purpose) == permission
         };
+        let clauses = self.united(|license| license.purpose(purpose).territories().into_iter().collect());
+        let left = clauses.iter().map(|clause| clause.what.clone());
         EffectivePurpose {
             permission,
             because: self.first(narrows),
+            ends: self.ending(purpose),
+            territories: left.reduce(|one, other| one.and(&other)),
             conditions: self.each_license(|license, cause| {
                 let conditions = license.purpose(purpose).conditions.iter();
                 let caused = |&condition| Caused {
@@ -137,7 +157,15 @@ impl<'a> Lineage<'a> {
                 };
                 conditions.map(caused).collect()
             }),
+            clauses,
         }
+    }
+
+    fn ending(&self, purpose: Purpose) -> Option<Caused<Ending>> {
+        let ends = |license: &License| license.purpose(purpose).until.map(|until| Ending { until });
+        let all = self.united(|license| ends(license).into_iter().collect());
+        // The first of equal ones is the nearest.
+        all.into_iter().min_by_key(|caused| caused.what.until)
     }
 
     fn license(&self, licensed: &Licensed) -> Option<&'a License> {

@@ -11,6 +11,7 @@ mod explain;
 mod judge;
 mod need;
 mod reason;
+mod territory;
 
 pub use crate::license::Duty;
 pub use asking::Judgement;
@@ -262,14 +263,20 @@ pub fn decide(id: DecisionId, policies: &Policies, request: &Request, facts: &Fa
 /// How [`decide`] comes to its answer: the reasons against, and the rules that spoke. It proves nothing and is no
 /// decision.
 pub fn judge<'a>(policies: &'a Policies, request: &Request, facts: &Facts) -> Judgement<'a> {
-    let objections = judge::objections(policies.licenses(), request, facts);
+    let clauses = territory::Clauses::of(policies.licenses(), request, facts);
+    let objections = judge::objections(policies.licenses(), request, facts, &clauses);
     let permitted = match facts.lineage.first() {
         Some(own) if own.model == request.model => {
             lineage::permission(&facts.lineage, policies.licenses(), request.purpose)
         }
         _ => Permission::Unknown,
     };
-    asking::ask(policies.rules(), request, facts, permitted, &objections)
+    let found = asking::Found {
+        permission: permitted,
+        objections: &objections,
+        territories: clauses.named(),
+    };
+    asking::ask(policies.rules(), request, facts, &found)
 }
 
 #[cfg(test)]

@@ -35,5 +35,6 @@ pub mod purpose;
 pub mod question;
 pub mod registration;
 pub mod terms;
+pub mod territory;
 pub mod turn;
 pub mod webhook;

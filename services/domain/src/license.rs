@@ -8,6 +8,7 @@ use crate::{
     names::LicenseName,
     policy::{self, BadPolicies, FileKind, PolicyFault, PolicyFile},
     purpose::Purpose,
+    territory::{Territories, Territory},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -102,12 +103,58 @@ pub struct PurposeFacts {
         skip_serializing_if = "Option::is_none"
     )]
     pub until: Option<OffsetDateTime>,
+    /// The territories in which alone it is permitted; none if the license does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub territories: Option<BTreeSet<Territory>>,
+    /// The territories in which it is not permitted; none if the license leaves none out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except_territories: Option<BTreeSet<Territory>>,
+}
+
+impl PurposeFacts {
+    /// Where it is permitted; none if the license does not speak of territories.
+    pub fn territories(&self) -> Option<Territories> {
+        let only = self.territories.clone().map(Territories::Only);
+        only.or_else(|| self.except_territories.clone().map(Territories::Except))
+    }
+
+    /// Why they cannot all be meant, if so.
+    fn fault(&self, purpose: Purpose) -> Option<String> {
+        let permitted = self.permission == Permission::Permitted;
+        let lists = [&self.territories, &self.except_territories];
+        let lists: Vec<_> = lists.into_iter().flatten().collect();
+        let accepted = self.conditions.contains(&Condition::Acceptance);
+        if !permitted && self.until.is_some() {
+            return Some(format!("{purpose} has an end but is not permitted"));
+        }
+        if !permitted && !self.conditions.is_empty() {
+            return Some(format!("{purpose} has conditions but is not permitted"));
+        }
+        if !permitted && !lists.is_empty() {
+            return Some(format!("{purpose} has territories but is not permitted"));
+        }
+        if lists.len() > 1 || lists.iter().any(|list| list.is_empty()) {
+            let rule = "name some territories, in `territories` or in `except_territories`";
+            return Some(format!("{purpose}: {rule}"));
+        }
+        if !self.conditions.is_empty() && !accepted {
+            let rule = "registration and review go with acceptance; add it";
+            return Some(format!("{purpose}: {rule}"));
+        }
+        if !lists.is_empty() && !accepted {
+            let rule = "the tenant's territory is named in its acceptance; add that condition";
+            return Some(format!("{purpose}: {rule}"));
+        }
+        None
+    }
 }
 
 static UNKNOWN: PurposeFacts = PurposeFacts {
     permission: Permission::Unknown,
     conditions: BTreeSet::new(),
     until: None,
+    territories: None,
+    except_territories: None,
 };
 
 /// A text of a license as its licensor published it, which facts can be held against.
@@ -172,19 +219,8 @@ impl License {
             return Err(at("id", why));
         }
         for (purpose, facts) in &license.purposes {
-            let section = format!("[purposes.{purpose}]");
-            if facts.permission != Permission::Permitted && facts.until.is_some() {
-                return Err(at(&section, format!("{purpose} has an end but is not permitted")));
-            }
-            if facts.permission != Permission::Permitted && !facts.conditions.is_empty() {
-                return Err(at(
-                    &section,
-                    format!("{purpose} has conditions but is not permitted"),
-                ));
-            }
-            if !facts.conditions.is_empty() && !facts.conditions.contains(&Condition::Acceptance) {
-                let why = format!("{purpose}: registration and review go with acceptance; add it");
-                return Err(at(&section, why));
+            if let Some(why) = facts.fault(*purpose) {
+                return Err(at(&format!("[purposes.{purpose}]"), why));
             }
         }
         Ok(license)

@@ -8,6 +8,7 @@ use crate::{
     license::{Condition, License, Permission},
     names::LicenseName,
     purpose::Purpose,
+    territory::{Territories, Territory},
 };
 use std::collections::BTreeSet;
 use time::{Duration, OffsetDateTime};
@@ -32,6 +33,8 @@ pub struct Declaration {
     pub signer: Signer,
     /// The number under which the tenant registered with the licensor.
     pub registration_number: Option<String>,
+    /// Where the tenant is.
+    pub territory: Option<Territory>,
     /// What shows it.
     pub evidence: Option<String>,
     /// Until when it shall stand.
@@ -61,6 +64,28 @@ pub enum Unacceptable {
         purpose: Purpose,
         /// Where to register.
         place: Option<String>,
+    },
+    /// A purpose is permitted in some territories, and none is named.
+    #[error("{license} permits {purpose} {permitted}: add `territory`, where the tenant is")]
+    TerritoryUnknown {
+        /// The license.
+        license: LicenseName,
+        /// The purpose.
+        purpose: Purpose,
+        /// Where it is permitted.
+        permitted: Territories,
+    },
+    /// A purpose is not permitted in the territory that is named.
+    #[error("{license} permits {purpose} {permitted}, and not in {named}")]
+    NotInTerritory {
+        /// The license.
+        license: LicenseName,
+        /// The purpose.
+        purpose: Purpose,
+        /// Where it is permitted.
+        permitted: Territories,
+        /// Where the tenant is.
+        named: Territory,
     },
 }
 
@@ -96,6 +121,7 @@ impl Asking<'_> {
             purposes: declared.purposes,
             signer: declared.signer,
             registration_number: declared.registration_number,
+            territory: declared.territory,
             evidence: declared.evidence,
             valid_until: declared.valid_until,
             state: State::Requested,
@@ -175,8 +201,30 @@ impl Declaration {
                     place,
                 });
             }
+            self.check_territory(license, purpose)?;
         }
         Ok(())
+    }
+
+    fn check_territory(&self, license: &License, purpose: Purpose) -> Result<(), Unacceptable> {
+        let Some(permitted) = license.purpose(purpose).territories() else {
+            return Ok(());
+        };
+        let license = license.id.clone();
+        match self.territory {
+            Some(named) if permitted.contains(named) => Ok(()),
+            Some(named) => Err(Unacceptable::NotInTerritory {
+                license,
+                purpose,
+                permitted,
+                named,
+            }),
+            None => Err(Unacceptable::TerritoryUnknown {
+                license,
+                purpose,
+                permitted,
+            }),
+        }
     }
 
     fn check_fields(&self) -> Result<(), Unacceptable> {

@@ -85,6 +85,7 @@ fn asked(number: u128, text: &[u8], valid_until: Option<OffsetDateTime>) -> Acce
             title: "Counsel".into(),
         },
         registration_number: Some("R-1".into()),
+        territory: None,
         evidence: None,
         valid_until,
     };

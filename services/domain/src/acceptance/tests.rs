@@ -34,6 +34,7 @@ fn declared(purposes: &[Purpose]) -> Declaration {
             title: "General counsel".into(),
         },
         registration_number: Some("R-1".into()),
+        territory: None,
         evidence: None,
         valid_until: None,
     }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::lineage::{LineageEdge, Relation, descent};
+use crate::policy::PolicyFile;
+use proptest::prelude::*;
 
 fn name(number: usize) -> ModelName {
     format!("m/{number}").parse().unwrap()
@@ -31,6 +33,84 @@ fn because(found: &EffectiveTerms, purpose: Purpose) -> (Permission, Option<Vec<
     let found = &found.purposes[&purpose];
     let path = found.because.as_ref().map(|cause| cause.path.clone());
     (found.permission, path)
+}
+
+/// Licenses that permit research in some territories, the third until a moment.
+fn territorial() -> Licenses {
+    let file = |(id, clause): (&str, &str)| {
+        let head = format!("id = \"{id}\"\ntitle = \"T\"\nsource = \"here\"\nrevocable = false\n");
+        let purpose = "[purposes.research]\npermission = \"permitted\"\nconditions = [\"acceptance\"]\n";
+        PolicyFile::new(format!("licenses/{id}.toml"), format!("{head}{purpose}{clause}"))
+    };
+    let clauses = [
+        ("a", "territories = [\"CN\", \"DE\", \"FR\"]"),
+        ("b", "except_territories = [\"CN\"]"),
+        (
+            "c",
+            "territories = [\"CN\", \"DE\"]\nuntil = \"2030-01-01T00:00:00Z\"",
+        ),
+        ("d", "until = \"2029-01-01T00:00:00Z\""),
+    ];
+    Licenses::read(&clauses.map(file)).unwrap()
+}
+
+/// A chain of models under these licenses.
+fn chain(licenses: &[&str]) -> Vec<Licensed> {
+    let licensed = |(place, license): (usize, &&str)| Licensed {
+        model: name(place),
+        license: Some(license.parse().unwrap()),
+        terms_sha256: None,
+        through: place.checked_sub(1),
+    };
+    licenses.iter().enumerate().map(licensed).collect()
+}
+
+#[test]
+fn territories_intersect_and_the_earliest_end_counts_each_with_the_way_to_its_cause() {
+    let found = terms(&chain(&["d", "a", "b", "c", "a"]), &territorial());
+    let research = &found.purposes[&Purpose::Research];
+    assert_eq!(research.territories.as_ref().unwrap().to_string(), "only in DE");
+    let clauses: Vec<(String, usize)> = research
+        .clauses
+        .iter()
+        .map(|clause| (clause.what.to_string(), clause.cause.path.len()))
+        .collect();
+    let expected = [
+        ("only in CN, DE, FR", 2),
+        ("everywhere but in CN", 3),
+        ("only in CN, DE", 4),
+    ];
+    assert_eq!(clauses, expected.map(|(words, steps)| (words.to_owned(), steps)));
+    let ends = research.ends.as_ref().unwrap();
+    assert_eq!((ends.what.until.year(), ends.cause.path.len()), (2029, 1));
+    let free = &effective(&[], |_| "mit").purposes[&Purpose::Research];
+    assert_eq!(
+        (&free.ends, &free.territories, free.clauses.len()),
+        (&None, &None, 0)
+    );
+}
+
+fn any_license() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec!["a", "b", "c", "d", "unheard-of"])
+}
+
+proptest! {
+    #[test]
+    fn an_ancestor_more_never_widens_territories_nor_moves_the_end_away(
+        few in proptest::collection::vec(any_license(), 1..6),
+        extra in any_license(),
+    ) {
+        let many = [&few[..], &[extra]].concat();
+        let research = |licenses: &[&str]| terms(&chain(licenses), &territorial()).purposes[&Purpose::Research].clone();
+        let (before, after) = (research(&few), research(&many));
+        for code in ["CN", "DE", "FR", "US"] {
+            let code = code.parse().unwrap();
+            let within = |terms: &EffectivePurpose| terms.territories.as_ref().is_none_or(|all| all.contains(code));
+            prop_assert!(!within(&after) || within(&before));
+        }
+        let end = |terms: &EffectivePurpose| terms.ends.as_ref().map(|ends| ends.what.until);
+        prop_assert!(end(&before).is_none_or(|until| end(&after).is_some_and(|later| later <= until)));
+    }
 }
 
 #[test]

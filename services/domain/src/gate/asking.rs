@@ -4,9 +4,10 @@ use super::{Facts, Reason, ReasonCode, Request, judge, judge::Objection};
 use crate::{
     license::Permission,
     policy::{Rule, RuleEffect, Rules, Verdict, words},
+    territory::Territory,
 };
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use time::{UtcOffset, format_description::FormatItem, macros::format_description};
 
 /// As Cedar reads a moment.
@@ -22,17 +23,26 @@ pub struct Judgement<'a> {
     pub decided_by: Vec<&'a Rule>,
 }
 
-/// Asks `rules` whether `request` may go on, where `objections` stand open.
+/// What was found out before the rules are asked.
+pub(super) struct Found<'a> {
+    /// What the whole lineage permits.
+    pub permission: Permission,
+    /// What stands open.
+    pub objections: &'a [Objection],
+    /// The territories that the tenant names where licenses ask for one.
+    pub territories: BTreeSet<Territory>,
+}
+
+/// Asks `rules` whether `request` may go on.
 pub(super) fn ask<'a>(
     rules: &'a Rules,
     request: &Request,
     facts: &Facts,
-    permission: Permission,
-    objections: &[Objection],
+    found: &Found<'_>,
 ) -> Judgement<'a> {
-    match verdict(rules, request, facts, permission, objections) {
+    match verdict(rules, request, facts, found) {
         Ok(verdict) => Judgement {
-            reasons: reasons(request, facts, objections, &verdict),
+            reasons: reasons(request, facts, found.objections, &verdict),
             decided_by: verdict.decided_by,
         },
         Err(error) => Judgement {
@@ -48,12 +58,11 @@ fn verdict<'a>(
     rules: &'a Rules,
     request: &Request,
     facts: &Facts,
-    permission: Permission,
-    objections: &[Objection],
+    found: &Found<'_>,
 ) -> Result<Verdict<'a>, String> {
     let action = words::action("use");
     let (principal, resource) = (member(request), words::model(&request.model));
-    let context = context(request, permission, objections)?;
+    let context = context(request, found)?;
     let asked = cedar_policy::Request::new(principal, action.clone(), resource, context, None)
         .map_err(|error| error.to_string())?;
     let entities = entities(rules, &action, request, facts)?;
@@ -64,10 +73,11 @@ fn member(request: &Request) -> EntityUid {
     words::member(&request.tenant, request.member.as_str())
 }
 
-fn context(request: &Request, permission: Permission, objections: &[Objection]) -> Result<Context, String> {
+fn context(request: &Request, found: &Found<'_>) -> Result<Context, String> {
     let at = request.at.to_offset(UtcOffset::UTC);
     let at = at.format(MOMENT).map_err(|error| error.to_string())?;
-    let codes: HashSet<&str> = objections
+    let codes: HashSet<&str> = found
+        .objections
         .iter()
         .map(|objection| objection.code.as_str())
         .collect();
@@ -77,8 +87,12 @@ fn context(request: &Request, permission: Permission, objections: &[Objection]) 
         .map(|(key, value)| RestrictedExpression::new_string(format!("{key}={value}")));
     let pairs = [
         ("purpose", words::text(request.purpose.as_str())),
-        ("permission", words::text(permission.as_str())),
+        ("permission", words::text(found.permission.as_str())),
         ("objections", words::texts(codes)),
+        (
+            "territories",
+            words::texts(found.territories.iter().map(|territory| territory.as_str())),
+        ),
         ("metadata", RestrictedExpression::new_set(metadata)),
         ("site", words::text(&request.site)),
         ("at", RestrictedExpression::new_datetime(at)),

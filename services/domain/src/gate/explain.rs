@@ -9,6 +9,7 @@ use crate::{
     lineage::{self, Licensed},
     names::{LicenseName, ModelName},
     policy::{Policies, RuleEffect},
+    territory::{Territories, Territory},
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -47,6 +48,8 @@ pub struct Step {
     pub permission: Permission,
     /// What must have happened first.
     pub conditions: BTreeSet<Condition>,
+    /// Where it is permitted; none if the license does not speak of that.
+    pub territories: Option<Territories>,
     /// The tenant's acceptances of its license for the purpose.
     pub acceptances: Vec<Held>,
 }
@@ -60,6 +63,8 @@ pub struct Held {
     pub state: &'static str,
     /// Whether it is of the text that came with the model; true where no text is here.
     pub of_this_text: bool,
+    /// Where it says that the tenant is.
+    pub territory: Option<Territory>,
 }
 
 /// A rule that decided.
@@ -130,11 +135,13 @@ fn step(policies: &Policies, request: &Request, facts: &Facts, place: usize, lic
         conditions: license.map_or_else(BTreeSet::new, |license| {
             license.purpose(request.purpose).conditions.clone()
         }),
+        territories: license.and_then(|license| license.purpose(request.purpose).territories()),
         acceptances: held
             .map(|held| Held {
                 id: held.id,
                 state: held.phase(request.at).as_str(),
                 of_this_text: licensed.terms_sha256.is_none_or(|text| text == held.terms_sha256),
+                territory: held.territory,
             })
             .collect(),
     }

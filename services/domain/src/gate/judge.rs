@@ -3,6 +3,7 @@
 use super::{
     Facts, ReasonCode, Request,
     need::{Held, Need},
+    territory::Clauses,
 };
 use crate::{
     acceptance::{Acceptance, Phase, State},
@@ -29,7 +30,12 @@ pub(super) struct Objection {
 }
 
 /// All that stands open, nearest model first.
-pub(super) fn objections(licenses: &Licenses, request: &Request, facts: &Facts) -> Vec<Objection> {
+pub(super) fn objections(
+    licenses: &Licenses,
+    request: &Request,
+    facts: &Facts,
+    clauses: &Clauses<'_>,
+) -> Vec<Objection> {
     if facts.lineage.first().is_none_or(|own| own.model != request.model) {
         let step = "ask a registrar to register the model with its license".to_owned();
         return vec![Objection {
@@ -41,14 +47,16 @@ pub(super) fn objections(licenses: &Licenses, request: &Request, facts: &Facts) 
     }
     let mut found: Vec<(Objection, &Licensed)> = Vec::new();
     for (place, licensed) in facts.lineage.iter().enumerate() {
-        let Some((code, message, own)) = judged(licenses, request, facts, licensed) else {
+        let own = judged(licenses, request, facts, licensed).map(|judged| (place, judged));
+        let Some((place, (code, message, own))) = own.or_else(|| clauses.objection(place, licensed)) else {
             continue;
         };
         let said =
             |(nearer, license): &(Objection, &Licensed)| nearer.code == code && same_cure(license, licensed);
         if !found.iter().any(said) {
             let path = lineage::path(&facts.lineage, place);
-            let words = words(request, &licensed.model, licensed.license.as_ref(), own);
+            let cause = facts.lineage.get(place).unwrap_or(licensed);
+            let words = words(request, &cause.model, cause.license.as_ref(), own);
             found.push((
                 Objection {
                     code,
@@ -89,9 +97,9 @@ fn same_cure(nearer: &Licensed, farther: &Licensed) -> bool {
 }
 
 /// A word of a cure with what it stands for.
-type Own = (&'static str, String);
+pub(super) type Own = (&'static str, String);
 /// The code, what is the matter, and what the cure needs to know.
-type Judged = (ReasonCode, String, Vec<Own>);
+pub(super) type Judged = (ReasonCode, String, Vec<Own>);
 
 fn judged(licenses: &Licenses, request: &Request, facts: &Facts, licensed: &Licensed) -> Option<Judged> {
     let (model, purpose) = (&licensed.model, request.purpose);
@@ -123,10 +131,14 @@ fn judged(licenses: &Licenses, request: &Request, facts: &Facts, licensed: &Lice
 /// The moment from which a request that is allowed would not be allowed any more, whatever anybody does: the
 /// earliest end of the licenses and acceptances that it stands on. None if nothing of it ends by itself.
 pub(super) fn until(licenses: &Licenses, request: &Request, facts: &Facts) -> Option<OffsetDateTime> {
+    let clauses = Clauses::of(licenses, request, facts);
     let end = |licensed: &Licensed| {
         let need = Need::of(licenses, request, licensed)?;
         let held = Held::of(&need, request, facts);
-        let ends = held.covering(&need).into_iter().map(|held| held.valid_until);
+        let covering = held.covering(&need).into_iter();
+        let ends = covering
+            .filter(|held| clauses.are_met_by(&need, held))
+            .map(|held| held.valid_until);
         // The longest of those that cover it; one without an end outlasts all.
         ends.reduce(|one, other| Some(one?.max(other?))).flatten()
     };
@@ -300,7 +312,7 @@ fn not_accepted(need: &Need<'_>) -> Judged {
     (ReasonCode::LicenseNotAccepted, message, accept(need))
 }
 
-fn accept(need: &Need<'_>) -> Vec<Own> {
+pub(super) fn accept(need: &Need<'_>) -> Vec<Own> {
     vec![("accept", accept_call(need))]
 }
 
@@ -340,6 +352,12 @@ fn accept_body(of: &str, name: &str, terms: &str, license: &License, purpose: Pu
         (true, None) => r#","registration_number":"…""#.into(),
         (true, Some(place)) => format!(r#","registration_number":"… (from {place})""#),
     };
+    let place = match license.purpose(purpose).territories() {
+        None => String::new(),
+        Some(permitted) => format!(r#","territory":"… ({permitted})""#),
+    };
     let signer = r#""signer":{"name":"…","title":"…"}"#;
-    format!(r#"{{"{of}":"{name}","terms_sha256":"{terms}","purposes":["{purpose}"],{signer}{number}}}"#)
+    format!(
+        r#"{{"{of}":"{name}","terms_sha256":"{terms}","purposes":["{purpose}"],{signer}{number}{place}}}"#
+    )
 }

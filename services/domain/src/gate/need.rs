@@ -6,6 +6,7 @@ use crate::{
     license::{Condition, License, Licenses},
     lineage::Licensed,
     purpose::Purpose,
+    territory::Territories,
 };
 use time::OffsetDateTime;
 
@@ -29,7 +30,12 @@ impl<'a> Need<'a> {
         })
     }
 
-    /// Whether the acceptance, as it is now, is all that is asked for.
+    /// Where the license permits the purpose, if it speaks of that.
+    pub fn territories(&self) -> Option<Territories> {
+        self.license.purpose(self.purpose).territories()
+    }
+
+    /// Whether the acceptance, as it is now, is all that is asked for, but for what it says of the territory.
     fn is_met_by(&self, held: &Acceptance) -> bool {
         let conditions = &self.license.purpose(self.purpose).conditions;
         let needs_number = conditions.contains(&Condition::Registration);

@@ -46,6 +46,10 @@ reason_codes! {
     RegistrationMissing = "registration_missing",
     /// The tenant accepted, and a reviewer has yet to approve it.
     AcceptanceUnderReview = "acceptance_under_review",
+    /// The tenant accepted, but does not say where it is, and the license permits the purpose in some territories.
+    TerritoryUnknown = "territory_unknown",
+    /// The tenant accepted, and is where the lineage does not permit the purpose.
+    TerritoryNotPermitted = "territory_not_permitted",
     /// The tenant made an acceptance and has not submitted it yet.
     AcceptanceNotSubmitted = "acceptance_not_submitted",
     /// A reviewer suspended the tenant's acceptance.
@@ -81,6 +85,7 @@ impl ReasonCode {
         match self {
             ReasonCode::LicenseNotAccepted
             | ReasonCode::RegistrationMissing
+            | ReasonCode::TerritoryUnknown
             | ReasonCode::AcceptanceUnderReview
             | ReasonCode::AcceptanceNotSubmitted
             | ReasonCode::AcceptanceSuspended
@@ -91,6 +96,7 @@ impl ReasonCode {
             ReasonCode::LicenseUnknown
             | ReasonCode::PurposeProhibited
             | ReasonCode::LicenseExpired
+            | ReasonCode::TerritoryNotPermitted
             | ReasonCode::NoRulePermits
             | ReasonCode::RuleFailed
             | ReasonCode::OfRule(_) => false,

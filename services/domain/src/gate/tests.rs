@@ -4,7 +4,20 @@ use crate::policy::PolicyFile;
 use proptest::prelude::*;
 use std::{collections::BTreeSet, sync::LazyLock};
 
-static POLICIES: LazyLock<Policies> = LazyLock::new(|| Policies::shipped().unwrap());
+static POLICIES: LazyLock<Policies> = LazyLock::new(|| Policies::with_own(territorial().into()).unwrap());
+
+/// Licenses that permit evaluation in some territories.
+fn territorial() -> [PolicyFile; 2] {
+    let file = |id: &str, clause: &str| {
+        let head = format!("id = \"{id}\"\ntitle = \"T\"\nsource = \"here\"\nrevocable = false\n");
+        let purpose = "[purposes.evaluation]\npermission = \"permitted\"\nconditions = [\"acceptance\"]\n";
+        PolicyFile::new(format!("licenses/{id}.toml"), format!("{head}{purpose}{clause}"))
+    };
+    [
+        file("some", "territories = [\"CN\", \"DE\"]"),
+        file("not-all", "except_territories = [\"CN\"]"),
+    ]
+}
 
 /// Rules of an organisation's own: more and more prohibitions, and permits of everything among them.
 static OWN: LazyLock<Vec<Policies>> = LazyLock::new(|| {
@@ -24,7 +37,7 @@ static OWN: LazyLock<Vec<Policies>> = LazyLock::new(|| {
     ];
     let file = |count: usize| PolicyFile::new("rules/own.cedar", rules[..count].concat());
     (0..=rules.len())
-        .map(|count| Policies::with_own(vec![file(count)]).unwrap())
+        .map(|count| Policies::with_own([&[file(count)][..], &territorial()].concat()).unwrap())
         .collect()
 });
 
@@ -72,6 +85,7 @@ fn active(text: usize, purposes: &[Purpose], number: Option<&str>) -> Acceptance
             title: "Counsel".into(),
         },
         registration_number: number.map(str::to_owned),
+        territory: None,
         evidence: None,
         valid_until: None,
         state: State::Active(Standing {
@@ -229,17 +243,57 @@ fn a_lineage_of_ten_thousand_models_is_decided_and_its_farthest_reason_told() {
     assert_eq!((reasons.len(), reasons[0].path.len()), (1, 10_001));
 }
 
+#[test]
+fn two_licenses_leave_the_territories_that_both_permit_and_the_nearest_that_does_not_is_named() {
+    let accepted = |license: &str, place: &str, days: i64| Acceptance {
+        license: license.parse().unwrap(),
+        territory: Some(place.parse().unwrap()),
+        valid_until: Some(OffsetDateTime::UNIX_EPOCH + time::Duration::days(days)),
+        ..active(0, &[Purpose::Evaluation], None)
+    };
+    let facts = |some: &str, not_all: &str| Facts {
+        lineage: vec![licensed(0, "some", None), licensed(1, "not-all", None)],
+        acceptances: vec![
+            accepted("some", some, 3),
+            accepted("some", "CN", 9),
+            accepted("not-all", not_all, 5),
+        ],
+    };
+    let Decision::Allowed(allowed) = decided(Purpose::Evaluation, &facts("DE", "DE")) else {
+        panic!("refused")
+    };
+    let end = OffsetDateTime::UNIX_EPOCH + time::Duration::days(3);
+    assert_eq!(allowed.until(), Some(end), "the acceptance for CN helps nobody");
+    let refusal = refusal(Purpose::Evaluation, &facts("CN", "FR"));
+    let told: Vec<_> = refusal
+        .reasons
+        .iter()
+        .map(|one| (one.code.as_str(), one.path.len()))
+        .collect();
+    assert_eq!(
+        told,
+        [("territory_not_permitted", 2), ("territory_not_permitted", 1)]
+    );
+    assert!(!refusal.waits_for_acceptance());
+}
+
 fn any_licensed(place: usize) -> impl Strategy<Value = Licensed> {
-    let license =
-        prop_oneof![3 => Just("mit"), 5 => Just("glm-4"), 1 => Just("strange"), 1 => Just("unregistered")];
+    let license = prop_oneof![3 => Just("mit"), 5 => Just("glm-4"), 2 => Just("some"), 2 => Just("not-all"),
+            1 => Just("strange"), 1 => Just("unregistered")];
     (license, proptest::option::of(0..WORDS.len()))
         .prop_map(move |(license, text)| licensed(place, license, text))
 }
 
 fn any_acceptance() -> impl Strategy<Value = Acceptance> {
     let purposes = proptest::sample::subsequence(Purpose::ALL.to_vec(), 1..=3);
-    (0..WORDS.len(), purposes, any::<bool>(), any::<bool>()).prop_map(|(text, purposes, number, standing)| {
+    let license = prop_oneof![2 => Just("glm-4"), 1 => Just("some"), 1 => Just("not-all")];
+    let place = proptest::option::of(prop_oneof![Just("CN"), Just("DE"), Just("FR")]);
+    let flags = (any::<bool>(), any::<bool>());
+    (0..WORDS.len(), purposes, license, place, flags).prop_map(|(text, purposes, license, place, flags)| {
+        let (number, standing) = flags;
         let mut acceptance = active(text, &purposes, number.then_some("R-1"));
+        acceptance.license = license.parse().unwrap();
+        acceptance.territory = place.map(|code| code.parse().unwrap());
         if !standing {
             acceptance.state = State::UnderReview;
         }

@@ -87,6 +87,11 @@ fn conditions_that_nobody_could_meet_are_refused() {
         "permission = \"permitted\"\nconditions = [\"review\"]",
         "permission = \"prohibited\"\nuntil = \"2030-01-01T00:00:00Z\"",
         "permission = \"permitted\"\nuntil = \"2030\"",
+        "permission = \"prohibited\"\nterritories = [\"CN\"]",
+        "permission = \"permitted\"\nterritories = [\"CN\"]",
+        "permission = \"permitted\"\nconditions = [\"acceptance\"]\nterritories = []",
+        "permission = \"permitted\"\nconditions = [\"acceptance\"]\nexcept_territories = [\"EU\"]",
+        "permission = \"permitted\"\nconditions = [\"acceptance\"]\nterritories = [\"CN\"]\nexcept_territories = [\"DE\"]",
     ] {
         assert!(
             License::read("x.toml", &format!("{PLAIN}{rest}")).is_err(),

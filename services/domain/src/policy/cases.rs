@@ -13,6 +13,7 @@ use crate::{
     lineage::{Licensed, LineageEdge, descent},
     names::{LicenseName, MemberName, ModelName, TenantName},
     purpose::Purpose,
+    territory::Territory,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +118,8 @@ struct Accepted {
     state: Phase,
     #[serde(default)]
     registration_number: Option<String>,
+    #[serde(default)]
+    territory: Option<Territory>,
     /// Whether its `valid_until` has passed.
     #[serde(default)]
     run_out: bool,
@@ -313,6 +316,7 @@ impl Accepted {
                 title: "Counsel".into(),
             },
             registration_number: self.registration_number.clone(),
+            territory: self.territory,
             evidence: None,
             valid_until: self.run_out.then(beginning),
             state: self.state(),

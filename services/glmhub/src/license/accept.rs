@@ -8,6 +8,7 @@ use domain::{
     digest::Sha256,
     names::{LicenseName, ModelName},
     purpose::Purpose,
+    territory::Territory,
 };
 use reqwest::{Method, Url, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -60,6 +61,9 @@ pub struct AcceptArgs {
     /// The number under which the tenant is registered with the licensor
     #[arg(long, value_name = "NUMBER")]
     registration_number: Option<String>,
+    /// Where the tenant is, as a code of ISO 3166-1 such as CN or DE; needed where the licence asks for it
+    #[arg(long, value_name = "CODE")]
+    territory: Option<Territory>,
     /// A file that shows that signer and registration are real; may be given several times
     #[arg(long, value_name = "FILE")]
     evidence: Vec<PathBuf>,
@@ -106,6 +110,7 @@ fn body(args: &AcceptArgs, terms: &str, submit: bool) -> Value {
         "terms_sha256": terms, "purposes": args.purposes, "submit": submit,
         "signer": { "name": args.signer_name, "title": args.signer_title },
         "registration_number": args.registration_number,
+        "territory": args.territory,
         "valid_until": args.valid_until.map(End::moment),
     });
     match (&args.model, &args.license) {

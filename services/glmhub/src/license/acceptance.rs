@@ -75,6 +75,7 @@ fn write(out: &mut impl Write, acceptance: &Value) -> io::Result<()> {
     )?;
     for (name, key) in [
         ("registration", "registration_number"),
+        ("territory", "territory"),
         ("active since", "active_since"),
         ("valid until", "valid_until"),
         ("what changed", "diff"),

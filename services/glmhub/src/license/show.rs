@@ -2,7 +2,7 @@
 
 use crate::remote::Remote;
 use clap::Args;
-use domain::{digest::Sha256, names::LicenseName, terms};
+use domain::{digest::Sha256, license::PurposeFacts, names::LicenseName, terms};
 use reqwest::{Method, header::ACCEPT};
 use serde_json::Value;
 use std::io::{self, Write};
@@ -64,6 +64,19 @@ fn path_of_text(args: &ShowArgs) -> Option<String> {
     }
 }
 
+/// Until when a purpose is permitted, if there is an end.
+fn until(facts: &Value) -> String {
+    let until = facts["until"].as_str();
+    until.map_or_else(String::new, |until| format!(", until {until}"))
+}
+
+/// Where a purpose is permitted, if that is limited.
+fn territories(facts: &Value) -> String {
+    let facts: Option<PurposeFacts> = serde_json::from_value(facts.clone()).ok();
+    let these = facts.and_then(|facts| facts.territories());
+    these.map_or_else(String::new, |these| format!(", {these}"))
+}
+
 fn write(out: &mut impl Write, license: &Value) -> io::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or("not known").to_owned();
     writeln!(out, "{}: {}", text(&license["id"]), text(&license["title"]))?;
@@ -82,7 +95,12 @@ fn write(out: &mut impl Write, license: &Value) -> io::Result<()> {
             true => String::new(),
             false => format!(" after {}", conditions.join(", ")),
         };
-        writeln!(out, "  {purpose:<14} {}{after}", text(&facts["permission"]))?;
+        let (end, place) = (until(facts), territories(facts));
+        writeln!(
+            out,
+            "  {purpose:<14} {}{after}{end}{place}",
+            text(&facts["permission"])
+        )?;
     }
     for duty in license["duties"].as_array().into_iter().flatten() {
         let what = duty["text"].as_str().or_else(|| duty["prefix"].as_str());

@@ -6,6 +6,7 @@ use domain::{
     id::DecisionId,
     names::{ModelName, TenantName},
     purpose::Purpose,
+    territory::Territories,
 };
 use serde_json::{Value, json};
 use std::{
@@ -148,9 +149,11 @@ fn write_step(out: &mut impl Write, step: &Value) -> io::Result<()> {
         false => format!(" after {conditions}"),
     };
     let license = step["license"].as_str().unwrap_or("not registered");
+    let place = serde_json::from_value::<Territories>(step["territories"].clone());
+    let place = place.map_or_else(|_| String::new(), |these| format!(", {these}"));
     writeln!(
         out,
-        "    {} ({license}): {}{after}",
+        "    {} ({license}): {}{after}{place}",
         text(&step["model"]),
         text(&step["permission"])
     )?;
@@ -159,9 +162,11 @@ fn write_step(out: &mut impl Write, step: &Value) -> io::Result<()> {
             true => "",
             false => ", of another text",
         };
+        let place = held["territory"].as_str();
+        let place = place.map_or_else(String::new, |code| format!(", for {code}"));
         writeln!(
             out,
-            "      {} is {}{other}",
+            "      {} is {}{other}{place}",
             text(&held["id"]),
             text(&held["state"])
         )?;

@@ -5,6 +5,7 @@ mod commands;
 mod life;
 pub mod scene;
 mod terms;
+mod territory;
 
 use crate::{
     hub::eventually,

@@ -58,6 +58,8 @@ fn unacceptable(refusal: &Unacceptable) -> Problem {
         Unacceptable::Field(_) => "acceptance_invalid",
         Unacceptable::NotPermitted { .. } => "purpose_prohibited",
         Unacceptable::Unregistered { .. } => "registration_missing",
+        Unacceptable::TerritoryUnknown { .. } => "territory_unknown",
+        Unacceptable::NotInTerritory { .. } => "territory_not_permitted",
     };
     Problem::bad_request(code, refusal.to_string())
 }

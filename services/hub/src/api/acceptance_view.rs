@@ -7,6 +7,7 @@ use domain::{
     names::{LicenseName, MemberName, TenantName},
     purpose::Purpose,
     terms,
+    territory::Territory,
 };
 use records::acceptances::Entry;
 use serde::Serialize;
@@ -28,6 +29,7 @@ pub(super) struct AcceptanceView {
     purposes: BTreeSet<Purpose>,
     signer: Signer,
     registration_number: Option<String>,
+    territory: Option<Territory>,
     evidence: Option<String>,
     evidence_files: u32,
     comments: u32,
@@ -105,6 +107,7 @@ impl AcceptanceView {
             purposes: acceptance.purposes,
             signer: acceptance.signer,
             registration_number: acceptance.registration_number,
+            territory: acceptance.territory,
             evidence: acceptance.evidence,
             evidence_files: entry.evidence_files,
             comments: entry.comments,

@@ -20,6 +20,7 @@ use domain::{
     names::{LicenseName, ModelName, TenantName},
     policy::CurrentPolicies,
     purpose::Purpose,
+    territory::Territory,
 };
 use records::{
     Db, Stamp,
@@ -47,6 +48,7 @@ struct NewAcceptance {
     purposes: BTreeSet<Purpose>,
     signer: Signer,
     registration_number: Option<String>,
+    territory: Option<Territory>,
     evidence: Option<String>,
     #[serde(default, with = "time::serde::rfc3339::option")]
     valid_until: Option<OffsetDateTime>,
@@ -73,6 +75,7 @@ impl NewAcceptance {
             purposes: self.purposes,
             signer: self.signer,
             registration_number: self.registration_number,
+            territory: self.territory,
             evidence: self.evidence,
             valid_until: self.valid_until,
         };

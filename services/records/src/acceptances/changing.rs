@@ -10,14 +10,15 @@ use crate::{
 };
 use domain::{
     acceptance::{Acceptance, State},
+    territory::Territory,
     webhook::{AcceptanceChange, AcceptanceEvent, EventKind},
 };
 use serde_json::{Value, json};
 use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO acceptances (id, tenant, requested_by, requested_at, license, terms_sha256, \
-    purposes, signer_name, signer_title, registration_number, evidence, valid_until) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    purposes, signer_name, signer_title, registration_number, evidence, valid_until, territory) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const WRITE: &str = "UPDATE acceptances SET submitted_at = COALESCE(submitted_at, $2), valid_until = $3, \
     active_since = $4, approved_at = $5, approved_by_tenant = $6, approved_by_member = $7, rejected_at = $8, \
     rejected_by_tenant = $9, rejected_by_member = $10, rejected_reason = $11, suspended_at = $12, \
@@ -151,6 +152,7 @@ async fn insert(tx: &mut Tx, acceptance: &Acceptance) -> Result<(), RecordsError
         .bind(&acceptance.registration_number)
         .bind(&acceptance.evidence)
         .bind(acceptance.valid_until.map(At))
+        .bind(acceptance.territory.map(Territory::as_str))
         .run(c))?;
     Ok(())
 }

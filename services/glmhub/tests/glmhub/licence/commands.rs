@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// Runs `glmhub license …` for a member of `tenant` with `role`.
-fn license(scene: &Scene, tenant: &str, role: &str, arguments: &[&str]) -> Ended {
+pub(super) fn license(scene: &Scene, tenant: &str, role: &str, arguments: &[&str]) -> Ended {
     let mut command = glmhub();
     command
         .arg("license")
@@ -19,7 +19,7 @@ fn license(scene: &Scene, tenant: &str, role: &str, arguments: &[&str]) -> Ended
     ended(command.output().unwrap())
 }
 
-const SIGNER: [&str; 4] = ["--signer-name", "the signatory", "--signer-title", "Counsel"];
+pub(super) const SIGNER: [&str; 4] = ["--signer-name", "the signatory", "--signer-title", "Counsel"];
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))

@@ -118,6 +118,7 @@ impl Stage {
                     title: "Counsel".into(),
                 },
                 registration_number: None,
+                territory: None,
                 evidence: None,
                 valid_until: Some(self.clock.now() + time::Duration::days(days)),
             },

@@ -45,6 +45,7 @@ async fn accept(desk: &Desk, until: Option<OffsetDateTime>) {
             title: "Counsel".into(),
         },
         registration_number: None,
+        territory: None,
         evidence: None,
         valid_until: until,
     };

@@ -58,6 +58,7 @@ async fn accept_until(desk: &Desk, valid_until: Option<OffsetDateTime>) -> Accep
                 title: "Counsel".into(),
             },
             registration_number: None,
+            territory: None,
             evidence: None,
             valid_until,
         },
