@@ -8,7 +8,7 @@ use crate::{
 use cedar_policy::{Context, Entity, Request, RestrictedExpression};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     str::FromStr,
 };
@@ -199,7 +199,7 @@ impl Caller {
         let entity = entity.map_err(|error| error.to_string())?;
         let request = Request::new(member, action.clone(), words::hub(), Context::empty(), None);
         let request = request.map_err(|error| error.to_string())?;
-        policies.rules().ask(&action, &request, [entity])
+        policies.rules().ask(&action, &request, &HashSet::new(), [entity])
     }
 
     fn forbidden(&self, rule: &Rule, refusal: &RuleRefusal) -> NotAllowed {

@@ -62,25 +62,22 @@ fn verdict<'a>(
 ) -> Result<Verdict<'a>, String> {
     let action = words::action("use");
     let (principal, resource) = (member(request), words::model(&request.model));
-    let context = context(request, found)?;
+    let objections = found.objections.iter().map(|objection| objection.code.as_str());
+    let objections: HashSet<&str> = objections.collect();
+    let context = context(request, found, &objections)?;
     let asked = cedar_policy::Request::new(principal, action.clone(), resource, context, None)
         .map_err(|error| error.to_string())?;
     let entities = entities(rules, &action, request, facts)?;
-    rules.ask(&action, &asked, entities)
+    rules.ask(&action, &asked, &objections, entities)
 }
 
 fn member(request: &Request) -> EntityUid {
     words::member(&request.tenant, request.member.as_str())
 }
 
-fn context(request: &Request, found: &Found<'_>) -> Result<Context, String> {
+fn context(request: &Request, found: &Found<'_>, objections: &HashSet<&str>) -> Result<Context, String> {
     let at = request.at.to_offset(UtcOffset::UTC);
     let at = at.format(MOMENT).map_err(|error| error.to_string())?;
-    let codes: HashSet<&str> = found
-        .objections
-        .iter()
-        .map(|objection| objection.code.as_str())
-        .collect();
     let metadata = request
         .metadata
         .iter()
@@ -88,7 +85,7 @@ fn context(request: &Request, found: &Found<'_>) -> Result<Context, String> {
     let pairs = [
         ("purpose", words::text(request.purpose.as_str())),
         ("permission", words::text(found.permission.as_str())),
-        ("objections", words::texts(codes)),
+        ("objections", words::texts(objections.iter().copied())),
         (
             "territories",
             words::texts(found.territories.iter().map(|territory| territory.as_str())),

@@ -4,20 +4,21 @@
 //! them. A fused rule forbids where any rule of its group does, or where one of them cannot be asked, so a group that
 //! keeps silent keeps silent as a whole: what is answered is exactly what asking one by one would answer.
 //!
-//! Prohibitions that are about one principal or resource are grouped by it, and not asked at all where the question
-//! is about others: such rules cost those whom they do not concern nothing.
+//! Prohibitions that are about one principal or resource, or one objection of the licenses, are grouped by it, and not
+//! asked at all where the question is about others: such rules cost those whom they do not concern nothing.
 
 mod condition;
 mod constants;
 mod subject;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
-    PolicySet, Request, Response,
+    AuthorizationError, Authorizer, Decision, Effect, Entities, Entity, Policy, PolicyId, PolicySet, Request,
+    Response,
 };
 use constants::Constants;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use subject::Subject;
 
 /// How many rules are asked as one, and then, where such a group objects, how many of those. More make a silent group
 /// cheaper, fewer an objection.
@@ -27,8 +28,8 @@ const GROUPS: [usize; 2] = [64, 8];
 pub(super) struct Fused {
     /// All permits, and a fused rule for each group of prohibitions that may concern everybody.
     first: PolicySet,
-    /// Fused rules of prohibitions about one principal or resource, or what is in it.
-    about: HashMap<EntityUid, PolicySet>,
+    /// Prohibitions about one subject, fused where they are several.
+    about: HashMap<Subject, PolicySet>,
     /// What fused rules need beside the question's own entities.
     constants: Option<Entity>,
     /// What each group consists of, by the id of its fused rule: smaller groups, or prohibitions.
@@ -52,26 +53,22 @@ impl Fused {
     /// Prepares `policies`, which all concern one action.
     pub(super) fn of(policies: Vec<Policy>) -> Result<Self, String> {
         let told = |error: cedar_policy::PolicySetError| error.to_string();
-        let mut named = HashMap::new();
-        for policy in &policies {
-            collect_named(&policy.to_json().map_err(|error| error.to_string())?, &mut named);
-        }
-        let (permits, forbids): (Vec<_>, Vec<_>) = policies
-            .into_iter()
-            .partition(|policy| policy.effect() == Effect::Permit);
-        let first = PolicySet::from_policies(permits).map_err(told)?;
-        let mut sliced: BTreeMap<Option<EntityUid>, Vec<Policy>> = BTreeMap::new();
-        for policy in forbids {
-            let json = policy.to_json().map_err(|error| error.to_string())?;
-            sliced.entry(subject::of(&json)).or_default().push(policy);
-        }
         let mut fused = Self {
-            first,
+            first: PolicySet::new(),
             about: HashMap::new(),
             constants: None,
             groups: HashMap::new(),
-            named,
+            named: HashMap::new(),
         };
+        let mut sliced: BTreeMap<Option<Subject>, Vec<Policy>> = BTreeMap::new();
+        for policy in policies {
+            let json = policy.to_json().map_err(|error| error.to_string())?;
+            collect_named(&json, &mut fused.named);
+            match policy.effect() {
+                Effect::Permit => fused.first.add(policy).map_err(told)?,
+                Effect::Forbid => sliced.entry(subject::of(&json)).or_default().push(policy),
+            }
+        }
         let mut constants = Constants::default();
         for (subject, policies) in sliced {
             let set = fused.grouped(&policies, &GROUPS, &mut constants)?;
@@ -95,6 +92,9 @@ impl Fused {
         let [size, smaller @ ..] = sizes else {
             return PolicySet::from_policies(policies.iter().cloned()).map_err(told);
         };
+        if let [one] = policies {
+            return PolicySet::from_policies([one.clone()]).map_err(told);
+        }
         let mut set = PolicySet::new();
         for group in policies.chunks(*size) {
             let members = self.grouped(group, smaller, constants)?;
@@ -111,16 +111,17 @@ impl Fused {
         self.named.get(kind).is_some_and(|ids| ids.contains(id))
     }
 
-    /// Asks all rules that can concern the question.
+    /// Asks all rules that can concern the question. `objections` are those of its context.
     pub(super) fn ask(
         &self,
         request: &Request,
+        objections: &HashSet<&str>,
         entities: impl IntoIterator<Item = Entity>,
     ) -> Result<Said, String> {
         let entities = entities.into_iter().chain(self.constants.clone());
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
         let mut said = Said::default();
-        let concerned = std::iter::once(&self.first).chain(self.concerned(request, &entities));
+        let concerned = std::iter::once(&self.first).chain(self.concerned(request, objections, &entities));
         for policies in concerned {
             self.take(request, policies, &entities, &mut said);
         }
@@ -145,21 +146,28 @@ impl Fused {
         }
     }
 
-    /// The fused rules about the question's principal or resource, or about what these are in.
-    fn concerned<'a>(&'a self, request: &Request, entities: &Entities) -> Vec<&'a PolicySet> {
+    /// The rules about the question's principal or resource, about what these are in, and about its objections.
+    fn concerned<'a>(
+        &'a self,
+        request: &Request,
+        objections: &HashSet<&str>,
+        entities: &Entities,
+    ) -> Vec<&'a PolicySet> {
         if self.about.is_empty() {
             return Vec::new();
         }
-        let mut found = Vec::new();
+        let mut subjects: Vec<Subject> = objections
+            .iter()
+            .map(|code| Subject::Objection((*code).to_owned()))
+            .collect();
         for of in [request.principal(), request.resource()].into_iter().flatten() {
             let above = entities.ancestors(of).into_iter().flatten();
-            found.extend(
-                std::iter::once(of)
-                    .chain(above)
-                    .filter_map(|uid| self.about.get(uid)),
-            );
+            subjects.extend(std::iter::once(of).chain(above).cloned().map(Subject::Entity));
         }
-        found
+        subjects
+            .iter()
+            .filter_map(|subject| self.about.get(subject))
+            .collect()
     }
 }
 

@@ -13,7 +13,7 @@ use cedar_policy::{
 };
 use miette::Diagnostic;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
 };
 
@@ -83,11 +83,13 @@ impl Rules {
             .is_some_and(|fused| fused.names(kind, id))
     }
 
-    /// What the rules say to `request`, whose entities are `entities`. An action without rules is permitted by none.
+    /// What the rules say to `request`, whose entities are `entities`, and whose context has these `objections`. An
+    /// action without rules is permitted by none.
     pub fn ask(
         &self,
         action: &EntityUid,
         request: &Request,
+        objections: &HashSet<&str>,
         entities: impl IntoIterator<Item = Entity>,
     ) -> Result<Verdict<'_>, String> {
         let Some(fused) = self.by_action.get(action) else {
@@ -97,7 +99,7 @@ impl Rules {
                 failed: Vec::new(),
             });
         };
-        let said = fused.ask(request, entities)?;
+        let said = fused.ask(request, objections, entities)?;
         let rule = |id: &PolicyId| self.rules.get::<str>(id.as_ref());
         let deciding = match said.forbids.is_empty() {
             true => &said.permits,

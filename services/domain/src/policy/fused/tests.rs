@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Heads and conditions of every form. The one about `broken` cannot be asked: its sum is too large.
-const FORMS: [&str; 17] = [
+const FORMS: [&str; 19] = [
     "(principal, action, resource)",
     "(principal == M::\"a\", action, resource)",
     "(principal in T::\"x\", action, resource)",
@@ -24,6 +24,8 @@ const FORMS: [&str; 17] = [
     "(principal, action, resource) when { resource == R::\"s\" && context.word == \"broken\" && 9223372036854775807 + 1 > 0 }",
     "(principal, action, resource) when { datetime(\"2027-01-01\") < datetime(\"2028-01-01\") && context.word == \"b\" }",
     "(principal == M::\"b\", action, resource) when { decimal(\"1.5\").lessThan(decimal(\"1.0\")) || context has more }",
+    "(principal, action, resource) when { context.objections.contains(\"b\") }",
+    "(principal, action, resource) when { context.objections.contains(\"broken\") && 9223372036854775807 + 1 > 0 }",
     "(principal, action, resource) when { if context.word like \"b*\" then resource == R::\"r\" else false }",
 ];
 
@@ -47,7 +49,11 @@ fn name(text: &str) -> EntityUid {
 
 fn request(principal: &str, resource: &str, word: &str, more: bool) -> Request {
     let text = |word: &str| RestrictedExpression::new_string(word.to_owned());
-    let mut pairs = vec![("word".to_owned(), text(word))];
+    let objections = RestrictedExpression::new_set([text(word), text("d")]);
+    let mut pairs = vec![
+        ("word".to_owned(), text(word)),
+        ("objections".to_owned(), objections),
+    ];
     if more {
         pairs.push((
             "more".to_owned(),
@@ -77,7 +83,8 @@ proptest! {
         let (policies, request) = (policies(&chosen), request(principal, resource, word, more));
         let single = PolicySet::from_policies(policies.iter().cloned()).unwrap();
         let single = ask(&request, &single, &Entities::from_entities(ENTITIES.clone(), None).unwrap());
-        let said = Fused::of(policies).unwrap().ask(&request, ENTITIES.clone()).unwrap();
+        let objections = HashSet::from([word, "d"]);
+        let said = Fused::of(policies).unwrap().ask(&request, &objections, ENTITIES.clone()).unwrap();
         let set = |ids: Vec<PolicyId>| ids.into_iter().collect::<BTreeSet<_>>();
         let reasons = set(single.diagnostics().reason().cloned().collect());
         let allowed = said.forbids.is_empty() && !said.permits.is_empty();
