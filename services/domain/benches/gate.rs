@@ -26,6 +26,10 @@ use std::{
 };
 use time::OffsetDateTime;
 
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const MODELS: usize = 50;
 const RULES: usize = 200;
 /// Medians are of this many decisions each.
