@@ -60,11 +60,28 @@ pub async fn ask(
     };
     let decision = gate::decide(ids.make(), &policies, &request, &known.facts);
     let record = DecisionRecord::of(&decision, &policies, &request, &known.facts);
-    decisions::record(db, ids, &record).await?;
+    keep(db, ids, &record).await?;
     match decision {
         Decision::Allowed(allowed) => Ok(allowed),
         Decision::Refused(refusal) => Err(problem(&refusal)),
     }
+}
+
+/// Records a decision with its audit entry, and says so in the log: what a caller was told, a webhook tells or an order
+/// carries is found there by the same id.
+async fn keep(db: &Db, ids: &IdMaker, record: &DecisionRecord) -> Result<(), RecordsError> {
+    decisions::record(db, ids, record).await?;
+    let code = record.reasons.first().map(|reason| reason.code.to_string());
+    tracing::info!(
+        decision = %record.id,
+        tenant = %record.request.tenant,
+        model = %record.request.model,
+        purpose = %record.request.purpose,
+        outcome = record.outcome.as_str(),
+        code,
+        "decided"
+    );
+    Ok(())
 }
 
 /// An allow that was given earlier and is about to be used again: all that decides on it. Batches that agree in it are
@@ -136,7 +153,7 @@ pub async fn still_holds(
             until: allowed.until(),
         })),
         Decision::Refused(refusal) => {
-            decisions::record(db, ids, &record).await?;
+            keep(db, ids, &record).await?;
             Ok(Err(refusal))
         }
     }
@@ -155,7 +172,7 @@ pub async fn allows_again(
     let Decision::Allowed(allowed) = decision else {
         return Ok(None);
     };
-    decisions::record(db, ids, &record).await?;
+    keep(db, ids, &record).await?;
     Ok(Some(allowed))
 }
 

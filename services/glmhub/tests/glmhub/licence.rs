@@ -35,6 +35,24 @@ async fn a_refusal_tells_its_reason_its_cure_and_a_decision_that_can_be_looked_u
     assert_eq!(decision["outcome"], "refused");
     assert_eq!(decision["reasons"], refusal["reasons"]);
     assert_eq!(decision["reasons"][0]["path"], json!([MODEL]));
+    // The log and the audit log know it by the same id.
+    let id = refusal["decision_id"].as_str().unwrap();
+    let log = scene.hub.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains(id))
+        .expect("the log does not tell of it");
+    assert!(
+        line.contains("\"refused\"") && line.contains("license_not_accepted"),
+        "{line}"
+    );
+    let auditor = scene.hub.client("other", &["auditor"]);
+    let entries = auditor
+        .get("/v1/audit/entries?limit=100")
+        .await
+        .expect(200)
+        .text();
+    assert!(entries.contains(id), "the audit log does not tell of it");
     scene
         .hub
         .client("other", &["submitter"])
