@@ -4,13 +4,10 @@ use crate::{
     clock::SystemClock,
     config::{self, Place},
     data_folder::DataFolder,
+    member_args::MemberArgs,
 };
 use clap::{Args, Subcommand};
-use domain::{
-    access::{Caller, Role},
-    clock::Clock as _,
-    names::{MemberName, TenantName},
-};
+use domain::clock::Clock as _;
 use hub::{randomness::Randomness, sign_in_link};
 use std::io::{self, Write as _};
 
@@ -36,15 +33,8 @@ pub enum AdminCommand {
 pub struct LinkArgs {
     #[command(flatten)]
     place: Place,
-    /// The legal entity that the member belongs to
-    #[arg(long, value_name = "NAME")]
-    tenant: TenantName,
-    /// Who signs in
-    #[arg(long, value_name = "NAME")]
-    member: MemberName,
-    /// What the member may do: submitter, signatory, reviewer, registrar, operator, auditor; may be repeated
-    #[arg(long = "role", value_name = "ROLE", required = true, num_args = 1..)]
-    roles: Vec<Role>,
+    #[command(flatten)]
+    member: MemberArgs,
 }
 
 /// Prints the link, and nothing else.
@@ -52,11 +42,7 @@ pub fn run(command: AdminCommand) -> anyhow::Result<()> {
     let AdminCommand::Link(args) = command;
     let settings = config::load(&args.place, &[])?.settings;
     let key = DataFolder::open(&args.place.data)?.key()?;
-    let caller = Caller {
-        tenant: args.tenant,
-        member: args.member,
-        roles: args.roles.into_iter().collect(),
-    };
+    let caller = args.member.into_caller();
     let dashboard = &settings.dashboard;
     let link = sign_in_link::issue(
         &key,

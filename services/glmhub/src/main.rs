@@ -14,6 +14,7 @@ mod import;
 mod inspect;
 mod key;
 mod license;
+mod member_args;
 mod migrate;
 mod misuse;
 mod model_shape;

@@ -4,15 +4,12 @@ use crate::{
     clock::SystemClock,
     config::{self, Place, Settings},
     data_folder::DataFolder,
+    member_args::MemberArgs,
     misuse::Misuse,
     span::Span,
 };
 use clap::Args;
-use domain::{
-    access::{Caller, Role},
-    clock::Clock as _,
-    names::{MemberName, TenantName},
-};
+use domain::clock::Clock as _;
 use hub::access_token;
 use std::io::{self, Write as _};
 use time::{Duration, format_description::well_known::Rfc3339};
@@ -30,15 +27,8 @@ Whoever can read the hub's key in the data folder can issue tokens; the hub need
 pub struct IssueArgs {
     #[command(flatten)]
     place: Place,
-    /// The legal entity that the member belongs to
-    #[arg(long, value_name = "NAME")]
-    tenant: TenantName,
-    /// The person or service that will hold the token
-    #[arg(long, value_name = "NAME")]
-    member: MemberName,
-    /// What the member may do: submitter, signatory, reviewer, registrar, operator, auditor; may be repeated
-    #[arg(long = "role", value_name = "ROLE", required = true, num_args = 1..)]
-    roles: Vec<Role>,
+    #[command(flatten)]
+    member: MemberArgs,
     /// How long the token is good for, such as 45s, 30m, 12h or 30d [default: access.token_days of the settings]
     #[arg(long, value_name = "SPAN")]
     expires_in: Option<Span>,
@@ -52,11 +42,7 @@ pub fn issue(args: IssueArgs) -> anyhow::Result<()> {
     let settings = config::load(&args.place, &[])?.settings;
     let lifetime = lifetime(args.expires_in, &settings)?;
     let key = DataFolder::open(&args.place.data)?.key()?;
-    let caller = Caller {
-        tenant: args.tenant,
-        member: args.member,
-        roles: args.roles.into_iter().collect(),
-    };
+    let caller = args.member.into_caller();
     let now = SystemClock.now();
     let token = access_token::issue(&key, &caller, now, lifetime)?;
     let mut stdout = io::stdout().lock();
