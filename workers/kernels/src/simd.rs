@@ -43,49 +43,38 @@ impl Isa for Portable {
     }
 }
 
+/// An instruction set with fused multiply-add, whose innermost loop is the one of its name.
 #[cfg(target_arch = "x86_64")]
-#[expect(
-    unsafe_code,
-    reason = "only a function compiled for these instructions carries out a body with this type"
-)]
-impl Isa for OnAvx2 {
-    #[inline(always)]
-    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
-    }
+macro_rules! fused {
+    ($isa:ident, $products:ident) => {
+        #[expect(
+            unsafe_code,
+            reason = "only a function compiled for these instructions carries out a body with this type"
+        )]
+        impl Isa for $isa {
+            #[inline(always)]
+            fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+                a.mul_add(b, c)
+            }
 
-    #[inline(always)]
-    fn products<const R: usize, const L: usize>(
-        panel: &[[f32; R]],
-        lanes: &[[f32; L]],
-        sums: [[f32; L]; R],
-    ) -> [[f32; L]; R] {
-        // SAFETY: this type is only given to bodies by `on_avx2`, which needs the same instructions.
-        unsafe { crate::micro::x86::on_avx2(panel, lanes, sums) }
-    }
+            #[inline(always)]
+            fn products<const R: usize, const L: usize>(
+                panel: &[[f32; R]],
+                lanes: &[[f32; L]],
+                sums: [[f32; L]; R],
+            ) -> [[f32; L]; R] {
+                // SAFETY: this type is only given to bodies by the function below of the loop's name, which needs the
+                // same instructions.
+                unsafe { crate::micro::x86::$products(panel, lanes, sums) }
+            }
+        }
+    };
 }
 
 #[cfg(target_arch = "x86_64")]
-#[expect(
-    unsafe_code,
-    reason = "only a function compiled for these instructions carries out a body with this type"
-)]
-impl Isa for OnAvx512 {
-    #[inline(always)]
-    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
-    }
-
-    #[inline(always)]
-    fn products<const R: usize, const L: usize>(
-        panel: &[[f32; R]],
-        lanes: &[[f32; L]],
-        sums: [[f32; L]; R],
-    ) -> [[f32; L]; R] {
-        // SAFETY: this type is only given to bodies by `on_avx512`, which needs the same instructions.
-        unsafe { crate::micro::x86::on_avx512(panel, lanes, sums) }
-    }
-}
+fused!(OnAvx2, on_avx2);
+#[cfg(target_arch = "x86_64")]
+fused!(OnAvx512, on_avx512);
 
 /// A kernel's body. Implementations mark `carry_out` as `#[inline(always)]`.
 pub trait Work {
