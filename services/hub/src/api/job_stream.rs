@@ -1,7 +1,8 @@
 //! `GET /v1/jobs/{job}/stream`: what becomes of a job, told as it happens, in server-sent events.
 //!
-//! Each state is told as `state`. The last event is `verdict` with the whole job, or `stopped` with the problem that a
-//! call refused by the gate is answered with: the license no longer allows the job.
+//! Each state that is seen is told as `state`; one that lasts for less than a look may be passed over. The last event
+//! is `verdict` with the whole job, or `stopped` with the problem that a call refused by the gate is answered with: the
+//! license no longer allows the job.
 
 use super::{job_view::JobView, jobs::whole, stopped};
 use crate::{
