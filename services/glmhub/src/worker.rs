@@ -82,7 +82,7 @@ async fn assemble(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Wo
         blobs: backends::blobs(folder, settings)?,
         ids: IdMaker::new(clock.clone()),
         clock,
-        models_folder: folder.resolve(&settings.worker.models_folder),
+        models: settings.worker.models(folder),
         limits: settings.work.page_limits(),
         settings: settings.worker.clone(),
     })

@@ -1,6 +1,6 @@
 //! A bench for tests: the smallest real checkpoint, a hub's key, an embedded queue and local blobs.
 
-use crate::{Outcome, Settings, Worker, WorkerParts};
+use crate::{ModelsFolder, Outcome, Settings, Worker, WorkerParts};
 use domain::{
     clock::{Clock, HandClock},
     digest::Sha256,
@@ -115,7 +115,10 @@ impl Bench {
             blobs: Arc::new(self.blobs.clone()),
             keys: self.key.public(),
             clock: self.clock.clone(),
-            models_dir: self.models_dir(),
+            models: ModelsFolder {
+                path: self.models_dir(),
+                most_bytes: u64::MAX,
+            },
             limits: pages::Limits::default(),
             settings: Settings {
                 wait: NO_WAIT,

@@ -14,6 +14,7 @@ mod fault;
 mod hold;
 mod materialise;
 mod models;
+mod models_folder;
 mod outcome;
 mod parameters;
 mod seal;
@@ -23,5 +24,6 @@ mod worker;
 #[cfg(test)]
 mod fixtures;
 
+pub use models_folder::ModelsFolder;
 pub use outcome::Outcome;
 pub use worker::{Settings, Worker, WorkerParts};

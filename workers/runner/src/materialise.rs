@@ -5,9 +5,12 @@
 //! DIR/<revision>.partial/    being filled; one that a killed process left is gone on with
 //! DIR/<revision>.lock        held while filling or checking, so that workers of one machine share the folder
 //! ```
+//!
+//! Before files are fetched, room is made for them: see [`ModelsFolder`].
 
 use crate::{
     fault,
+    models_folder::{ModelsFolder, mark_used, of_disk},
     seal::{Seal, Sealed},
 };
 use domain::{digest::Sha256, model::Artifact, order::Fault};
@@ -29,14 +32,23 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// Files that are there and whole are kept, others are fetched, and files that the manifest does not list are
 /// removed: the engine finds nothing that the revision does not name.
-pub(crate) async fn materialise(models: &Path, blobs: &dyn Blobs, revision: Sha256) -> Result<Sealed, Fault> {
+pub(crate) async fn materialise(
+    models: &ModelsFolder,
+    blobs: &dyn Blobs,
+    revision: Sha256,
+) -> Result<Sealed, Fault> {
     let manifest = read_manifest(blobs, revision).await?;
-    let (complete, partial) = (
-        models.join(revision.to_string()),
-        models.join(format!("{revision}.partial")),
-    );
-    let _lock = lock(models.join(format!("{revision}.lock"))).await?;
+    let (complete, partial) = (models.whole(revision), models.partial(revision));
+    let lock = lock(models, revision).await?;
+    mark_used(&lock).map_err(of_disk)?;
+    let in_use = models.use_of(revision)?;
     let is_complete = complete.is_dir();
+    if !is_complete {
+        let bytes = manifest.files().iter().map(|file| file.bytes).sum();
+        let models = models.clone();
+        let making_room = tokio::task::spawn_blocking(move || models.make_room(revision, bytes));
+        making_room.await.map_err(|_| fault::of_panic())??;
+    }
     let folder = if is_complete { &complete } else { &partial };
     let (mut artifacts, mut seals) = (Vec::new(), Vec::new());
     for file in manifest.files() {
@@ -52,13 +64,14 @@ pub(crate) async fn materialise(models: &Path, blobs: &dyn Blobs, revision: Sha2
     remove_strays(folder, &listed).map_err(of_disk)?;
     if !is_complete {
         fs::rename(&partial, &complete)
-            .and_then(|()| File::open(models)?.sync_all())
+            .and_then(|()| File::open(&models.path)?.sync_all())
             .map_err(of_disk)?;
     }
     Ok(Sealed {
         folder: complete,
         artifacts,
         seals,
+        in_use,
     })
 }
 
@@ -71,13 +84,8 @@ async fn read_manifest(blobs: &dyn Blobs, revision: Sha256) -> Result<Manifest, 
 
 /// A lock that ends with the process at the latest. Asked for again and again rather than waited for on a thread,
 /// so that a worker that shall leave is not kept by another one's long fetch.
-async fn lock(file: PathBuf) -> Result<File, Fault> {
-    fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).map_err(of_disk)?;
-    let lock = File::options()
-        .create(true)
-        .append(true)
-        .open(file)
-        .map_err(of_disk)?;
+async fn lock(models: &ModelsFolder, revision: Sha256) -> Result<File, Fault> {
+    let lock = models.lock_file(&revision.to_string()).map_err(of_disk)?;
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
@@ -148,13 +156,6 @@ async fn off_thread<T: Send + 'static>(
         .map_err(of_disk)
 }
 
-fn of_disk(error: io::Error) -> Fault {
-    fault::passing(
-        "models_folder_failed",
-        format!("the worker's folder of models failed: {error}"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,8 +200,14 @@ mod tests {
             self.folder.path().join("models")
         }
 
+        /// The folder, with room for so many bytes.
+        fn with_room(&self, most_bytes: u64) -> ModelsFolder {
+            let path = self.models();
+            ModelsFolder { path, most_bytes }
+        }
+
         async fn materialise(&self) -> Result<PathBuf, Fault> {
-            let sealed = materialise(&self.models(), &self.blobs, self.revision).await?;
+            let sealed = materialise(&self.with_room(1000), &self.blobs, self.revision).await?;
             assert_eq!(sealed.broken(), None);
             Ok(sealed.folder)
         }
@@ -226,6 +233,23 @@ mod tests {
                 .join(format!("{}.partial", shelf.revision))
                 .exists()
         );
+    }
+
+    #[tokio::test]
+    async fn a_revision_that_does_not_fit_is_not_fetched() {
+        let shelf = Shelf::new().await;
+        let bytes = ("config.json".len() + "parts/weights".len()) as u64;
+        let fault = materialise(&shelf.with_room(bytes - 1), &shelf.blobs, shelf.revision).await;
+        assert_eq!(fault.err().unwrap().code, "models_folder_full");
+        assert!(
+            !shelf
+                .models()
+                .join(format!("{}.partial", shelf.revision))
+                .exists()
+        );
+        materialise(&shelf.with_room(bytes), &shelf.blobs, shelf.revision)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -269,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn the_artifacts_are_told_from_the_bytes_that_lie_there() {
         let shelf = Shelf::new().await;
-        let sealed = materialise(&shelf.models(), &shelf.blobs, shelf.revision)
+        let sealed = materialise(&shelf.with_room(1000), &shelf.blobs, shelf.revision)
             .await
             .unwrap();
         let expected = ["config.json", "parts/weights"].map(|path| Artifact {
@@ -293,12 +317,12 @@ mod tests {
     async fn a_blob_that_is_no_manifest_is_no_revision() {
         let shelf = Shelf::new().await;
         let other = shelf.blobs.put(one_piece("{}"), 99).await.unwrap().sha256;
-        let fault = materialise(&shelf.models(), &shelf.blobs, other)
+        let fault = materialise(&shelf.with_room(1000), &shelf.blobs, other)
             .await
             .err()
             .unwrap();
         assert_eq!(fault.code, "model_unusable");
-        let absent = materialise(&shelf.models(), &shelf.blobs, Sha256::of(b"absent"))
+        let absent = materialise(&shelf.with_room(1000), &shelf.blobs, Sha256::of(b"absent"))
             .await
             .err()
             .unwrap();

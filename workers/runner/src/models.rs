@@ -3,12 +3,13 @@
 use crate::{
     fault,
     materialise::materialise,
+    models_folder::ModelsFolder,
     seal::{Seal, Sealed},
 };
 use domain::{digest::Sha256, grant::Grant, model::artifacts_digest, order::Fault};
 use engine::{Engine, LoadOptions};
 use exchange::{blobs::Blobs, grant::GrantError};
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// How often a model is loaded whose files change meanwhile. A link to the same blob that another worker makes counts
@@ -16,7 +17,7 @@ use tokio::sync::Mutex;
 const LOADS: usize = 3;
 
 pub(crate) struct Models {
-    folder: PathBuf,
+    folder: ModelsFolder,
     blobs: Arc<dyn Blobs>,
     options: LoadOptions,
     loaded: Mutex<Option<Loaded>>,
@@ -30,7 +31,7 @@ struct Loaded {
 }
 
 impl Models {
-    pub(crate) fn new(folder: PathBuf, blobs: Arc<dyn Blobs>, options: LoadOptions) -> Self {
+    pub(crate) fn new(folder: ModelsFolder, blobs: Arc<dyn Blobs>, options: LoadOptions) -> Self {
         Self {
             folder,
             blobs,

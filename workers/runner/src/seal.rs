@@ -4,6 +4,7 @@
 //! remembers what the system said of it before the first byte was read. Whoever writes to it later, or puts another
 //! file in its place, is found by that.
 
+use crate::models_folder::InUse;
 use domain::{digest::Sha256, model::Artifact};
 use sha2::Digest as _;
 use std::{
@@ -72,6 +73,9 @@ pub(crate) struct Sealed {
     pub artifacts: Vec<Artifact>,
     /// One for each artifact.
     pub seals: Vec<Seal>,
+    /// While this is held nobody removes the files to make room.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    pub in_use: InUse,
 }
 
 impl Sealed {

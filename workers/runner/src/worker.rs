@@ -1,6 +1,7 @@
 //! The worker: one order at a time, from the lease to the last report.
 
 use crate::{
+    ModelsFolder,
     answering::Sitting,
     fault,
     hold::{Epochs, Hold, Stop, StopReason, report},
@@ -22,7 +23,7 @@ use exchange::{
     signing::VerifyingKeys,
 };
 use pages::Limits;
-use std::{convert::Infallible, future, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, future, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
@@ -73,8 +74,8 @@ pub struct WorkerParts {
     pub keys: VerifyingKeys,
     /// Against which grants expire.
     pub clock: SharedClock,
-    /// Where revisions are materialised. Workers of one machine may share it.
-    pub models_dir: PathBuf,
+    /// Where revisions are laid out.
+    pub models: ModelsFolder,
     /// How large a page may be.
     pub limits: Limits,
     /// How it behaves.
@@ -98,7 +99,7 @@ impl Worker {
     /// A worker that has loaded nothing yet.
     pub fn new(parts: WorkerParts) -> Self {
         let load = parts.settings.load.clone();
-        let models = Models::new(parts.models_dir.clone(), parts.blobs.clone(), load);
+        let models = Models::new(parts.models.clone(), parts.blobs.clone(), load);
         Self {
             parts,
             models,

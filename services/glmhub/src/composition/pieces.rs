@@ -94,7 +94,7 @@ impl Pieces {
             keys: key.public(),
             clock: clock.clone(),
             ids: ids.clone(),
-            models_folder: folder.resolve(&settings.worker.models_folder),
+            models: settings.worker.models(folder),
             limits: work.page_limits(),
             settings: settings.worker.clone(),
         });

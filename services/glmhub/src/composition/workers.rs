@@ -8,8 +8,8 @@ use domain::{
 };
 use exchange::{blobs::Blobs, queue::Queue, signing::VerifyingKeys};
 use pages::Limits;
-use runner::{Worker, WorkerParts};
-use std::{path::PathBuf, sync::Arc};
+use runner::{ModelsFolder, Worker, WorkerParts};
+use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ pub struct Workers {
     pub clock: SharedClock,
     pub ids: IdMaker,
     /// Where revisions are laid out.
-    pub models_folder: PathBuf,
+    pub models: ModelsFolder,
     /// How large a page may be.
     pub limits: Limits,
     pub settings: WorkerSettings,
@@ -49,7 +49,7 @@ impl Workers {
             blobs: self.blobs.clone(),
             keys: self.keys.clone(),
             clock: self.clock.clone(),
-            models_dir: self.models_folder.clone(),
+            models: self.models.clone(),
             limits: self.limits,
             settings: runner::Settings {
                 drain: self.settings.drain(),

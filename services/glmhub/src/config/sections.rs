@@ -1,11 +1,13 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
+use crate::data_folder::DataFolder;
 use engine::LoadOptions;
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings,
     dashboard_settings::DashboardSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
     policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
+use runner::ModelsFolder;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -83,6 +85,7 @@ pub struct WorkerSettings {
     pub weights: String,
     pub drain_seconds: u64,
     pub models_folder: PathBuf,
+    pub most_models_bytes: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -277,6 +280,14 @@ impl WorkerSettings {
             dtype,
             synthetic: false,
         })
+    }
+
+    /// Where it lays models out; relative to `folder`.
+    pub fn models(&self, folder: &DataFolder) -> ModelsFolder {
+        ModelsFolder {
+            path: folder.resolve(&self.models_folder),
+            most_bytes: self.most_models_bytes,
+        }
     }
 
     /// How long a leaving worker goes on.
