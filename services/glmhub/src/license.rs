@@ -3,6 +3,7 @@
 mod accept;
 mod acceptance;
 mod acts;
+mod effective;
 mod list;
 mod review;
 mod show;

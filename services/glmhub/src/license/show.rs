@@ -1,8 +1,15 @@
-//! `glmhub license show`: what a licence says, as facts; its exact texts, and how they differ.
+//! `glmhub license show`: what a licence says, as facts; its exact texts, and how they differ; what the licences of a
+//! model's lineage come to.
 
-use crate::remote::Remote;
+use super::effective;
+use crate::{misuse::Misuse, remote::Remote};
 use clap::Args;
-use domain::{digest::Sha256, license::PurposeFacts, names::LicenseName, terms};
+use domain::{
+    digest::Sha256,
+    license::PurposeFacts,
+    names::{LicenseName, ModelName},
+    terms,
+};
 use reqwest::{Method, header::ACCEPT};
 use serde_json::Value;
 use std::io::{self, Write};
@@ -10,6 +17,7 @@ use std::io::{self, Write};
 const EXAMPLE: &str = "\
 Examples:
   glmhub license show glm-4
+  glmhub license show --model THUDM/glm-4v-9b
   glmhub license show glm-4 --terms SHA256 > terms.txt
   glmhub license show glm-4 --diff OLD NEW
   glmhub license show glm-4 --json";
@@ -22,7 +30,13 @@ pub struct ShowArgs {
     remote: Remote,
     /// The licence
     #[arg(value_name = "LICENSE")]
-    license: LicenseName,
+    license: Option<LicenseName>,
+    /// Show what the licences of this model and of all its ancestors come to, and where each word comes from
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["license", "terms", "diff"])]
+    model: Option<ModelName>,
+    /// The revision of the model, if not the newest
+    #[arg(long, value_name = "SHA256", requires = "model")]
+    revision: Option<Sha256>,
     /// Print the exact text that has this digest
     #[arg(long, value_name = "SHA256", conflicts_with = "diff")]
     terms: Option<Sha256>,
@@ -34,9 +48,15 @@ pub struct ShowArgs {
     json: bool,
 }
 
-/// Prints the facts.
+/// Prints what is asked for.
 pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
-    if let Some(path) = path_of_text(&args) {
+    if let Some(model) = &args.model {
+        let terms = effective::terms(&args.remote, model, args.revision).await?;
+        return print(args.json, &terms, effective::write);
+    }
+    let name = "name a licence, or a model with --model";
+    let license = args.license.as_ref().ok_or_else(|| Misuse(name.into()))?;
+    if let Some(path) = path_of_text(&args, license) {
         let accept = if args.json {
             "application/json"
         } else {
@@ -46,22 +66,31 @@ pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
         let bytes = args.remote.bytes(Method::GET, &path, fill).await?;
         return Ok(io::stdout().lock().write_all(&bytes)?);
     }
-    let license = args.remote.get(&format!("/v1/licenses/{}", args.license)).await?;
-    let mut stdout = io::stdout().lock();
-    if args.json {
-        writeln!(stdout, "{license}")?;
-        return Ok(());
-    }
-    Ok(write(&mut stdout, &license)?)
+    let facts = args.remote.get(&format!("/v1/licenses/{license}")).await?;
+    print(args.json, &facts, write)
 }
 
 /// Where the text, or the difference, that is wanted is read.
-fn path_of_text(args: &ShowArgs) -> Option<String> {
+fn path_of_text(args: &ShowArgs, license: &LicenseName) -> Option<String> {
     match (&args.terms, args.diff.as_deref()) {
-        (Some(terms), _) => Some(format!("/v1/licenses/{}/terms/{terms}", args.license)),
-        (None, Some([old, new])) => Some(terms::diff_path(&args.license, old, new)),
+        (Some(terms), _) => Some(format!("/v1/licenses/{license}/terms/{terms}")),
+        (None, Some([old, new])) => Some(terms::diff_path(license, old, new)),
         _ => None,
     }
+}
+
+/// Writes `shown` as it is, or as `write` puts it for a person.
+fn print(
+    as_json: bool,
+    shown: &Value,
+    write: fn(&mut dyn Write, &Value) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match as_json {
+        true => writeln!(stdout, "{shown}")?,
+        false => write(&mut stdout, shown)?,
+    }
+    Ok(())
 }
 
 /// Until when a purpose is permitted, if there is an end.
@@ -77,7 +106,14 @@ fn territories(facts: &Value) -> String {
     these.map_or_else(String::new, |these| format!(", {these}"))
 }
 
-fn write(out: &mut impl Write, license: &Value) -> io::Result<()> {
+/// A duty with what it says, if it says something.
+pub(super) fn duty_in_words(duty: &Value) -> String {
+    let kind = duty["kind"].as_str().unwrap_or_default();
+    let what = duty["text"].as_str().or_else(|| duty["prefix"].as_str());
+    what.map_or_else(|| kind.to_owned(), |what| format!("{kind} {what:?}"))
+}
+
+fn write(out: &mut dyn Write, license: &Value) -> io::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or("not known").to_owned();
     writeln!(out, "{}: {}", text(&license["id"]), text(&license["title"]))?;
     writeln!(out, "  published at   {}", text(&license["source"]))?;
@@ -103,9 +139,7 @@ fn write(out: &mut impl Write, license: &Value) -> io::Result<()> {
         )?;
     }
     for duty in license["duties"].as_array().into_iter().flatten() {
-        let what = duty["text"].as_str().or_else(|| duty["prefix"].as_str());
-        let what = what.map_or(String::new(), |what| format!(" {what:?}"));
-        writeln!(out, "  duty           {}{what}", text(&duty["kind"]))?;
+        writeln!(out, "  duty           {}", duty_in_words(duty))?;
     }
     for prohibition in license["prohibitions"].as_array().into_iter().flatten() {
         writeln!(out, "  prohibited     {}", text(prohibition))?;

@@ -1,6 +1,6 @@
 //! The dashboard as a browser sees it: a link, a cookie, forms.
 
-mod browser;
+pub mod browser;
 
 use crate::{
     hub::{Hub, eventually},

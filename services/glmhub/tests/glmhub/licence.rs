@@ -1,7 +1,7 @@
 //! The licence from outside: refusal, acceptance, review, revocation.
 
 mod around;
-mod commands;
+pub mod commands;
 mod life;
 pub mod scene;
 mod terms;

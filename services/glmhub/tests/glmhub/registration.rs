@@ -1,7 +1,10 @@
 //! Models that are registered through the API, and the effective terms of a revision, from outside.
 
 use crate::{
-    licence::scene::{MODEL, Scene},
+    licence::{
+        commands::license,
+        scene::{MODEL, Scene},
+    },
     process::perform_in,
     weights::WeightsFolder,
 };
@@ -122,6 +125,30 @@ async fn the_terms_of_a_revision_are_those_of_its_whole_lineage_with_the_way_to_
     );
     assert_eq!(terms["revocable"], json!({ "license": "glm-4", "path": way }));
     assert_eq!(terms["lineage"].as_array().unwrap().len(), 3);
+    let by_command = |more: &[&str]| {
+        license(
+            &scene,
+            "acme",
+            "submitter",
+            &[&["show", "--model", name], more].concat(),
+        )
+    };
+    let told = by_command(&["--json"]).well();
+    assert_eq!(serde_json::from_str::<Value>(&told).unwrap(), terms);
+    let told = by_command(&["--revision", sha256]).well();
+    for line in [
+        format!("{name}, revision {sha256}\n"),
+        "  commercial     permitted\n".to_owned(),
+        format!("                 after registration (glm-4, by way of {name} > {MODEL})\n"),
+        format!("  duty           attribution \"Built with glm-4\" (glm-4, by way of {name} > {MODEL})\n"),
+        format!("  revocable      yes (glm-4, by way of {name} > {MODEL})\n"),
+        format!("  bears on it    {MODEL} under glm-4, its text {}\n", scene.terms),
+    ] {
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+    by_command(&["--revision", &"0".repeat(64)]).badly(1);
+    by_command(&["--terms", &scene.terms]).badly(2);
+    license(&scene, "acme", "submitter", &["show"]).badly(2);
     let absent = "0".repeat(64);
     let absent = format!("/v1/models/{name}/revisions/{absent}/terms");
     scene.submitter.get(&absent).await.refused(404, "not_found");

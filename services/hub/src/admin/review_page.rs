@@ -205,6 +205,10 @@ fn facts(held: &Acceptance, phase: Phase, t: Language) -> Vec<(String, String)> 
             t.of("Registration number", "登记编号"),
             held.registration_number.clone(),
         ),
+        (
+            t.of("Territory", "所在地区"),
+            held.territory.map(|territory| territory.to_string()),
+        ),
         (t.of("Evidence, as told", "凭证说明"), held.evidence.clone()),
         (
             t.of("Requested", "提交"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// Runs `glmhub license …` for a member of `tenant` with `role`.
-pub(super) fn license(scene: &Scene, tenant: &str, role: &str, arguments: &[&str]) -> Ended {
+pub fn license(scene: &Scene, tenant: &str, role: &str, arguments: &[&str]) -> Ended {
     let mut command = glmhub();
     command
         .arg("license")

@@ -4,6 +4,7 @@ use super::{
     commands::{SIGNER, license},
     scene::{MODEL, Scene},
 };
+use crate::dashboard::browser::Browser;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -96,6 +97,20 @@ async fn territories_are_shown_and_named_by_commands_and_told_in_effective_terms
     let said = accept(&["--territory", "CN"]).well();
     assert!(said.contains("  territory     CN\n"), "{said}");
     scene.open("evaluation").await.expect(201);
+    let id = said.split(' ').next().unwrap();
+    let browser = Browser::open(&scene.hub, "zhipu", "reviewer").await;
+    let page = browser
+        .get(&format!("/admin/reviews/{id}"))
+        .await
+        .expect(200)
+        .text();
+    assert!(page.contains("<dt>Territory</dt><dd>CN</dd>"), "{page}");
+    let told = license(&scene, "acme", "signatory", &["show", "--model", MODEL]).well();
+    let cause = format!("(glm-4, by way of {MODEL})");
+    let lines = format!(
+        "after acceptance {cause}\n                 until 2090-01-01T00:00:00Z {cause}\n                 only in CN\n"
+    );
+    assert!(told.contains(&lines), "{told}");
     let model = scene
         .submitter
         .get(&format!("/v1/models/{MODEL}"))
