@@ -11,6 +11,7 @@ pub mod audit_settings;
 pub mod caller;
 pub mod catalogue;
 pub mod dashboard_settings;
+mod event_stream;
 pub mod gate;
 pub mod handing_out;
 pub mod loops;

@@ -112,6 +112,11 @@ pub async fn between(
     rows.into_iter().map(AnswerRow::read).collect()
 }
 
+/// A text of an answer as it is stored. PostgreSQL cannot store U+0000, and no reader would miss it.
+pub fn as_stored(text: &str) -> String {
+    text.replace('\0', "")
+}
+
 pub(crate) async fn insert(
     tx: &mut Tx,
     job: JobId,
@@ -129,8 +134,7 @@ pub(crate) async fn insert(
         .bind(job.to_string())
         .bind(out.order.to_string())
         .bind(number(out.attempt))
-        // PostgreSQL cannot store U+0000, and no reader would miss it.
-        .bind(report.text.replace('\0', ""))
+        .bind(as_stored(&report.text))
         .bind(finish_reason)
         .bind(number(report.input_tokens))
         .bind(number(report.output_tokens))

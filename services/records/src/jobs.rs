@@ -110,6 +110,15 @@ pub async fn get(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<Whole
     }))
 }
 
+/// The state of a job of `tenant`.
+pub async fn state(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<JobState>, RecordsError> {
+    let row = on!(db, |c| sqlx::query_as::<_, JobRow>(GET)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    Ok(row.map(JobRow::read).transpose()?.map(|job| job.state))
+}
+
 /// Up to `limit` jobs of a batch of `tenant` in order of document, page and question, after the job `after`.
 pub async fn of_batch(
     db: &Db,

@@ -1,11 +1,13 @@
 //! The engine's side of an order: everything here blocks its thread and computes.
 
-use crate::{fault, hold::Stop, parameters};
+use crate::{fault, hold::Stop, parameters, telling::Pen};
 use domain::{
     id::JobId,
     order::{AnswerReport, Fault, FinishReason, OrderQuestion, ReportKind},
 };
-use engine::{Answer, EncodedPage, Engine, EngineError, PageSession, glm4v::Asked, prompt::Conversation};
+use engine::{
+    Answer, EncodedPage, Engine, EngineError, PageSession, Token, glm4v::Asked, prompt::Conversation,
+};
 use pages::Limits;
 use std::{ops::ControlFlow, time::Duration};
 
@@ -25,6 +27,8 @@ pub(crate) struct Sitting<'a> {
     pub engine: &'a Engine,
     pub limits: &'a Limits,
     pub stop: &'a Stop,
+    /// Writes answers out while they are being made.
+    pub pen: &'a Pen,
     /// Takes each report as soon as there is one; a break ends the sitting.
     pub tell: &'a mut dyn FnMut(ReportKind) -> ControlFlow<()>,
 }
@@ -91,11 +95,16 @@ impl Sitting<'_> {
             parameters,
             ..
         } = one;
+        self.pen.begin(one.job);
+        let mut observe = |token: &Token| {
+            self.pen.add(&token.text);
+            self.goes_on()
+        };
         let answered = self.engine.answer_traced(
             conversation,
             Some(session),
             parameters,
-            &mut |_| self.goes_on(),
+            &mut observe,
             &mut Asked(|| self.goes_on()),
         );
         match answered {
@@ -180,6 +189,7 @@ mod tests {
             engine: &engine,
             limits: &limits,
             stop: &stop,
+            pen: &Pen::take().0,
             tell: &mut tell,
         };
         assert!(sitting.hold(&page, &bench.long_questions(3)).is_break());

@@ -19,6 +19,7 @@ mod outcome;
 mod parameters;
 mod seal;
 mod spent;
+mod telling;
 mod worker;
 
 #[cfg(test)]

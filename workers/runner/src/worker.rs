@@ -8,6 +8,7 @@ use crate::{
     models::Models,
     outcome::{Outcome, Tally},
     spent::Spent,
+    telling::{Pen, Telling},
 };
 use domain::{
     clock::SharedClock,
@@ -245,15 +246,16 @@ impl Worker {
             return Ok(());
         }
         // One place: the engine is at most one answer ahead of what was reported.
-        let (tell, mut told) = mpsc::channel(1);
-        let thread = self.sit_down(hold, engine, page, tell);
-        while let Some(kind) = hold.stop.unless(told.recv()).await.flatten() {
-            if !hold.report(kind.clone()).await {
-                break;
-            }
-            tally.count(&kind);
+        let (tell, told) = mpsc::channel(1);
+        let (pen, seen) = Pen::take();
+        let thread = self.sit_down(hold, engine, page, tell, pen);
+        let telling = Telling::new(&*self.parts.queue, &hold.stop, hold.order().attempt, seen);
+        tokio::select! {
+            // What was written is told before it is reported.
+            biased;
+            never = telling.run() => match never {},
+            () = relay(hold, told, tally) => {}
         }
-        drop(told);
         if hold.stop.reason() == Some(&StopReason::Leaving) {
             // The thread ends by itself at its next token; leaving does not wait for it.
             return Ok(());
@@ -268,6 +270,7 @@ impl Worker {
         engine: Arc<Engine>,
         page: Vec<u8>,
         tell: mpsc::Sender<ReportKind>,
+        pen: Pen,
     ) -> JoinHandle<()> {
         let (limits, stop, questions) = (
             self.parts.limits,
@@ -285,6 +288,7 @@ impl Worker {
                 engine: &engine,
                 limits: &limits,
                 stop: &stop,
+                pen: &pen,
                 tell: &mut tell,
             };
             // Whether it came to its end, the reports tell.
@@ -327,6 +331,16 @@ impl Worker {
                 failed: tally.failed,
             },
         })
+    }
+}
+
+/// Reports what the engine's thread tells, until it has told everything or the work stops.
+async fn relay(hold: &Hold, mut told: mpsc::Receiver<ReportKind>, tally: &mut Tally) {
+    while let Some(kind) = hold.stop.unless(told.recv()).await.flatten() {
+        if !hold.report(kind.clone()).await {
+            break;
+        }
+        tally.count(&kind);
     }
 }
 

@@ -5,16 +5,19 @@
 //! come due ([`Held::come_due`]), and a waiting [`Queue::take`] or [`Queue::collect`] wakes when something arrives
 //! or is about to come due.
 
-use super::{Depth, Lease, Queue, QueueError, Received, Standing};
+use super::{
+    Depth, Lease, Listener, Queue, QueueError, Received, Standing, Tokens, Written,
+    tokens::{Listeners, Listening},
+};
 use async_trait::async_trait;
 use domain::{
     clock::SharedClock,
-    id::{OrderId, WorkerId},
+    id::{JobId, OrderId, WorkerId},
     names::TenantName,
     order::{Report, WorkOrder},
 };
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use time::OffsetDateTime;
@@ -60,6 +63,7 @@ pub struct EmbeddedQueue {
     held: Mutex<Held>,
     orders_arrive: Notify,
     reports_arrive: Notify,
+    listeners: Arc<Listeners>,
 }
 
 impl EmbeddedQueue {
@@ -72,6 +76,7 @@ impl EmbeddedQueue {
             held,
             orders_arrive: Notify::new(),
             reports_arrive: Notify::new(),
+            listeners: Arc::default(),
         }
     }
 
@@ -203,6 +208,22 @@ impl Queue for EmbeddedQueue {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         Ok(self.now().0.depth())
+    }
+}
+
+#[async_trait]
+impl Tokens for EmbeddedQueue {
+    async fn listen(&self, job: JobId) -> Result<Listener, QueueError> {
+        Ok(self.listeners.add(job))
+    }
+
+    async fn listening(&self, job: JobId) -> Result<Option<Listening>, QueueError> {
+        Ok(self.listeners.listening(job))
+    }
+
+    async fn write(&self, written: Written) -> Result<(), QueueError> {
+        self.listeners.tell(written);
+        Ok(())
     }
 }
 

@@ -15,9 +15,11 @@
 //! - A tenant's **revocation epoch** is announced by the hub and read by workers, who have no database.
 //!   It never falls while the queue lives; a queue that lost it says 0 until the hub announces again, so a
 //!   worker also remembers the highest that it has seen.
+//! - What is being written can be heard by those who follow a job: [`Tokens`].
 
 pub mod embedded;
 pub mod redis;
+pub mod tokens;
 
 #[cfg(test)]
 mod contract;
@@ -29,6 +31,8 @@ use domain::{
     order::{Report, WorkOrder},
 };
 use std::time::Duration;
+
+pub use tokens::{Listener, Listening, Tokens, Written};
 
 /// A worker's hold on an order.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +94,7 @@ pub enum QueueError {
 
 /// See the module's text.
 #[async_trait]
-pub trait Queue: Send + Sync {
+pub trait Queue: Tokens {
     /// Puts an order in; an order whose id is there already is left as it is.
     async fn offer(&self, order: WorkOrder) -> Result<(), QueueError>;
     /// Hands out the oldest waiting order, waiting up to `wait` for one.

@@ -6,6 +6,8 @@
 //! {NAME}:withdrawn:ORDER   who had an order when it was withdrawn; goes by itself when the lease would have ended
 //! {NAME}:reports           stream of reports, with the group `hubs`
 //! {NAME}:epochs            hash: tenant to revocation epoch
+//! {NAME}:listening:JOB     that somebody listens to a job; goes by itself unless a hub keeps it
+//! {NAME}:tokens            stream of what is being written for those who listen; bounded, read without a group
 //! ```
 //!
 //! The braces put all keys of a queue on the same node of a Cluster, so that a script may touch several at once.
@@ -25,18 +27,20 @@
 use super::{Depth, Lease, Queue, QueueError, Received, Standing};
 use async_trait::async_trait;
 use domain::{
-    id::{OrderId, WorkerId},
+    id::{JobId, OrderId, WorkerId},
     names::TenantName,
     order::{Report, WorkOrder},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 mod link;
 mod script;
+mod tokens;
 
 use link::{Links, Waiting};
 use script::Scripts;
+use tokens::Hearing;
 
 /// The longest that a reader waits before it looks for leases that have ended.
 const SLICE: Duration = Duration::from_secs(1);
@@ -66,15 +70,22 @@ pub struct RedisSettings {
     pub lease: Duration,
     /// The most orders, waiting and leased.
     pub most_orders: usize,
+    /// How long a hub that is silent counts as listening to a job.
+    pub listening: Duration,
+    /// About how many pieces of answers in the making are held.
+    pub most_pieces: usize,
 }
 
 /// See the module's text.
 pub struct RedisQueue {
-    links: Links,
+    links: Arc<Links>,
     scripts: Scripts,
-    keys: Keys,
+    keys: Arc<Keys>,
     lease: Duration,
     most_orders: usize,
+    listening: Duration,
+    most_pieces: usize,
+    hearing: Hearing,
 }
 
 struct Keys {
@@ -83,6 +94,8 @@ struct Keys {
     reports: String,
     epochs: String,
     withdrawn: String,
+    listening: String,
+    tokens: String,
 }
 
 impl Keys {
@@ -94,11 +107,17 @@ impl Keys {
             reports: key("reports"),
             epochs: key("epochs"),
             withdrawn: key("withdrawn"),
+            listening: key("listening"),
+            tokens: key("tokens"),
         }
     }
 
     fn withdrawn(&self, order: OrderId) -> String {
         format!("{}:{order}", self.withdrawn)
+    }
+
+    fn listening(&self, job: JobId) -> String {
+        format!("{}:{job}", self.listening)
     }
 }
 
@@ -111,11 +130,14 @@ impl RedisQueue {
     /// Connects. Fails if nobody answers, or not as Redis.
     pub async fn connect(settings: RedisSettings) -> Result<Self, QueueError> {
         Ok(Self {
-            links: Links::connect(&settings).await?,
+            links: Arc::new(Links::connect(&settings).await?),
             scripts: Scripts::default(),
-            keys: Keys::of(&settings.name),
+            keys: Arc::new(Keys::of(&settings.name)),
             lease: settings.lease,
             most_orders: settings.most_orders,
+            listening: settings.listening,
+            most_pieces: settings.most_pieces,
+            hearing: Hearing::new(),
         })
     }
 
@@ -362,3 +384,5 @@ fn json(value: &impl serde::Serialize) -> Result<String, QueueError> {
 mod permission_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tokens_tests;

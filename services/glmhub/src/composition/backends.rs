@@ -124,6 +124,8 @@ pub async fn redis(settings: &Settings) -> anyhow::Result<RedisQueue> {
         name: queue.name.clone(),
         lease: queue.lease(),
         most_orders: queue.most_orders,
+        listening: queue.listening(),
+        most_pieces: queue.most_pieces,
     });
     connected
         .await

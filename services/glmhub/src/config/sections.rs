@@ -75,6 +75,8 @@ pub struct QueueSettings {
     pub name: String,
     pub lease_seconds: u64,
     pub most_orders: usize,
+    pub listening_seconds: u64,
+    pub most_pieces: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -178,6 +180,8 @@ impl Settings {
             ("records.connection_seconds", records.connection_seconds, 1),
             ("queue.lease_seconds", queue.lease_seconds, SHORTEST_LEASE),
             ("queue.most_orders", queue.most_orders as u64, 1),
+            ("queue.listening_seconds", queue.listening_seconds, 1),
+            ("queue.most_pieces", queue.most_pieces as u64, 1),
             ("worker.count", worker.count as u64, 1),
             ("work.most_orders_of_tenant", work.most_orders_of_tenant, 1),
             ("work.reconsider_seconds", work.reconsider_seconds, 1),
@@ -266,6 +270,11 @@ impl QueueSettings {
     /// How long a worker may be silent.
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+
+    /// How long a hub that is silent counts as listening to a job.
+    pub fn listening(&self) -> Duration {
+        Duration::from_secs(self.listening_seconds)
     }
 }
 

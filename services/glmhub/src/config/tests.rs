@@ -130,6 +130,8 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[work]\ngrant_seconds = 60", "work.grant_seconds"),
         ("[work]\nreconsider_seconds = 0", "work.reconsider_seconds"),
         ("[queue]\nmost_orders = 0", "queue.most_orders"),
+        ("[queue]\nlistening_seconds = 0", "queue.listening_seconds"),
+        ("[queue]\nmost_pieces = 0", "queue.most_pieces"),
         ("[access]\ntoken_days = 400", "access.token_days"),
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
         ("[policies]\nmost_replayed = 0", "policies.most_replayed"),

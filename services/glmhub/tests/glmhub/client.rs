@@ -87,10 +87,19 @@ impl Client {
 
     /// A response of 200 whose body comes bit by bit.
     pub async fn open(&self, path: &str) -> reqwest::Response {
-        let request = self.http.get(self.url.clone() + path);
+        self.opened(self.http.get(self.url.clone() + path)).await
+    }
+
+    /// As [`Client::open`], for posted JSON.
+    pub async fn open_with(&self, path: &str, body: &Value) -> reqwest::Response {
+        self.opened(self.http.post(self.url.clone() + path).json(body))
+            .await
+    }
+
+    async fn opened(&self, request: RequestBuilder) -> reqwest::Response {
         let token = self.token.as_deref().unwrap_or_default();
         let response = request.bearer_auth(token).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.status(), 200, "{}", response.url());
         response
     }
 

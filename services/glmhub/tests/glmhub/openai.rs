@@ -140,11 +140,6 @@ async fn what_the_model_cannot_do_is_refused_with_a_code_and_the_field() {
         image("data:image/png;base64,AQID"),
     );
     for (code, param, body) in [
-        (
-            "stream_unsupported",
-            json!("stream"),
-            with(good(), "stream", json!(true)),
-        ),
         ("choices_unsupported", json!("n"), with(good(), "n", json!(2))),
         (
             "tools_unsupported",

@@ -1,32 +1,27 @@
 //! `GET /v1/jobs/{job}/stream`: what becomes of a job, told as it happens, in server-sent events.
 //!
-//! Each state that is seen is told as `state`; one that lasts for less than a look may be passed over. The last event
-//! is `verdict` with the whole job, or `stopped` with the problem that a call refused by the gate is answered with: the
-//! license no longer allows the job.
+//! Each state that is seen is told as `state`; one that lasts for less than a look may be passed over. What is being
+//! written is told as `delta`. The last event is `verdict` with the whole job, or `stopped` with the problem that a call
+//! refused by the gate is answered with: the license no longer allows the job.
 
-use super::{job_view::JobView, jobs::whole, stopped};
+use super::following::{Followed, Following, Step};
 use crate::{
     caller::Authenticated,
+    event_stream::{self, SIGN_OF_LIFE},
     problem::Problem,
-    signals::{Signals, Verdicts},
+    signals::Signals,
 };
 use actix_web::{
     HttpResponse,
-    http::header::{CACHE_CONTROL, ContentType},
     web::{self, Bytes, Data, Path},
 };
-use domain::{access::Act, id::JobId, job::JobPhase, names::TenantName};
-use futures_util::{Stream, stream};
+use domain::{access::Act, id::JobId};
+use exchange::queue::Queue;
+use futures_util::stream;
 use records::Db;
 use serde::Serialize;
 use serde_json::json;
-use std::{convert::Infallible, time::Duration};
-use tokio::time::Instant;
-
-/// How often it is looked without being told: what became of the job may have been collected by another process.
-const LOOK_AFTER: Duration = Duration::from_millis(500);
-/// After so long without an event something is sent, so that nothing in between takes the connection for dead.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+use std::convert::Infallible;
 
 /// The paths of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -37,98 +32,30 @@ async fn follow(
     caller: Authenticated,
     path: Path<JobId>,
     db: Data<Db>,
+    queue: Data<dyn Queue>,
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadBatch)?;
-    // Listening before looking: nothing falls in between.
-    let verdicts = signals.listen();
-    whole(&db, &caller.tenant, *path).await?;
-    let watch = Watch {
-        db,
-        signals,
-        verdicts,
-        tenant: caller.tenant.clone(),
-        job: *path,
-        told: None,
-        spoke: Instant::now(),
-        over: false,
-    };
-    Ok(HttpResponse::Ok()
-        .insert_header(ContentType(
-            "text/event-stream".parse().map_err(Problem::internal)?,
-        ))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        // Proxies that hold answers back until they are whole leave this one alone.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(watch.events()))
+    let with = Followed { db, queue, signals };
+    let following = Following::begin(with, caller.tenant.clone(), *path).await?;
+    let job = *path;
+    let events = stream::unfold(following, move |mut following| async move {
+        let step = following.next().await?;
+        Some((Ok::<_, Infallible>(told(job, &step)), following))
+    });
+    Ok(event_stream::response()?.streaming(events))
 }
 
-/// A job that somebody follows.
-struct Watch {
-    db: Data<Db>,
-    signals: Data<Signals>,
-    verdicts: Verdicts,
-    tenant: TenantName,
-    job: JobId,
-    /// The state that was told last.
-    told: Option<JobPhase>,
-    /// When anything was sent last.
-    spoke: Instant,
-    /// Whether the last event was sent.
-    over: bool,
-}
-
-impl Watch {
-    fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold(self, |mut watch| async move {
-            let text = watch.next().await?;
-            watch.spoke = Instant::now();
-            Some((Ok(text), watch))
-        })
-    }
-
-    /// What is sent next; nothing after the last event, or when the hub ends.
-    async fn next(&mut self) -> Option<Bytes> {
-        while !self.over {
-            match self.look().await {
-                Ok(Some(text)) => return Some(text),
-                Ok(None) if self.spoke.elapsed() >= SIGN_OF_LIFE => {
-                    return Some(Bytes::from_static(b":\n\n"));
-                }
-                Ok(None) => {}
-                Err(problem) => {
-                    let cause = problem.cause().map(|cause| format!("{cause:#}"));
-                    tracing::error!(code = problem.code(), cause, "a job cannot be followed any more");
-                    return None;
-                }
-            }
-            let deadline = Instant::now() + LOOK_AFTER;
-            let waiting = self.verdicts.wait_for(self.job, LOOK_AFTER, deadline);
-            self.signals.ending.run_until_cancelled(waiting).await?;
+/// A step as an event.
+fn told(job: JobId, step: &Step) -> Bytes {
+    match step {
+        Step::State(state) => event("state", &json!({ "job": job, "state": state })),
+        Step::Text { attempt, text } => {
+            event("delta", &json!({ "job": job, "attempt": attempt, "text": text }))
         }
-        None
-    }
-
-    /// The event that is due, if the job has changed.
-    async fn look(&mut self) -> Result<Option<Bytes>, Problem> {
-        let view = whole(&self.db, &self.tenant, self.job).await?;
-        if let Some(problem) = stopped::problem(&self.db, &view).await? {
-            self.over = true;
-            return Ok(Some(event("stopped", &problem.body())));
-        }
-        if view.is_settled() {
-            self.over = true;
-            return Ok(Some(event("verdict", &view)));
-        }
-        Ok(self.state(&view))
-    }
-
-    fn state(&mut self, view: &JobView) -> Option<Bytes> {
-        let state = view.state();
-        if self.told.replace(state) == Some(state) {
-            return None;
-        }
-        Some(event("state", &json!({ "job": self.job, "state": state })))
+        Step::Verdict(view) => event("verdict", view),
+        Step::Stopped(problem) => event("stopped", &problem.body()),
+        Step::Silence => SIGN_OF_LIFE,
     }
 }
 

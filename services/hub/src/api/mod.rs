@@ -19,6 +19,7 @@ pub mod documents;
 pub mod effective_terms;
 pub mod explanation;
 pub mod family;
+pub(crate) mod following;
 pub mod hardware;
 pub mod health;
 pub mod job_stream;

@@ -1,16 +1,17 @@
 //! `POST /openai/v1/chat/completions`: a question about an image, asked as OpenAI's clients ask.
 //!
-//! It becomes a job as `POST /v1/jobs` makes one, and the call waits for its verdict as long as any may.
+//! It becomes a job as `POST /v1/jobs` makes one. The call waits for its verdict as long as any may, or streams.
 
 use super::{
     completion,
-    conversation::{self, Asked},
+    conversation::{self, Asked, Streamed},
     settings::OpenaiSettings,
+    streaming, unanswered,
 };
 use crate::{
     api::{
         asking::{Asking, Call},
-        job_view::JobView,
+        following::Followed,
     },
     caller::Authenticated,
     multipart::media_type,
@@ -25,10 +26,8 @@ use actix_web::{
     http::StatusCode,
     web::{Bytes, Data, Payload},
 };
-use domain::{
-    access::Act, clock::SharedClock, id::IdMaker, job::JobPhase, policy::CurrentPolicies, turn::Priority,
-};
-use exchange::blobs::Blobs;
+use domain::{access::Act, clock::SharedClock, id::IdMaker, policy::CurrentPolicies, turn::Priority};
+use exchange::{blobs::Blobs, queue::Queue};
 use futures_util::stream;
 use records::Db;
 use std::{convert::Infallible, time::Duration};
@@ -50,6 +49,7 @@ pub(super) async fn complete(
     blobs: Data<dyn Blobs>,
     splitting: Data<Splitting>,
     signals: Data<Signals>,
+    queue: Data<dyn Queue>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     let asked = conversation::read(&body(&request, payload, settings.most_body_bytes).await?)?;
@@ -64,14 +64,25 @@ pub(super) async fn complete(
         splitting: &splitting,
         signals: &signals,
     };
+    let streamed = asked.streamed;
     let call = call(&asking, asked, &settings).await?;
     let job = asking.submit(&call).await?;
-    let view = asking
-        .settled_within(job, Duration::from_secs(work.longest_wait_seconds))
-        .await?;
+    if let Streamed::Tokens { usage } = streamed {
+        let with = Followed {
+            db: db.clone(),
+            queue,
+            signals: signals.clone(),
+        };
+        return streaming::respond(with, &call.allowed, job, usage).await;
+    }
+    let longest = Duration::from_secs(work.longest_wait_seconds);
+    let view = asking.settled_within(job, longest).await?;
+    if let Some(problem) = asking.stopped(&view).await? {
+        return Err(problem);
+    }
     match view.answer() {
         Some(answer) => Ok(completion::respond(&view, answer)),
-        None => Err(unanswered(&asking, &view).await?),
+        None => Err(unanswered::problem(&view)),
     }
 }
 
@@ -102,27 +113,4 @@ async fn call(asking: &Asking<'_>, asked: Asked, settings: &OpenaiSettings) -> R
         priority: Priority::default(),
         image,
     })
-}
-
-/// Why a job has no answer: it was stopped, failed, was cancelled, or takes longer than a call may wait.
-async fn unanswered(asking: &Asking<'_>, view: &JobView) -> Result<Problem, Problem> {
-    if let Some(problem) = asking.stopped(view).await? {
-        return Ok(problem);
-    }
-    let problem = match (view.failed_with(), view.state()) {
-        (Some((code, message)), _) => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code.to_owned(), message)
-        }
-        (None, JobPhase::Cancelled) => Problem::conflict("job_cancelled", "the job was cancelled; ask again"),
-        (None, _) => {
-            let detail = format!(
-                "the answer is not there yet; GET /v1/jobs/{} has it later",
-                view.id()
-            );
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "answer_delayed", detail)
-        }
-    };
-    Ok(problem
-        .with("job", view.id())
-        .with("state", view.state().as_str()))
 }

@@ -5,21 +5,40 @@ use actix_web::HttpResponse;
 use domain::{digest::Sha256, id::DecisionId, names::ModelName, order::FinishReason};
 use serde::Serialize;
 
-/// A completion. Behind `usage` stand members of our own, which OpenAI's clients hand through.
+/// A completion.
 #[derive(Serialize)]
 struct Completion<'a> {
     id: String,
     object: &'static str,
     created: i64,
     model: &'a ModelName,
-    system_fingerprint: &'a str,
     choices: [Choice<'a>; 1],
     usage: Usage,
+    #[serde(flatten)]
+    about: About<'a>,
+}
+
+/// What is known of an answer beside it. Most of it are members of our own, which OpenAI's clients hand through.
+#[derive(Serialize)]
+pub(super) struct About<'a> {
+    system_fingerprint: &'a str,
     job: String,
     decision_id: DecisionId,
     revision_sha256: Sha256,
     /// What must be shown with the answer.
     notices: &'a [String],
+}
+
+impl<'a> About<'a> {
+    pub(super) fn of(job: &JobView, answer: &'a AnswerView) -> Self {
+        Self {
+            system_fingerprint: &answer.engine,
+            job: job.id(),
+            decision_id: answer.decision_id,
+            revision_sha256: answer.revision_sha256,
+            notices: &answer.notices,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -38,20 +57,25 @@ struct Message<'a> {
 }
 
 #[derive(Serialize)]
-struct Usage {
+pub(super) struct Usage {
     prompt_tokens: u32,
     completion_tokens: u32,
     total_tokens: u32,
 }
 
 impl Usage {
-    fn of(answer: &AnswerView) -> Self {
+    pub(super) fn of(answer: &AnswerView) -> Self {
         Self {
             prompt_tokens: answer.input_tokens,
             completion_tokens: answer.output_tokens,
             total_tokens: answer.input_tokens + answer.output_tokens,
         }
     }
+}
+
+/// The id of the completion that is a job's answer.
+pub(super) fn id_of(job: &str) -> String {
+    format!("chatcmpl-{job}")
 }
 
 /// The response that carries the answer of a job.
@@ -68,17 +92,13 @@ pub(super) fn respond(job: &JobView, answer: &AnswerView) -> HttpResponse {
         finish_reason: answer.finish_reason,
     };
     let completion = Completion {
-        id: format!("chatcmpl-{}", job.id()),
+        id: id_of(&job.id()),
         object: "chat.completion",
         created: answer.answered_at.unix_timestamp(),
         model: &answer.model,
-        system_fingerprint: &answer.engine,
         choices: [choice],
         usage: Usage::of(answer),
-        job: job.id(),
-        decision_id: answer.decision_id,
-        revision_sha256: answer.revision_sha256,
-        notices: &answer.notices,
+        about: About::of(job, answer),
     };
     let mut response = HttpResponse::Ok();
     answer.attribute(&mut response);

@@ -19,6 +19,16 @@ pub(super) struct Asked {
     pub(super) text: String,
     pub(super) parameters: Parameters,
     pub(super) image: Image,
+    pub(super) streamed: Streamed,
+}
+
+/// How the answer is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Streamed {
+    /// Whole.
+    Not,
+    /// While it is being written; with the tokens that it took at its end, if they are wanted.
+    Tokens { usage: bool },
 }
 
 /// The fields of a request that are read. Those without a place here are let pass.
@@ -35,8 +45,8 @@ struct Body {
     repetition_penalty: Option<f64>,
     seed: Option<u64>,
     n: Option<u64>,
-    #[serde(default)]
     stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
     tools: Option<Value>,
     functions: Option<Value>,
     response_format: Option<Value>,
@@ -47,6 +57,26 @@ struct Body {
     frequency_penalty: Option<Value>,
     modalities: Option<Value>,
     audio: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+impl Body {
+    fn streamed(&self) -> Streamed {
+        let usage = self
+            .stream_options
+            .as_ref()
+            .and_then(|options| options.include_usage);
+        match self.stream {
+            Some(true) => Streamed::Tokens {
+                usage: usage == Some(true),
+            },
+            _ => Streamed::Not,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,8 +117,8 @@ struct ImageUrl {
 
 /// Reads a request's body.
 ///
-/// Problems: 404 `model_unknown`; 400 `body_malformed`, `field_unsupported`, `purpose_unknown`, `stream_unsupported`,
-/// `choices_unsupported`, `tools_unsupported`, and those of [`only_turn`] and [`question_and_image`].
+/// Problems: 404 `model_unknown`; 400 `body_malformed`, `field_unsupported`, `purpose_unknown`, `choices_unsupported`,
+/// `tools_unsupported`, and those of [`only_turn`] and [`question_and_image`].
 pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
     let body: Body = serde_json::from_slice(bytes)
         .map_err(|error| Problem::bad_request("body_malformed", error.to_string()))?;
@@ -105,6 +135,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
         repetition_penalty: body.repetition_penalty,
         seed: body.seed,
     };
+    let streamed = body.streamed();
     let (text, image) = question_and_image(only_turn(body.messages)?)?;
     Ok(Asked {
         model,
@@ -112,6 +143,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
         text,
         parameters,
         image,
+        streamed,
     })
 }
 
@@ -126,10 +158,6 @@ fn no_model(name: &str) -> Problem {
 
 /// Whether nothing is asked for that would be left out.
 fn supported(body: &Body) -> Result<(), Problem> {
-    if body.stream == Some(true) {
-        let detail = "answers are not streamed: leave `stream` out; GET /v1/jobs/{job}/stream follows a job";
-        return Err(refused("stream_unsupported", "stream", detail));
-    }
     if body.n.is_some_and(|n| n != 1) {
         let detail = "one answer is given to a question: leave `n` out, and ask again with another `seed`";
         return Err(refused("choices_unsupported", "n", detail));

@@ -9,7 +9,10 @@ mod conversation;
 mod data_url;
 mod errors;
 mod models;
+mod sent;
 pub mod settings;
+mod streaming;
+mod unanswered;
 
 use crate::app::unserved;
 use actix_web::{middleware::from_fn, web};

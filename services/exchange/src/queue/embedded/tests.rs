@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     fixtures::Desk,
-    queue::contract::{Passing, Stage, queue_contract},
+    queue::{
+        contract::{Passing, Stage, queue_contract},
+        tokens::contract::tokens_contract,
+    },
 };
 use std::sync::Arc;
 
@@ -31,6 +34,7 @@ async fn some_empty_queue() -> Option<Stage<EmbeddedQueue>> {
 }
 
 queue_contract!(some_empty_queue);
+tokens_contract!(some_empty_queue);
 
 #[tokio::test]
 async fn a_full_queue_refuses_until_an_order_is_settled() {

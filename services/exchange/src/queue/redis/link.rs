@@ -89,7 +89,7 @@ pub(super) struct Waiting<'a> {
     pub(super) most: usize,
 }
 
-/// The reply of XREADGROUP: for each stream its entries, each with its fields.
+/// The reply of XREADGROUP and XREAD: for each stream its entries, each with its fields.
 type Read = Vec<(String, Vec<(String, Vec<String>)>)>;
 
 /// See the module's text.
@@ -135,18 +135,35 @@ impl Links {
         read: Waiting<'_>,
         wait: Duration,
     ) -> Result<Vec<(String, String)>, QueueError> {
+        let mut cmd = redis::cmd("XREADGROUP");
+        cmd.arg("GROUP").arg(read.group).arg(read.reader);
+        cmd.arg("COUNT").arg(read.most);
+        cmd.arg("BLOCK").arg(block(wait));
+        cmd.arg("STREAMS").arg(read.stream).arg(">");
+        self.wait_on(&cmd).await
+    }
+
+    /// Entries after the entry `after`, with the first field of each, waiting up to `wait` for the first.
+    pub(super) async fn read_after(
+        &self,
+        stream: &str,
+        after: &str,
+        most: usize,
+        wait: Duration,
+    ) -> Result<Vec<(String, String)>, QueueError> {
+        let mut cmd = redis::cmd("XREAD");
+        cmd.arg("COUNT").arg(most).arg("BLOCK").arg(block(wait));
+        cmd.arg("STREAMS").arg(stream).arg(after);
+        self.wait_on(&cmd).await
+    }
+
+    async fn wait_on(&self, cmd: &Cmd) -> Result<Vec<(String, String)>, QueueError> {
         let free = self.free().pop();
         // If this future is dropped while it waits, the connection goes with it, and its wait on the server too.
         let mut link = match free {
             Some(link) => link,
             None => self.source.connect().await.map_err(unreachable)?,
         };
-        let mut cmd = redis::cmd("XREADGROUP");
-        cmd.arg("GROUP").arg(read.group).arg(read.reader);
-        cmd.arg("COUNT").arg(read.most);
-        // 0 would be for ever.
-        cmd.arg("BLOCK").arg(wait.as_millis().max(1) as u64);
-        cmd.arg("STREAMS").arg(read.stream).arg(">");
         match cmd.query_async::<Option<Read>>(&mut link).await {
             Ok(streams) => {
                 self.free().push(link);
@@ -211,6 +228,11 @@ fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {
         client_tls: None,
         root_cert: Some(authorities),
     })
+}
+
+/// A wait in Redis's words. 0 would be for ever.
+fn block(wait: Duration) -> u64 {
+    wait.as_millis().max(1) as u64
 }
 
 /// Whether the stream or its group is not there, or was removed under a waiting reader.

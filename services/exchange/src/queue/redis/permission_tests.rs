@@ -4,6 +4,7 @@ use super::{
     tests::{fresh_name, named_queue, queue_of, server},
     *,
 };
+use crate::queue::{Tokens as _, Written};
 use domain::order::ReportKind;
 use redis::{Client, Cmd, FromRedisValue as _, Value, aio::MultiplexedConnection};
 use std::collections::BTreeSet;
@@ -78,6 +79,17 @@ async fn a_workers_user_does_a_workers_part() {
     worker.report(report.clone()).await.unwrap();
     worker.settle(&lease).await.unwrap();
     assert_eq!(hub.queue.collect(9, NO_WAIT).await.unwrap()[0].report, report);
+    let written = Written {
+        job: second.questions[0].job,
+        attempt: second.attempt,
+        from: 0,
+        text: "12.50 €".into(),
+    };
+    assert_eq!(worker.listening(written.job).await.unwrap(), None);
+    let mut listener = hub.queue.listen(written.job).await.unwrap();
+    assert!(worker.listening(written.job).await.unwrap().is_some());
+    worker.write(written.clone()).await.unwrap();
+    assert_eq!(listener.next().await, written);
     assert_eq!(hub.queue.held(&[second.id]).await.unwrap(), []);
 }
 
@@ -96,6 +108,7 @@ async fn a_workers_user_does_nothing_of_the_hubs_part() {
     assert!(worker.acknowledge(&["1-1".to_owned()]).await.is_err());
     assert!(worker.announce_epoch(&"acme".parse().unwrap(), 9).await.is_err());
     assert!(worker.depth().await.is_err());
+    assert!(worker.listen(order.questions[0].job).await.is_err());
     let mut link = connect(&worker_url).await;
     for attempt in [
         "XADD {NAME}:orders * body {} order x",
@@ -107,6 +120,17 @@ async fn a_workers_user_does_nothing_of_the_hubs_part() {
         "HSET {NAME}:epochs acme 0",
         "HDEL {NAME}:epochs acme",
         "DEL {NAME}:orders",
+        "XRANGE {NAME}:tokens - +",
+        "XREVRANGE {NAME}:tokens + -",
+        "XREAD STREAMS {NAME}:tokens 0",
+        "XTRIM {NAME}:tokens MAXLEN 0",
+        "XDEL {NAME}:tokens 1-1",
+        "DEL {NAME}:tokens",
+        "SET {NAME}:listening:x 1",
+        "XADD {NAME}:listening:x * body {}",
+        "DEL {NAME}:listening:x",
+        "GET {other}:listening:x",
+        "XADD {other}:tokens * body {}",
         "HGET {other}:epochs acme",
         "XADD {other}:reports * body {}",
         "XREADGROUP GROUP hubs hubs STREAMS {NAME}:reports >",

@@ -1,13 +1,19 @@
 use super::*;
 use crate::{
     fixtures::Desk,
-    queue::contract::{Passing, Stage, queue_contract},
+    queue::{
+        contract::{Passing, Stage, queue_contract},
+        tokens::contract::tokens_contract,
+    },
 };
 use std::sync::Arc;
 
 /// Longer than any test takes: leases end only where a test says so.
 const LEASE: Duration = Duration::from_secs(600);
 const NO_WAIT: Duration = Duration::ZERO;
+/// Short, as a test waits for it to go by.
+const LISTENING: Duration = Duration::from_secs(1);
+pub(super) const MOST_PIECES: usize = 100;
 
 /// Makes everything that was given out look as if it had been given out a lease ago.
 const AGE: &str = "
@@ -59,6 +65,8 @@ pub(super) async fn queue_of(url: &str, name: &str) -> Stage<RedisQueue> {
         name: name.to_owned(),
         lease: LEASE,
         most_orders: 8,
+        listening: LISTENING,
+        most_pieces: MOST_PIECES,
     };
     Stage {
         queue: RedisQueue::connect(settings).await.unwrap(),
@@ -97,11 +105,13 @@ impl Stage<RedisQueue> {
 }
 
 queue_contract!(empty_queue);
+tokens_contract!(empty_queue);
 
 mod on_a_cluster {
     use super::*;
 
     queue_contract!(empty_queue_on_a_cluster);
+    tokens_contract!(empty_queue_on_a_cluster);
 }
 
 #[tokio::test]
@@ -236,6 +246,8 @@ async fn a_server_that_is_not_there_is_said_to_be_so_without_the_password() {
         name: "glmhub".to_owned(),
         lease: LEASE,
         most_orders: 8,
+        listening: LISTENING,
+        most_pieces: MOST_PIECES,
     };
     let error = RedisQueue::connect(settings).await.err().unwrap().to_string();
     assert!(
@@ -261,6 +273,8 @@ async fn a_queue_over_tls_believes_only_the_authorities_that_it_was_given() {
         name: fresh_name(),
         lease: LEASE,
         most_orders: 8,
+        listening: LISTENING,
+        most_pieces: MOST_PIECES,
     };
     let authorities = std::fs::read(file).unwrap();
     let stage = Stage {

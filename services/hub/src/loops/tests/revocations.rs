@@ -37,7 +37,7 @@ fn caller() -> Caller {
 }
 
 /// The tenant accepts the terms for evaluation; it stands at once, unless a reviewer stopped an earlier one.
-async fn accept(desk: &Desk) -> AcceptanceId {
+pub async fn accept(desk: &Desk) -> AcceptanceId {
     accept_until(desk, None).await
 }
 
@@ -82,7 +82,7 @@ async fn announced(desk: &Desk, changed: Changed) {
     }
 }
 
-async fn revoke(desk: &Desk, id: AcceptanceId) {
+pub async fn revoke(desk: &Desk, id: AcceptanceId) {
     let by = reviewer();
     let revoked = acceptances::revoke(&desk.db, desk.stamp(), by, id, "recalled".into()).await;
     announced(desk, revoked.unwrap().unwrap().unwrap()).await;

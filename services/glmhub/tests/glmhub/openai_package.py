@@ -1,0 +1,91 @@
+"""What the unmodified `openai` package does with a hub. Reads on stdin what to ask and what must come, and fails by itself."""
+
+import json
+import sys
+
+import openai
+
+given = json.load(sys.stdin)
+client = openai.OpenAI(base_url=given["url"] + "/openai/v1", api_key=given["token"], max_retries=0)
+
+
+def ask(model, purpose, **more):
+    content = [
+        {"type": "text", "text": given["question"]},
+        {"type": "image_url", "image_url": {"url": given["image"]}},
+    ]
+    return client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": content}],
+        max_completion_tokens=32,
+        extra_body={"purpose": purpose},
+        **more,
+    )
+
+
+def answers():
+    whole = ask(given["reader"], "commercial")
+    assert whole.choices[0].message.content == given["answer"], whole
+    assert whole.choices[0].finish_reason == "stop", whole
+    assert whole.decision_id.startswith("dec_"), whole
+
+    texts, usage, finish, decision = [], None, None, None
+    options = {"include_usage": True}
+    for chunk in ask(given["reader"], "commercial", stream=True, stream_options=options):
+        assert chunk.object == "chat.completion.chunk", chunk
+        if not chunk.choices:
+            usage = chunk.usage
+            continue
+        assert chunk.usage is None, chunk
+        texts.append(chunk.choices[0].delta.content or "")
+        if chunk.choices[0].finish_reason:
+            finish, decision = chunk.choices[0].finish_reason, chunk.decision_id
+    texts = [text for text in texts if text]
+    assert "".join(texts) == given["answer"], texts
+    assert len(texts) > 1, texts
+    assert finish == "stop" and decision.startswith("dec_"), (finish, decision)
+    assert usage == whole.usage, (usage, whole.usage)
+
+
+def models():
+    listed = [model.id for model in client.models.list()]
+    assert given["reader"] in listed, listed
+    assert client.models.retrieve(given["reader"]).id == given["reader"]
+
+
+def refusals():
+    for stream in [False, True]:
+        try:
+            ask(given["refused"], "evaluation", stream=stream)
+        except openai.PermissionDeniedError as error:
+            assert error.code == given["code"], error.code
+            decision = error.body["decision_id"]
+            assert decision.startswith("dec_") and decision in str(error), error
+        else:
+            raise AssertionError("it was not refused")
+    stranger = openai.OpenAI(base_url=given["url"] + "/openai/v1", api_key="none", max_retries=0)
+    try:
+        stranger.models.list()
+    except openai.AuthenticationError as error:
+        assert error.code == "token_foreign", error.code
+    else:
+        raise AssertionError("a stranger was let in")
+
+
+def webhooks():
+    came = given["webhook"]
+    event = client.webhooks.unwrap(came["body"], came["headers"], secret=came["secret"])
+    assert event.type == "batch.completed", event
+    try:
+        client.webhooks.unwrap(came["body"] + " ", came["headers"], secret=came["secret"])
+    except openai.InvalidWebhookSignatureError:
+        pass
+    else:
+        raise AssertionError("a webhook that was altered was accepted")
+
+
+answers()
+models()
+refusals()
+webhooks()
+print(openai.__version__)
