@@ -9,7 +9,7 @@ given = json.load(sys.stdin)
 client = openai.OpenAI(base_url=given["url"] + "/openai/v1", api_key=given["token"], max_retries=0)
 
 
-def ask(model, purpose, **more):
+def ask(model, purpose, tokens=32, **more):
     content = [
         {"type": "text", "text": given["question"]},
         {"type": "image_url", "image_url": {"url": given["image"]}},
@@ -17,7 +17,7 @@ def ask(model, purpose, **more):
     return client.chat.completions.create(
         model=model,
         messages=[{"role": "user", "content": content}],
-        max_completion_tokens=32,
+        max_completion_tokens=tokens,
         extra_body={"purpose": purpose},
         **more,
     )
@@ -84,8 +84,27 @@ def webhooks():
         raise AssertionError("a webhook that was altered was accepted")
 
 
-answers()
-models()
-refusals()
-webhooks()
-print(openai.__version__)
+def revoked():
+    """Says on stdout that an answer has begun; by then its licence is to end. An answer may be whole before that."""
+    begun = False
+    try:
+        for chunk in ask(given["model"], "commercial", tokens=300, stream=True):
+            if chunk.choices and chunk.choices[0].delta.content and not begun:
+                begun = True
+                print("begun", flush=True)
+    except openai.APIError as error:
+        assert begun and error.code == "acceptance_revoked", error
+        assert error.body["decision_id"] in str(error), error
+        print("closed")
+    else:
+        print("whole")
+
+
+if given["act"] == "follow":
+    revoked()
+else:
+    answers()
+    models()
+    refusals()
+    webhooks()
+    print(openai.__version__)

@@ -1,27 +1,38 @@
 //! OpenAI's own package for Python, unmodified, in several versions.
 
 use crate::{
+    jobs::page,
     licence::scene::{MODEL, Scene},
     process::ended,
     receiver::{Came, Receiver},
+    revocation::scene::Work,
     streaming::{READER, asked_reader},
     tree,
     webhooks::{LOOPBACK, endpoint},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{
     env,
-    ffi::OsStr,
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
 };
 
 /// Folders that each hold the package in one version, as `pip install --target` leaves them.
 const FOLDERS: &str = "GLMHUB_TEST_OPENAI";
 
-/// What the package in `folder` has to say about a hub; it is told on stdin what there is to ask.
-fn version_that_agrees(folder: &Path, given: &Value) -> String {
+/// The folders; says so where there are none.
+fn folders() -> Option<Vec<PathBuf>> {
+    let folders = env::var_os(FOLDERS);
+    if folders.is_none() {
+        eprintln!("{FOLDERS} is not set: OpenAI's package was not tested");
+    }
+    Some(env::split_paths(&folders?).collect())
+}
+
+/// The package in `folder` at work; it is told on stdin what there is to ask.
+fn package(folder: &Path, given: &Value) -> Child {
     let script = tree::root().join("services/glmhub/tests/glmhub/openai_package.py");
     let mut python = Command::new("python3")
         .arg(script)
@@ -36,7 +47,12 @@ fn version_that_agrees(folder: &Path, given: &Value) -> String {
         .unwrap();
     let mut stdin = python.stdin.take().unwrap();
     stdin.write_all(given.to_string().as_bytes()).unwrap();
-    drop(stdin);
+    python
+}
+
+/// The version that was used, if it found nothing wrong.
+fn version_that_agrees(folder: &Path, given: &Value) -> String {
+    let python = package(folder, given);
     ended(python.wait_with_output().unwrap()).well().trim().to_owned()
 }
 
@@ -55,25 +71,67 @@ async fn scene_and_webhook() -> (Scene, Came, Value) {
 
 #[tokio::test]
 async fn the_unmodified_package_asks_streams_and_understands_refusals_and_webhooks() {
-    let Some(folders) = env::var_os(FOLDERS) else {
-        eprintln!("{FOLDERS} is not set: OpenAI's package was not tested");
+    let Some(folders) = folders() else {
         return;
     };
     let (scene, came, endpoint) = scene_and_webhook().await;
     let (body, answer) = asked_reader();
     let content = &body["messages"][0]["content"];
     let given = json!({
-        "url": scene.hub.url(), "token": scene.hub.token("acme", &["submitter"]), "reader": READER, "answer": answer,
+        "act": "ask", "url": scene.hub.url(), "token": scene.hub.token("acme", &["submitter"]), "reader": READER, "answer": answer,
         "question": content[0]["text"], "image": content[1]["image_url"]["url"],
         "refused": MODEL, "code": "license_not_accepted",
         "webhook": {
             "body": String::from_utf8(came.body).unwrap(), "headers": came.headers, "secret": endpoint["secret"],
         },
     });
-    let mut majors: Vec<String> = env::split_paths(OsStr::new(&folders))
-        .map(|folder| version_that_agrees(&folder, &given))
+    let mut majors: Vec<String> = folders
+        .iter()
+        .map(|folder| version_that_agrees(folder, &given))
         .map(|version| version.split('.').next().unwrap_or_default().to_owned())
         .collect();
     majors.sort();
     assert_eq!(majors, ["1", "2", "3"]);
+}
+
+/// What the package found a stream to be whose licence ended after it had begun.
+async fn followed_and_revoked(folder: &Path, work: &mut Work, given: &Value) -> String {
+    let mut python = package(folder, given);
+    let mut stdout = BufReader::new(python.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    if line == "begun\n" {
+        work.revoke().await;
+    }
+    let mut last = String::new();
+    stdout.read_to_string(&mut last).unwrap();
+    ended(python.wait_with_output().unwrap()).well();
+    assert_eq!(line, "begun\n");
+    work.accept().await;
+    last.trim().to_owned()
+}
+
+#[tokio::test]
+async fn the_unmodified_package_learns_in_the_middle_of_a_stream_that_a_licence_ended() {
+    let Some(folders) = folders() else {
+        return;
+    };
+    let mut work = Work::with_orders_at_once(1).await;
+    let token = work.scene.hub.token("acme", &["submitter"]);
+    let image = format!("data:image/png;base64,{}", STANDARD.encode(page(9)));
+    let given = json!({
+        "act": "follow", "url": work.scene.hub.url(), "token": token, "model": MODEL, "question": "What is the total?",
+        "image": image,
+    });
+    for folder in folders {
+        let mut found = String::new();
+        // An answer may be whole before the revocation is there; then it is tried again.
+        for _ in 0..20 {
+            found = followed_and_revoked(&folder, &mut work, &given).await;
+            if found == "closed" {
+                break;
+            }
+        }
+        assert_eq!(found, "closed", "{}", folder.display());
+    }
 }
