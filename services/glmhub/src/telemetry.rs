@@ -11,6 +11,9 @@ pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter).context("log.filter")?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written, on a full disk for instance, is lost: telling of it would go the same way, and
+        // end the thread that tried.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     let human = match settings.format {
         LogFormat::Human => true,

@@ -2,11 +2,11 @@
 
 use crate::postgres;
 use sqlx::{
-    PgPool, SqlitePool,
+    Connection as _, PgPool, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{path::Path, time::Duration};
+use std::{future, path::Path, time::Duration};
 
 /// The database of the hub: PostgreSQL in production, an SQLite file embedded.
 #[derive(Clone)]
@@ -77,6 +77,9 @@ impl Db {
             .busy_timeout(busy);
         let pool = SqlitePoolOptions::new()
             .max_connections(connections)
+            // SQLite may end a transaction by itself, when the disk is full for instance. The driver takes the connection
+            // for one within a transaction from then on and begins no other on it: it is closed.
+            .before_acquire(|connection, _| Box::pin(future::ready(Ok(!connection.is_in_transaction()))))
             .connect_with(options)
             .await;
         pool.map(Db::Sqlite).map_err(OpenError::Connect)
@@ -143,5 +146,26 @@ impl Tx {
             Tx::Postgres(transaction) => transaction.commit().await,
             Tx::Sqlite(transaction) => transaction.commit().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_by_itself_spoils_no_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hub.db");
+        let db = Db::open_sqlite(&file, 1, Duration::from_secs(10)).await.unwrap();
+        let Tx::Sqlite(mut transaction) = db.begin().await.unwrap() else {
+            unreachable!()
+        };
+        sqlx::raw_sql("ROLLBACK")
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        assert!(transaction.commit().await.is_err());
+        db.begin().await.unwrap().commit().await.unwrap();
     }
 }

@@ -24,6 +24,9 @@ impl RecordsError {
         let Self::Database(error) = self else { return false };
         match error {
             sqlx::Error::Io(_)
+            // A server that dies in the middle of a sentence.
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::BeginFailed => true,
@@ -43,10 +46,10 @@ impl RecordsError {
 }
 
 /// PostgreSQL: lost connections (class 08), too few resources (53), given up or shut down (57), deadlocks and failed
-/// serialisations (40). SQLite: busy, locked, or its disk is full (5, 6, 13, with the extended codes of the first two).
+/// serialisations (40). SQLite: busy, locked, its disk is full or refuses (5, 6, 13, 10, with their extended codes).
 fn is_passing(code: &str) -> bool {
     match code.parse::<u32>() {
-        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 13),
+        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 10 | 13),
         _ => ["08", "40", "53", "57"]
             .iter()
             .any(|class| code.starts_with(class)),
@@ -55,15 +58,27 @@ fn is_passing(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_passing;
+    use super::{RecordsError, is_passing};
 
     #[test]
     fn what_may_pass_is_told_by_its_code() {
-        for code in ["57014", "57P01", "53300", "40P01", "08006", "5", "517", "13"] {
+        for code in [
+            "57014", "57P01", "53300", "40P01", "08006", "5", "517", "13", "778",
+        ] {
             assert!(is_passing(code), "{code}");
         }
         for code in ["23505", "42P01", "1", "19", "2067"] {
             assert!(!is_passing(code), "{code}");
         }
+    }
+    #[test]
+    fn a_server_that_dies_in_the_middle_of_a_sentence_may_come_back() {
+        for error in [
+            sqlx::Error::Protocol("unexpected response: 0x00".into()),
+            sqlx::Error::BeginFailed,
+        ] {
+            assert!(RecordsError::from(error).may_pass());
+        }
+        assert!(!RecordsError::from(sqlx::Error::RowNotFound).may_pass());
     }
 }

@@ -44,7 +44,7 @@ pub struct Settings {
     pub leeway: Duration,
     /// How long a worker that shall leave goes on with its order before it hands it back.
     pub drain: Duration,
-    /// How long it leaves the queue alone that did not answer.
+    /// How long it leaves the queue alone that did not answer, or whose orders its clock is against.
     pub pause: Duration,
     /// How weights are held in memory.
     pub load: LoadOptions,
@@ -112,12 +112,15 @@ impl Worker {
     /// Works until `shutdown`, and then for [`Settings::drain`] at most.
     pub async fn run(&self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
-            if let Outcome::Unreachable { reason } = self.step_until(&shutdown).await {
-                tracing::warn!(reason, "the queue does not answer");
-                shutdown
-                    .run_until_cancelled(sleep(self.parts.settings.pause))
-                    .await;
+            match self.step_until(&shutdown).await {
+                Outcome::Unreachable { reason } => tracing::warn!(reason, "the queue does not answer"),
+                // Others, whose clocks are right, shall have the next order.
+                Outcome::Refused { code, .. } if is_of_clocks(code) => {}
+                _ => continue,
             }
+            shutdown
+                .run_until_cancelled(sleep(self.parts.settings.pause))
+                .await;
         }
     }
 
@@ -342,6 +345,11 @@ async fn relay(hold: &Hold, mut told: mpsc::Receiver<ReportKind>, tally: &mut Ta
         }
         tally.count(&kind);
     }
+}
+
+/// Whether an order was refused because this worker's clock, or the hub's, is wrong.
+fn is_of_clocks(code: &str) -> bool {
+    code == GrantError::NotYet { seconds: 0 }.code()
 }
 
 /// A place at the engine, from the first thing that is computed to the last: operators see how many are taken.

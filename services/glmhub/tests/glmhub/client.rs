@@ -110,6 +110,17 @@ impl Client {
         path: &str,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Answer {
+        let answer = self.try_send(method, path, fill).await;
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"))
+    }
+
+    /// As [`Client::send_unjudged`], for hubs that may die in the middle.
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> reqwest::Result<Answer> {
         let mut request = self.http.request(
             Method::from_bytes(method.as_bytes()).unwrap(),
             self.url.clone() + path,
@@ -117,21 +128,19 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let request_line = format!("{method} {path}");
-        let response = fill(request).send().await;
-        let response = response.unwrap_or_else(|error| panic!("{request_line}: {error:?}"));
+        let response = fill(request).send().await?;
         let text =
             |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        Answer {
+        Ok(Answer {
             status: response.status().as_u16(),
             headers: response
                 .headers()
                 .iter()
                 .map(|(name, value)| (name.to_string(), text(value)))
                 .collect(),
-            request: request_line,
-            body: response.bytes().await.unwrap().to_vec(),
-        }
+            request: format!("{method} {path}"),
+            body: response.bytes().await?.to_vec(),
+        })
     }
 }
 

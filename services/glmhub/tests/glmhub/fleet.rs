@@ -2,31 +2,32 @@
 //! their own.
 
 mod bucket;
+mod clocks;
 mod count;
+mod database;
 mod ending;
 mod faults;
 mod line;
+mod postgres;
+mod process;
 mod redis;
 mod revoked;
+mod standing_still;
 mod storm;
 
 use crate::{
     client::Client,
-    hub::{PATIENCE, first_line},
     jobs::{MODEL, tiny},
     process::{glmhub, perform_in},
     webhooks::LOOPBACK,
 };
 use bucket::Bucket;
+use database::{line_to_database, new_database};
 use line::Line;
+use postgres::Postgres;
+use process::Process;
 use redis::Redis;
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, thread};
 use tempfile::TempDir;
 
 /// How many hubs there are, and how many workers.
@@ -60,25 +61,30 @@ pub struct Fleet {
     to_database: Line,
     hubs_to_redis: Line,
     workers_to_redis: Line,
-    to_bucket: Line,
+    hubs_to_bucket: Line,
+    workers_to_bucket: Line,
     redis: Redis,
-    _bucket: Bucket,
+    /// Where it is this fleet's alone.
+    postgres: Option<Postgres>,
+    bucket: Bucket,
     hubs: Vec<Process>,
     workers: Vec<Process>,
-}
-
-/// A hub or a worker.
-struct Process {
-    name: String,
-    child: Option<Child>,
-    /// The line that it printed when it was ready.
-    said: String,
 }
 
 impl Fleet {
     /// A fleet that can answer. `None` where PostgreSQL or Redis is not to be had, which is said.
     pub async fn start() -> Option<Self> {
-        let (Some(database), Some(redis)) = (new_database(), Redis::start()) else {
+        Self::on(new_database(), None).await
+    }
+
+    /// As [`Fleet::start`], with a PostgreSQL that can be killed.
+    pub async fn start_on_own_postgres() -> Option<Self> {
+        let postgres = Postgres::start();
+        Self::on(postgres.as_ref().map(Postgres::url), postgres).await
+    }
+
+    async fn on(database: Option<String>, postgres: Option<Postgres>) -> Option<Self> {
+        let (Some(database), Some(redis)) = (database, Redis::start()) else {
             eprintln!(
                 "GLMHUB_TEST_POSTGRES_URL is not set, or there is no redis-server: many processes were not tested"
             );
@@ -87,7 +93,7 @@ impl Fleet {
         let (to_database, database_of_hubs) = line_to_database(&database);
         let (hubs_to_redis, workers_to_redis) = (Line::to(&redis.address()), Line::to(&redis.address()));
         let bucket = Bucket::start();
-        let to_bucket = Line::to(bucket.address());
+        let line_to_bucket = || Line::to(bucket.address());
         let mut fleet = Self {
             folder: tempfile::tempdir().unwrap(),
             database,
@@ -96,9 +102,11 @@ impl Fleet {
             to_database,
             hubs_to_redis,
             workers_to_redis,
-            to_bucket,
+            hubs_to_bucket: line_to_bucket(),
+            workers_to_bucket: line_to_bucket(),
             redis,
-            _bucket: bucket,
+            postgres,
+            bucket,
             hubs: Vec::new(),
             workers: Vec::new(),
         };
@@ -167,14 +175,14 @@ impl Fleet {
             format!("redis://worker@{}", self.workers_to_redis.address()),
         );
         command.env("GLMHUB_QUEUE__PASSWORD_FILE", self.folder.path().join("password"));
-        command.envs(self.store());
+        command.envs(self.store(&self.workers_to_bucket));
         let log = self.log_file(&self.workers[number].name);
         self.workers[number].begin(command, &log, "glmhub worker is ready");
     }
 
     /// The settings of hubs and of commands beside them.
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = self.store();
+        let mut settings = self.store(&self.hubs_to_bucket);
         settings.extend(QUICK.map(|(name, value)| (name, value.to_owned())));
         settings.push(("GLMHUB_RECORDS__URL", self.database_of_hubs.clone()));
         settings.push(("GLMHUB_QUEUE__URL", self.redis_of_hubs.clone()));
@@ -190,16 +198,13 @@ impl Fleet {
         perform_in(&self.data(), arguments, &settings)
     }
 
-    /// The settings of blobs, which all have.
-    fn store(&self) -> Vec<(&'static str, String)> {
+    /// The settings of blobs at the end of a line.
+    fn store(&self, line: &Line) -> Vec<(&'static str, String)> {
         let secret = self.folder.path().join("secret");
         vec![
             ("GLMHUB_BLOBS__BUCKET", bucket::BUCKET.to_owned()),
             ("GLMHUB_BLOBS__PREFIX", "fleet".to_owned()),
-            (
-                "GLMHUB_BLOBS__ENDPOINT",
-                format!("http://{}", self.to_bucket.address()),
-            ),
+            ("GLMHUB_BLOBS__ENDPOINT", format!("http://{}", line.address())),
             ("GLMHUB_BLOBS__PATH_STYLE", "true".to_owned()),
             ("GLMHUB_BLOBS__ACCESS_KEY", bucket::ACCESS.to_owned()),
             ("GLMHUB_BLOBS__SECRET_KEY_FILE", secret.display().to_string()),
@@ -212,22 +217,23 @@ impl Fleet {
     }
 
     fn token(&self, tenant: &str) -> String {
-        let issue = [
-            "token",
-            "issue",
-            "--tenant",
-            tenant,
-            "--member",
-            "li",
-            "--role",
-            "submitter",
-        ];
+        self.token_for(tenant, &["submitter"])
+    }
+
+    fn token_for(&self, tenant: &str, roles: &[&str]) -> String {
+        let mut issue = vec!["token", "issue", "--tenant", tenant, "--member", "li"];
+        issue.extend(roles.iter().flat_map(|role| ["--role", role]));
         self.perform(&issue).trim().to_owned()
     }
 
     /// A client of one of the hubs.
     pub fn client(&self, hub: usize, tenant: &str) -> Client {
-        Client::new(self.url(hub), Some(self.token(tenant)))
+        self.caller(hub, tenant, &["submitter"])
+    }
+
+    /// A client of one of the hubs in some roles.
+    pub fn caller(&self, hub: usize, tenant: &str, roles: &[&str]) -> Client {
+        Client::new(self.url(hub), Some(self.token_for(tenant, roles)))
     }
 
     fn url(&self, hub: usize) -> &str {
@@ -246,16 +252,18 @@ impl Fleet {
         self.folder.path().join(format!("{name}.log"))
     }
 
-    /// How often workers have said that the queue does not answer.
-    fn silences(&self) -> usize {
-        self.logs().matches("the queue does not answer").count()
+    /// How often hubs and workers have said something.
+    fn said(&self, what: &str) -> usize {
+        self.logs().matches(what).count()
     }
 
     fn logs(&self) -> String {
         let names = self.hubs.iter().chain(&self.workers).map(|process| &process.name);
-        names
-            .map(|name| fs::read_to_string(self.log_file(name)).unwrap_or_default())
-            .collect()
+        names.map(|name| self.log_of(name)).collect()
+    }
+
+    fn log_of(&self, name: &str) -> String {
+        fs::read_to_string(self.log_file(name)).unwrap_or_default()
     }
 }
 
@@ -266,7 +274,7 @@ impl Drop for Fleet {
         }
         if thread::panicking() {
             for process in self.hubs.iter().chain(&self.workers) {
-                let log = fs::read_to_string(self.log_file(&process.name)).unwrap_or_default();
+                let log = self.log_of(&process.name);
                 let lines: Vec<&str> = log.lines().collect();
                 eprintln!(
                     "--- the end of the log of {}\n{}",
@@ -276,104 +284,4 @@ impl Drop for Fleet {
             }
         }
     }
-}
-
-impl Process {
-    fn named(name: String) -> Self {
-        Self {
-            name,
-            child: None,
-            said: String::new(),
-        }
-    }
-
-    /// Starts it and waits until it says that it is ready.
-    fn begin(&mut self, mut command: Command, log: &Path, ready: &str) {
-        assert!(self.child.is_none(), "{} is up", self.name);
-        let log = File::options().create(true).append(true).open(log).unwrap();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let line = first_line(&mut child);
-        self.child = Some(child);
-        self.said = line.unwrap_or_else(|| panic!("{} was not ready in time", self.name));
-        assert!(self.said.starts_with(ready), "{} said {:?}", self.name, self.said);
-    }
-
-    fn kill9(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    /// Sends a signal by name, such as `STOP`.
-    fn signal(&self, name: &str) {
-        signal(self.child.as_ref().unwrap(), name);
-    }
-
-    /// Tells it to end, and gives how it ended and how long that took.
-    fn end(&mut self) -> (ExitStatus, Duration) {
-        let mut child = self.child.take().unwrap();
-        let told = Instant::now();
-        signal(&child, "TERM");
-        loop {
-            match child.try_wait().unwrap() {
-                Some(status) => return (status, told.elapsed()),
-                None if told.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(10)),
-                None => {
-                    child.kill().unwrap();
-                    panic!("{} did not end in time", self.name);
-                }
-            }
-        }
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-}
-
-/// A line to the server of a database, and the URL that goes over it.
-fn line_to_database(url: &str) -> (Line, String) {
-    let (start, rest) = url.rsplit_once('@').unwrap();
-    let (server, name) = rest.split_once('/').unwrap();
-    let line = Line::to(server);
-    let over = format!("{start}@{}/{name}", line.address());
-    (line, over)
-}
-
-/// The URL of an empty database on the server for tests. The server is thrown away after the tests, so it stays.
-fn new_database() -> Option<String> {
-    let server = std::env::var_os("GLMHUB_TEST_POSTGRES_URL")?
-        .into_string()
-        .unwrap();
-    let random = std::collections::hash_map::RandomState::new();
-    let name = format!("fleet_{:x}", std::hash::BuildHasher::hash_one(&random, &server));
-    psql(&server, &format!("CREATE DATABASE {name}"));
-    Some(format!("{}/{name}", server.rsplit_once('/').unwrap().0))
-}
-
-/// What the database answers, without a heading.
-fn psql(url: &str, sql: &str) -> String {
-    let output = Command::new("psql")
-        .args([url, "-v", "ON_ERROR_STOP=1", "-qtAc", sql])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{sql}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

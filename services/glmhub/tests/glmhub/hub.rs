@@ -40,11 +40,15 @@ impl Hub {
 
     /// A fresh hub with some settings, named as environment variables.
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// As [`Hub::start_with`], with all that it keeps, its log too, in `folder`.
+    pub fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let settings = QUICK
             .iter()
             .chain(settings)
             .map(|(name, value)| (name.to_string(), value.to_string()));
-        let folder = tempfile::tempdir().unwrap();
         let mut hub = Self {
             folder,
             settings: settings.collect(),

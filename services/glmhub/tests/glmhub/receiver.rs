@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac as _};
 use serde_json::Value;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU16, Ordering},
@@ -63,6 +63,18 @@ impl Receiver {
 
     pub fn came(&self) -> Vec<Came> {
         self.shared.came.lock().unwrap().clone()
+    }
+
+    /// How often each event came. What is said of one event is always the same.
+    pub fn by_event(&self) -> BTreeMap<String, usize> {
+        let (mut times, mut bodies) = (BTreeMap::new(), BTreeMap::new());
+        for came in self.came() {
+            let id = came.headers["webhook-id"].clone();
+            *times.entry(id.clone()).or_insert(0) += 1;
+            let body = bodies.entry(id).or_insert_with(|| came.body.clone());
+            assert_eq!(*body, came.body);
+        }
+        times
     }
 
     /// The first webhooks, when `count` have come.

@@ -139,15 +139,20 @@ impl Collect {
     }
 }
 
-/// Whether the job's grant was void. A revocation voids every grant of a tenant, those too whose work would still be
-/// allowed, so nothing is counted against the job: dispatch asks the gate anew, and it goes out under a new grant or
-/// is stopped under a decision.
+/// Whether the grant was at fault, and not the job: nothing is counted against it, and it goes out under a new grant.
+///
+/// A revocation voids every grant of a tenant, those too whose work would still be allowed; dispatch asks the gate anew.
+/// A grant that ended, or begins only later, says that it waited too long or that a worker's clock is wrong, and however
+/// often such a worker takes a job, another one can answer it.
 fn voided(fault: &Fault) -> bool {
-    let superseded = GrantError::Superseded {
-        granted: 0,
-        current: 0,
-    };
-    fault.code == superseded.code()
+    let (granted, current, seconds) = (0, 0, 0);
+    [
+        GrantError::Superseded { granted, current },
+        GrantError::NotYet { seconds },
+        GrantError::Expired { seconds },
+    ]
+    .iter()
+    .any(|error| fault.code == error.code())
 }
 
 #[async_trait]

@@ -29,7 +29,7 @@ async fn whoever_is_told_to_end_does_so_in_time_and_nothing_counts_as_lost() {
     assert!(worker_took < BOUND && hub_took < BOUND);
     let batches = [batch];
     let count = Count::of(&fleet, &client, &batches, &receiver).await;
-    count.check(&fleet, &batches);
+    count.check(&fleet);
     assert!(!count.attempts.contains("lost"), "{count}");
     assert!(!fleet.logs().contains("did not end in time"));
     // No token of the tenant's, no password, in any log.

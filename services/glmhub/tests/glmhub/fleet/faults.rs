@@ -70,7 +70,5 @@ async fn every_job_is_answered_once_whatever_is_killed_or_forgotten() {
     fleet.begin_worker(1);
 
     let other = fleet.client(0, "acme");
-    Count::of(&fleet, &other, &batches, &receiver)
-        .await
-        .check(&fleet, &batches);
+    Count::of(&fleet, &other, &batches, &receiver).await.check(&fleet);
 }

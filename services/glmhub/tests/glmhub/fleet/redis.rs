@@ -1,6 +1,6 @@
 //! A Redis of a test's own, with the users of `deploy/`, that can be emptied and killed.
 
-use super::WORKERS_PASSWORD;
+use super::{WORKERS_PASSWORD, process::signal};
 use crate::tree;
 use std::{
     fs,
@@ -58,6 +58,16 @@ impl Redis {
         self.child.wait().unwrap();
         self.child = server(&self.folder, self.port);
         self.wait();
+    }
+
+    /// It stands still: connections stay and nothing is answered.
+    pub fn pause(&self) {
+        signal(&self.child, "STOP");
+    }
+
+    /// It goes on where it stood.
+    pub fn go_on(&self) {
+        signal(&self.child, "CONT");
     }
 
     fn wait(&self) {

@@ -11,25 +11,17 @@ use serde_json::{Value, json};
 const PAGES: u8 = 8;
 const QUESTIONS: usize = 60;
 
-/// A client of one of the hubs in a role.
-fn caller(fleet: &Fleet, hub: usize, tenant: &str, role: &str) -> Client {
-    let issue = [
-        "token", "issue", "--tenant", tenant, "--member", "li", "--role", role,
-    ];
-    Client::new(fleet.url(hub), Some(fleet.perform(&issue).trim().to_owned()))
-}
-
 /// The path of an acceptance for commercial use that a reviewer has approved at the hub `hub`.
 async fn accepted(fleet: &Fleet, hub: usize, terms: &str) -> String {
     let asked = json!({
         "license": "glm-4", "terms_sha256": terms, "purposes": ["commercial"], "registration_number": "R-1",
         "signer": { "name": "the signatory", "title": "Counsel" },
     });
-    let signatory = caller(fleet, hub, "acme", "signatory");
+    let signatory = fleet.caller(hub, "acme", &["signatory"]);
     let asked = signatory.post("/v1/acceptances", &asked).await.expect(201).json();
     let path = format!("/v1/acceptances/{}", asked["id"].as_str().unwrap());
     let (reviewer, verdict) = (
-        caller(fleet, hub, "zhipu", "reviewer"),
+        fleet.caller(hub, "zhipu", &["reviewer"]),
         json!({ "verdict": "approve" }),
     );
     reviewer
@@ -71,7 +63,7 @@ async fn a_revocation_at_one_hub_stops_workers_and_streams_of_all_and_the_work_g
     let Some(fleet) = Fleet::start().await else {
         return;
     };
-    let registrar = caller(&fleet, 0, "acme", "registrar");
+    let registrar = fleet.caller(0, "acme", &["registrar"]);
     let text =
         |request: reqwest::RequestBuilder| request.header("content-type", "text/plain").body("You may.");
     let terms = registrar
@@ -89,7 +81,7 @@ async fn a_revocation_at_one_hub_stops_workers_and_streams_of_all_and_the_work_g
         .await;
     stream.chunk().await.unwrap().unwrap();
     let (reviewer, reason) = (
-        caller(&fleet, 0, "zhipu", "reviewer"),
+        fleet.caller(0, "zhipu", &["reviewer"]),
         json!({ "reason": "recalled" }),
     );
     reviewer

@@ -66,6 +66,32 @@ async fn a_fault_that_may_pass_comes_back_after_a_pause_until_it_is_dead_lettere
 }
 
 #[tokio::test]
+async fn a_grant_that_a_clock_was_against_is_no_fault_of_its_job() {
+    let mut desk = Desk::with(WorkSettings {
+        most_faults: 2,
+        ..shipped()
+    })
+    .await;
+    let batch = desk.batch("acme", 1, 1).await;
+    let job = desk.jobs("acme", batch).await[0].id;
+    for code in ["grant_not_yet", "grant_expired", "grant_not_yet"] {
+        desk.dispatch_all().await;
+        let lease = desk.take().await.unwrap();
+        let fault = Fault {
+            code: code.into(),
+            message: "a clock".into(),
+            may_pass: true,
+        };
+        desk.report(&lease.order, ReportKind::Failed { job, fault }).await;
+        desk.queue.settle(&lease).await.unwrap();
+        desk.collect_all().await;
+        desk.clock.turn(Duration::seconds(4));
+    }
+    let job = desk.job("acme", job).await.job;
+    assert_eq!((job.state.phase(), job.tries.faults), (JobPhase::Queued, 0));
+}
+
+#[tokio::test]
 async fn a_fault_that_cannot_pass_fails_at_once_and_is_no_dead_letter() {
     let mut desk = Desk::new().await;
     let batch = desk.batch("acme", 1, 1).await;
