@@ -14,6 +14,7 @@ mod redis;
 mod revoked;
 mod standing_still;
 mod storm;
+mod streamed;
 
 use crate::{
     client::Client,

@@ -15,13 +15,13 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::fs;
 
-const CHAT: &str = "/openai/v1/chat/completions";
+pub const CHAT: &str = "/openai/v1/chat/completions";
 pub const READER: &str = "glmhub/demo-doc-reader";
 /// So many tokens of the tiny checkpoint take a while.
 const LONG: u32 = 300;
 
 /// A chat request about an image.
-fn asked(model: &str, purpose: &str, text: &str, image: &[u8], tokens: u32) -> Value {
+pub fn asked(model: &str, purpose: &str, text: &str, image: &[u8], tokens: u32) -> Value {
     let url = format!("data:image/png;base64,{}", STANDARD.encode(image));
     let content = json!([
         { "type": "text", "text": text },
@@ -43,7 +43,7 @@ pub fn asked_reader() -> (Value, &'static str) {
 }
 
 /// The data of a completion's events, each found to be a chunk as documented or an error, and whether it was done.
-fn frames(text: &str) -> (Vec<Value>, bool) {
+pub fn frames(text: &str) -> (Vec<Value>, bool) {
     let kinds = ["ChatChunk", "OpenaiError"];
     let schema =
         json!({ "oneOf": kinds.map(|kind| json!({ "$ref": format!("#/components/schemas/{kind}") })) });
@@ -64,7 +64,7 @@ fn frames(text: &str) -> (Vec<Value>, bool) {
     (frames, done)
 }
 
-fn contents(frames: &[Value]) -> Vec<&str> {
+pub fn contents(frames: &[Value]) -> Vec<&str> {
     let content = |frame: &'_ Value| frame["choices"][0]["delta"]["content"].as_str().map(str::len);
     let with = frames.iter().filter(|frame| content(frame) > Some(0));
     with.map(|frame| frame["choices"][0]["delta"]["content"].as_str().unwrap())
@@ -219,14 +219,10 @@ async fn a_revocation_in_the_middle_closes_the_stream_with_code_and_decision() {
             LONG,
         );
         let mut stream = work.scene.submitter.open_with(CHAT, &body).await;
-        let mut told = String::new();
-        while contents(&frames_so_far(&told)).is_empty() {
-            let bytes = stream.chunk().await.unwrap().expect("a stream with text");
-            told.push_str(std::str::from_utf8(&bytes).expect("whole characters"));
-        }
+        let mut told = until_text(&mut stream).await;
         work.revoke().await;
-        told.push_str(&stream.text().await.unwrap());
-        let (frames, done) = frames(&told);
+        told.extend(stream.bytes().await.unwrap());
+        let (frames, done) = frames(&String::from_utf8(told).unwrap());
         if done {
             work.accept().await;
             continue;
@@ -248,9 +244,18 @@ async fn a_revocation_in_the_middle_closes_the_stream_with_code_and_decision() {
     panic!("every answer was whole before its revocation");
 }
 
-/// The chunks that have come whole.
-fn frames_so_far(text: &str) -> Vec<Value> {
-    frames(&text[..text.rfind("\n\n").map_or(0, |end| end + 2)]).0
+/// What comes of a completion until there is a text in it.
+pub async fn until_text(stream: &mut reqwest::Response) -> Vec<u8> {
+    let mut told = Vec::new();
+    loop {
+        told.extend(stream.chunk().await.unwrap().expect("a stream with text"));
+        // What comes at once may end in the middle of an event.
+        let ends = told.windows(2).rposition(|two| two == b"\n\n");
+        let whole = std::str::from_utf8(&told[..ends.map_or(0, |end| end + 2)]).unwrap();
+        if !contents(&frames(whole).0).is_empty() {
+            return told;
+        }
+    }
 }
 
 #[tokio::test]
