@@ -8,12 +8,13 @@ use std::io;
 
 const PLENTY: u64 = 1 << 20;
 
-/// One test per promise; `$make` is a function that gives an empty store and whatever must outlive it.
+/// One test per promise; `$make` is a function that gives an empty store and whatever must outlive it,
+/// or nothing where the machine has no server for it, which it says.
 macro_rules! blob_contract {
     ($make:path: $($promise:ident)*) => {$(
         #[tokio::test]
         async fn $promise() {
-            let (store, _guard) = $make().await;
+            let Some((store, _guard)) = $make().await else { return };
             crate::blobs::contract::$promise(&store).await;
         }
     )*};

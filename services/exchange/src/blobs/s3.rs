@@ -296,4 +296,6 @@ impl Blobs for S3Blobs {
 }
 
 #[cfg(test)]
+mod server_tests;
+#[cfg(test)]
 mod tests;

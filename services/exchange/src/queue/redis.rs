@@ -381,6 +381,8 @@ fn json(value: &impl serde::Serialize) -> Result<String, QueueError> {
 }
 
 #[cfg(test)]
+mod failover_tests;
+#[cfg(test)]
 mod permission_tests;
 #[cfg(test)]
 mod tests;

@@ -147,3 +147,26 @@ fn settings_that_would_stop_everything_are_refused() {
         assert!(error.contains(name), "{text}: {error}");
     }
 }
+
+#[test]
+fn shares_that_cannot_be_kept_are_refused_by_the_name_of_their_tenant() {
+    let shares = |shares: &str| load_text(&format!("[work]\nshares = [{shares}]"));
+    for (given, told) in [
+        ("{ tenant = \"acme\", weight = 0 }", "acme the weight 0"),
+        ("{ tenant = \"acme\", weight = 1001 }", "acme the weight 1001"),
+        ("{ tenant = \"acme\", most_orders = 0 }", "acme no orders"),
+        (
+            "{ tenant = \"acme\" }, { tenant = \"acme\", weight = 2 }",
+            "names acme twice",
+        ),
+        ("{ tenant = \"not a name\" }", "work.shares"),
+        ("{ weight = 2 }", "tenant"),
+        ("{ tenant = \"acme\", wait = 2 }", "wait"),
+    ] {
+        let error = refusal(shares(given));
+        assert!(error.contains(told), "{given}: {error}");
+    }
+    let kept = "{ tenant = \"acme\", weight = 1000, most_orders = 1 }, { tenant = \"other\", weight = 1 }";
+    let loaded = shares(kept).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.settings.work.shares().len(), 2);
+}

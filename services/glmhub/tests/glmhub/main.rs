@@ -37,6 +37,7 @@ mod reader;
 mod readme;
 mod receiver;
 mod registration;
+mod requeueing;
 mod revocation;
 mod site;
 mod splitting;

@@ -8,7 +8,11 @@ async fn empty_store() -> (LocalBlobs, TempDir) {
     (LocalBlobs::open(folder.path()).unwrap(), folder)
 }
 
-blob_contract!(empty_store);
+async fn some_empty_store() -> Option<(LocalBlobs, TempDir)> {
+    Some(empty_store().await)
+}
+
+blob_contract!(some_empty_store);
 
 /// Every file below `folder` but locks, as paths from there.
 fn files_below(folder: &Path) -> Vec<String> {
