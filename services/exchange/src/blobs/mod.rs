@@ -14,6 +14,7 @@ use bytes::Bytes;
 use domain::digest::Sha256;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use std::path::Path;
+use time::OffsetDateTime;
 
 /// Bytes on their way in or out, in pieces.
 pub type ByteStream = BoxStream<'static, Result<Bytes, std::io::Error>>;
@@ -65,6 +66,9 @@ pub trait Blobs: Send + Sync {
     async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError>;
     /// Removes a blob. One that is absent is no error.
     async fn delete(&self, sha256: Sha256) -> Result<(), BlobError>;
+    /// Removes what was begun before `before` and never finished, by a process that was killed for instance, where the
+    /// store keeps such things. Gives how many.
+    async fn give_up_unfinished(&self, before: OffsetDateTime) -> Result<usize, BlobError>;
     /// Whether the store can be written now.
     async fn ping(&self) -> Result<(), BlobError>;
 }

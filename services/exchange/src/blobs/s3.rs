@@ -10,8 +10,8 @@
 //! of what is sent goes along and the server refuses bytes that do not have it. An object that is there stays
 //! (`If-None-Match: *`): who comes second has nothing to do.
 //!
-//! Large blobs go in parts. What a killed process left unfinished takes space until the bucket's own rule removes it
-//! (`AbortIncompleteMultipartUpload`); no reader ever sees it.
+//! Large blobs go in parts. What a killed process left unfinished takes space until a hub gives it up, or the bucket's
+//! own rule does (`AbortIncompleteMultipartUpload`); no reader ever sees it.
 //!
 //! Reading is taken up again where it broke off. Requests are repeated by the client where that is safe.
 
@@ -36,11 +36,15 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use time::OffsetDateTime;
 use tokio::io::AsyncWriteExt as _;
 
+mod encryption;
 mod fault;
 mod sending;
+mod unfinished;
 
+pub use encryption::Encryption;
 use fault::{is_status, of_service};
 
 /// What is sent in one request, and the size of most parts: the least that S3 takes as a part is 5 MiB.
@@ -73,6 +77,8 @@ pub struct S3Settings {
     pub access_key: String,
     /// The secret of the access key.
     pub secret_key: String,
+    /// How the server encrypts what it keeps; as the bucket says if nothing is said here.
+    pub encryption: Option<Encryption>,
     /// A folder for what is on its way.
     pub scratch: PathBuf,
 }
@@ -83,6 +89,7 @@ pub struct S3Blobs {
     client: Client,
     bucket: String,
     prefix: String,
+    encryption: Option<Encryption>,
     scratch: PathBuf,
 }
 
@@ -115,6 +122,7 @@ impl S3Blobs {
             client: Client::from_conf(config.build()),
             bucket: settings.bucket,
             prefix: settings.prefix,
+            encryption: settings.encryption,
             scratch: settings.scratch,
         })
     }
@@ -281,12 +289,19 @@ impl Blobs for S3Blobs {
         }
     }
 
+    async fn give_up_unfinished(&self, before: OffsetDateTime) -> Result<usize, BlobError> {
+        self.give_up_begun(before).await
+    }
+
     async fn ping(&self) -> Result<(), BlobError> {
+        let (how, key) = self.encrypted();
         let put = self
             .client
             .put_object()
             .bucket(&self.bucket)
-            .key(self.key("probe"));
+            .key(self.key("probe"))
+            .set_server_side_encryption(how)
+            .set_ssekms_key_id(key);
         let put = put.body(primitives::ByteStream::from_static(b"probe"));
         put.send()
             .await

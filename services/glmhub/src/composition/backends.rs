@@ -151,6 +151,7 @@ pub fn blobs(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Arc<dyn
         path_style: blobs.path_style,
         access_key: blobs.access_key.clone(),
         secret_key: secret.unwrap_or_default(),
+        encryption: blobs.encryption().map_err(Misuse)?,
         scratch: folder.resolve("scratch".as_ref()),
     });
     Ok(Arc::new(opened.context("the scratch folder")?))

@@ -11,6 +11,7 @@ use hub::loops::{
     reconsider::{Reconsider, ReconsiderParts},
     seal::{Seal, SealParts},
     sweep::{Sweep, SweepParts},
+    tidy::{Tidy, TidyParts},
 };
 use records::turns;
 use std::{net::SocketAddr, time::Duration};
@@ -63,6 +64,10 @@ impl Crew {
         let reconsider = reconsider_parts(pieces);
         keep_up(&mut work, "reconsider", &work_ends, move |ends| {
             Reconsider::new(reconsider.clone()).run(ends)
+        });
+        let tidy = tidy_parts(pieces);
+        keep_up(&mut work, "tidy", &work_ends, move |ends| {
+            Tidy::new(tidy.clone()).run(ends)
         });
         let seal_parts = seal_parts(pieces);
         let parts = seal_parts.clone();
@@ -202,5 +207,13 @@ fn sweep_parts(pieces: &Pieces) -> SweepParts {
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
         signals: pieces.signals.clone(),
+    }
+}
+
+fn tidy_parts(pieces: &Pieces) -> TidyParts {
+    TidyParts {
+        blobs: pieces.blobs.clone(),
+        clock: pieces.clock.clone(),
+        after: pieces.settings.blobs.unfinished(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::data_folder::DataFolder;
 use engine::LoadOptions;
+use exchange::blobs::s3::Encryption;
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings,
     dashboard_settings::DashboardSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
@@ -64,6 +65,9 @@ pub struct BlobsSettings {
     pub path_style: bool,
     pub access_key: String,
     pub secret_key_file: PathBuf,
+    pub encryption: String,
+    pub encryption_key: String,
+    pub unfinished_hours: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -168,6 +172,7 @@ impl Settings {
     fn check_least(&self) -> Result<(), String> {
         let Settings {
             records,
+            blobs,
             queue,
             worker,
             work,
@@ -178,6 +183,7 @@ impl Settings {
             ("records.connections", u64::from(records.connections), 1),
             ("records.statement_seconds", records.statement_seconds, 1),
             ("records.connection_seconds", records.connection_seconds, 1),
+            ("blobs.unfinished_hours", u64::from(blobs.unfinished_hours), 1),
             ("queue.lease_seconds", queue.lease_seconds, SHORTEST_LEASE),
             ("queue.most_orders", queue.most_orders as u64, 1),
             ("queue.listening_seconds", queue.listening_seconds, 1),
@@ -250,7 +256,26 @@ impl BlobsSettings {
         if self.prefix.starts_with('/') || self.prefix.ends_with('/') {
             return Err("blobs.prefix neither begins nor ends with a slash".into());
         }
-        Ok(())
+        self.encryption().map(drop)
+    }
+
+    /// How old an upload is that nobody finishes any more.
+    pub fn unfinished(&self) -> time::Duration {
+        time::Duration::hours(self.unfinished_hours.into())
+    }
+
+    /// How a server of S3 encrypts what it keeps.
+    pub fn encryption(&self) -> Result<Option<Encryption>, String> {
+        let key = Some(self.encryption_key.clone()).filter(|key| !key.is_empty());
+        match (self.encryption.as_str(), key) {
+            ("", None) => Ok(None),
+            ("AES256", None) => Ok(Some(Encryption::OwnKeys)),
+            ("aws:kms", key) => Ok(Some(Encryption::KeyService(key))),
+            (_, Some(_)) => Err("blobs.encryption_key needs \"aws:kms\" as blobs.encryption".into()),
+            (other, None) => Err(format!(
+                "blobs.encryption is \"AES256\", \"aws:kms\" or empty, not {other:?}"
+            )),
+        }
     }
 }
 

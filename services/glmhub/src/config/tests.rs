@@ -140,6 +140,9 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[server]\nsite = \"the cellar\"", "server.site"),
         ("[blobs]\nbucket = \"b\"", "blobs.secret_key_file"),
         ("[blobs]\nprefix = \"a/\"", "blobs.prefix"),
+        ("[blobs]\nunfinished_hours = 0", "blobs.unfinished_hours"),
+        ("[blobs]\nencryption = \"rot13\"", "blobs.encryption"),
+        ("[blobs]\nencryption_key = \"k\"", "blobs.encryption_key"),
         ("[queue]\nname = \"{a}\"", "queue.name"),
         ("[records]\nstatement_seconds = 0", "records.statement_seconds"),
     ] {

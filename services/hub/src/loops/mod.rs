@@ -9,6 +9,7 @@ pub mod intake;
 pub mod reconsider;
 pub mod seal;
 pub mod sweep;
+pub mod tidy;
 
 use async_trait::async_trait;
 use std::time::Duration;

@@ -48,11 +48,14 @@ impl S3Blobs {
         if self.has(stored).await? {
             return Ok(());
         }
+        let (how, key) = self.encrypted();
         let put = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(self.key_of(stored.sha256))
+            .set_server_side_encryption(how)
+            .set_ssekms_key_id(key)
             .if_none_match("*")
             .checksum_sha256(base64_of(stored.sha256))
             .body(ByteStream::from(bytes));
@@ -78,8 +81,11 @@ impl S3Blobs {
             return Ok(());
         }
         let begin = self.client.create_multipart_upload().bucket(&self.bucket);
+        let (how, key) = self.encrypted();
         let begin = begin
             .key(self.key_of(stored.sha256))
+            .set_server_side_encryption(how)
+            .set_ssekms_key_id(key)
             .checksum_algorithm(ChecksumAlgorithm::Sha256);
         let begun = begin
             .send()

@@ -22,6 +22,7 @@ async fn empty_bucket() -> Option<(S3Blobs, TempDir)> {
         path_style: true,
         access_key: "glmhub".into(),
         secret_key: "a-secret-of-tests".into(),
+        encryption: None,
         scratch: scratch.path().to_owned(),
     })
     .unwrap();
@@ -60,4 +61,57 @@ async fn an_object_that_is_there_is_left_alone() {
         .unwrap_err();
     assert!(is_status(&refused, 412), "{refused}");
     assert_eq!(read(&store, stored.sha256, PLENTY).await.unwrap(), b"first");
+}
+
+#[tokio::test]
+async fn what_is_stored_is_encrypted_as_the_settings_say() {
+    let Some((mut store, _scratch)) = empty_bucket().await else {
+        return;
+    };
+    let key = Some("arn:aws:kms:us-east-1:111122223333:key/1".to_owned());
+    for (encryption, told) in [
+        (Encryption::OwnKeys, "AES256"),
+        (Encryption::KeyService(key.clone()), "aws:kms"),
+    ] {
+        store.encryption = Some(encryption);
+        store.ping().await.unwrap();
+        // One in a single request, one in parts.
+        for bytes in [
+            told.as_bytes().to_vec(),
+            told.repeat(2 * PART / told.len()).into_bytes(),
+        ] {
+            let stored = store.put(one_piece(bytes), PLENTY).await.unwrap();
+            let head = store.client.head_object().bucket(&store.bucket);
+            let there = head.key(store.key_of(stored.sha256)).send().await.unwrap();
+            let how = there.server_side_encryption().map(|how| how.as_str());
+            assert_eq!(how, Some(told), "{} bytes", stored.bytes);
+            assert_eq!(
+                there.ssekms_key_id().map(str::to_owned),
+                key.clone().filter(|_| told == "aws:kms")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn uploads_that_were_begun_and_left_are_given_up_unless_they_are_of_others() {
+    let Some((store, _scratch)) = empty_bucket().await else {
+        return;
+    };
+    let begin = async |key: String| {
+        let begin = store.client.create_multipart_upload().bucket(&store.bucket);
+        begin.key(key).send().await.unwrap();
+    };
+    begin(store.key_of(Sha256::of(b"left"))).await;
+    begin("somebody/else".to_owned()).await;
+    // Nothing was begun before there was a clock.
+    let ever = store.give_up_unfinished(OffsetDateTime::UNIX_EPOCH).await;
+    assert_eq!(ever.unwrap(), 0);
+    let later = OffsetDateTime::UNIX_EPOCH + time::Duration::days(100_000);
+    assert_eq!(store.give_up_unfinished(later).await.unwrap(), 1);
+    assert_eq!(store.give_up_unfinished(later).await.unwrap(), 0);
+    let begun = store.client.list_multipart_uploads().bucket(&store.bucket);
+    let begun = begun.send().await.unwrap();
+    let keys: Vec<_> = begun.uploads().iter().filter_map(|one| one.key()).collect();
+    assert_eq!(keys, ["somebody/else"]);
 }

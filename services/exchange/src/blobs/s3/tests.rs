@@ -85,6 +85,7 @@ impl Server {
             path_style: true,
             access_key: ACCESS.into(),
             secret_key: SECRET.into(),
+            encryption: None,
             scratch: self.scratch(),
         }
     }
