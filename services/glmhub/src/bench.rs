@@ -3,7 +3,9 @@
 mod caller;
 mod engine;
 mod figures;
+mod noop_worker;
 mod own_hub;
+mod queue;
 mod revocation;
 mod trial;
 
@@ -13,13 +15,16 @@ pub const EXAMPLE: &str = "\
 Examples:
   glmhub bench engine --model noise.gguf
   glmhub bench revocation --model ./tiny
-  glmhub bench revocation --model ./tiny --repetitions 100 --json";
+  glmhub bench revocation --model ./tiny --repetitions 100 --json
+  glmhub bench queue --model ./tiny --postgres postgres://app@127.0.0.1/bench --redis redis://127.0.0.1:6379";
 
 /// The commands that measure.
 #[derive(Subcommand, Debug)]
 pub enum BenchCommand {
     Engine(engine::EngineArgs),
     Revocation(revocation::RevocationArgs),
+    Queue(Box<queue::QueueArgs>),
+    NoopWorker(noop_worker::NoopWorkerArgs),
 }
 
 /// Does what the command says.
@@ -27,5 +32,7 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
     match command {
         BenchCommand::Engine(args) => engine::run(&args),
         BenchCommand::Revocation(args) => revocation::run(args).await,
+        BenchCommand::Queue(args) => queue::run(*args).await,
+        BenchCommand::NoopWorker(args) => noop_worker::run(args).await,
     }
 }

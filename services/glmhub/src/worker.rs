@@ -12,6 +12,7 @@ use crate::{
 use anyhow::Context as _;
 use clap::Args;
 use domain::{clock::SharedClock, id::IdMaker};
+use runner::Computing;
 use std::{
     io::{self, Write as _},
     sync::Arc,
@@ -44,12 +45,18 @@ pub struct WorkerArgs {
 
 /// Works until it is told to end.
 pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    let count = args.count.map(|count| ("worker.count", count.to_string()));
-    let settings = config::load(&args.place, count.as_slice())?.settings;
+    work(&args.place, args.count, Computing::Engine).await
+}
+
+/// As [`run`], with what works at the orders.
+pub async fn work(place: &Place, count: Option<usize>, computing: Computing) -> anyhow::Result<()> {
+    let count = count.map(|count| ("worker.count", count.to_string()));
+    let settings = config::load(place, count.as_slice())?.settings;
     telemetry::start_logs(&settings.log)?;
-    let folder = DataFolder::open(&args.place.data)?;
+    let folder = DataFolder::open(&place.data)?;
     let mut endings = Endings::listen()?;
-    let (workers, limit) = (assemble(&folder, &settings).await?, settings.server.shutdown());
+    let workers = assemble(&folder, &settings, computing).await?;
+    let limit = settings.server.shutdown();
     let (mut set, ends) = (JoinSet::new(), CancellationToken::new());
     workers.start(&mut set, &ends)?;
     // The one line of stdout: whoever starts a worker waits for it.
@@ -70,7 +77,7 @@ pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn assemble(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Workers> {
+async fn assemble(folder: &DataFolder, settings: &Settings, computing: Computing) -> anyhow::Result<Workers> {
     let clock: SharedClock = Arc::new(SystemClock);
     let queue = backends::redis(settings).await?;
     let keys = public_keys::read(&folder.resolve(&settings.worker.keys_file)).context(
@@ -85,5 +92,6 @@ async fn assemble(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Wo
         models: settings.worker.models(folder),
         limits: settings.work.page_limits(),
         settings: settings.worker.clone(),
+        computing,
     })
 }

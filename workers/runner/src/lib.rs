@@ -15,6 +15,7 @@ mod hold;
 mod materialise;
 mod models;
 mod models_folder;
+mod noop;
 mod outcome;
 mod parameters;
 mod seal;
@@ -26,5 +27,6 @@ mod worker;
 mod fixtures;
 
 pub use models_folder::ModelsFolder;
+pub use noop::Computing;
 pub use outcome::Outcome;
 pub use worker::{Settings, Worker, WorkerParts};

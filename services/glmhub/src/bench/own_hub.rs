@@ -6,7 +6,11 @@ use anyhow::{Context as _, ensure};
 use domain::{access::Caller, access::Role, clock::Clock as _, names::ModelName};
 use exchange::signing::SigningKey;
 use hub::access_token;
-use std::{env, path::Path, process::Stdio};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 use tempfile::TempDir;
 use time::Duration;
 use tokio::{
@@ -22,40 +26,71 @@ pub struct OwnHub {
     url: String,
     key: SigningKey,
     http: reqwest::Client,
-    _child: Child,
+    _children: Vec<Child>,
     _folder: TempDir,
 }
 
+/// A hub of several processes: what they share, and how many workers there are. Their engine is the no-op.
+pub struct Sharing<'a> {
+    pub postgres: &'a str,
+    pub redis: &'a str,
+    pub workers: usize,
+    /// Settings as the environment has them.
+    pub settings: &'a [(&'static str, String)],
+}
+
 impl OwnHub {
-    /// A fresh hub with the weights in `from`. Settings from the environment hold for it.
+    /// A fresh hub in one process, with the weights in `from`. Settings from the environment hold for it.
     pub async fn start(model: &ModelName, from: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the hub")?;
-        let data = folder.path().join("data");
-        let mut import = program()?;
-        import.args(["model", "import", "--model", model.as_str(), "--from"]);
-        import.arg(from).arg("--data").arg(&data);
-        let imported = import.stdout(Stdio::null()).status().await?;
-        ensure!(
-            imported.success(),
-            "the weights in {} could not be imported",
-            from.display()
-        );
-        let mut up = program()?;
-        up.args(["up", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
-        // What it logs would stand in the way of the figures.
-        up.env("GLMHUB_LOG__FILTER", "error")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = up.spawn().context("a hub could not be started")?;
-        let stdout = child.stdout.take().context("the hub has no output")?;
-        let line = BufReader::new(stdout).lines().next_line().await?;
-        let line = line.context("the hub ended before it was ready")?;
-        let url = line.rsplit(' ').next().unwrap_or_default().to_owned();
+        let parts = Parts::new(folder.path(), &[]);
+        parts.import(model, from).await?;
+        let (hub, told) = parts
+            .begin(&["up", "--listen", "127.0.0.1:0"], &parts.data)
+            .await?;
+        Self::of(folder, &told, vec![hub])
+    }
+
+    /// A hub on the servers of `sharing`, and beside it a process of workers that answer without a model.
+    pub async fn start_shared(model: &ModelName, from: &Path, sharing: &Sharing<'_>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("a folder for the hub")?;
+        let mut settings = vec![
+            ("GLMHUB_RECORDS__URL", sharing.postgres.to_owned()),
+            ("GLMHUB_QUEUE__URL", sharing.redis.to_owned()),
+            ("GLMHUB_WEBHOOKS__PUBLIC_URL", "http://hub.invalid".to_owned()),
+            (
+                "GLMHUB_BLOBS__FOLDER",
+                folder.path().join("blobs").display().to_string(),
+            ),
+        ];
+        settings.extend_from_slice(sharing.settings);
+        let parts = Parts::new(folder.path(), &settings);
+        parts.perform(&["migrate"]).await?;
+        parts.import(model, from).await?;
+        let key = DataFolder::open(&parts.data)?.key()?;
+        let (hub, told) = parts
+            .begin(&["serve", "--listen", "127.0.0.1:0"], &parts.data)
+            .await?;
+        let keys = folder.path().join("keys.json");
+        fs::write(&keys, serde_json::to_vec(&key.public().jwks())?)?;
+        let (count, keys) = (sharing.workers.to_string(), keys.display().to_string());
+        let mut with_keys = Parts::new(folder.path(), &settings);
+        with_keys.settings.push(("GLMHUB_WORKER__KEYS_FILE", keys));
+        let (workers, _) = with_keys
+            .begin(
+                &["bench", "noop-worker", "--count", &count],
+                &folder.path().join("worker"),
+            )
+            .await?;
+        Self::of(folder, &told, vec![hub, workers])
+    }
+
+    fn of(folder: TempDir, told: &str, children: Vec<Child>) -> anyhow::Result<Self> {
         Ok(Self {
-            url,
-            key: DataFolder::open(&data)?.key()?,
+            url: told.rsplit(' ').next().unwrap_or_default().to_owned(),
+            key: DataFolder::open(&folder.path().join("data"))?.key()?,
             http: reqwest::Client::builder().no_proxy().build()?,
-            _child: child,
+            _children: children,
             _folder: folder,
         })
     }
@@ -92,9 +127,58 @@ impl OwnHub {
     }
 }
 
-fn program() -> anyhow::Result<Command> {
-    let program = env::current_exe().context("the path of this program")?;
-    let mut command = Command::new(program);
-    command.stdin(Stdio::null());
-    Ok(command)
+/// Commands of this program on one data folder.
+struct Parts {
+    data: PathBuf,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Parts {
+    fn new(folder: &Path, settings: &[(&'static str, String)]) -> Self {
+        Self {
+            data: folder.join("data"),
+            settings: settings.to_vec(),
+        }
+    }
+
+    fn command(&self, arguments: &[&str], data: &Path) -> anyhow::Result<Command> {
+        let program = env::current_exe().context("the path of this program")?;
+        let mut command = Command::new(program);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(arguments).arg("--data").arg(data);
+        // What it logs would stand in the way of the figures.
+        command.env("GLMHUB_LOG__FILTER", "error");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
+    async fn perform(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let ended = self.command(arguments, &self.data)?.status().await?;
+        ensure!(
+            ended.success(),
+            "`glmhub {}` ended with {ended}",
+            arguments.join(" ")
+        );
+        Ok(())
+    }
+
+    async fn import(&self, model: &ModelName, from: &Path) -> anyhow::Result<()> {
+        let from = from.to_str().context("the path of the weights is no text")?;
+        self.perform(&["model", "import", "--model", model.as_str(), "--from", from])
+            .await
+    }
+
+    /// A process that goes on, and the line that it prints when it is ready.
+    async fn begin(&self, arguments: &[&str], data: &Path) -> anyhow::Result<(Child, String)> {
+        let mut command = self.command(arguments, data)?;
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("`glmhub {}` could not be started", arguments.join(" ")))?;
+        let stdout = child.stdout.take().context("it has no output")?;
+        let line = BufReader::new(stdout).lines().next_line().await?;
+        let line =
+            line.with_context(|| format!("`glmhub {}` ended before it was ready", arguments.join(" ")))?;
+        Ok((child, line))
+    }
 }

@@ -97,6 +97,7 @@ impl Pieces {
             models: settings.worker.models(folder),
             limits: work.page_limits(),
             settings: settings.worker.clone(),
+            computing: runner::Computing::Engine,
         });
         Ok(Self {
             company,

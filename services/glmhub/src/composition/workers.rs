@@ -8,7 +8,7 @@ use domain::{
 };
 use exchange::{blobs::Blobs, queue::Queue, signing::VerifyingKeys};
 use pages::Limits;
-use runner::{ModelsFolder, Worker, WorkerParts};
+use runner::{Computing, ModelsFolder, Worker, WorkerParts};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,8 @@ pub struct Workers {
     /// How large a page may be.
     pub limits: Limits,
     pub settings: WorkerSettings,
+    /// The model, except where it is measured what is around it.
+    pub computing: Computing,
 }
 
 impl Workers {
@@ -54,6 +56,7 @@ impl Workers {
             settings: runner::Settings {
                 drain: self.settings.drain(),
                 load,
+                computing: self.computing,
                 ..runner::Settings::default()
             },
         }))

@@ -41,6 +41,8 @@ pub const COMMANDS: &[&[&str]] = &[
     &["bench"],
     &["bench", "engine"],
     &["bench", "revocation"],
+    &["bench", "queue"],
+    &["bench", "noop-worker"],
     &["admin"],
     &["admin", "link"],
     &["key"],

@@ -8,6 +8,7 @@ mod database;
 mod ending;
 mod faults;
 mod line;
+mod measured;
 mod postgres;
 mod process;
 mod redis;

@@ -1,0 +1,29 @@
+//! `glmhub bench noop-worker`: workers without a model, for `glmhub bench queue`.
+
+use crate::{config::Place, worker};
+use clap::Args;
+use runner::Computing;
+
+const EXAMPLE: &str = "\
+Examples:
+  glmhub bench noop-worker --data /tmp/worker --count 8
+
+As `glmhub worker`, with an engine that looks at nothing: every question is answered with the same sentence, which says
+so, and the engine of every answer is named noop. Grants, digests and leases are checked as always. Never let it take
+orders of a hub whose answers somebody reads.";
+
+/// Answers every question with one sentence, without a model: for measurements alone
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct NoopWorkerArgs {
+    #[command(flatten)]
+    place: Place,
+    /// How many workers this process has [default: worker.count of the settings]
+    #[arg(long, value_name = "NUMBER")]
+    count: Option<usize>,
+}
+
+/// Works until it is told to end.
+pub async fn run(args: NoopWorkerArgs) -> anyhow::Result<()> {
+    worker::work(&args.place, args.count, Computing::Noop).await
+}

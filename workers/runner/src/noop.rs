@@ -1,0 +1,41 @@
+//! The no-op engine of `glmhub bench queue`: it looks at nothing and says so.
+//!
+//! Everything around it is as with the real one, so that what is measured is the way of a job and not the model.
+
+use domain::order::{AnswerReport, FinishReason, OrderQuestion, ReportKind};
+use std::ops::ControlFlow;
+
+/// The name that its answers carry, so that none can be taken for one of a model.
+const ENGINE: &str = concat!("noop ", env!("CARGO_PKG_VERSION"));
+/// Its answer to everything.
+const TEXT: &str = "No answer: this is the no-op engine of a measurement.";
+
+/// What works at the orders of a worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Computing {
+    /// The model.
+    #[default]
+    Engine,
+    /// Nothing: every question gets the same sentence. For measurements alone.
+    Noop,
+}
+
+/// Tells an answer to every question without looking at the page.
+pub(crate) fn answer_all(
+    questions: &[OrderQuestion],
+    tell: &mut dyn FnMut(ReportKind) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    questions.iter().try_for_each(|question| {
+        tell(ReportKind::Answered {
+            job: question.job,
+            answer: AnswerReport {
+                text: TEXT.to_owned(),
+                finish_reason: FinishReason::Stop,
+                input_tokens: 0,
+                output_tokens: 0,
+                compute_ms: 0,
+                engine: ENGINE.to_owned(),
+            },
+        })
+    })
+}
