@@ -1,7 +1,7 @@
 //! Answers. The table's key makes a second answer of a job impossible.
 
 use crate::{
-    At, Db, RecordsError, Tx, on,
+    At, Db, RecordsError, Tx, many, on,
     read::{Reading, number},
     run::Run as _,
 };
@@ -11,6 +11,7 @@ use domain::{
     names::TenantName,
     order::{AnswerReport, FinishReason},
 };
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 const COLUMNS_OF_JOB: &str =
@@ -21,7 +22,11 @@ const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM
     AND (document_place, page_number, question) \
     <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch = $2))";
 const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_reason, input_tokens, output_tokens, \
-    compute_ms, engine, worker, answered_at, decision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    compute_ms, engine, worker, answered_at, decision) SELECT r.value ->> 'job', r.value ->> 'order', \
+    CAST(r.value ->> 'attempt' AS BIGINT), r.value ->> 'text', r.value ->> 'finish_reason', \
+    CAST(r.value ->> 'input_tokens' AS BIGINT), CAST(r.value ->> 'output_tokens' AS BIGINT), \
+    CAST(r.value ->> 'compute_ms' AS BIGINT), r.value ->> 'engine', r.value ->> 'worker', $2, $3 \
+    FROM json_each($1) AS r";
 
 pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT];
 
@@ -117,30 +122,41 @@ pub fn as_stored(text: &str) -> String {
     text.replace('\0', "")
 }
 
+/// An answer that has come, from whom and for which job.
+pub(crate) struct NewAnswer<'a> {
+    pub job: JobId,
+    pub out: Out,
+    pub worker: WorkerId,
+    pub report: &'a AnswerReport,
+}
+
+impl NewAnswer<'_> {
+    fn row(&self) -> Value {
+        let Self {
+            job,
+            out,
+            worker,
+            report,
+        } = self;
+        json!({
+            "job": job, "order": out.order, "attempt": out.attempt, "text": as_stored(&report.text),
+            "finish_reason": report.finish_reason, "input_tokens": report.input_tokens,
+            "output_tokens": report.output_tokens, "compute_ms": number(report.compute_ms),
+            "engine": as_stored(&report.engine), "worker": worker,
+        })
+    }
+}
+
+/// Stores answers that `decision` allowed.
 pub(crate) async fn insert(
     tx: &mut Tx,
-    job: JobId,
-    out: Out,
-    worker: WorkerId,
-    report: &AnswerReport,
+    answers: &[NewAnswer<'_>],
     decision: DecisionId,
     at: OffsetDateTime,
 ) -> Result<(), RecordsError> {
-    let finish_reason = match report.finish_reason {
-        FinishReason::Stop => "stop",
-        FinishReason::Length => "length",
-    };
+    let rows = many::rows(answers.iter().map(NewAnswer::row));
     on!(tx: tx, |c| sqlx::query(INSERT)
-        .bind(job.to_string())
-        .bind(out.order.to_string())
-        .bind(number(out.attempt))
-        .bind(as_stored(&report.text))
-        .bind(finish_reason)
-        .bind(number(report.input_tokens))
-        .bind(number(report.output_tokens))
-        .bind(number(report.compute_ms))
-        .bind(&report.engine)
-        .bind(worker.to_string())
+        .bind(&rows)
         .bind(At(at))
         .bind(decision.to_string())
         .run(c))?;

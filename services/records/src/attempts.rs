@@ -3,12 +3,13 @@
 //! Every function is fenced: it changes something only if the attempt is the one that is out and still open.
 
 mod open;
+mod progress;
 
 pub use open::{OpenAttempt, forget_missing, mark_missing, open_after, outstanding};
+pub use progress::{Progress, Said, batches_of, progress};
 
 use crate::{
-    At, Db, RecordsError, Stamp, Tx, answers,
-    audit::rows::{Fact, with_row},
+    At, Db, RecordsError, Stamp, Tx,
     batches::{self, complete_if_done},
     jobs::{self, Job},
     on,
@@ -19,7 +20,7 @@ use domain::{
     batch::StoredBatch,
     id::{BatchId, JobId, OrderId, WorkerId},
     job::{ATTEMPT_LOST, JobState, Out, RetryRule},
-    order::{AnswerReport, Fault},
+    order::Fault,
     webhook::EventKind,
 };
 use serde_json::json;
@@ -40,6 +41,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     STILL_OPEN,
     CLOSE,
     INSERT_FAULT,
+    progress::BATCHES_OF,
+    progress::HEARD,
+    progress::CLOSE_DONE,
     open::OUTSTANDING,
     open::OPEN_AFTER,
     open::MARK_MISSING,
@@ -71,70 +75,6 @@ pub struct Retry<'a> {
     pub rule: &'a RetryRule,
     /// Drawn from 0 to 1: spreads attempts in time.
     pub random: f64,
-}
-
-/// A worker began an order.
-pub async fn start(db: &Db, stamp: Stamp<'_>, sender: Sender) -> Result<Taken, RecordsError> {
-    let mut tx = db.begin().await?;
-    if hear(&mut tx, stamp, sender).await?.is_none() {
-        return Ok(Taken::Fenced);
-    }
-    for job in jobs::out_of(&mut tx, sender.out.order).await? {
-        if let (JobState::Dispatched(_), Ok(state)) = (&job.state, job.state.clone().start(sender.out)) {
-            jobs::change(&mut tx, &job, &state, job.tries).await?;
-        }
-    }
-    tx.commit().await?;
-    Ok(Taken::Stored)
-}
-
-/// A worker answered a job: stores the answer, moves the counters, tells of it.
-pub async fn answer(
-    db: &Db,
-    stamp: Stamp<'_>,
-    sender: Sender,
-    job: JobId,
-    report: &AnswerReport,
-) -> Result<Taken, RecordsError> {
-    let mut tx = db.begin().await?;
-    let Some((batch, job)) = hear_of(&mut tx, stamp, sender, job).await? else {
-        return Ok(Taken::Fenced);
-    };
-    let Ok(state) = job.state.clone().answer(sender.out, stamp.at) else {
-        return Ok(Taken::Fenced);
-    };
-    let decision = batch.license.decision;
-    answers::insert(
-        &mut tx,
-        job.id,
-        sender.out,
-        sender.worker,
-        report,
-        decision,
-        stamp.at,
-    )
-    .await?;
-    jobs::change(&mut tx, &job, &state, job.tries).await?;
-    let detail = json!({ "batch": batch.id, "attempt": sender.out.attempt, "worker": sender.worker });
-    let (subject, decision) = (job.id.to_string(), Some(decision));
-    let detail = with_row(&mut tx, detail, Fact::Answer, &subject).await?;
-    stamp
-        .audit(&mut tx, &job.tenant, "job.answered", subject, decision, detail)
-        .await?;
-    stamp
-        .tell(
-            &mut tx,
-            &job.tenant,
-            EventKind::JobAnswered {
-                job: job.id,
-                batch: batch.id,
-            },
-        )
-        .await?;
-    close_if_done(&mut tx, stamp, sender.out.order).await?;
-    complete_if_done(&mut tx, stamp, batch.id).await?;
-    tx.commit().await?;
-    Ok(Taken::Stored)
 }
 
 /// A worker could not answer a job: it is queued again, or has failed.

@@ -12,14 +12,16 @@ pub mod sealing;
 #[cfg(test)]
 mod tests;
 
-use crate::{At, Db, RecordsError, Tx, on, run::Run as _};
+use crate::{At, Db, RecordsError, Tx, many, on, run::Run as _};
 use domain::audit::{AuditEntry, NewAudit};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::types::Json;
+use time::OffsetDateTime;
 
 const APPEND: &str = "INSERT INTO audit_entries (id, at, tenant, member, kind, subject, decision, detail) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const AWAIT_SEAL: &str = "INSERT INTO audit_pending (entry) VALUES ($1)";
+    SELECT r.value ->> 'id', $2, r.value ->> 'tenant', r.value ->> 'member', r.value ->> 'kind', r.value ->> 'subject', \
+    r.value ->> 'decision', r.value -> 'detail' FROM json_each($1) AS r";
+const AWAIT_SEAL: &str = "INSERT INTO audit_pending (entry) SELECT r.value ->> 'id' FROM json_each($1) AS r";
 
 pub(crate) const STATEMENTS: &[&str] = &[APPEND, AWAIT_SEAL];
 pub(crate) const MORE_STATEMENTS: [&[&str]; 4] = [
@@ -31,18 +33,24 @@ pub(crate) const MORE_STATEMENTS: [&[&str]; 4] = [
 
 /// Appends an entry within the transaction of what it tells of: neither is ever there without the other.
 pub async fn append(tx: &mut Tx, entry: &NewAudit) -> Result<(), RecordsError> {
-    let id = entry.id.to_string();
-    on!(tx: &mut *tx, |c| sqlx::query(APPEND)
-        .bind(&id)
-        .bind(At(entry.at))
-        .bind(entry.tenant.as_str())
-        .bind(entry.member.as_ref().map(|member| member.as_str()))
-        .bind(entry.kind)
-        .bind(&entry.subject)
-        .bind(entry.decision.map(|decision| decision.to_string()))
-        .bind(Json(&entry.detail))
-        .run(c))?;
-    on!(tx: tx, |c| sqlx::query(AWAIT_SEAL).bind(&id).run(c))?;
+    append_all(tx, entry.at, std::slice::from_ref(entry)).await
+}
+
+/// As [`append`], entries of things that happened at the same moment.
+pub(crate) async fn append_all(
+    tx: &mut Tx,
+    at: OffsetDateTime,
+    entries: &[NewAudit],
+) -> Result<(), RecordsError> {
+    let row = |entry: &NewAudit| {
+        json!({
+            "id": entry.id, "tenant": entry.tenant, "member": entry.member, "kind": entry.kind,
+            "subject": entry.subject, "decision": entry.decision, "detail": entry.detail,
+        })
+    };
+    let rows = many::rows(entries.iter().map(row));
+    on!(tx: &mut *tx, |c| sqlx::query(APPEND).bind(&rows).bind(At(at)).run(c))?;
+    on!(tx: tx, |c| sqlx::query(AWAIT_SEAL).bind(&rows).run(c))?;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! Jobs: read, cancelled and requeued by their tenant. What workers do to them is in `attempts`.
 
+mod moving;
 mod requeueing;
 mod row;
 
+pub(crate) use moving::{change_all, out_of_orders};
 pub use requeueing::requeue_failed;
 pub(crate) use row::JobRow;
 pub use row::{Job, JobFault};
@@ -53,6 +55,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     WRITE_STATE,
     OUT_OF_ORDER,
     requeueing::REQUEUE_FAILED,
+    moving::MOVE,
+    moving::OUT_OF_ORDERS,
 ];
 
 /// A job with all that is known of it.

@@ -23,6 +23,7 @@ pub mod facts;
 pub mod holding;
 pub mod jobs;
 pub mod lineage;
+mod many;
 pub mod models;
 pub mod one_call;
 pub mod policies;

@@ -54,7 +54,20 @@ impl<'a> Stamp<'a> {
         decision: Option<DecisionId>,
         detail: Value,
     ) -> Result<(), RecordsError> {
-        let entry = NewAudit {
+        let about = vec![(subject, detail)];
+        self.audit_all(tx, tenant, kind, decision, about).await
+    }
+
+    /// As [`Stamp::audit`], of many subjects, each with its detail.
+    pub(crate) async fn audit_all(
+        &self,
+        tx: &mut Tx,
+        tenant: &TenantName,
+        kind: &'static str,
+        decision: Option<DecisionId>,
+        about: Vec<(String, Value)>,
+    ) -> Result<(), RecordsError> {
+        let entry = |(subject, detail)| NewAudit {
             id: self.ids.make(),
             at: self.at,
             tenant: tenant.clone(),
@@ -64,7 +77,8 @@ impl<'a> Stamp<'a> {
             decision,
             detail,
         };
-        audit::append(tx, &entry).await
+        let entries: Vec<NewAudit> = about.into_iter().map(entry).collect();
+        audit::append_all(tx, self.at, &entries).await
     }
 
     /// Has the webhook endpoints of `tenant` told, within `tx`, of what happened.
@@ -74,12 +88,23 @@ impl<'a> Stamp<'a> {
         tenant: &TenantName,
         kind: EventKind,
     ) -> Result<(), RecordsError> {
-        let event = Event {
+        self.tell_all(tx, tenant, vec![kind]).await
+    }
+
+    /// As [`Stamp::tell`], of many things.
+    pub(crate) async fn tell_all(
+        &self,
+        tx: &mut Tx,
+        tenant: &TenantName,
+        kinds: Vec<EventKind>,
+    ) -> Result<(), RecordsError> {
+        let event = |kind| Event {
             id: self.ids.make(),
             tenant: tenant.clone(),
             at: self.at,
             kind,
         };
-        webhooks::enqueue(tx, self.ids, self.at, &event).await
+        let events: Vec<Event> = kinds.into_iter().map(event).collect();
+        webhooks::enqueue(tx, self.ids, self.at, tenant, &events).await
     }
 }

@@ -21,6 +21,9 @@ const MARK: &str = "INSERT INTO turns (tenant, due_at) SELECT b.tenant, COALESCE
 const NEXT: &str = "SELECT tenant, empty_since FROM turns WHERE due_at <= $1 AND (SELECT COUNT(*) FROM attempts \
     WHERE attempts.tenant = turns.tenant AND attempts.closed_at IS NULL) < COALESCE(most_orders, $2) \
     ORDER BY round, tenant LIMIT 1";
+const RIVAL: &str = "SELECT round, tenant FROM turns WHERE due_at <= $1 AND tenant <> $3 AND \
+    (SELECT COUNT(*) FROM attempts WHERE attempts.tenant = turns.tenant AND attempts.closed_at IS NULL) \
+    < COALESCE(most_orders, $2) ORDER BY round, tenant LIMIT 1";
 const FIRSTS: &str = "SELECT batch, page, not_before FROM (\
     SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
         AND priority = 2 ORDER BY not_before, id LIMIT 1) AS high \
@@ -51,6 +54,7 @@ const SET_SHARE: &str = "INSERT INTO turns (tenant, weight, most_orders) VALUES 
 pub(crate) const STATEMENTS: &[&str] = &[
     MARK,
     NEXT,
+    RIVAL,
     FIRSTS,
     LOOK_AGAIN,
     REST,
@@ -153,8 +157,15 @@ pub(crate) async fn mark(tx: &mut Tx, batch: BatchId, at: OffsetDateTime) -> Res
 
 /// A tenant's turn, locked: nobody else serves the tenant until the transaction ends.
 pub(crate) struct LockedTurn {
+    tenant: TenantName,
     turn: Turn,
+    /// The latest round that was begun by anybody.
     begun: u64,
+    /// How many more orders of the tenant may be out.
+    left: u64,
+    /// Who would be served next without the tenant: the round and the name.
+    rival: Option<(u64, String)>,
+    served: bool,
 }
 
 /// Locks the turn of `tenant`. `None`: as many of its orders are out as may be.
@@ -162,6 +173,7 @@ pub(crate) async fn lock(
     tx: &mut Tx,
     tenant: &TenantName,
     most: u64,
+    now: OffsetDateTime,
 ) -> Result<Option<LockedTurn>, RecordsError> {
     let row: Option<(i64, i64, i64, i64)> = on!(tx: &mut *tx, |c| sqlx::query_as(LOCK)
         .bind(tenant.as_str())
@@ -171,41 +183,63 @@ pub(crate) async fn lock(
         table: "turns",
         id: tenant.as_str(),
     };
-    let (round, credit, weight, most) = reading.required(row, "a row")?;
+    let (round, credit, weight, most_of_it) = reading.required(row, "a row")?;
     // Not in the statement above: what it reads may be from before it had the lock.
     let (begun, out): (i64, i64) =
-        on!(tx: tx, |c| sqlx::query_as(STANDING).bind(tenant.as_str()).fetch_one(c))?;
-    if out >= most {
+        on!(tx: &mut *tx, |c| sqlx::query_as(STANDING).bind(tenant.as_str()).fetch_one(c))?;
+    if out >= most_of_it {
         return Ok(None);
     }
+    let rival: Option<(i64, String)> = on!(tx: tx, |c| sqlx::query_as(RIVAL)
+        .bind(At(now))
+        .bind(number(most))
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
     let turn = Turn {
         round: reading.whole(round)?,
         credit: reading.whole(credit)?,
         weight: reading.whole(weight)?,
     };
     Ok(Some(LockedTurn {
+        tenant: tenant.clone(),
         turn,
         begun: reading.whole(begun)?,
+        left: reading.whole(most_of_it - out)?,
+        rival: rival
+            .map(|(round, name)| Ok::<_, RecordsError>((reading.whole(round)?, name)))
+            .transpose()?,
+        served: false,
     }))
 }
 
-/// An order of `questions` goes out for the tenant.
-pub(crate) async fn serve(
-    tx: &mut Tx,
-    tenant: &TenantName,
-    locked: &LockedTurn,
-    questions: usize,
-) -> Result<(), RecordsError> {
-    let joined = locked.turn.joining(locked.begun);
-    let after = joined.serve(questions as u64, locked.begun);
+impl LockedTurn {
+    /// Whether an order of `questions` goes out for the tenant now. The first does: who asked found that it is the
+    /// tenant's turn. After that the rule of [`next_page`] decides.
+    pub(crate) fn serve(&mut self, questions: usize) -> bool {
+        let rivals_turn = self
+            .rival
+            .as_ref()
+            .is_some_and(|(round, name)| (*round, name.as_str()) < (self.turn.round, self.tenant.as_str()));
+        if self.left == 0 || self.served && rivals_turn {
+            return false;
+        }
+        let joined = self.turn.joining(self.begun);
+        self.begun = self.begun.max(joined.round);
+        self.turn = joined.serve(questions as u64, self.begun);
+        self.left -= 1;
+        self.served = true;
+        true
+    }
+}
+
+/// Stores where a tenant stands after its orders.
+pub(crate) async fn store(tx: &mut Tx, tenant: &TenantName, locked: &LockedTurn) -> Result<(), RecordsError> {
     on!(tx: &mut *tx, |c| sqlx::query(SERVED)
         .bind(tenant.as_str())
-        .bind(number(after.round))
-        .bind(number(after.credit))
+        .bind(number(locked.turn.round))
+        .bind(number(locked.turn.credit))
         .run(c))?;
-    if joined.round > locked.begun {
-        on!(tx: tx, |c| sqlx::query(BEGIN_ROUND).bind(number(joined.round)).run(c))?;
-    }
+    on!(tx: tx, |c| sqlx::query(BEGIN_ROUND).bind(number(locked.begun)).run(c))?;
     Ok(())
 }
 

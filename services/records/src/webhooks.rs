@@ -10,6 +10,7 @@ pub mod sending;
 use crate::{At, RecordsError, Tx, batches, on, run::Run as _};
 use domain::{
     id::{DeliveryId, IdMaker, WebhookEndpointId},
+    names::TenantName,
     webhook::{Event, EventTypes},
 };
 use sqlx::types::Json;
@@ -26,28 +27,29 @@ pub(crate) const STATEMENTS: &[&str] = &[ASKING, INSERT_EVENT, INSERT_DELIVERY];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] =
     &[deliveries::STATEMENTS, endpoints::STATEMENTS, sending::STATEMENTS];
 
-/// Stores `event` and a delivery of it to every endpoint of its tenant that asked for its type; stores nothing if
-/// none did. To be called within the transaction of what happened, after its changes.
+/// Stores each of `events` with a delivery of it to every endpoint of `tenant`, whose events they are, that asked for its
+/// type; stores nothing of what nobody asked for. To be called within the transaction of what happened, after its
+/// changes.
 pub async fn enqueue(
     tx: &mut Tx,
     ids: &IdMaker,
     now: OffsetDateTime,
-    event: &Event,
+    tenant: &TenantName,
+    events: &[Event],
 ) -> Result<(), RecordsError> {
     let rows: Vec<(String, Json<EventTypes>)> =
-        on!(tx: &mut *tx, |c| sqlx::query_as(ASKING).bind(event.tenant.as_str()).fetch_all(c))?;
-    let wanted = event.kind.event_type();
-    let asking: Vec<String> = rows
-        .into_iter()
-        .filter(|(_, types)| types.contains(wanted))
-        .map(|(id, _)| id)
-        .collect();
-    if asking.is_empty() {
-        return Ok(());
-    }
-    insert_event(tx, event).await?;
-    for endpoint in &asking {
-        insert_delivery(tx, ids.make(), now, event, endpoint).await?;
+        on!(tx: &mut *tx, |c| sqlx::query_as(ASKING).bind(tenant.as_str()).fetch_all(c))?;
+    for event in events {
+        let wanted = event.kind.event_type();
+        let asking = rows.iter().filter(|(_, types)| types.contains(wanted));
+        let asking: Vec<&String> = asking.map(|(id, _)| id).collect();
+        if asking.is_empty() {
+            continue;
+        }
+        insert_event(tx, event).await?;
+        for endpoint in asking {
+            insert_delivery(tx, ids.make(), now, event, endpoint).await?;
+        }
     }
     Ok(())
 }

@@ -87,8 +87,7 @@ fn tree_of(layer: &Figment) -> Result<Dict, Misuse> {
 fn from_environment(environment: Vec<(String, String)>) -> Named {
     let setting = |(name, text): (String, String)| {
         let key = name.strip_prefix(PREFIX).filter(|key| key.contains(SEPARATOR))?;
-        let value = text.parse().unwrap_or(Value::from(text));
-        Some((key.replace(SEPARATOR, ".").to_ascii_lowercase(), value))
+        Some((key.replace(SEPARATOR, ".").to_ascii_lowercase(), value_of(&text)))
     };
     Named {
         name: ENVIRONMENT,
@@ -96,8 +95,13 @@ fn from_environment(environment: Vec<(String, String)>) -> Named {
     }
 }
 
+/// A number, a list or a table where the text is one.
+fn value_of(text: &str) -> Value {
+    text.parse().unwrap_or(Value::from(text))
+}
+
 fn from_command_line(overrides: &[(&str, String)]) -> Named {
-    let setting = |(key, text): &(&str, String)| (key.to_string(), Value::from(text.clone()));
+    let setting = |(key, text): &(&str, String)| (key.to_string(), value_of(text));
     Named {
         name: COMMAND_LINE,
         values: overrides.iter().map(setting).collect(),

@@ -1,23 +1,26 @@
 //! Collect: reports of workers become answers and verdicts.
 //!
-//! Each report is stored in one transaction, and only then acknowledged: a process that dies between the two gets the
-//! report again, finds the job settled, and drops it as fenced.
+//! What was said of one batch is stored in one transaction, and only then acknowledged: a process that dies between the
+//! two gets the reports again, finds the jobs settled, and drops them as fenced.
 
 use super::{Outcome, Step, drive};
 use crate::{signals::Signals, work_settings::WorkSettings};
 use async_trait::async_trait;
 use domain::{
     clock::SharedClock,
-    id::{IdMaker, JobId},
+    id::{BatchId, IdMaker},
     job::Out,
     order::{Fault, Report, ReportKind},
 };
-use exchange::{grant::GrantError, queue::Queue};
+use exchange::{
+    grant::GrantError,
+    queue::{Queue, Received},
+};
 use records::{
     Db, RecordsError, Stamp,
-    attempts::{self, Retry, Sender, Taken},
+    attempts::{self, Progress, Retry, Said, Sender, Taken},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -65,15 +68,14 @@ impl Collect {
         if received.is_empty() {
             return Ok(Outcome::Idle);
         }
-        let mut receipts = Vec::with_capacity(received.len());
-        let mut fault = None;
-        for one in received {
-            match self.store(&one.report).await {
-                Ok(taken) => {
-                    self.count(&one.report, taken);
-                    receipts.push(one.receipt);
-                }
-                // It comes again; the others are not held up.
+        let (mut receipts, mut fault) = (Vec::with_capacity(received.len()), None);
+        // What goes well is stored together; anything else is stored in its place between, so that each order's reports
+        // take effect as they came.
+        let plain = |one: &Received| progress_of(&one.report).is_some();
+        for stretch in received.chunk_by(|one, next| plain(one) && plain(next)) {
+            match self.store(stretch, &mut receipts).await {
+                Ok(()) => {}
+                // They come again; the others are not held up.
                 Err(error) => fault = Some(error),
             }
         }
@@ -83,46 +85,95 @@ impl Collect {
         fault.map_or(Ok(Outcome::Worked), |error| Err(error.into()))
     }
 
-    async fn store(&self, report: &Report) -> Result<Taken, RecordsError> {
-        let parts = &self.0;
-        let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
-        let out = Out {
-            order: report.order,
-            attempt: report.attempt,
-        };
-        let sender = Sender {
-            out,
-            worker: report.worker,
-        };
-        match &report.kind {
-            ReportKind::Started => attempts::start(&parts.db, stamp, sender).await,
-            ReportKind::Answered { job, answer } => {
-                let taken = attempts::answer(&parts.db, stamp, sender, *job, answer).await?;
-                self.tell(taken, *job);
-                Ok(taken)
+    /// Stores reports that are all plain, or one that is not. Adds the receipts of those that are done with.
+    async fn store(&self, stretch: &[Received], receipts: &mut Vec<String>) -> Result<(), RecordsError> {
+        let mut by_batch: BTreeMap<BatchId, Vec<(&Received, Progress<'_>)>> = BTreeMap::new();
+        let plain = stretch
+            .iter()
+            .filter_map(|one| Some((one, progress_of(&one.report)?)));
+        let orders = plain.clone().map(|(one, _)| one.report.order);
+        let batches = attempts::batches_of(&self.0.db, orders).await?;
+        for (one, progress) in plain {
+            match batches.get(&one.report.order) {
+                Some(batch) => by_batch.entry(*batch).or_default().push((one, progress)),
+                None => self.done_with(one, Taken::Fenced, receipts),
             }
+        }
+        let mut fault = None;
+        for (batch, ones) in by_batch {
+            if let Err(error) = self.store_together(batch, &ones, receipts).await {
+                fault = Some(error);
+            }
+        }
+        for one in stretch.iter().filter(|one| progress_of(&one.report).is_none()) {
+            let taken = self.store_end(&one.report).await?;
+            self.done_with(one, taken, receipts);
+        }
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Stores what was said of a batch in one transaction. If that cannot be, for a reason that does not pass by itself,
+    /// each is tried alone, so that one does not hold up the others.
+    async fn store_together(
+        &self,
+        batch: BatchId,
+        ones: &[(&Received, Progress<'_>)],
+        receipts: &mut Vec<String>,
+    ) -> Result<(), RecordsError> {
+        let said: Vec<Progress<'_>> = ones.iter().map(|(_, progress)| *progress).collect();
+        match attempts::progress(&self.0.db, self.stamp(), batch, &said).await {
+            Ok(taken) => {
+                for ((one, _), taken) in ones.iter().zip(taken) {
+                    self.done_with(one, taken, receipts);
+                }
+                Ok(())
+            }
+            Err(error) if ones.len() == 1 || error.may_pass() => Err(error),
+            Err(_) => {
+                let mut fault = None;
+                for one in ones.chunks(1) {
+                    if let Err(error) = Box::pin(self.store_together(batch, one, receipts)).await {
+                        fault = Some(error);
+                    }
+                }
+                fault.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    fn stamp(&self) -> Stamp<'_> {
+        Stamp::of_hub(&self.0.ids, self.0.clock.now())
+    }
+
+    fn done_with(&self, one: &Received, taken: Taken, receipts: &mut Vec<String>) {
+        if let (Taken::Stored, ReportKind::Answered { job, .. } | ReportKind::Failed { job, .. }) =
+            (taken, &one.report.kind)
+        {
+            self.0.signals.settled(*job);
+        }
+        self.count(&one.report, taken);
+        receipts.push(one.receipt.clone());
+    }
+
+    /// Stores that a job, or an order, came to nothing for now.
+    async fn store_end(&self, report: &Report) -> Result<Taken, RecordsError> {
+        let (parts, stamp, sender) = (&self.0, self.stamp(), sender_of(report));
+        let rule = parts.settings.retry_rule();
+        match &report.kind {
             ReportKind::Failed { job, fault } if voided(fault) => {
                 // The pause keeps a queue that has epochs of another hub from sending it round without end.
-                let next = stamp.at + parts.settings.retry_rule().first_pause;
+                let next = stamp.at + rule.first_pause;
                 attempts::give_back(&parts.db, stamp, sender, *job, next).await
             }
             ReportKind::Failed { job, fault } => {
-                let rule = parts.settings.retry_rule();
                 let retry = Retry {
                     rule: &rule,
                     random: rand::random(),
                 };
-                let taken = attempts::fault(&parts.db, stamp, sender, *job, fault, retry).await?;
-                self.tell(taken, *job);
-                Ok(taken)
+                attempts::fault(&parts.db, stamp, sender, *job, fault, retry).await
             }
             ReportKind::HandedBack => attempts::hand_back(&parts.db, stamp, sender).await,
-        }
-    }
-
-    fn tell(&self, taken: Taken, job: JobId) {
-        if taken == Taken::Stored {
-            self.0.signals.settled(job);
+            ReportKind::Started | ReportKind::Answered { .. } => Ok(Taken::Fenced),
         }
     }
 
@@ -137,6 +188,29 @@ impl Collect {
         metrics::counter!("glmhub_reports_total", "kind" => kind, "fenced" => fenced).increment(1);
         tracing::debug!(order = %report.order, attempt = report.attempt, kind, fenced, "report collected");
     }
+}
+
+fn sender_of(report: &Report) -> Sender {
+    Sender {
+        out: Out {
+            order: report.order,
+            attempt: report.attempt,
+        },
+        worker: report.worker,
+    }
+}
+
+/// What a report says, if all goes well.
+fn progress_of(report: &Report) -> Option<Progress<'_>> {
+    let said = match &report.kind {
+        ReportKind::Started => Said::Began,
+        ReportKind::Answered { job, answer } => Said::Answered(*job, answer),
+        ReportKind::Failed { .. } | ReportKind::HandedBack => return None,
+    };
+    Some(Progress {
+        sender: sender_of(report),
+        said,
+    })
 }
 
 /// Whether the grant was at fault, and not the job: nothing is counted against it, and it goes out under a new grant.

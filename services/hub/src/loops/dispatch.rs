@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use domain::{
     batch::StoredBatch,
     clock::SharedClock,
+    digest::Sha256,
     gate::Refusal,
     grant::Grant,
     id::{IdMaker, OrderId},
@@ -27,7 +28,7 @@ use domain::{
 use exchange::{grant, queue::Queue, signing::SigningKey};
 use records::{
     Db, Stamp, attempts, batches,
-    dispatching::{self, ClaimedPage},
+    dispatching::{self, ClaimedPage, Room},
     epochs, models,
     turns::{self, DuePage},
 };
@@ -73,14 +74,19 @@ impl Dispatch {
         drive(self, idle, &signals.dispatch, shutdown).await;
     }
 
-    /// Sends one order out, if a page is due and there is room; or stops a batch that the gate no longer allows.
+    /// Sends orders out, if a page is due and there is room; or stops a batch that the gate no longer allows.
     pub async fn step(&mut self) -> anyhow::Result<Outcome> {
         let parts = &self.parts;
-        if attempts::outstanding(&parts.db).await? >= parts.settings.most_orders {
+        let out = attempts::outstanding(&parts.db).await?;
+        let room = Room {
+            orders: parts.settings.most_orders.saturating_sub(out),
+            of_tenant: parts.settings.most_orders_of_tenant,
+        };
+        if room.orders == 0 {
             return Ok(Outcome::Idle);
         }
         let now = parts.clock.now();
-        let due = turns::next_page(&parts.db, now, parts.settings.most_orders_of_tenant).await?;
+        let due = turns::next_page(&parts.db, now, room.of_tenant).await?;
         let Some(due) = due else { return Ok(Outcome::Idle) };
         let batch = batches::get(&parts.db, &due.tenant, due.batch).await?;
         let batch = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
@@ -89,7 +95,15 @@ impl Dispatch {
         let epoch = epochs::of(&parts.db, &due.tenant).await?;
         let earlier = EarlierAllow::of(&batch);
         match gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await? {
-            Ok(confirmed) => self.send_out(now, &due, &batch, confirmed, epoch).await?,
+            Ok(confirmed) => {
+                let allowed = Allowed {
+                    now,
+                    batch: &batch,
+                    confirmed,
+                    epoch,
+                };
+                self.send_out(&due, room, &allowed).await?;
+            }
             Err(refusal) => self.stop(now, &batch, &refusal).await?,
         }
         Ok(Outcome::Worked)
@@ -107,27 +121,23 @@ impl Dispatch {
         Ok(())
     }
 
-    async fn send_out(
-        &self,
-        now: OffsetDateTime,
-        due: &DuePage,
-        batch: &StoredBatch,
-        confirmed: Confirmed,
-        epoch: u64,
-    ) -> anyhow::Result<()> {
+    async fn send_out(&self, due: &DuePage, room: Room, allowed: &Allowed<'_>) -> anyhow::Result<()> {
         let parts = &self.parts;
-        let stamp = Stamp::of_hub(&parts.ids, now);
-        let order: OrderId = parts.ids.make();
-        let claimed =
-            dispatching::claim(&parts.db, stamp, due, order, parts.settings.most_orders_of_tenant).await?;
-        // Another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
-        let Some(claimed) = claimed else { return Ok(()) };
-        let offered = self.offer(now, batch, claimed, confirmed, epoch).await;
-        if offered.is_err() {
+        let stamp = Stamp::of_hub(&parts.ids, allowed.now);
+        // None if another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
+        let claimed = dispatching::claim(&parts.db, stamp, due, room).await?;
+        let ids: Vec<OrderId> = claimed.iter().map(|page| page.out.order).collect();
+        let (missing, fault) = match self.signed(claimed, allowed).await {
+            Ok(orders) => self.offer(orders).await,
+            Err(fault) => (ids, Some(fault)),
+        };
+        for order in missing {
             // Nobody has the order: its jobs wait again.
             attempts::lose(&parts.db, stamp, order, &parts.settings.retry_rule()).await?;
         }
-        offered.with_context(|| format!("order {order} could not be sent out"))
+        fault.map_or(Ok(()), |fault| {
+            Err(fault.context("an order could not be sent out"))
+        })
     }
 
     /// When a grant of this moment ends: never after what it stands on. Whole seconds, and never rounded up.
@@ -136,44 +146,80 @@ impl Dispatch {
         until.map_or(usual, |until| until.min(usual))
     }
 
-    async fn offer(
+    /// The orders for claimed pages of a batch, whose grants are kept.
+    async fn signed(
         &self,
-        now: OffsetDateTime,
-        batch: &StoredBatch,
-        claimed: ClaimedPage,
-        confirmed: Confirmed,
-        epoch: u64,
-    ) -> anyhow::Result<()> {
+        claimed: Vec<ClaimedPage>,
+        allowed: &Allowed<'_>,
+    ) -> anyhow::Result<Vec<WorkOrder>> {
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
         let parts = &self.parts;
-        let revision_sha256 = batch.license.revision_sha256;
+        let revision_sha256 = allowed.batch.license.revision_sha256;
         let artifacts = models::revision_artifacts(&parts.db, &revision_sha256).await?;
-        let grant = Grant {
-            order: claimed.out.order,
+        let artifacts_sha256 = artifacts_digest(&artifacts);
+        let mut grants = Vec::with_capacity(claimed.len());
+        for page in &claimed {
+            let grant = self.grant(page, allowed, artifacts_sha256);
+            let token = grant::mint(&parts.key, &grant)?;
+            grants.push((grant, token));
+        }
+        let stamp = Stamp::of_hub(&parts.ids, allowed.now);
+        dispatching::keep_grants(&parts.db, stamp, &grants).await?;
+        let orders = grants.into_iter().zip(claimed);
+        Ok(orders
+            .map(|((grant, token), page)| WorkOrder::new(&grant, token, page.questions))
+            .collect())
+    }
+
+    fn grant(&self, page: &ClaimedPage, allowed: &Allowed<'_>, artifacts_sha256: Sha256) -> Grant {
+        let Allowed {
+            now,
+            batch,
+            confirmed,
+            epoch,
+        } = allowed;
+        Grant {
+            order: page.out.order,
             tenant: batch.tenant.clone(),
-            jobs: claimed.questions.iter().map(|question| question.job).collect(),
+            jobs: page.questions.iter().map(|question| question.job).collect(),
             purpose: batch.license.purpose,
-            page_sha256: claimed.page_sha256,
-            questions_sha256: questions_digest(&claimed.questions),
+            page_sha256: page.page_sha256,
+            questions_sha256: questions_digest(&page.questions),
             model: batch.license.model.clone(),
-            revision_sha256,
-            artifacts_sha256: artifacts_digest(&artifacts),
+            revision_sha256: batch.license.revision_sha256,
+            artifacts_sha256,
             policies_sha256: confirmed.policies_sha256,
             terms_sha256: confirmed.terms_sha256,
             decision: batch.license.decision,
-            attempt: claimed.out.attempt,
-            epoch,
-            exp: self.grant_end(now, confirmed.until).unix_timestamp(),
+            attempt: page.out.attempt,
+            epoch: *epoch,
+            exp: self.grant_end(*now, confirmed.until).unix_timestamp(),
             iat: now.unix_timestamp(),
-        };
-        let signed = grant::mint(&parts.key, &grant)?;
-        let stamp = Stamp::of_hub(&parts.ids, now);
-        dispatching::keep_grant(&parts.db, stamp, &grant, &signed).await?;
-        parts
-            .queue
-            .offer(WorkOrder::new(&grant, signed, claimed.questions))
-            .await?;
-        Ok(())
+        }
     }
+
+    /// Offers orders. Gives those that the queue did not take, and why the last of them was not taken.
+    async fn offer(&self, orders: Vec<WorkOrder>) -> (Vec<OrderId>, Option<anyhow::Error>) {
+        let (mut missing, mut fault) = (Vec::new(), None);
+        for order in orders {
+            let id = order.id;
+            if let Err(error) = self.parts.queue.offer(order).await {
+                missing.push(id);
+                fault = Some(error.into());
+            }
+        }
+        (missing, fault)
+    }
+}
+
+/// A batch whose orders may go out, and on what that stands.
+struct Allowed<'a> {
+    now: OffsetDateTime,
+    batch: &'a StoredBatch,
+    confirmed: Confirmed,
+    epoch: u64,
 }
 
 #[async_trait]

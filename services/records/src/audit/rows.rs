@@ -3,20 +3,24 @@
 //! A digest is over the canonical JSON of the row as it stands in its database, columns without a value left out:
 //! a column that is added later without a default changes no digest.
 
-use crate::{At, RecordsError, Tx, on};
+use crate::{At, RecordsError, Tx, many, on};
 use domain::{audit::canonical, digest::Sha256};
 use serde_json::{Map, Value, json};
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow, types::Json};
+use std::{collections::HashMap, fmt::Display};
 use time::format_description::well_known::Rfc3339;
 
-const ACCEPTANCE: &str = "SELECT id AS fact, a.* FROM acceptances a WHERE id = $1";
+const ACCEPTANCE: &str = "SELECT id AS fact, a.* FROM acceptances a WHERE id IN \
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 const ACCEPTANCES: &str = "SELECT id AS fact, a.* FROM acceptances a WHERE id > $1 ORDER BY id LIMIT $2";
-const ANSWER: &str = "SELECT job AS fact, a.* FROM answers a WHERE job = $1";
+const ANSWER: &str = "SELECT job AS fact, a.* FROM answers a WHERE job IN \
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 const ANSWERS: &str = "SELECT job AS fact, a.* FROM answers a WHERE job > $1 ORDER BY job LIMIT $2";
-const DECISION: &str = "SELECT id AS fact, d.* FROM decisions d WHERE id = $1";
+const DECISION: &str = "SELECT id AS fact, d.* FROM decisions d WHERE id IN \
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 const DECISIONS: &str = "SELECT id AS fact, d.* FROM decisions d WHERE id > $1 ORDER BY id LIMIT $2";
-const GRANT: &str =
-    "SELECT order_id AS fact, grant_token FROM attempts WHERE order_id = $1 AND grant_token IS NOT NULL";
+const GRANT: &str = "SELECT order_id AS fact, grant_token FROM attempts WHERE order_id IN \
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND grant_token IS NOT NULL";
 const GRANTS: &str = "SELECT order_id AS fact, grant_token FROM attempts WHERE order_id > $1 \
     AND grant_token IS NOT NULL ORDER BY order_id LIMIT $2";
 
@@ -61,7 +65,7 @@ impl Fact {
         }
     }
 
-    fn one(self) -> &'static str {
+    fn these(self) -> &'static str {
         match self {
             Fact::Acceptance => ACCEPTANCE,
             Fact::Answer => ANSWER,
@@ -86,14 +90,34 @@ pub(crate) type Found = (String, Result<Value, String>);
 /// `detail` with the digest of the row of `fact` as it stands now in the transaction.
 pub(crate) async fn with_row(
     tx: &mut Tx,
-    mut detail: Value,
+    detail: Value,
     fact: Fact,
     id: &str,
 ) -> Result<Value, RecordsError> {
-    let row = read(tx, fact, id).await?;
-    let row = row.ok_or_else(|| RecordsError::nonsense(fact.as_str(), id, "it is not there to be logged"))?;
-    detail["row"] = json!({ "of": fact.as_str(), "sha256": sha256(&row).to_string() });
-    Ok(detail)
+    let mut details = with_rows(tx, fact, vec![(id.to_owned(), detail)]).await?;
+    details
+        .pop()
+        .map(|(_, detail)| detail)
+        .ok_or_else(|| absent(fact, id))
+}
+
+/// As [`with_row`], of many rows by their ids.
+pub(crate) async fn with_rows(
+    tx: &mut Tx,
+    fact: Fact,
+    mut details: Vec<(String, Value)>,
+) -> Result<Vec<(String, Value)>, RecordsError> {
+    let ids: Vec<&String> = details.iter().map(|(id, _)| id).collect();
+    let rows = read_all(tx, fact, &ids).await?;
+    for (id, detail) in &mut details {
+        let row = rows.get(id).ok_or_else(|| absent(fact, id))?;
+        detail["row"] = json!({ "of": fact.as_str(), "sha256": sha256(row).to_string() });
+    }
+    Ok(details)
+}
+
+fn absent(fact: Fact, id: &str) -> RecordsError {
+    RecordsError::nonsense(fact.as_str(), id, "it is not there to be logged")
 }
 
 /// The digest of a row.
@@ -103,12 +127,26 @@ pub fn sha256(row: &Value) -> Sha256 {
 
 /// The row of `fact`, as canonical JSON.
 pub(crate) async fn read(tx: &mut Tx, fact: Fact, id: &str) -> Result<Option<Value>, RecordsError> {
-    let found: Option<Found> = on!(tx: tx, |c| async {
-        let row = sqlx::query(fact.one()).bind(id).fetch_optional(c).await?;
-        row.map(|row| row.found()).transpose()
-    })?;
-    let value = found.map(|(_, value)| value).transpose();
-    value.map_err(|why| RecordsError::nonsense(fact.as_str(), id, why))
+    Ok(read_all(tx, fact, &[id]).await?.remove(id))
+}
+
+/// The rows of `fact` that are there, by their ids.
+async fn read_all(
+    tx: &mut Tx,
+    fact: Fact,
+    ids: &[impl Display],
+) -> Result<HashMap<String, Value>, RecordsError> {
+    let wanted = many::ids(ids);
+    let found: Result<Vec<Found>, sqlx::Error> = on!(tx: tx, |c| async {
+        let rows = sqlx::query(fact.these()).bind(&wanted).fetch_all(c).await?;
+        rows.iter().map(|row| row.found()).collect()
+    });
+    let mut rows = HashMap::new();
+    for (id, row) in found? {
+        let row = row.map_err(|why| RecordsError::nonsense(fact.as_str(), &id, why))?;
+        rows.insert(id, row);
+    }
+    Ok(rows)
 }
 
 /// The next rows of `fact` after the id `after`; none are left if it gives none.

@@ -2,7 +2,7 @@
 
 use super::EntryRow;
 use crate::{
-    At, Db, RecordsError, Tx, on,
+    At, Db, RecordsError, Tx, many, on,
     read::{Reading, number},
     run::Run as _,
 };
@@ -13,6 +13,7 @@ use domain::{
     },
     digest::Sha256,
 };
+use serde_json::json;
 use time::OffsetDateTime;
 
 const WAITING: &str = "SELECT entry FROM audit_pending LIMIT 1";
@@ -21,9 +22,12 @@ const LOCK: &str = "UPDATE audit_tree SET size = size WHERE one = 1 RETURNING si
 const PENDING: &str =
     "SELECT e.* FROM audit_pending p JOIN audit_entries e ON e.id = p.entry ORDER BY p.entry LIMIT $1";
 const HASH: &str = "SELECT sha256 FROM audit_hashes WHERE place = $1";
-const ADD_LEAF: &str = "INSERT INTO audit_leaves (place, entry) VALUES ($1, $2)";
-const ADD_HASH: &str = "INSERT INTO audit_hashes (place, sha256) VALUES ($1, $2)";
-const NO_LONGER_PENDING: &str = "DELETE FROM audit_pending WHERE entry = $1";
+const ADD_LEAVES: &str = "INSERT INTO audit_leaves (place, entry) \
+    SELECT CAST(r.value ->> 'place' AS BIGINT), r.value ->> 'entry' FROM json_each($1) AS r";
+const ADD_HASHES: &str = "INSERT INTO audit_hashes (place, sha256) \
+    SELECT CAST(r.value ->> 'place' AS BIGINT), r.value ->> 'sha256' FROM json_each($1) AS r";
+const NO_LONGER_PENDING: &str =
+    "DELETE FROM audit_pending WHERE entry IN (SELECT r.value ->> 'entry' FROM json_each($1) AS r)";
 const GROW: &str = "UPDATE audit_tree SET size = $1 WHERE one = 1";
 const ADD_CHECKPOINT: &str = "INSERT INTO audit_checkpoints (size, signed_at, note) VALUES ($1, $2, $3)";
 
@@ -32,8 +36,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LOCK,
     PENDING,
     HASH,
-    ADD_LEAF,
-    ADD_HASH,
+    ADD_LEAVES,
+    ADD_HASHES,
     NO_LONGER_PENDING,
     GROW,
     ADD_CHECKPOINT,
@@ -82,9 +86,7 @@ pub async fn seal(
     }
     let edge = hashes(&mut tx, &Question::Root { size }.places()?).await?;
     let mut tree = Tree::resume(size, edge);
-    for entry in &entries {
-        add(&mut tx, &mut tree, entry).await?;
-    }
+    add(&mut tx, &mut tree, &entries).await?;
     let note = sign(tree.size(), &tree.root()?).map_err(SealError::Signature)?;
     on!(tx: &mut tx, |c| sqlx::query(GROW).bind(number(tree.size())).run(c))?;
     on!(tx: &mut tx, |c| sqlx::query(ADD_CHECKPOINT)
@@ -96,17 +98,20 @@ pub async fn seal(
     Ok(u32::try_from(entries.len()).unwrap_or(most))
 }
 
-async fn add(tx: &mut Tx, tree: &mut Tree, entry: &AuditEntry) -> Result<(), SealError> {
-    let place = number(tree.size());
-    let new = tree.push(&entry.leaf())?;
-    on!(tx: &mut *tx, |c| sqlx::query(ADD_LEAF).bind(place).bind(&entry.id).run(c))?;
-    for (place, sha256) in new {
-        on!(tx: &mut *tx, |c| sqlx::query(ADD_HASH)
-            .bind(number(place))
-            .bind(sha256.to_string())
-            .run(c))?;
+async fn add(tx: &mut Tx, tree: &mut Tree, entries: &[AuditEntry]) -> Result<(), SealError> {
+    let (mut leaves, mut hashes) = (Vec::with_capacity(entries.len()), Vec::new());
+    for entry in entries {
+        leaves.push(json!({ "place": tree.size(), "entry": entry.id }));
+        let new = tree.push(&entry.leaf())?;
+        hashes.extend(
+            new.into_iter()
+                .map(|(place, sha256)| json!({ "place": place, "sha256": sha256 })),
+        );
     }
-    on!(tx: tx, |c| sqlx::query(NO_LONGER_PENDING).bind(&entry.id).run(c))?;
+    let (leaves, hashes) = (many::rows(leaves), many::rows(hashes));
+    on!(tx: &mut *tx, |c| sqlx::query(ADD_LEAVES).bind(&leaves).run(c))?;
+    on!(tx: &mut *tx, |c| sqlx::query(ADD_HASHES).bind(&hashes).run(c))?;
+    on!(tx: tx, |c| sqlx::query(NO_LONGER_PENDING).bind(&leaves).run(c))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     Stamp,
     databases::{empty_postgres, on_each},
-    dispatching,
+    dispatching::{self, Room},
 };
 use domain::{
     clock::{Clock as _, HandClock, SharedClock},
@@ -76,15 +76,22 @@ impl Hall {
 
     /// One step of a dispatch: whose page went out, if one did.
     async fn step(&self, db: &Db, most: u64) -> Option<String> {
+        let sent = self.steps(db, most, 1).await?;
+        assert!(sent.len() <= 1);
+        Some(sent.into_iter().next().unwrap_or_default())
+    }
+
+    /// As [`Hall::step`], with room for `orders`: whose pages went out, in their order.
+    async fn steps(&self, db: &Db, most: u64, orders: u64) -> Option<Vec<String>> {
         let due = next_page(db, self.now(), most).await.unwrap()?;
         let stamp = Stamp::of_hub(&self.ids, self.now());
-        let claimed = dispatching::claim(db, stamp, &due, self.ids.make(), most)
-            .await
-            .unwrap();
-        Some(match claimed {
-            Some(_) => due.tenant.to_string(),
-            None => String::new(),
-        })
+        let room = Room {
+            orders,
+            of_tenant: most,
+        };
+        let claimed = dispatching::claim(db, stamp, &due, room).await.unwrap();
+        let tenant = due.tenant.to_string();
+        Some(claimed.into_iter().map(|_| tenant.clone()).collect())
     }
 }
 
@@ -202,6 +209,36 @@ async fn a_tenant_without_work_is_left_alone_until_it_has_some_and_is_found_with
         assert_eq!(recall(db, hall.now()).await.unwrap(), 1);
         assert_eq!(recall(db, hall.now()).await.unwrap(), 0);
         assert_eq!(hall.step(db, 9).await.as_deref(), Some("acme"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_goes_out_together_is_what_would_have_gone_out_one_by_one() {
+    on_each(async |db| {
+        let share = |tenant: &str, weight, most_orders| Share {
+            tenant: tenant.parse().unwrap(),
+            weight,
+            most_orders,
+        };
+        let shares = [share("together-heavy", 5, None), share("single-heavy", 5, None)];
+        set_shares(db, &shares).await.unwrap();
+        let mut orders = vec![];
+        for (kind, room) in [("single", 1), ("together", 16)] {
+            let hall = Hall::new();
+            on!(db, |c| sqlx::query("UPDATE dispatch_round SET round = 0").run(c)).unwrap();
+            for (tenant, pages) in [("heavy", 40), ("plain", 12), ("small", 1)] {
+                hall.backlog(db, &format!("{kind}-{tenant}"), pages).await;
+            }
+            let mut sent = vec![];
+            while let Some(more) = hall.steps(db, 30, room).await {
+                assert!(more.len() <= room as usize);
+                sent.extend(more.iter().map(|tenant| tenant.replace(kind, "")));
+            }
+            orders.push(sent);
+        }
+        assert_eq!(orders[0].len(), 30 + 12 + 1, "the cap holds for many at once too");
+        assert_eq!(orders[0], orders[1]);
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! `glmhub bench queue`: what it measures and what it refuses. How fast it is, no test judges.
 
-use super::{Redis, new_database};
+use super::{database::new_database, redis::Redis};
 use crate::{
     jobs::tiny,
     process::{Ended, perform},

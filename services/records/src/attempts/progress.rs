@@ -1,0 +1,209 @@
+//! What workers say while all goes well: that they began, and their answers. What was said of one batch is stored in
+//! one transaction, however much it is.
+
+use super::{Sender, Taken};
+use crate::{
+    At, Db, RecordsError, Stamp, Tx,
+    answers::{self, NewAnswer},
+    audit::rows::{Fact, with_rows},
+    batches::{self, complete_if_done},
+    jobs::{self, Job},
+    many, on,
+    read::Reading,
+    run::Run as _,
+};
+use domain::{
+    batch::StoredBatch,
+    id::{BatchId, JobId, OrderId},
+    job::{JobState, Out},
+    order::AnswerReport,
+    webhook::EventKind,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub(super) const BATCHES_OF: &str = "SELECT order_id, batch FROM attempts WHERE order_id IN \
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
+pub(super) const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $2), worker = r.value ->> 'worker', \
+    missing_since = NULL FROM json_each($1) AS r WHERE order_id = r.value ->> 'order' \
+    AND attempt = CAST(r.value ->> 'attempt' AS BIGINT) AND closed_at IS NULL RETURNING order_id, attempt";
+pub(super) const CLOSE_DONE: &str = "UPDATE attempts SET closed_at = $2, outcome = 'done' WHERE closed_at IS NULL \
+    AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND NOT EXISTS (SELECT 1 FROM jobs \
+    WHERE jobs.order_id = attempts.order_id AND jobs.state IN ('dispatched', 'running'))";
+
+/// One thing that a worker said.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Who said it of which order.
+    pub sender: Sender,
+    /// What.
+    pub said: Said<'a>,
+}
+
+/// See [`Progress`].
+#[derive(Debug, Clone, Copy)]
+pub enum Said<'a> {
+    /// The work at the order has begun.
+    Began,
+    /// A job of it has its answer.
+    Answered(JobId, &'a AnswerReport),
+}
+
+/// The batch of each of `orders` that is known.
+pub async fn batches_of(
+    db: &Db,
+    orders: impl IntoIterator<Item = OrderId>,
+) -> Result<HashMap<OrderId, BatchId>, RecordsError> {
+    let orders = many::ids(orders);
+    let rows: Vec<(String, String)> = on!(db, |c| sqlx::query_as(BATCHES_OF).bind(&orders).fetch_all(c))?;
+    let read = |(order, batch): (String, String)| {
+        let reading = reading(&order);
+        Ok((reading.parsed(&order)?, reading.parsed(&batch)?))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Stores what was said of orders of `batch`, in its order: starts jobs, stores answers, moves the counters, tells of it.
+/// Gives of each whether it changed anything.
+pub async fn progress(
+    db: &Db,
+    stamp: Stamp<'_>,
+    batch: BatchId,
+    said: &[Progress<'_>],
+) -> Result<Vec<Taken>, RecordsError> {
+    let mut tx = db.begin().await?;
+    let Some(batch) = batches::lock(&mut tx, batch).await? else {
+        return Ok(vec![Taken::Fenced; said.len()]);
+    };
+    let mut told = Told::begin(&mut tx, stamp, said).await?;
+    let taken: Vec<Taken> = said.iter().map(|one| told.take(stamp, one)).collect();
+    if taken.contains(&Taken::Stored) {
+        told.store(&mut tx, stamp, &batch).await?;
+        tx.commit().await?;
+    }
+    Ok(taken)
+}
+
+/// What has been told so far, on its way into the records.
+struct Told<'a> {
+    /// Orders and attempts that are out.
+    open: BTreeSet<(OrderId, u32)>,
+    /// Jobs that are out for them, as they are stored, and what is true of them by now.
+    jobs: BTreeMap<JobId, (Job, JobState)>,
+    answers: Vec<NewAnswer<'a>>,
+}
+
+impl<'a> Told<'a> {
+    async fn begin(tx: &mut Tx, stamp: Stamp<'_>, said: &[Progress<'_>]) -> Result<Self, RecordsError> {
+        let open = hear(tx, stamp, said).await?;
+        let orders: Vec<OrderId> = open.iter().map(|(order, _)| *order).collect();
+        let out = jobs::out_of_orders(tx, &orders).await?;
+        Ok(Self {
+            open,
+            jobs: out
+                .into_iter()
+                .map(|job| (job.id, (job.clone(), job.state)))
+                .collect(),
+            answers: Vec::new(),
+        })
+    }
+
+    fn take(&mut self, stamp: Stamp<'_>, one: &Progress<'a>) -> Taken {
+        let Sender { out, worker } = one.sender;
+        if !self.open.contains(&(out.order, out.attempt)) {
+            return Taken::Fenced;
+        }
+        match one.said {
+            Said::Began => self.begin_jobs(out),
+            Said::Answered(job, report) => {
+                let Some((_, state)) = self.jobs.get_mut(&job) else {
+                    return Taken::Fenced;
+                };
+                let Ok(answered) = state.clone().answer(out, stamp.at) else {
+                    return Taken::Fenced;
+                };
+                *state = answered;
+                self.answers.push(NewAnswer {
+                    job,
+                    out,
+                    worker,
+                    report,
+                });
+            }
+        }
+        Taken::Stored
+    }
+
+    fn begin_jobs(&mut self, out: Out) {
+        for (_, state) in self.jobs.values_mut() {
+            if let (JobState::Dispatched(_), Ok(running)) = (&*state, state.clone().start(out)) {
+                *state = running;
+            }
+        }
+    }
+
+    async fn store(mut self, tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch) -> Result<(), RecordsError> {
+        let jobs = std::mem::take(&mut self.jobs).into_values();
+        let changed: Vec<(Job, JobState)> = jobs.filter(|(job, to)| job.state != *to).collect();
+        jobs::change_all(tx, batch.id, &changed).await?;
+        if self.answers.is_empty() {
+            return Ok(());
+        }
+        let decision = batch.license.decision;
+        answers::insert(tx, &self.answers, decision, stamp.at).await?;
+        let details = self.answers.iter().map(|answer| {
+            let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
+            (answer.job.to_string(), detail)
+        });
+        let details = with_rows(tx, Fact::Answer, details.collect()).await?;
+        stamp
+            .audit_all(tx, &batch.tenant, "job.answered", Some(decision), details)
+            .await?;
+        let event = |answer: &NewAnswer<'_>| EventKind::JobAnswered {
+            job: answer.job,
+            batch: batch.id,
+        };
+        let events = self.answers.iter().map(event).collect();
+        stamp.tell_all(tx, &batch.tenant, events).await?;
+        let orders = self.answers.iter().map(|answer| answer.out.order);
+        close_done(tx, stamp, orders.collect()).await?;
+        complete_if_done(tx, stamp, batch.id).await
+    }
+}
+
+/// Notes that the senders live. Gives those of their orders and attempts that are open.
+async fn hear(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    said: &[Progress<'_>],
+) -> Result<BTreeSet<(OrderId, u32)>, RecordsError> {
+    let mut senders: BTreeMap<(OrderId, u32), Value> = BTreeMap::new();
+    for Progress { sender, .. } in said {
+        let Out { order, attempt } = sender.out;
+        let row = json!({ "order": order, "attempt": attempt, "worker": sender.worker });
+        senders.insert((order, attempt), row);
+    }
+    let rows = many::rows(senders.into_values());
+    let heard: Vec<(String, i64)> = on!(tx: tx, |c| sqlx::query_as(HEARD)
+        .bind(&rows)
+        .bind(At(stamp.at))
+        .fetch_all(c))?;
+    let read = |(order, attempt): (String, i64)| {
+        let reading = reading(&order);
+        Ok((reading.parsed(&order)?, reading.whole(attempt)?))
+    };
+    heard.into_iter().map(read).collect()
+}
+
+async fn close_done(tx: &mut Tx, stamp: Stamp<'_>, orders: BTreeSet<OrderId>) -> Result<(), RecordsError> {
+    let orders = many::ids(orders);
+    on!(tx: tx, |c| sqlx::query(CLOSE_DONE).bind(&orders).bind(At(stamp.at)).run(c))?;
+    Ok(())
+}
+
+fn reading(order: &str) -> Reading<'_> {
+    Reading {
+        table: "attempts",
+        id: order,
+    }
+}
