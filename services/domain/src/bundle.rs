@@ -5,6 +5,7 @@ use crate::{
     gate::Allowed,
     license::{Duty, Licenses},
     lineage::{self, Licensed},
+    model::Revision,
     names::LicenseName,
 };
 use std::collections::BTreeSet;
@@ -67,9 +68,19 @@ fn owes_copy(licenses: &Licenses, license: &LicenseName) -> bool {
         .is_some_and(|facts| facts.duties.contains(&Duty::TermsCopy))
 }
 
-/// The notice that stands beside the files: under which decision they were given out, and what is owed for them.
+/// The line of a notice that says under which decision the files were given out.
+pub fn given_out(allowed: &Allowed) -> String {
+    format!(
+        "Given out to {} for {} under decision {}.\n",
+        allowed.tenant(),
+        allowed.purpose(),
+        allowed.decision()
+    )
+}
+
+/// The notice that stands beside the files of a revision: which they are, and what is owed for them.
 pub fn notice(
-    allowed: &Allowed,
+    revision: &Revision,
     lineage: &[Licensed],
     licenses: &Licenses,
     terms: &BTreeSet<Terms>,
@@ -79,17 +90,7 @@ pub fn notice(
         text.push_str(&words);
         text.push('\n');
     };
-    line(format!(
-        "{}, revision {}",
-        allowed.model(),
-        allowed.revision_sha256()
-    ));
-    line(format!(
-        "Given out to {} for {} under decision {}.",
-        allowed.tenant(),
-        allowed.purpose(),
-        allowed.decision()
-    ));
+    line(format!("{}, revision {}", revision.model, revision.sha256));
     line(String::new());
     for (duty, place) in lineage::duties(lineage, licenses) {
         let owed = lineage

@@ -1,6 +1,6 @@
 //! The whole URL space, and how requests that reach no handler are answered.
 
-use crate::{admin, api, openai, problem::Problem, site};
+use crate::{admin, api, hf, openai, problem::Problem, site};
 use actix_web::{HttpRequest, HttpResponse, error, http::StatusCode, web};
 
 /// The largest JSON body that a handler reads, in bytes: as many questions as a batch may have, each as long as it may
@@ -50,6 +50,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::deliveries::routes)
         .configure(api::health::routes)
         .configure(openai::routes)
+        .configure(hf::routes)
         .configure(site::routes)
         .configure(admin::routes)
         .default_service(web::to(unserved));

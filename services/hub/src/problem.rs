@@ -102,6 +102,19 @@ impl Problem {
         self.cause.as_ref()
     }
 
+    /// All that a person needs, for clients that show one text alone: what happened, what to do, and who decided.
+    pub fn in_one_line(&self) -> String {
+        let text = |name| self.member(name).and_then(Value::as_str);
+        let mut line = self.detail.clone();
+        if let Some(cure) = text("cure") {
+            line = format!("{line}: {cure}");
+        }
+        if let Some(decision) = text("decision_id") {
+            line = format!("{line} ({decision})");
+        }
+        line
+    }
+
     /// The body as JSON.
     pub fn body(&self) -> Value {
         let mut body = Map::new();

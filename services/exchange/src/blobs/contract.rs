@@ -25,6 +25,7 @@ macro_rules! blob_contract {
             a_stream_beyond_the_limit_leaves_nothing
             a_failing_stream_leaves_nothing
             an_absent_blob_is_told_from_an_empty_one
+            a_blob_is_read_from_any_byte_on
             a_stored_file_is_independent_of_its_original
             a_fetched_blob_stands_whole_at_its_place
             a_deleted_blob_is_absent
@@ -92,6 +93,17 @@ pub(crate) async fn an_absent_blob_is_told_from_an_empty_one(store: &dyn Blobs) 
         (Sha256::of(b""), Some(0))
     );
     assert_eq!(read(store, empty.sha256, 0).await.unwrap(), b"");
+}
+
+pub(crate) async fn a_blob_is_read_from_any_byte_on(store: &dyn Blobs) {
+    let stored = store.put(one_piece("0123456789"), PLENTY).await.unwrap();
+    for (start, rest) in [(0, "0123456789"), (1, "123456789"), (9, "9"), (10, ""), (11, "")] {
+        let pieces = store.get_from(stored.sha256, start).await.unwrap();
+        let pieces: Vec<Bytes> = pieces.map(Result::unwrap).collect().await;
+        assert_eq!(pieces.concat(), rest.as_bytes(), "from {start}");
+    }
+    let absent = store.get_from(Sha256::of(b"never stored"), 3).await;
+    assert!(matches!(absent.err(), Some(BlobError::Absent(_))));
 }
 
 pub(crate) async fn a_stored_file_is_independent_of_its_original(store: &dyn Blobs) {

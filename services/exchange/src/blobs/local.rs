@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 use tempfile::{NamedTempFile, TempPath};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 mod drafts;
 
@@ -166,9 +166,12 @@ impl Blobs for LocalBlobs {
         self.blocking(move |inner| inner.copy_in(&file)).await
     }
 
-    async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
+    async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError> {
         let file = tokio::fs::File::open(self.0.path_of(sha256)).await;
-        let file = file.map_err(|error| absent_or_io(sha256, error))?;
+        let mut file = file.map_err(|error| absent_or_io(sha256, error))?;
+        if start > 0 {
+            file.seek(io::SeekFrom::Start(start)).await?;
+        }
         Ok(tokio_util::io::ReaderStream::with_capacity(file, PIECE).boxed())
     }
 

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::digest::Sha256;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
+use sha2::Digest as _;
 use std::path::Path;
 use time::OffsetDateTime;
 
@@ -57,8 +58,13 @@ pub trait Blobs: Send + Sync {
     /// Stores a file of this machine. The file is copied (or cloned by the filesystem), never linked: whoever
     /// edits it later does not reach the blob.
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError>;
-    /// The bytes of a blob, in pieces. They are not checked on the way; see [`read`] and [`Blobs::fetch`].
-    async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError>;
+    /// The bytes of a blob, in pieces. They are not checked on the way; see [`read`], [`verified`] and
+    /// [`Blobs::fetch`].
+    async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
+        self.get_from(sha256, 0).await
+    }
+    /// The bytes of a blob from the one at `start` on; none if it has no more than `start`.
+    async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError>;
     /// The size of a blob in bytes, or nothing if it is absent.
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError>;
     /// Places a blob at `to` for reading (linked or copied, parents made) after checking its bytes
@@ -89,6 +95,27 @@ pub async fn read(blobs: &dyn Blobs, sha256: Sha256, limit: u64) -> Result<Vec<u
     } else {
         Err(BlobError::Damaged(sha256))
     }
+}
+
+/// The pieces of the blob `sha256` on their way to somebody who will not check them: in the place of the last piece comes
+/// an error, if the bytes have another digest.
+pub fn verified(pieces: ByteStream, sha256: Sha256) -> ByteStream {
+    let state = (pieces, sha2::Sha256::new(), None::<Bytes>);
+    stream::try_unfold(state, move |(mut pieces, mut hasher, mut last)| async move {
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            hasher.update(&piece);
+            if let Some(before) = last.replace(piece) {
+                return Ok(Some((before, (pieces, hasher, last))));
+            }
+        }
+        let Some(end) = last else { return Ok(None) };
+        match Sha256::from_bytes(hasher.clone().finalize().into()) == sha256 {
+            true => Ok(Some((end, (pieces, hasher, None)))),
+            false => Err(std::io::Error::other(BlobError::Damaged(sha256))),
+        }
+    })
+    .boxed()
 }
 
 /// `bytes` as a stream of one piece, for [`Blobs::put`].

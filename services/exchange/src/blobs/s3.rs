@@ -231,8 +231,12 @@ impl Blobs for S3Blobs {
         Ok(stored)
     }
 
-    async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
-        Ok(self.from(sha256, 0).await?.0)
+    async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError> {
+        // A server refuses to begin behind the end.
+        if start > 0 && self.size(sha256).await?.is_some_and(|bytes| start >= bytes) {
+            return Ok(futures_util::stream::empty().boxed());
+        }
+        Ok(self.from(sha256, start).await?.0)
     }
 
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError> {

@@ -68,6 +68,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
     );
     let dashboard = Data::new(pieces.settings.dashboard.clone());
     let openai = Data::new(pieces.settings.openai.clone());
+    let hf = Data::new(pieces.settings.hf.clone());
     let randomness = Data::new(pieces.randomness.clone());
     let metrics = Data::new(pieces.metrics.clone());
     move |config| {
@@ -91,6 +92,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(outgoing.clone())
             .app_data(dashboard.clone())
             .app_data(openai.clone())
+            .app_data(hf.clone())
             .app_data(randomness.clone());
     }
 }

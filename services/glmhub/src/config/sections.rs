@@ -5,8 +5,9 @@ use engine::LoadOptions;
 use exchange::blobs::s3::Encryption;
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings,
-    dashboard_settings::DashboardSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
-    policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    dashboard_settings::DashboardSettings, hf::settings::HfSettings, openai::settings::OpenaiSettings,
+    outgoing::OutgoingSettings, policy_settings::PolicySettings, webhook_settings::WebhookSettings,
+    work_settings::WorkSettings,
 };
 use runner::ModelsFolder;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,6 +25,7 @@ pub struct Settings {
     pub worker: WorkerSettings,
     pub work: WorkSettings,
     pub openai: OpenaiSettings,
+    pub hf: HfSettings,
     pub acceptances: AcceptanceSettings,
     pub webhooks: WebhookSettings,
     pub outgoing: OutgoingSettings,
@@ -132,6 +134,7 @@ impl Settings {
         self.server.check()?;
         self.policies.check()?;
         self.openai.check()?;
+        self.hf.check()?;
         self.acceptances.check()?;
         self.dashboard.check()?;
         self.webhooks.check()?;

@@ -136,6 +136,7 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
         ("[policies]\nmost_replayed = 0", "policies.most_replayed"),
         ("[openai]\npurpose = \"commercial\"", "openai.purpose"),
+        ("[hf]\npurpose = \"commercial\"", "hf.purpose"),
         ("[openai]\nmost_body_bytes = 0", "openai.most_body_bytes"),
         ("[server]\nsite = \"the cellar\"", "server.site"),
         ("[blobs]\nbucket = \"b\"", "blobs.secret_key_file"),

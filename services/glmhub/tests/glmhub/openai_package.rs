@@ -4,6 +4,7 @@ use crate::{
     jobs::page,
     licence::scene::{MODEL, Scene},
     process::ended,
+    python::{major_that_agrees, packages, script},
     receiver::{Came, Receiver},
     revocation::scene::Work,
     streaming::{READER, asked_reader},
@@ -13,48 +14,12 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{
-    env,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
 };
 
-/// Folders that each hold the package in one version, as `pip install --target` leaves them.
 const FOLDERS: &str = "GLMHUB_TEST_OPENAI";
-
-/// The folders; says so where there are none.
-fn folders() -> Option<Vec<PathBuf>> {
-    let folders = env::var_os(FOLDERS);
-    if folders.is_none() {
-        eprintln!("{FOLDERS} is not set: OpenAI's package was not tested");
-    }
-    Some(env::split_paths(&folders?).collect())
-}
-
-/// The package in `folder` at work; it is told on stdin what there is to ask.
-fn package(folder: &Path, given: &Value) -> Child {
-    let script = tree::root().join("services/glmhub/tests/glmhub/openai_package.py");
-    let mut python = Command::new("python3")
-        .arg(script)
-        .env_clear()
-        .env("PATH", env::var_os("PATH").unwrap_or_default())
-        .env("PYTHONPATH", folder)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = python.stdin.take().unwrap();
-    stdin.write_all(given.to_string().as_bytes()).unwrap();
-    python
-}
-
-/// The version that was used, if it found nothing wrong.
-fn version_that_agrees(folder: &Path, given: &Value) -> String {
-    let python = package(folder, given);
-    ended(python.wait_with_output().unwrap()).well().trim().to_owned()
-}
+const SCRIPT: &str = "openai_package.py";
 
 /// A hub whose reader may be asked and whose other model is refused, and the webhook of a first answer.
 async fn scene_and_webhook() -> (Scene, Came, Value) {
@@ -71,7 +36,7 @@ async fn scene_and_webhook() -> (Scene, Came, Value) {
 
 #[tokio::test]
 async fn the_unmodified_package_asks_streams_and_understands_refusals_and_webhooks() {
-    let Some(folders) = folders() else {
+    let Some(folders) = packages(FOLDERS) else {
         return;
     };
     let (scene, came, endpoint) = scene_and_webhook().await;
@@ -85,18 +50,15 @@ async fn the_unmodified_package_asks_streams_and_understands_refusals_and_webhoo
             "body": String::from_utf8(came.body).unwrap(), "headers": came.headers, "secret": endpoint["secret"],
         },
     });
-    let mut majors: Vec<String> = folders
-        .iter()
-        .map(|folder| version_that_agrees(folder, &given))
-        .map(|version| version.split('.').next().unwrap_or_default().to_owned())
-        .collect();
+    let major = |folder: &PathBuf| major_that_agrees(SCRIPT, folder, &given);
+    let mut majors: Vec<String> = folders.iter().map(major).collect();
     majors.sort();
     assert_eq!(majors, ["1", "2", "3"]);
 }
 
 /// What the package found a stream to be whose licence ended after it had begun.
 async fn followed_and_revoked(folder: &Path, work: &mut Work, given: &Value) -> String {
-    let mut python = package(folder, given);
+    let mut python = script(SCRIPT, folder, given);
     let mut stdout = BufReader::new(python.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
@@ -113,7 +75,7 @@ async fn followed_and_revoked(folder: &Path, work: &mut Work, given: &Value) -> 
 
 #[tokio::test]
 async fn the_unmodified_package_learns_in_the_middle_of_a_stream_that_a_licence_ended() {
-    let Some(folders) = folders() else {
+    let Some(folders) = packages(FOLDERS) else {
         return;
     };
     let mut work = Work::with_orders_at_once(1).await;

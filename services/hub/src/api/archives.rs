@@ -8,30 +8,21 @@ use crate::{
     archive::{self, Content, Member},
     caller::Authenticated,
     gate,
+    going_along::{self, NOTICE, Text},
     problem::Problem,
 };
 use actix_web::{
     HttpResponse,
-    http::header::{CACHE_CONTROL, ContentDisposition, DispositionParam, DispositionType, HeaderValue},
+    http::header::{CACHE_CONTROL, ContentDisposition, DispositionParam, DispositionType},
     web::{self, Data, Path, Query},
 };
 use domain::{
-    access::Act,
-    batch::Metadata,
-    bundle::{self, Terms, TermsAbsent},
-    clock::SharedClock,
-    digest::Sha256,
-    gate::Allowed,
-    id::IdMaker,
-    lineage::Licensed,
-    model::Artifact,
-    policy::{CurrentPolicies, Policies},
-    purpose::Purpose,
+    access::Act, batch::Metadata, bundle, clock::SharedClock, digest::Sha256, gate::Allowed, id::IdMaker,
+    model::Artifact, policy::CurrentPolicies, purpose::Purpose,
 };
 use exchange::blobs::Blobs;
-use records::{Db, Stamp, facts, models, terms};
+use records::{Db, Stamp, models};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The paths of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -90,11 +81,8 @@ async fn get(
         metadata: &Metadata::new(),
     };
     let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
-    let mut lineage = facts::lineage(&db, &model.name).await?;
-    if let Some(own) = lineage.first_mut() {
-        own.terms_sha256 = revision.terms_sha256;
-    }
-    let members = members(&db, &policies.get(), &allowed, &lineage, &artifacts).await?;
+    let texts = going_along::texts(&db, &policies.get(), &revision).await?;
+    let members = members(&allowed, texts, &artifacts);
     models::record_download(&db, Stamp::of(&ids, now, caller), &allowed, artifacts.len()).await?;
     Ok(headed(&allowed).streaming(archive::stream(members, blobs.into_inner())))
 }
@@ -114,58 +102,19 @@ fn chosen(artifacts: Vec<Artifact>, path: Option<&str>) -> Result<Vec<Artifact>,
 }
 
 /// Notice and terms first, so that they are there whatever is cut off.
-async fn members(
-    db: &Db,
-    policies: &Policies,
-    allowed: &Allowed,
-    lineage: &[Licensed],
-    artifacts: &[Artifact],
-) -> Result<Vec<Member>, Problem> {
-    let mut newest = BTreeMap::new();
-    for known in terms::list(db).await? {
-        newest.entry(known.license).or_insert(known.sha256);
-    }
-    let licenses = policies.licenses();
-    let owed = bundle::terms(lineage, licenses, |license| newest.get(license).copied())
-        .map_err(|absent| without_terms(&absent))?;
-    let notice = bundle::notice(allowed, lineage, licenses, &owed);
-    let mut members = vec![Member {
-        path: "NOTICE.txt".into(),
-        content: Content::Text(notice),
-    }];
-    members.extend(texts(db, &owed).await?);
-    members.extend(artifacts.iter().map(|artifact| Member {
+fn members(allowed: &Allowed, texts: Vec<Text>, artifacts: &[Artifact]) -> Vec<Member> {
+    let texts = texts.into_iter().map(|text| Member {
+        content: Content::Text(match text.path == NOTICE {
+            true => format!("{}\n{}", bundle::given_out(allowed), text.text),
+            false => text.text,
+        }),
+        path: text.path,
+    });
+    let files = artifacts.iter().map(|artifact| Member {
         path: format!("model/{}", artifact.path),
         content: Content::Blob(artifact.sha256),
-    }));
-    Ok(members)
-}
-
-async fn texts(db: &Db, owed: &BTreeSet<Terms>) -> Result<Vec<Member>, Problem> {
-    let mut members = Vec::with_capacity(owed.len());
-    for one in owed {
-        let text = terms::text(db, &one.license, &one.sha256).await?;
-        let text = text.ok_or_else(|| {
-            without_terms(&TermsAbsent {
-                license: one.license.clone(),
-            })
-        })?;
-        members.push(Member {
-            path: one.path(),
-            content: Content::Text(text),
-        });
-    }
-    Ok(members)
-}
-
-fn without_terms(absent: &TermsAbsent) -> Problem {
-    Problem::conflict("terms_absent", absent.to_string()).with(
-        "cure",
-        format!(
-            "the operator imports weights under {} with their LICENSE file, or publishes its text",
-            absent.license
-        ),
-    )
+    });
+    texts.chain(files).collect()
 }
 
 /// The response's head: what must be shown, and the decision behind it.
@@ -183,12 +132,7 @@ fn headed(allowed: &Allowed) -> actix_web::HttpResponseBuilder {
     response
         .content_type("application/zip")
         .insert_header(disposition)
-        .insert_header((CACHE_CONTROL, "private, no-store"))
-        .insert_header(("x-decision-id", allowed.decision().to_string()));
-    for duty in allowed.duties() {
-        if let Some(Ok(text)) = duty.notice().map(HeaderValue::from_str) {
-            response.append_header(("x-attribution", text));
-        }
-    }
+        .insert_header((CACHE_CONTROL, "private, no-store"));
+    going_along::say_notices(&mut response, allowed);
     response
 }

@@ -50,17 +50,10 @@ fn is_final(problem: &Problem) -> bool {
 /// The body of a response that tells of `problem`.
 pub(super) fn body(problem: &Problem) -> Value {
     let text = |name| problem.member(name).and_then(Value::as_str);
-    let mut message = problem.detail().to_owned();
-    if let Some(cure) = text("cure") {
-        message = format!("{message}: {cure}");
-    }
-    if let Some(decision) = text("decision_id") {
-        message = format!("{message} ({decision})");
-    }
     let mut error: Map<String, Value> = problem.members().clone();
     let param = error.remove("field");
     for (name, value) in [
-        ("message", message.into()),
+        ("message", problem.in_one_line().into()),
         ("type", kind(problem.status()).into()),
         (
             "param",

@@ -15,6 +15,8 @@ const CURRENT: &str = "SELECT model, sha256, terms_sha256, bytes, imported_at FR
     ORDER BY imported_at DESC, sha256 DESC LIMIT 1";
 const GET: &str =
     "SELECT model, sha256, terms_sha256, bytes, imported_at FROM revisions WHERE model = $1 AND sha256 = $2";
+const BEGINNING: &str = "SELECT model, sha256, terms_sha256, bytes, imported_at FROM revisions \
+    WHERE model = $1 AND substr(sha256, 1, length($2)) = $2 ORDER BY imported_at DESC, sha256 DESC LIMIT 1";
 const PAGE: &str = "SELECT r.model, r.sha256, r.terms_sha256, r.bytes, r.imported_at FROM revisions r \
     WHERE r.model = $1 AND (CAST($2 AS TEXT) IS NULL OR (r.imported_at, r.sha256) < \
         (SELECT a.imported_at, a.sha256 FROM revisions a WHERE a.model = $1 AND a.sha256 = $2)) \
@@ -30,6 +32,7 @@ const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (revision_sha256, path, sha
 pub(super) const STATEMENTS: &[&str] = &[
     CURRENT,
     GET,
+    BEGINNING,
     PAGE,
     ARTIFACTS,
     ARTIFACTS_OF_MODEL,
@@ -50,6 +53,19 @@ pub async fn revision(db: &Db, model: &ModelName, sha256: &Sha256) -> Result<Opt
     let row: Option<Row> = on!(db, |c| sqlx::query_as(GET)
         .bind(model.as_str())
         .bind(sha256.to_string())
+        .fetch_optional(c))?;
+    row.map(Row::read).transpose()
+}
+
+/// The revision of a model whose digest begins so; the newest, if several do.
+pub async fn revision_beginning(
+    db: &Db,
+    model: &ModelName,
+    beginning: &str,
+) -> Result<Option<Revision>, RecordsError> {
+    let row: Option<Row> = on!(db, |c| sqlx::query_as(BEGINNING)
+        .bind(model.as_str())
+        .bind(beginning)
         .fetch_optional(c))?;
     row.map(Row::read).transpose()
 }
