@@ -67,14 +67,14 @@ for call in (
     assert "POST /v1/acceptances" in told and "(dec_" in told, told
 
 reviewer = HfApi(endpoint=given["url"] + "/hf", token=given["reviewer"])
-asked = reviewer.list_pending_access_requests(MODEL)
+asked = list(reviewer.list_pending_access_requests(MODEL))
 assert [request.username for request in asked] == ["acme"], asked
 fails(Exception, lambda: reviewer.reject_access_request(MODEL, "other", rejection_reason="unknown"))
 reviewer.reject_access_request(MODEL, "acme", rejection_reason="the number is not in the register")
-assert reviewer.list_pending_access_requests(MODEL) == []
+assert list(reviewer.list_pending_access_requests(MODEL)) == []
 assert "acme" in [request.username for request in reviewer.list_rejected_access_requests(MODEL)]
 fails(Exception, lambda: reviewer.grant_access(MODEL, "acme"))
-fails(Exception, lambda: api.list_pending_access_requests(MODEL))
+fails(Exception, lambda: list(api.list_pending_access_requests(MODEL)))
 
 command = Path(huggingface_hub.__file__).parent.parent / "bin" / "hf"
 pulled = Path(home.name, "pulled")
