@@ -1,8 +1,8 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    admin, ask, audit, bench, config, fit, import, inspect, key, license, migrate, policy, quantize, serve,
-    synthesize, token, up, worker,
+    admin, ask, audit, batch, bench, config, fit, import, inspect, key, license, migrate, policy, quantize,
+    serve, synthesize, token, up, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -28,6 +28,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Ask(ask::AskArgs),
     Model(ModelArgs),
+    Batch(BatchArgs),
     License(LicenseArgs),
     Policy(PolicyArgs),
     Audit(AuditArgs),
@@ -60,6 +61,14 @@ enum ModelCommand {
     Inspect(inspect::InspectArgs),
     Quantize(quantize::QuantizeArgs),
     Synthesize(synthesize::SynthesizeArgs),
+}
+
+/// Sends documents in, and gets the answers
+#[derive(clap::Args, Debug)]
+#[command(after_help = batch::EXAMPLE)]
+struct BatchArgs {
+    #[command(subcommand)]
+    command: batch::BatchCommand,
 }
 
 /// Shows licences, accepts their terms, reviews acceptances
@@ -150,6 +159,7 @@ impl Cli {
                 ModelCommand::Quantize(args) => quantize::run(args),
                 ModelCommand::Synthesize(args) => synthesize::run(args),
             },
+            Command::Batch(BatchArgs { command }) => block_on(batch::run(command)),
             Command::License(LicenseArgs { command }) => block_on(license::run(command)),
             Command::Policy(PolicyArgs { command }) => block_on(policy::run(command)),
             Command::Audit(AuditArgs { command }) => block_on(audit::run(command)),

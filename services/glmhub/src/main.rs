@@ -3,6 +3,7 @@
 mod admin;
 mod ask;
 mod audit;
+mod batch;
 mod bench;
 mod cli;
 mod clock;

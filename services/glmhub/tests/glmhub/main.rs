@@ -9,6 +9,7 @@ mod archives;
 mod ask;
 mod audit;
 mod bad_input;
+mod batch;
 mod bom;
 mod catalogue;
 mod cli;

@@ -1,0 +1,106 @@
+//! `glmhub batch submit`: files become a batch.
+
+use super::{following, questions, uploading};
+use crate::{misuse::Misuse, remote::Remote};
+use anyhow::Context as _;
+use clap::Args;
+use domain::{id::BatchId, names::ModelName, purpose::Purpose, turn::Priority};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+const EXAMPLE: &str = "\
+Examples:
+  glmhub batch submit --model THUDM/glm-4v-9b --purpose research --question '买方是谁？' --wait invoices/
+  glmhub batch submit --model THUDM/glm-4v-9b --purpose commercial --questions questions.json \\
+      --metadata kind=contract --priority high contract-*.pdf
+  glmhub batch submit --batch bat_01jd9z5m2k7q8r3s4t5v6w7x8y invoices/    # goes on where it was cut off
+
+A file of questions has one on each line, or is a JSON list of {\"text\": …, \"parameters\": {…}}.
+The batch's id is printed before anything is uploaded. What was uploaded already is left out when it goes on.";
+
+/// Opens a batch, uploads files and folders, and submits it
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct SubmitArgs {
+    #[command(flatten)]
+    remote: Remote,
+    /// Images, PDF and ZIP files, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The model that answers
+    #[arg(long, value_name = "MODEL", required_unless_present = "batch")]
+    model: Option<ModelName>,
+    /// For what: research, evaluation or commercial
+    #[arg(long, value_name = "PURPOSE", required_unless_present = "batch")]
+    purpose: Option<Purpose>,
+    /// A question that every page is asked; may be given several times
+    #[arg(long = "question", value_name = "TEXT")]
+    texts: Vec<String>,
+    /// A file with questions
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+    /// What the batch holds, as KEY=VALUE, for rules and for you; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    metadata: Vec<String>,
+    /// Before or after your other batches: high, normal, low
+    #[arg(long, value_name = "PRIORITY")]
+    priority: Option<Priority>,
+    /// Go on with this batch, which is still open
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with_all = ["model", "purpose", "texts", "questions", "metadata", "priority"]
+    )]
+    batch: Option<BatchId>,
+    /// Wait until every page has its answers
+    #[arg(long)]
+    wait: bool,
+    /// Print the JSON object of the API
+    #[arg(long)]
+    json: bool,
+}
+
+/// Opens, uploads, submits, and waits if that is wished for.
+pub async fn run(args: SubmitArgs) -> anyhow::Result<()> {
+    let sources = uploading::sources(&args.paths)?;
+    let batch = match args.batch {
+        Some(batch) => batch,
+        None => open(&args).await?,
+    };
+    if !args.json {
+        eprintln!("{batch}");
+    }
+    let uploading = uploading::upload(&args.remote, batch, &sources).await;
+    uploading.with_context(|| format!("it goes on with `glmhub batch submit --batch {batch} PATH…`"))?;
+    let submitted = args
+        .remote
+        .post(&format!("/v1/batches/{batch}/submit"), &json!({}))
+        .await?;
+    match args.wait {
+        true => following::until_done(&args.remote, batch, args.json).await,
+        false => following::print(&submitted, args.json),
+    }
+}
+
+async fn open(args: &SubmitArgs) -> anyhow::Result<BatchId> {
+    let mut body = json!({
+        "model": args.model, "purpose": args.purpose, "metadata": metadata(&args.metadata)?,
+        "questions": questions::read(&args.texts, args.questions.as_deref())?,
+    });
+    if let Some(priority) = args.priority {
+        body["priority"] = json!(priority);
+    }
+    let opened = args.remote.post("/v1/batches", &body).await?;
+    let id = opened["id"].as_str().unwrap_or_default();
+    id.parse().context("the hub told no id of a batch")
+}
+
+fn metadata(pairs: &[String]) -> Result<Map<String, Value>, Misuse> {
+    let pair = |pair: &String| {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Misuse(format!("--metadata {pair}: write KEY=VALUE")))?;
+        Ok((key.to_owned(), Value::from(value)))
+    };
+    pairs.iter().map(pair).collect()
+}
