@@ -1,6 +1,7 @@
 //! Every refusal and fault as clients see it: `application/problem+json` (RFC 9457) with a stable `code`.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use exchange::blobs::BlobError;
 use records::RecordsError;
 use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt};
@@ -175,5 +176,18 @@ impl From<RecordsError> for Problem {
             return Self::unavailable("records_unavailable", detail, 2);
         }
         Self::internal(error)
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Io(_) => {
+                tracing::warn!(cause = %error, "the blobs did not answer");
+                let detail = "what keeps the hub's files does not answer now: try again";
+                Self::unavailable("storage_unavailable", detail, 10)
+            }
+            other => Self::internal(other),
+        }
     }
 }

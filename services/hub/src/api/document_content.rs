@@ -39,7 +39,7 @@ async fn document(
     let stamp = Stamp::of(&ids, clock.now(), caller);
     let found = reading::read(&db, stamp, &caller.tenant, batch, id).await?;
     let document = found.ok_or_else(|| Problem::not_found("document"))?;
-    let content = blobs.get(document.sha256).await.map_err(Problem::internal)?;
+    let content = blobs.get(document.sha256).await?;
     let handed = HandedOut {
         name: document.name.unwrap_or_else(|| id.to_string()),
         media_type: document.media_type,
@@ -61,7 +61,7 @@ async fn page(
     let stamp = Stamp::of(&ids, clock.now(), caller);
     let found = reading::read_page(&db, stamp, &caller.tenant, batch, document, number).await?;
     let image = found.ok_or_else(|| Problem::not_found("page"))?;
-    let content = blobs.get(image.sha256).await.map_err(Problem::internal)?;
+    let content = blobs.get(image.sha256).await?;
     let handed = HandedOut {
         name: format!("{document}-{number}.png"),
         media_type: "image/png".into(),

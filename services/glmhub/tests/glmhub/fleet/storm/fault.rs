@@ -132,6 +132,8 @@ impl Storm {
     async fn hubs_without_blobs(&self, fault: Fault, one: usize) {
         let client = self.client(one);
         let other = open(&client, &["What is it?"]).await;
+        let kept = upload(&client, &other, page(8), "image/png").await;
+        let kept = kept.expect(201).json()["data"][0]["id"].clone();
         match fault {
             Fault::BlobsFailing => self.fleet.bucket.turn(Mood::Failing),
             _ => self.fleet.hubs_to_bucket.cut(),
@@ -141,6 +143,10 @@ impl Storm {
             (answer.status == 503).then(|| answer.refused(503, "storage_unavailable"))
         })
         .await;
+        let content = format!("{other}/documents/{}/content", kept.as_str().unwrap());
+        let answer = client.get(&content).await;
+        assert!(answer.header("retry-after").is_some());
+        answer.refused(503, "storage_unavailable");
         self.fleet.hubs_to_bucket.mend();
         self.fleet.bucket.turn(Mood::Well);
     }
