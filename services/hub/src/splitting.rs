@@ -2,10 +2,14 @@
 
 use domain::digest::Sha256;
 use exchange::blobs::{BlobError, Blobs};
-use pages::{PageError, child::Splitter};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use pages::{PageError, PageFile, child::Splitter};
 use records::documents::NewPage;
 use std::{io, path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
+
+/// How many pages of a document are stored at once.
+const AT_ONCE: usize = 16;
 
 /// Why a document gave no pages.
 #[derive(Debug, thiserror::Error)]
@@ -84,17 +88,20 @@ impl Splitting {
         let files = tokio::task::spawn_blocking(move || splitter.split(&document, &out))
             .await
             .map_err(|panicked| SplitFault::Ours(panicked.into()))??;
-        let mut stored = Vec::with_capacity(files.len());
-        for file in files {
+        let store = |file: PageFile| async move {
             let blob = self.blobs.put_file(&file.path).await?;
-            stored.push(NewPage {
+            Ok(NewPage {
                 number: file.number,
                 sha256: blob.sha256,
                 bytes: blob.bytes,
                 width: file.width,
                 height: file.height,
-            });
-        }
-        Ok(stored)
+            })
+        };
+        // Each waits for the disk, or for the bucket: together they wait hardly longer than one.
+        stream::iter(files.into_iter().map(store))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
     }
 }

@@ -7,7 +7,7 @@ use super::row::DocumentRow;
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
-    on,
+    many, on,
     read::{Reading, number},
     run::Run as _,
     turns,
@@ -16,7 +16,7 @@ use domain::{
     batch::StoredBatch,
     digest::Sha256,
     document::{Document, DocumentPhase},
-    id::{DocumentId, JobId, PageId},
+    id::{JobId, PageId},
     job::JobPhase,
     names::TenantName,
 };
@@ -35,10 +35,14 @@ pub(super) const PUT_BACK: &str = "UPDATE documents SET state = 'waiting', split
     WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
 pub(super) const PUT_BACK_ALL: &str =
     "UPDATE documents SET state = 'waiting', splitting_until = NULL WHERE state = 'splitting'";
-pub(super) const INSERT_PAGE: &str = "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, \
-    height) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-pub(super) const INSERT_JOB: &str = "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, \
-    question, state, created_at, not_before, priority) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $9, $10)";
+pub(super) const INSERT_PAGES: &str = "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, \
+    height) SELECT r.value ->> 'id', $2, $3, $4, CAST(r.value ->> 'number' AS BIGINT), r.value ->> 'sha256', \
+    CAST(r.value ->> 'bytes' AS BIGINT), CAST(r.value ->> 'width' AS BIGINT), CAST(r.value ->> 'height' AS BIGINT) \
+    FROM json_each($1) AS r";
+pub(super) const INSERT_JOBS: &str = "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, \
+    question, state, created_at, not_before, priority) SELECT r.value ->> 'id', $2, $3, $4, $5, r.value ->> 'page', \
+    CAST(r.value ->> 'page_number' AS BIGINT), CAST(r.value ->> 'question' AS BIGINT), 'queued', $6, $6, $7 \
+    FROM json_each($1) AS r";
 pub(super) const COUNT_QUESTIONS: &str = "SELECT COUNT(*) FROM questions WHERE batch = $1";
 
 /// A document in intake's hands.
@@ -243,52 +247,39 @@ pub(crate) async fn insert_pages(
     let batch_id = batch.id.to_string();
     let questions: i64 =
         on!(tx: &mut *tx, |c| sqlx::query_scalar(COUNT_QUESTIONS).bind(&batch_id).fetch_one(c))?;
-    let mut jobs = Vec::new();
+    let (mut page_rows, mut job_rows, mut jobs) = (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
     for page in pages {
-        let id = insert_page(tx, stamp, batch, document.id, page).await?;
+        let id: PageId = stamp.ids.make();
+        page_rows.push(json!({
+            "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes), "width": page.width,
+            "height": page.height,
+        }));
         for question in 0..questions {
             let job: JobId = stamp.ids.make();
-            on!(tx: &mut *tx, |c| sqlx::query(INSERT_JOB)
-                .bind(job.to_string())
-                .bind(batch.tenant.as_str())
-                .bind(&batch_id)
-                .bind(document.id.to_string())
-                .bind(number(document.place))
-                .bind(id.to_string())
-                .bind(number(page.number))
-                .bind(question)
-                .bind(At(stamp.at))
-                .bind(batch.priority.rank())
-                .run(c))?;
+            job_rows.push(json!({ "id": job, "page": id, "page_number": page.number, "question": question }));
             jobs.push(job);
         }
     }
+    let (page_rows, job_rows) = (many::rows(page_rows), many::rows(job_rows));
+    on!(tx: &mut *tx, |c| sqlx::query(INSERT_PAGES)
+        .bind(&page_rows)
+        .bind(batch.tenant.as_str())
+        .bind(&batch_id)
+        .bind(document.id.to_string())
+        .run(c))?;
+    on!(tx: &mut *tx, |c| sqlx::query(INSERT_JOBS)
+        .bind(&job_rows)
+        .bind(batch.tenant.as_str())
+        .bind(&batch_id)
+        .bind(document.id.to_string())
+        .bind(number(document.place))
+        .bind(At(stamp.at))
+        .bind(batch.priority.rank())
+        .run(c))?;
     let delta = Delta::default()
         .pages(number(pages.len()))
         .jobs(JobPhase::Queued, number(jobs.len()));
     add_counts(tx, batch.id, &delta).await?;
     turns::mark(tx, batch.id, stamp.at).await?;
     Ok(jobs)
-}
-
-async fn insert_page(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    batch: &StoredBatch,
-    document: DocumentId,
-    page: &NewPage,
-) -> Result<PageId, RecordsError> {
-    let id: PageId = stamp.ids.make();
-    on!(tx: tx, |c| sqlx::query(INSERT_PAGE)
-        .bind(id.to_string())
-        .bind(batch.tenant.as_str())
-        .bind(batch.id.to_string())
-        .bind(document.to_string())
-        .bind(number(page.number))
-        .bind(page.sha256.to_string())
-        .bind(number(page.bytes))
-        .bind(number(page.width))
-        .bind(number(page.height))
-        .run(c))?;
-    Ok(id)
 }
