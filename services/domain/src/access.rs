@@ -127,6 +127,8 @@ acts! {
     RegisterModel = "register_model",
     /// Read the audit log.
     ReadAudit = "read_audit",
+    /// Read which workers there are.
+    ReadWorkers = "read_workers",
     /// Read the policies in force.
     ReadPolicies = "read_policies",
     /// Read the policy files again and put them in force.

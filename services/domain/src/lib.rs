@@ -38,3 +38,4 @@ pub mod terms;
 pub mod territory;
 pub mod turn;
 pub mod webhook;
+pub mod worker;

@@ -15,6 +15,7 @@ mod import;
 mod inspect;
 mod key;
 mod license;
+mod machine_memory;
 mod member_args;
 mod migrate;
 mod misuse;

@@ -2,6 +2,8 @@
 //!
 //! It has no database and no key that could sign: what it believes is the hub's public keys, in a file.
 
+mod list;
+
 use crate::{
     clock::SystemClock,
     composition::{Endings, backends, workers::Workers},
@@ -10,7 +12,7 @@ use crate::{
     public_keys, telemetry,
 };
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Subcommand};
 use domain::{clock::SharedClock, id::IdMaker};
 use runner::Computing;
 use std::{
@@ -24,6 +26,7 @@ const EXAMPLE: &str = "\
 Examples:
   glmhub worker
   glmhub worker --data /srv/worker --count 2
+  glmhub worker list
 
 Needs Redis (queue.url), the hub's blobs (blobs.bucket, or blobs.folder where both reach it), and the hub's public keys:
 
@@ -34,8 +37,21 @@ worker.drain_seconds at most, hands back what is left, and ends; a second signal
 
 /// Answers pages for hubs that share a Redis
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, args_conflicts_with_subcommands = true)]
 pub struct WorkerArgs {
+    #[command(subcommand)]
+    command: Option<WorkerCommand>,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+#[derive(Subcommand, Debug)]
+enum WorkerCommand {
+    List(list::ListArgs),
+}
+
+#[derive(Args, Debug)]
+struct WorkArgs {
     #[command(flatten)]
     place: Place,
     /// How many workers this process has [default: worker.count of the settings]
@@ -43,12 +59,15 @@ pub struct WorkerArgs {
     count: Option<usize>,
 }
 
-/// Works until it is told to end.
+/// Does what the command says.
 pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    work(&args.place, args.count, Computing::Engine).await
+    match args.command {
+        Some(WorkerCommand::List(args)) => list::run(args).await,
+        None => work(&args.work.place, args.work.count, Computing::Engine).await,
+    }
 }
 
-/// As [`run`], with what works at the orders.
+/// Works until it is told to end, with what works at the orders.
 pub async fn work(place: &Place, count: Option<usize>, computing: Computing) -> anyhow::Result<()> {
     let count = count.map(|count| ("worker.count", count.to_string()));
     let settings = config::load(place, count.as_slice())?.settings;

@@ -48,6 +48,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::one_call::routes)
         .configure(api::webhook_endpoints::routes)
         .configure(api::deliveries::routes)
+        .configure(api::workers::routes)
         .configure(api::health::routes)
         .configure(openai::routes)
         .configure(hf::routes)

@@ -65,6 +65,8 @@ pub struct WorkSettings {
     pub most_reports: usize,
     /// How long an order may be missing from the queue before it counts as lost, in seconds.
     pub lost_after_seconds: u64,
+    /// After how long of silence a worker counts as gone, in seconds.
+    pub worker_gone_seconds: u64,
     /// How often held work is looked at again, in seconds.
     pub reconsider_seconds: u64,
     /// How long a loop without work waits before it looks again, in milliseconds.
@@ -175,6 +177,11 @@ impl WorkSettings {
     /// How long an order may be missing from the queue.
     pub fn lost_after(&self) -> time::Duration {
         seconds(self.lost_after_seconds)
+    }
+
+    /// After how long of silence a worker counts as gone.
+    pub fn worker_gone(&self) -> time::Duration {
+        seconds(self.worker_gone_seconds)
     }
 
     /// How long the loop over held work waits.

@@ -37,6 +37,7 @@ mod statements;
 pub mod terms;
 pub mod turns;
 pub mod webhooks;
+pub mod workers;
 
 pub use at::At;
 pub use db::{Db, OpenError, Tx};

@@ -2,12 +2,12 @@
 
 use crate::{
     acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    holding, jobs, lineage, models, policies, proofs, sessions, terms, turns, webhooks,
+    holding, jobs, lineage, models, policies, proofs, sessions, terms, turns, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 21] = [
+    let files: [&[&str]; 22] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -29,6 +29,7 @@ pub fn statements() -> Vec<&'static str> {
         terms::STATEMENTS,
         turns::STATEMENTS,
         webhooks::STATEMENTS,
+        workers::STATEMENTS,
     ];
     let more = models::MORE_STATEMENTS
         .iter()

@@ -1,6 +1,6 @@
 //! A bench for tests: the smallest real checkpoint, a hub's key, an embedded queue and local blobs.
 
-use crate::{ModelsFolder, Outcome, Settings, Worker, WorkerParts};
+use crate::{About, ModelsFolder, Outcome, Settings, Worker, WorkerParts};
 use domain::{
     clock::{Clock, HandClock},
     digest::Sha256,
@@ -111,6 +111,10 @@ impl Bench {
     pub fn worker_that_drains_for(&self, drain: Duration) -> Worker {
         Worker::new(WorkerParts {
             id: self.ids.make(),
+            about: About {
+                device: "cpu".into(),
+                memory_bytes: None,
+            },
             queue: self.queue.clone(),
             blobs: Arc::new(self.blobs.clone()),
             keys: self.key.public(),

@@ -9,6 +9,7 @@
 //! lost, because an order leaves the queue only when it is settled, and it is settled only when everything about
 //! it was reported.
 
+mod announcing;
 mod answering;
 mod fault;
 mod hold;
@@ -19,6 +20,7 @@ mod noop;
 mod outcome;
 mod parameters;
 mod seal;
+mod seat;
 mod spent;
 mod telling;
 mod worker;
@@ -26,6 +28,7 @@ mod worker;
 #[cfg(test)]
 mod fixtures;
 
+pub use announcing::About;
 pub use models_folder::ModelsFolder;
 pub use noop::Computing;
 pub use outcome::Outcome;

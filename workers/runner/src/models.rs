@@ -6,7 +6,7 @@ use crate::{
     models_folder::ModelsFolder,
     seal::{Seal, Sealed},
 };
-use domain::{digest::Sha256, grant::Grant, model::artifacts_digest, order::Fault};
+use domain::{digest::Sha256, grant::Grant, model::artifacts_digest, names::ModelName, order::Fault, worker};
 use engine::{Engine, LoadOptions};
 use exchange::{blobs::Blobs, grant::GrantError};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub(crate) struct Models {
 }
 
 struct Loaded {
+    model: ModelName,
     revision: Sha256,
     /// The files, which are mapped for as long as the engine lives.
     sealed: Sealed,
@@ -59,6 +60,15 @@ impl Models {
         Ok(engine)
     }
 
+    /// What is in memory; nothing while it changes.
+    pub(crate) fn loaded(&self) -> Option<worker::Loaded> {
+        let loaded = self.loaded.try_lock().ok()?;
+        loaded.as_ref().map(|there| worker::Loaded {
+            model: there.model.clone(),
+            revision_sha256: there.revision,
+        })
+    }
+
     async fn load(&self, grant: &Grant) -> Result<Loaded, Fault> {
         let revision = grant.revision_sha256;
         let mut load = 1;
@@ -72,6 +82,7 @@ impl Models {
             match sealed.broken() {
                 None => {
                     return Ok(Loaded {
+                        model: grant.model.clone(),
                         revision,
                         sealed,
                         engine: Arc::new(engine.map_err(|error| fault::of_load(&error))?),

@@ -2,12 +2,14 @@
 
 use crate::{
     ModelsFolder,
+    announcing::{About, Pace, keep_announcing},
     answering::Sitting,
     fault,
     hold::{Epochs, Hold, Stop, StopReason, report},
     models::Models,
     noop::{self, Computing},
     outcome::{Outcome, Tally},
+    seat::Seat,
     spent::Spent,
     telling::{Pen, Telling},
 };
@@ -29,7 +31,7 @@ use std::{convert::Infallible, future, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub drain: Duration,
     /// How long it leaves the queue alone that did not answer, or whose orders its clock is against.
     pub pause: Duration,
+    /// How often it says what it is.
+    pub announce: Duration,
     /// How weights are held in memory.
     pub load: LoadOptions,
     /// What works at its orders.
@@ -61,6 +65,7 @@ impl Default for Settings {
             leeway: grant::LEEWAY.unsigned_abs(),
             drain: Duration::from_secs(10),
             pause: Duration::from_secs(1),
+            announce: Duration::from_secs(10),
             load: LoadOptions::default(),
             computing: Computing::default(),
         }
@@ -71,6 +76,8 @@ impl Default for Settings {
 pub struct WorkerParts {
     /// Its id in reports.
     pub id: WorkerId,
+    /// What else it says of itself.
+    pub about: About,
     /// Where orders come from and reports go to.
     pub queue: Arc<dyn Queue>,
     /// Where pages and artifacts are.
@@ -93,6 +100,7 @@ pub struct Worker {
     models: Models,
     epochs: Arc<Epochs>,
     spent: Spent,
+    pace: Pace,
 }
 
 enum Unbelieved {
@@ -110,11 +118,20 @@ impl Worker {
             models,
             epochs: Arc::default(),
             spent: Spent::default(),
+            pace: Pace::default(),
         }
     }
 
     /// Works until `shutdown`, and then for [`Settings::drain`] at most.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let (parts, models, pace) = (&self.parts, &self.models, &self.pace);
+        tokio::select! {
+            () = self.work_until(shutdown) => {}
+            never = keep_announcing(parts, models, pace) => match never {},
+        }
+    }
+
+    async fn work_until(&self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             match self.step_until(&shutdown).await {
                 Outcome::Unreachable { reason } => tracing::warn!(reason, "the queue does not answer"),
@@ -160,6 +177,7 @@ impl Worker {
         };
         let (queue, epochs) = (self.parts.queue.clone(), self.epochs.clone());
         let hold = Hold::new(queue, epochs, lease, grant, self.parts.settings.look);
+        let begun = Instant::now();
         let outcome = tokio::select! {
             outcome = self.carry_out(&hold) => outcome,
             never = hold.keep() => match never {},
@@ -168,6 +186,9 @@ impl Worker {
         if let Outcome::Finished { order, .. } | Outcome::Refused { order, .. } = outcome {
             let refused_from = hold.grant().exp.saturating_add(self.leeway().whole_seconds());
             self.spent.note(order, hold.grant().attempt, refused_from);
+        }
+        if let Outcome::Finished { .. } = outcome {
+            self.pace.page(hold.grant(), begun.elapsed());
         }
         outcome
     }
@@ -261,7 +282,7 @@ impl Worker {
             // What was written is told before it is reported.
             biased;
             never = telling.run() => match never {},
-            () = relay(hold, told, tally) => {}
+            () = relay(hold, told, tally, &self.pace) => {}
         }
         if hold.stop.reason() == Some(&StopReason::Leaving) {
             // The thread ends by itself at its next token; leaving does not wait for it.
@@ -346,34 +367,19 @@ impl Worker {
 }
 
 /// Reports what the engine's thread tells, until it has told everything or the work stops.
-async fn relay(hold: &Hold, mut told: mpsc::Receiver<ReportKind>, tally: &mut Tally) {
+async fn relay(hold: &Hold, mut told: mpsc::Receiver<ReportKind>, tally: &mut Tally, pace: &Pace) {
     while let Some(kind) = hold.stop.unless(told.recv()).await.flatten() {
         if !hold.report(kind.clone()).await {
             break;
         }
         tally.count(&kind);
+        pace.report(hold.grant(), &kind);
     }
 }
 
 /// Whether an order was refused because this worker's clock, or the hub's, is wrong.
 fn is_of_clocks(code: &str) -> bool {
     code == GrantError::NotYet { seconds: 0 }.code()
-}
-
-/// A place at the engine, from the first thing that is computed to the last: operators see how many are taken.
-struct Seat;
-
-impl Seat {
-    fn take() -> Self {
-        metrics::gauge!("glmhub_engine_at_work").increment(1.0);
-        Self
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        metrics::gauge!("glmhub_engine_at_work").decrement(1.0);
-    }
 }
 
 /// Waits for the engine's thread. If it panicked, that is this order's fault and the worker goes on.

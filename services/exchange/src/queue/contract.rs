@@ -5,8 +5,10 @@ use super::{Depth, Queue, Standing};
 use crate::fixtures::Desk;
 use async_trait::async_trait;
 use domain::{
+    digest::Sha256,
     id::WorkerId,
     order::{Report, ReportKind, WorkOrder},
+    worker::{Announcement, Loaded, Speed},
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -50,6 +52,7 @@ macro_rules! queue_contract {
             reports_come_again_until_acknowledged
             a_collector_that_waits_gets_what_arrives
             an_epoch_only_rises
+            what_workers_say_of_themselves_is_read_once_and_only_the_last
         }
     };
 }
@@ -236,4 +239,39 @@ pub(crate) async fn an_epoch_only_rises<Q: Queue>(stage: &Stage<Q>) {
     stage.queue.announce_epoch(&acme, 3).await.unwrap();
     assert_eq!(stage.queue.epoch(&acme).await.unwrap(), 7);
     assert_eq!(stage.queue.epoch(&rival).await.unwrap(), 0);
+}
+
+fn announcement(worker: WorkerId, pages: u64) -> Announcement {
+    let (model, revision_sha256) = ("acme/tiny".parse().unwrap(), Sha256::of(b"a revision"));
+    Announcement {
+        worker,
+        version: "1.2.3".into(),
+        device: "cpu".into(),
+        memory_bytes: Some(1 << 40),
+        loaded: vec![Loaded {
+            model,
+            revision_sha256,
+        }],
+        speeds: vec![Speed {
+            model: "acme/tiny".parse().unwrap(),
+            revision_sha256,
+            pages,
+            pages_per_minute: 1.5,
+            tokens_per_second: 20.25,
+        }],
+    }
+}
+
+pub(crate) async fn what_workers_say_of_themselves_is_read_once_and_only_the_last<Q: Queue>(
+    stage: &Stage<Q>,
+) {
+    let (one, other) = (stage.worker(), stage.worker());
+    for (worker, pages) in [(one, 1), (other, 2), (one, 3)] {
+        stage.queue.announce(announcement(worker, pages)).await.unwrap();
+    }
+    let mut read = stage.queue.announced().await.unwrap();
+    read.sort_by_key(|announcement| announcement.speeds[0].pages);
+    assert_eq!(read, [announcement(other, 2), announcement(one, 3)]);
+    assert_eq!(stage.queue.announced().await.unwrap(), []);
+    assert_eq!(stage.depth().await, (0, 0, 0));
 }

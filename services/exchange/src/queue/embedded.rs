@@ -15,6 +15,7 @@ use domain::{
     id::{JobId, OrderId, WorkerId},
     names::TenantName,
     order::{Report, WorkOrder},
+    worker::Announcement,
 };
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -204,6 +205,15 @@ impl Queue for EmbeddedQueue {
     async fn announce_epoch(&self, tenant: &TenantName, epoch: u64) -> Result<(), QueueError> {
         self.now().0.announce_epoch(tenant, epoch);
         Ok(())
+    }
+
+    async fn announce(&self, announcement: Announcement) -> Result<(), QueueError> {
+        self.now().0.announce(announcement);
+        Ok(())
+    }
+
+    async fn announced(&self) -> Result<Vec<Announcement>, QueueError> {
+        Ok(self.now().0.announced())
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {

@@ -16,6 +16,8 @@
 //!   It never falls while the queue lives; a queue that lost it says 0 until the hub announces again, so a
 //!   worker also remembers the highest that it has seen.
 //! - What is being written can be heard by those who follow a job: [`Tokens`].
+//! - A worker [announces](Queue::announce) itself again and again; each announcement is [read](Queue::announced) by one
+//!   hub, and of several of one worker only the last.
 
 pub mod embedded;
 pub mod redis;
@@ -29,6 +31,7 @@ use domain::{
     id::{OrderId, WorkerId},
     names::TenantName,
     order::{Report, WorkOrder},
+    worker::Announcement,
 };
 use std::time::Duration;
 
@@ -118,6 +121,10 @@ pub trait Queue: Tokens {
     /// Tells the workers that grants of `tenant` from before `epoch` are void. A lower epoch than one
     /// announced before changes nothing.
     async fn announce_epoch(&self, tenant: &TenantName, epoch: u64) -> Result<(), QueueError>;
+    /// Tells the hub that this worker is there, in the place of what it said before.
+    async fn announce(&self, announcement: Announcement) -> Result<(), QueueError>;
+    /// What workers have said of themselves and nobody has read yet.
+    async fn announced(&self) -> Result<Vec<Announcement>, QueueError>;
     /// How much the queue holds now.
     async fn depth(&self) -> Result<Depth, QueueError>;
 }

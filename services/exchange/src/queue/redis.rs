@@ -8,6 +8,7 @@
 //! {NAME}:epochs            hash: tenant to revocation epoch
 //! {NAME}:listening:JOB     that somebody listens to a job; goes by itself unless a hub keeps it
 //! {NAME}:tokens            stream of what is being written for those who listen; bounded, read without a group
+//! {NAME}:workers           hash: worker to what it last said of itself, until a hub reads it
 //! ```
 //!
 //! The braces put all keys of a queue on the same node of a Cluster, so that a script may touch several at once.
@@ -30,11 +31,14 @@ use domain::{
     id::{JobId, OrderId, WorkerId},
     names::TenantName,
     order::{Report, WorkOrder},
+    worker::Announcement,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
+mod announcements;
 mod link;
+mod reports;
 mod script;
 mod tokens;
 
@@ -93,6 +97,7 @@ struct Keys {
     places: String,
     reports: String,
     epochs: String,
+    workers: String,
     withdrawn: String,
     listening: String,
     tokens: String,
@@ -106,6 +111,7 @@ impl Keys {
             places: key("places"),
             reports: key("reports"),
             epochs: key("epochs"),
+            workers: key("workers"),
             withdrawn: key("withdrawn"),
             listening: key("listening"),
             tokens: key("tokens"),
@@ -123,8 +129,6 @@ impl Keys {
 
 /// An order as a worker gets it: its entry, its JSON, how often it was given out.
 type Given = (String, String, u64);
-/// A report as a collector gets it: its entry and its JSON.
-type Told = (String, String);
 
 impl RedisQueue {
     /// Connects. Fails if nobody answers, or not as Redis.
@@ -204,38 +208,6 @@ impl RedisQueue {
         about.arg(lease.order.id.to_string());
         about.arg(lease.worker.to_string()).arg(lease.delivery);
         self.links.invoke(&about).await
-    }
-
-    async fn told(&self, most: usize) -> Result<Vec<Told>, QueueError> {
-        let mut collect = self.scripts.collect.prepare_invoke();
-        collect.key(&self.keys.reports);
-        collect.arg(HUBS).arg(self.lease_millis()).arg(most);
-        self.links.invoke(&collect).await
-    }
-
-    async fn telling(&self, most: usize, wait: Duration) -> Result<Vec<Told>, QueueError> {
-        let read = Waiting {
-            stream: &self.keys.reports,
-            group: HUBS,
-            reader: HUBS,
-            most,
-        };
-        self.links.wait_for(read, wait).await
-    }
-
-    /// What was told, as reports. What is none is removed.
-    async fn received(&self, told: Vec<Told>) -> Result<Vec<Received>, QueueError> {
-        let (mut received, mut damaged) = (Vec::with_capacity(told.len()), Vec::new());
-        for (receipt, report) in told {
-            match serde_json::from_str::<Report>(&report) {
-                Ok(report) => received.push(Received { report, receipt }),
-                Err(_) => damaged.push(receipt),
-            }
-        }
-        if !damaged.is_empty() {
-            self.remove(&self.keys.reports, HUBS, &damaged).await?;
-        }
-        Ok(received)
     }
 }
 
@@ -360,6 +332,14 @@ impl Queue for RedisQueue {
         let mut announce = self.scripts.announce.prepare_invoke();
         announce.key(&self.keys.epochs).arg(tenant.as_str()).arg(epoch);
         self.links.invoke(&announce).await
+    }
+
+    async fn announce(&self, announcement: Announcement) -> Result<(), QueueError> {
+        self.keep_announcement(&announcement).await
+    }
+
+    async fn announced(&self) -> Result<Vec<Announcement>, QueueError> {
+        self.read_announcements().await
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {

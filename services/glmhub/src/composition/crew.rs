@@ -9,6 +9,7 @@ use hub::loops::{
     dispatch::{Dispatch, DispatchParts},
     intake::{Intake, IntakeParts},
     reconsider::{Reconsider, ReconsiderParts},
+    register::{Register, RegisterParts},
     seal::{Seal, SealParts},
     sweep::{Sweep, SweepParts},
     tidy::{Tidy, TidyParts},
@@ -68,6 +69,10 @@ impl Crew {
         let tidy = tidy_parts(pieces);
         keep_up(&mut work, "tidy", &work_ends, move |ends| {
             Tidy::new(tidy.clone()).run(ends)
+        });
+        let register = register_parts(pieces);
+        keep_up(&mut work, "register", &work_ends, move |ends| {
+            Register::new(register.clone()).run(ends)
         });
         let seal_parts = seal_parts(pieces);
         let parts = seal_parts.clone();
@@ -176,6 +181,15 @@ fn reconsider_parts(pieces: &Pieces) -> ReconsiderParts {
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
         signals: pieces.signals.clone(),
+    }
+}
+
+fn register_parts(pieces: &Pieces) -> RegisterParts {
+    RegisterParts {
+        db: pieces.db.clone(),
+        queue: pieces.queue.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.work.clone(),
     }
 }
 

@@ -47,6 +47,7 @@ impl Workers {
         let load = self.settings.load_options().map_err(anyhow::Error::msg)?;
         Ok(Worker::new(WorkerParts {
             id: self.ids.make::<WorkerId>(),
+            about: self.settings.about(),
             queue: self.queue.clone(),
             blobs: self.blobs.clone(),
             keys: self.keys.clone(),
@@ -55,6 +56,7 @@ impl Workers {
             limits: self.limits,
             settings: runner::Settings {
                 drain: self.settings.drain(),
+                announce: self.settings.announce(),
                 load,
                 computing: self.computing,
                 ..runner::Settings::default()

@@ -1,6 +1,6 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
-use crate::data_folder::DataFolder;
+use crate::{data_folder::DataFolder, machine_memory};
 use engine::LoadOptions;
 use exchange::blobs::s3::Encryption;
 use hub::{
@@ -9,7 +9,7 @@ use hub::{
     outgoing::OutgoingSettings, policy_settings::PolicySettings, webhook_settings::WebhookSettings,
     work_settings::WorkSettings,
 };
-use runner::ModelsFolder;
+use runner::{About, ModelsFolder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -89,6 +89,8 @@ pub struct QueueSettings {
 #[serde(deny_unknown_fields)]
 pub struct WorkerSettings {
     pub count: usize,
+    pub memory_bytes: u64,
+    pub announce_seconds: u64,
     pub keys_file: PathBuf,
     pub weights: String,
     pub drain_seconds: u64,
@@ -124,6 +126,8 @@ pub struct AccessSettings {
 
 /// The shortest lease: its third still leaves time for a busy machine.
 const SHORTEST_LEASE: u64 = 5;
+/// What of a machine's memory models may take if nobody has said: the rest is for everything else that runs there.
+const USABLE_PERCENT: u64 = 90;
 
 impl Settings {
     /// Whether the values fit together. An error says which do not and what to change.
@@ -160,6 +164,11 @@ impl Settings {
             ("server.shutdown_seconds", server.shutdown_seconds),
             "or work is cut off before it can be handed back",
         )?;
+        below(
+            ("worker.announce_seconds", worker.announce_seconds),
+            ("work.worker_gone_seconds", work.worker_gone_seconds),
+            "or workers that are there are taken for gone",
+        )?;
         not_above(
             ("work.most_orders", work.most_orders),
             ("queue.most_orders", queue.most_orders as u64),
@@ -192,6 +201,7 @@ impl Settings {
             ("queue.listening_seconds", queue.listening_seconds, 1),
             ("queue.most_pieces", queue.most_pieces as u64, 1),
             ("worker.count", worker.count as u64, 1),
+            ("worker.announce_seconds", worker.announce_seconds, 1),
             ("work.most_orders_of_tenant", work.most_orders_of_tenant, 1),
             ("work.reconsider_seconds", work.reconsider_seconds, 1),
             ("access.token_days", u64::from(access.token_days), 1),
@@ -324,6 +334,23 @@ impl WorkerSettings {
         ModelsFolder {
             path: folder.resolve(&self.models_folder),
             most_bytes: self.most_models_bytes,
+        }
+    }
+
+    /// How often a worker says what it is.
+    pub fn announce(&self) -> Duration {
+        Duration::from_secs(self.announce_seconds)
+    }
+
+    /// What a worker says of its machine. Workers of one process share its memory.
+    pub fn about(&self) -> About {
+        let memory = match self.memory_bytes {
+            0 => machine_memory::bytes().map(|bytes| bytes / 100 * USABLE_PERCENT),
+            bytes => Some(bytes),
+        };
+        About {
+            device: "cpu".to_owned(),
+            memory_bytes: memory.map(|bytes| bytes / self.count as u64),
         }
     }
 

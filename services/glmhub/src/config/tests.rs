@@ -124,6 +124,8 @@ fn settings_that_would_stop_everything_are_refused() {
     for (text, name) in [
         ("[worker]\ncount = 0", "worker.count"),
         ("[worker]\ndrain_seconds = 20", "worker.drain_seconds"),
+        ("[worker]\nannounce_seconds = 0", "worker.announce_seconds"),
+        ("[worker]\nannounce_seconds = 45", "worker.announce_seconds"),
         ("[worker]\nweights = \"f8\"", "worker.weights"),
         ("[queue]\nlease_seconds = 2", "queue.lease_seconds"),
         ("[queue]\nmost_orders = 1", "work.most_orders"),

@@ -16,6 +16,7 @@ mod revoked;
 mod standing_still;
 mod storm;
 mod streamed;
+mod workers;
 
 use crate::{
     client::Client,
@@ -38,12 +39,14 @@ const EACH: usize = 2;
 const WORKERS_PASSWORD: &str = "of-the-workers";
 
 /// Settings that keep tests short: what vanished is found in seconds.
-const QUICK: [(&str, &str); 12] = [
+const QUICK: [(&str, &str); 14] = [
     ("GLMHUB_WORK__IDLE_MILLISECONDS", "50"),
     ("GLMHUB_WORK__LOST_AFTER_SECONDS", "3"),
     ("GLMHUB_WORK__MOST_ORDERS", "8"),
     ("GLMHUB_WORK__SPLIT_HOLD_SECONDS", "5"),
     ("GLMHUB_QUEUE__LEASE_SECONDS", "5"),
+    ("GLMHUB_WORKER__ANNOUNCE_SECONDS", "1"),
+    ("GLMHUB_WORK__WORKER_GONE_SECONDS", "4"),
     ("GLMHUB_RECORDS__CONNECTION_SECONDS", "6"),
     ("GLMHUB_WEBHOOKS__PUBLIC_URL", "http://hub.test"),
     ("GLMHUB_WEBHOOKS__IDLE_MILLISECONDS", "50"),

@@ -50,4 +50,5 @@ mod tally;
 mod tree;
 mod webhooks;
 mod weights;
+mod workers;
 mod writer;

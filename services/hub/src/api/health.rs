@@ -1,16 +1,17 @@
 //! `/healthz`, `/readyz` and `/metrics`: for those who run the hub. They need no token and tell nothing of any tenant.
 
-use crate::{app::ok, problem::Problem};
+use crate::{app::ok, problem::Problem, work_settings::WorkSettings};
 use actix_web::{
     HttpResponse,
     web::{self, Data},
 };
-use domain::job::JobPhase;
+use domain::{clock::SharedClock, job::JobPhase};
 use exchange::{blobs::Blobs, queue::Queue};
 use metrics_exporter_prometheus::PrometheusHandle;
-use records::{Db, counts, webhooks::deliveries};
+use records::{Db, counts, webhooks::deliveries, workers};
 use serde_json::{Map, json};
 use std::{fmt::Display, future::Future, time::Duration};
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 /// What Prometheus 3 asks of a scrape.
@@ -86,10 +87,20 @@ async fn answers<E: Display>(part: &'static str, answer: impl Future<Output = Re
     }
 }
 
-async fn metrics(db: Data<Db>, queue: Data<dyn Queue>, handle: Data<PrometheusHandle>) -> HttpResponse {
+async fn metrics(
+    db: Data<Db>,
+    queue: Data<dyn Queue>,
+    clock: Data<SharedClock>,
+    settings: Data<WorkSettings>,
+    handle: Data<PrometheusHandle>,
+) -> HttpResponse {
+    let alive_since = clock.now() - settings.worker_gone();
     // What cannot be counted now keeps its last value; the gauge of the part says so.
     let (records, orders) = tokio::join!(
-        answers("records", count_records(&db)),
+        answers("records", async {
+            count_records(&db).await?;
+            count_workers(&db, alive_since).await
+        }),
         answers("queue", count_orders(queue.get_ref())),
     );
     for (part, well) in [("records", records), ("queue", orders)] {
@@ -109,6 +120,18 @@ async fn count_records(db: &Db) -> Result<(), records::RecordsError> {
         metrics::gauge!("glmhub_jobs", "state" => phase.as_str()).set(counted.jobs.of(phase) as f64);
     }
     metrics::gauge!("glmhub_deliveries_pending").set(deliveries::pending(db).await? as f64);
+    Ok(())
+}
+
+async fn count_workers(db: &Db, alive_since: OffsetDateTime) -> Result<(), records::RecordsError> {
+    let alive = workers::alive(db, alive_since).await?;
+    metrics::gauge!("glmhub_workers").set(alive.len() as f64);
+    for orders in workers::orders(db).await? {
+        for (state, count) in [("waiting", orders.waiting), ("begun", orders.begun)] {
+            let model = orders.model.clone();
+            metrics::gauge!("glmhub_orders", "model" => model, "state" => state).set(count as f64);
+        }
+    }
     Ok(())
 }
 

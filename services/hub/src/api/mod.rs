@@ -36,3 +36,4 @@ pub mod simulation;
 mod stopped;
 pub mod terms;
 pub mod webhook_endpoints;
+pub mod workers;

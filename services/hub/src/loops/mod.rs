@@ -7,6 +7,7 @@ pub mod deliver;
 pub mod dispatch;
 pub mod intake;
 pub mod reconsider;
+pub mod register;
 pub mod seal;
 pub mod sweep;
 pub mod tidy;

@@ -4,8 +4,9 @@ mod attacker;
 mod models;
 
 use super::*;
+use crate::announcing::announcement;
 use crate::fixtures::{Bench, LEASE, faults, golden, golden_question_and_answer, import};
-use domain::{digest::Sha256, order::FinishReason};
+use domain::{digest::Sha256, order::FinishReason, worker::Announcement};
 use exchange::queue::Depth;
 
 fn answers(reports: &[ReportKind]) -> usize {
@@ -281,4 +282,25 @@ async fn an_idle_worker_leaves_at_once() {
         .unwrap();
     bench.worker().run(shutdown).await;
     assert_eq!(bench.queue.depth().await.unwrap().waiting, 1);
+}
+
+#[tokio::test]
+async fn a_worker_says_what_it_has_loaded_and_how_fast_it_was() {
+    let bench = Bench::new().await;
+    let worker = bench.worker();
+    let says = || announcement(&worker.parts, &worker.models, &worker.pace);
+    assert_eq!((says().loaded, says().speeds), (vec![], vec![]));
+    bench
+        .queue
+        .offer(bench.order(vec![bench.question("Who signed?", 3)]))
+        .await
+        .unwrap();
+    assert!(matches!(
+        worker.step().await,
+        Outcome::Finished { answered: 1, .. }
+    ));
+    let Announcement { loaded, speeds, .. } = says();
+    assert_eq!(loaded[0].revision_sha256, bench.revision);
+    assert_eq!((speeds[0].revision_sha256, speeds[0].pages), (bench.revision, 1));
+    assert!(speeds[0].pages_per_minute > 0.0, "{speeds:?}");
 }

@@ -1,7 +1,8 @@
 //! What the embedded queue holds, and the moves between waiting, leased and gone. No waiting, no clock.
 
 use super::{
-    Depth, Lease, OffsetDateTime, OrderId, Received, Report, Standing, TenantName, WorkOrder, WorkerId,
+    Announcement, Depth, Lease, OffsetDateTime, OrderId, Received, Report, Standing, TenantName, WorkOrder,
+    WorkerId,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,6 +23,8 @@ pub(super) struct Held {
     withdrawn: HashMap<OrderId, Hold>,
     reports: BTreeMap<u64, HeldReport>,
     epochs: HashMap<TenantName, u64>,
+    /// What workers said of themselves, until a hub reads it.
+    announced: HashMap<WorkerId, Announcement>,
 }
 
 struct Hold {
@@ -171,6 +174,17 @@ impl Held {
     pub(super) fn announce_epoch(&mut self, tenant: &TenantName, epoch: u64) {
         let known = self.epochs.entry(tenant.clone()).or_default();
         *known = epoch.max(*known);
+    }
+
+    pub(super) fn announce(&mut self, announcement: Announcement) {
+        self.announced.insert(announcement.worker, announcement);
+    }
+
+    pub(super) fn announced(&mut self) -> Vec<Announcement> {
+        self.announced
+            .drain()
+            .map(|(_, announcement)| announcement)
+            .collect()
     }
 
     pub(super) fn depth(&self) -> Depth {

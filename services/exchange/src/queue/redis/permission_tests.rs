@@ -77,6 +77,16 @@ async fn a_workers_user_does_a_workers_part() {
         kind: ReportKind::Started,
     };
     worker.report(report.clone()).await.unwrap();
+    let announcement = Announcement {
+        worker: id,
+        version: "1.2.3".into(),
+        device: "cpu".into(),
+        memory_bytes: None,
+        loaded: vec![],
+        speeds: vec![],
+    };
+    worker.announce(announcement.clone()).await.unwrap();
+    assert_eq!(hub.queue.announced().await.unwrap(), [announcement]);
     worker.settle(&lease).await.unwrap();
     assert_eq!(hub.queue.collect(9, NO_WAIT).await.unwrap()[0].report, report);
     let written = Written {
@@ -109,6 +119,7 @@ async fn a_workers_user_does_nothing_of_the_hubs_part() {
     assert!(worker.announce_epoch(&"acme".parse().unwrap(), 9).await.is_err());
     assert!(worker.depth().await.is_err());
     assert!(worker.listen(order.questions[0].job).await.is_err());
+    assert!(worker.announced().await.is_err());
     let mut link = connect(&worker_url).await;
     for attempt in [
         "XADD {NAME}:orders * body {} order x",
@@ -131,6 +142,11 @@ async fn a_workers_user_does_nothing_of_the_hubs_part() {
         "DEL {NAME}:listening:x",
         "GET {other}:listening:x",
         "XADD {other}:tokens * body {}",
+        "HGETALL {NAME}:workers",
+        "HVALS {NAME}:workers",
+        "HDEL {NAME}:workers x",
+        "DEL {NAME}:workers",
+        "HSET {other}:workers x {}",
         "HGET {other}:epochs acme",
         "XADD {other}:reports * body {}",
         "XREADGROUP GROUP hubs hubs STREAMS {NAME}:reports >",

@@ -15,6 +15,7 @@ pub(super) struct Scripts {
     pub(super) collect: Script,
     pub(super) remove: Script,
     pub(super) announce: Script,
+    pub(super) announced: Script,
     pub(super) depth: Script,
 }
 
@@ -31,6 +32,7 @@ impl Default for Scripts {
             collect: Script::new(include_str!("scripts/collect.lua")),
             remove: Script::new(include_str!("scripts/remove.lua")),
             announce: Script::new(include_str!("scripts/announce.lua")),
+            announced: Script::new(include_str!("scripts/announced.lua")),
             depth: Script::new(include_str!("scripts/depth.lua")),
         }
     }
