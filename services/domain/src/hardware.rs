@@ -5,8 +5,10 @@
 //! it; measurements stand beside it, see [`crate::model::Measurement`].
 
 mod machines;
+mod need;
 
 pub use machines::{Kind, Machine, Machines};
+pub use need::{Need, Room};
 
 use crate::{card::Card, model::Variant};
 use serde::{Deserialize, Serialize};

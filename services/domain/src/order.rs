@@ -3,6 +3,7 @@
 use crate::{
     digest::Sha256,
     grant::Grant,
+    hardware::Need,
     id::{JobId, OrderId, WorkerId},
     names::ModelName,
 };
@@ -68,6 +69,9 @@ pub struct WorkOrder {
     pub questions: Vec<OrderQuestion>,
     /// The signed grant, a compact JWS.
     pub grant: String,
+    /// What the revision takes in memory, if it is known. It decides who is asked, so no grant covers it.
+    #[serde(default)]
+    pub need: Option<Need>,
 }
 
 impl WorkOrder {
@@ -82,7 +86,13 @@ impl WorkOrder {
             revision_sha256: grant.revision_sha256,
             questions,
             grant: signed,
+            need: None,
         }
+    }
+
+    /// The same order, for workers that have room for `need`.
+    pub fn with_need(self, need: Option<Need>) -> Self {
+        Self { need, ..self }
     }
 }
 

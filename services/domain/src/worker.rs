@@ -1,6 +1,6 @@
 //! What a worker says of itself: it has no database, so it tells the hub through the queue.
 
-use crate::{digest::Sha256, id::WorkerId, names::ModelName};
+use crate::{digest::Sha256, hardware::Room, id::WorkerId, names::ModelName};
 use serde::{Deserialize, Serialize};
 
 /// A worker, as it describes itself from time to time. Nobody else vouches for it: it is for people who run the hub.
@@ -12,8 +12,9 @@ pub struct Announcement {
     pub version: String,
     /// What it computes on, such as `cpu`.
     pub device: String,
-    /// The most bytes that a model may take there; none if nobody has said and the machine does not tell.
-    pub memory_bytes: Option<u64>,
+    /// What it has for a model.
+    #[serde(flatten)]
+    pub room: Room,
     /// The revisions that it has in memory.
     pub loaded: Vec<Loaded>,
     /// How fast it has been, by revision.

@@ -175,6 +175,8 @@ fn check_contents(grant: &Grant, order: &WorkOrder) -> Result<(), GrantError> {
         revision_sha256,
         questions,
         grant: _,
+        // It decides who is asked, and allows nothing.
+        need: _,
     } = order;
     let jobs: Vec<JobId> = questions.iter().map(|question| question.job).collect();
     let agreements = [

@@ -201,6 +201,7 @@ fn new_revision(
         },
         sha256,
         artifacts,
+        need: Some(layout.need),
         terms: layout.terms.clone(),
         entry: NewAudit {
             id: ids.make(),

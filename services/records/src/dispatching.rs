@@ -21,6 +21,7 @@ use domain::{
 use serde_json::json;
 use sqlx::types::Json;
 use std::collections::HashMap;
+use time::OffsetDateTime;
 
 // All jobs of a batch have its priority.
 const DUE_IN_TURN: &str = "SELECT batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
@@ -35,6 +36,9 @@ const INSERT_ATTEMPTS: &str = "INSERT INTO attempts (order_id, tenant, batch, pa
     FROM json_each($1) AS r";
 const QUESTIONS: &str = "SELECT place, text, parameters FROM questions WHERE batch = $1";
 
+const PUT_OFF: &str = "UPDATE jobs SET not_before = $3 WHERE id IN (SELECT id FROM jobs WHERE batch = $1 \
+    AND state = 'queued' AND not_before <= $2 ORDER BY id LIMIT 500)";
+
 const KEEP_GRANTS: &str = "UPDATE attempts SET grant_token = r.value ->> 'token' FROM json_each($1) AS r \
     WHERE order_id = r.value ->> 'order' AND grant_token IS NULL";
 
@@ -45,6 +49,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     NEXT_ATTEMPTS,
     INSERT_ATTEMPTS,
     QUESTIONS,
+    PUT_OFF,
     KEEP_GRANTS,
 ];
 
@@ -209,6 +214,20 @@ fn question(
         text: text.clone(),
         parameters: parameters.clone(),
     })
+}
+
+/// Puts off jobs of a batch that are due: they wait `until` then. A portion at a time, so that others get their turn.
+pub async fn put_off(
+    db: &Db,
+    batch: BatchId,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<u64, RecordsError> {
+    Ok(on!(db, |c| sqlx::query(PUT_OFF)
+        .bind(batch.to_string())
+        .bind(At(now))
+        .bind(At(until))
+        .run(c))?)
 }
 
 /// Keeps the signed grants of orders of one batch that are about to be offered.

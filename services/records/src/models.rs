@@ -8,7 +8,7 @@ mod seeding;
 pub use registering::{Registered, register};
 pub use revisions::{
     Imported, NewRevision, add_revision, artifacts_of_model, current_revision, record_download, revision,
-    revision_artifacts, revision_beginning, revisions,
+    revision_artifacts, revision_beginning, revision_need, revisions,
 };
 pub use seeding::seed;
 

@@ -5,23 +5,37 @@ use crate::{
     read::{Reading, number},
     run::Run as _,
 };
-use domain::worker::{Announcement, Loaded, Speed};
+use domain::{
+    digest::Sha256,
+    hardware::{Need, Room},
+    id::OrderId,
+    names::ModelName,
+    worker::{Announcement, Loaded, Speed},
+};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-const HEAR: &str = "INSERT INTO workers (id, version, device, memory_bytes, loaded, speeds, since, heard_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (id) DO UPDATE SET version = excluded.version, \
-    device = excluded.device, memory_bytes = excluded.memory_bytes, loaded = excluded.loaded, \
+const HEAR: &str = "INSERT INTO workers (id, version, device, memory_bytes, value_bytes, loaded, speeds, since, \
+    heard_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO UPDATE SET version = excluded.version, \
+    device = excluded.device, memory_bytes = excluded.memory_bytes, value_bytes = excluded.value_bytes, loaded = excluded.loaded, \
     speeds = excluded.speeds, heard_at = excluded.heard_at WHERE workers.heard_at <= excluded.heard_at";
-const ALIVE: &str = "SELECT id, version, device, memory_bytes, loaded, speeds, since, heard_at FROM workers \
-    WHERE heard_at > $1 ORDER BY id";
+const ALIVE: &str = "SELECT id, version, device, memory_bytes, value_bytes, loaded, speeds, since, heard_at \
+    FROM workers WHERE heard_at > $1 ORDER BY id";
 const FORGET: &str = "DELETE FROM workers WHERE heard_at <= $1";
 const ORDERS: &str = "SELECT m.model, CAST(COUNT(o.order_id) - COUNT(o.started_at) AS BIGINT), \
     CAST(COUNT(o.started_at) AS BIGINT) FROM (SELECT DISTINCT model FROM revisions) m \
     LEFT JOIN (SELECT b.model, a.order_id, a.started_at FROM attempts a JOIN batches b ON b.id = a.batch \
         WHERE a.closed_at IS NULL) o ON o.model = m.model GROUP BY m.model ORDER BY m.model";
 
-pub(crate) const STATEMENTS: &[&str] = &[HEAR, ALIVE, FORGET, ORDERS];
+const WAITING: &str = "SELECT b.model, b.revision_sha256, r.need, CAST(COUNT(*) AS BIGINT) FROM attempts a \
+    JOIN batches b ON b.id = a.batch JOIN revisions r ON r.model = b.model AND r.sha256 = b.revision_sha256 \
+    WHERE a.closed_at IS NULL AND a.started_at IS NULL AND a.dispatched_at <= $1 \
+    GROUP BY b.model, b.revision_sha256, r.need ORDER BY b.model, b.revision_sha256";
+
+const WAITING_OF: &str = "SELECT a.order_id FROM attempts a JOIN batches b ON b.id = a.batch \
+    WHERE a.closed_at IS NULL AND a.started_at IS NULL AND b.model = $1 AND b.revision_sha256 = $2 ORDER BY a.order_id";
+
+pub(crate) const STATEMENTS: &[&str] = &[HEAR, ALIVE, FORGET, ORDERS, WAITING, WAITING_OF];
 
 /// A worker that is heard of.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,13 +59,71 @@ pub struct OrdersOfModel {
     pub begun: u64,
 }
 
+/// Orders of one revision that are out and that no worker has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingOrders {
+    /// The model.
+    pub model: ModelName,
+    /// The revision.
+    pub revision_sha256: Sha256,
+    /// What it takes in memory, if it is known.
+    pub need: Option<Need>,
+    /// How many there are.
+    pub orders: u64,
+}
+
+/// Revisions with orders that have waited for a worker since `since` or longer, and that none of `alive` has room for.
+pub async fn lacking(
+    db: &Db,
+    alive: &[HeardWorker],
+    since: OffsetDateTime,
+) -> Result<Vec<WaitingOrders>, RecordsError> {
+    let rows: Vec<(String, String, Option<Json<Need>>, i64)> =
+        on!(db, |c| sqlx::query_as(WAITING).bind(At(since)).fetch_all(c))?;
+    let read = |(model, revision, need, orders): (String, String, Option<Json<Need>>, i64)| {
+        let row = Reading {
+            table: "attempts",
+            id: &revision,
+        };
+        Ok(WaitingOrders {
+            model: row.parsed(&model)?,
+            revision_sha256: row.parsed(&revision)?,
+            need: need.map(|Json(need)| need),
+            orders: row.whole(orders)?,
+        })
+    };
+    let waiting: Result<Vec<WaitingOrders>, RecordsError> = rows.into_iter().map(read).collect();
+    let held = |waiting: &WaitingOrders| {
+        let mut rooms = alive.iter().map(|worker| worker.announcement.room);
+        rooms.any(|room| room.holds(waiting.need))
+    };
+    Ok(waiting?.into_iter().filter(|one| !held(one)).collect())
+}
+
+/// The orders that `waiting` counts, those of before as well as later ones, oldest first.
+pub async fn waiting_orders(db: &Db, waiting: &WaitingOrders) -> Result<Vec<OrderId>, RecordsError> {
+    let rows: Vec<String> = on!(db, |c| sqlx::query_scalar(WAITING_OF)
+        .bind(waiting.model.as_str())
+        .bind(waiting.revision_sha256.to_string())
+        .fetch_all(c))?;
+    let parse = |id: &String| {
+        Reading {
+            table: "attempts",
+            id,
+        }
+        .parsed(id)
+    };
+    rows.iter().map(parse).collect()
+}
+
 /// A worker was heard of `at`.
 pub async fn hear(db: &Db, announcement: &Announcement, at: OffsetDateTime) -> Result<(), RecordsError> {
     on!(db, |c| sqlx::query(HEAR)
         .bind(announcement.worker.to_string())
         .bind(&announcement.version)
         .bind(&announcement.device)
-        .bind(announcement.memory_bytes.map(number))
+        .bind(announcement.room.memory_bytes.map(number))
+        .bind(number(announcement.room.value_bytes))
         .bind(Json(&announcement.loaded))
         .bind(Json(&announcement.speeds))
         .bind(At(at))
@@ -93,6 +165,7 @@ struct Row {
     version: String,
     device: String,
     memory_bytes: Option<i64>,
+    value_bytes: i64,
     loaded: Json<Vec<Loaded>>,
     speeds: Json<Vec<Speed>>,
     since: At,
@@ -110,7 +183,10 @@ impl Row {
                 worker: row.parsed(&self.id)?,
                 version: self.version,
                 device: self.device,
-                memory_bytes: self.memory_bytes.map(|bytes| row.whole(bytes)).transpose()?,
+                room: Room {
+                    memory_bytes: self.memory_bytes.map(|bytes| row.whole(bytes)).transpose()?,
+                    value_bytes: row.whole(self.value_bytes)?,
+                },
                 loaded: self.loaded.0,
                 speeds: self.speeds.0,
             },
@@ -124,7 +200,7 @@ impl Row {
 mod tests {
     use super::*;
     use crate::databases::on_each;
-    use domain::{clock::HandClock, digest::Sha256, id::IdMaker};
+    use domain::{clock::HandClock, id::IdMaker};
     use std::sync::Arc;
     use time::Duration;
 
@@ -135,7 +211,10 @@ mod tests {
             worker: ids.make(),
             version: "1.2.3".into(),
             device: "cpu".into(),
-            memory_bytes: Some(8_000_000_000),
+            room: Room {
+                memory_bytes: Some(8_000_000_000),
+                value_bytes: 2,
+            },
             loaded: vec![],
             speeds: vec![],
         }
@@ -153,7 +232,10 @@ mod tests {
                 revision_sha256: Sha256::of(b"a revision"),
             };
             let later = Announcement {
-                memory_bytes: None,
+                room: Room {
+                    memory_bytes: None,
+                    value_bytes: 4,
+                },
                 loaded: vec![loaded],
                 ..first.clone()
             };

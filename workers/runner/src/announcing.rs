@@ -4,6 +4,7 @@ use crate::{WorkerParts, models::Models};
 use domain::{
     digest::Sha256,
     grant::Grant,
+    hardware::Room,
     names::ModelName,
     order::ReportKind,
     worker::{Announcement, Speed},
@@ -21,8 +22,8 @@ use tokio::time::sleep;
 pub struct About {
     /// What it computes on.
     pub device: String,
-    /// The most bytes that a model may take, if it is known.
-    pub memory_bytes: Option<u64>,
+    /// What it has for a model.
+    pub room: Room,
 }
 
 /// What a worker has done with one revision.
@@ -90,8 +91,8 @@ pub(crate) fn announcement(parts: &WorkerParts, models: &Models, pace: &Pace) ->
         worker: parts.id,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device: parts.about.device.clone(),
-        memory_bytes: parts.about.memory_bytes,
-        loaded: models.loaded().into_iter().collect(),
+        room: parts.about.room,
+        loaded: models.loaded().into_iter().map(|(loaded, _)| loaded).collect(),
         speeds: pace.speeds(),
     }
 }

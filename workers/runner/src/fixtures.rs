@@ -5,6 +5,7 @@ use domain::{
     clock::{Clock, HandClock},
     digest::Sha256,
     grant::Grant,
+    hardware::Room,
     id::{IdMaker, JobId},
     model::{Artifact, artifacts_digest},
     order::{OrderQuestion, Parameters, Report, ReportKind, WorkOrder, questions_digest},
@@ -113,7 +114,10 @@ impl Bench {
             id: self.ids.make(),
             about: About {
                 device: "cpu".into(),
-                memory_bytes: None,
+                room: Room {
+                    memory_bytes: None,
+                    value_bytes: 4,
+                },
             },
             queue: self.queue.clone(),
             blobs: Arc::new(self.blobs.clone()),

@@ -228,6 +228,7 @@ pub(crate) fn report(order: &WorkOrder, worker: WorkerId, kind: ReportKind) -> R
 mod tests {
     use super::*;
     use crate::fixtures::Bench;
+    use exchange::queue::Taker;
     use std::future;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -239,7 +240,11 @@ mod tests {
         let grant = bench.grant(&questions);
         let (queue, worker) = (bench.queue.clone(), bench.ids.make());
         queue.offer(bench.granted(&grant, questions)).await.unwrap();
-        let lease = queue.take(worker, Duration::ZERO).await.unwrap().unwrap();
+        let lease = queue
+            .take(&Taker::of_anything(worker), Duration::ZERO)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(lease.lasts, HOUR);
         let look = Duration::from_millis(1);
         let hold = Hold::new(queue.clone(), Arc::default(), lease, grant, look);

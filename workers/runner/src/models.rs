@@ -8,9 +8,9 @@ use crate::{
 };
 use domain::{digest::Sha256, grant::Grant, model::artifacts_digest, names::ModelName, order::Fault, worker};
 use engine::{Engine, LoadOptions};
-use exchange::{blobs::Blobs, grant::GrantError};
-use std::sync::Arc;
-use tokio::sync::Mutex;
+use exchange::{blobs::Blobs, grant::GrantError, queue::Preference};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Mutex, time::Instant};
 
 /// How often a model is loaded whose files change meanwhile. A link to the same blob that another worker makes counts
 /// as a change too, so the first one need not mean anything.
@@ -26,6 +26,7 @@ pub(crate) struct Models {
 struct Loaded {
     model: ModelName,
     revision: Sha256,
+    since: Instant,
     /// The files, which are mapped for as long as the engine lives.
     sealed: Sealed,
     engine: Arc<Engine>,
@@ -60,13 +61,24 @@ impl Models {
         Ok(engine)
     }
 
-    /// What is in memory; nothing while it changes.
-    pub(crate) fn loaded(&self) -> Option<worker::Loaded> {
+    /// What is in memory, and since when; nothing while it changes.
+    pub(crate) fn loaded(&self) -> Option<(worker::Loaded, Instant)> {
         let loaded = self.loaded.try_lock().ok()?;
-        loaded.as_ref().map(|there| worker::Loaded {
+        let there = loaded.as_ref()?;
+        let what = worker::Loaded {
             model: there.model.clone(),
             revision_sha256: there.revision,
-        })
+        };
+        Some((what, there.since))
+    }
+
+    /// Orders of the model that is loaded come first, until it has been there for `stay` and others had to wait.
+    pub(crate) fn preference(&self, stay: Duration) -> Preference {
+        match self.loaded() {
+            None => Preference::Any,
+            Some((loaded, since)) if since.elapsed() < stay => Preference::First(loaded.revision_sha256),
+            Some((loaded, _)) => Preference::Last(loaded.revision_sha256),
+        }
     }
 
     async fn load(&self, grant: &Grant) -> Result<Loaded, Fault> {
@@ -83,6 +95,7 @@ impl Models {
                 None => {
                     return Ok(Loaded {
                         model: grant.model.clone(),
+                        since: Instant::now(),
                         revision,
                         sealed,
                         engine: Arc::new(engine.map_err(|error| fault::of_load(&error))?),

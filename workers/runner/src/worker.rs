@@ -23,7 +23,7 @@ use engine::{Engine, LoadOptions};
 use exchange::{
     blobs::{self, Blobs},
     grant::{self, GrantError},
-    queue::{Lease, Queue, QueueError, Standing},
+    queue::{Lease, Queue, QueueError, Standing, Taker},
     signing::VerifyingKeys,
 };
 use pages::Limits;
@@ -51,6 +51,8 @@ pub struct Settings {
     pub pause: Duration,
     /// How often it says what it is.
     pub announce: Duration,
+    /// How long it prefers orders of the model that it has loaded.
+    pub stay: Duration,
     /// How weights are held in memory.
     pub load: LoadOptions,
     /// What works at its orders.
@@ -66,6 +68,7 @@ impl Default for Settings {
             drain: Duration::from_secs(10),
             pause: Duration::from_secs(1),
             announce: Duration::from_secs(10),
+            stay: Duration::from_secs(60),
             load: LoadOptions::default(),
             computing: Computing::default(),
         }
@@ -151,7 +154,12 @@ impl Worker {
     }
 
     async fn step_until(&self, leaving: &CancellationToken) -> Outcome {
-        let taking = self.parts.queue.take(self.parts.id, self.parts.settings.wait);
+        let taker = Taker {
+            worker: self.parts.id,
+            room: self.parts.about.room,
+            preference: self.models.preference(self.parts.settings.stay),
+        };
+        let taking = self.parts.queue.take(&taker, self.parts.settings.wait);
         let lease = match leaving.run_until_cancelled(taking).await {
             Some(Ok(Some(lease))) => lease,
             Some(Ok(None)) | None => return Outcome::Idle,

@@ -6,7 +6,7 @@
 //! or is about to come due.
 
 use super::{
-    Depth, Lease, Listener, Queue, QueueError, Received, Standing, Tokens, Written,
+    Depth, Lease, Listener, Queue, QueueError, Received, Standing, Taker, Tokens, Written,
     tokens::{Listeners, Listening},
 };
 use async_trait::async_trait;
@@ -143,11 +143,11 @@ impl Queue for EmbeddedQueue {
         Ok(())
     }
 
-    async fn take(&self, worker: WorkerId, wait: Duration) -> Result<Option<Lease>, QueueError> {
+    async fn take(&self, taker: &Taker, wait: Duration) -> Result<Option<Lease>, QueueError> {
         let lasts = self.settings.lease;
         Ok(self
             .try_for(wait, &self.orders_arrive, |held, now| {
-                held.take(worker, now, lasts)
+                held.take(taker, now, lasts)
             })
             .await)
     }

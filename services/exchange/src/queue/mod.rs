@@ -5,8 +5,10 @@
 //! and while it holds an order it hands it to one worker at a time:
 //!
 //! - [`Queue::offer`] puts an order in. Offering an id that is there already changes nothing.
-//! - [`Queue::take`] hands the oldest waiting order to a worker under a **lease**. A lease that is not
-//!   extended in time ends, and the order waits again for another worker.
+//! - [`Queue::take`] hands a waiting order to a worker under a **lease**: one whose revision the worker has room for, of a
+//!   revision that it prefers if there is one, and of one revision the oldest. What a worker has no room for holds up
+//!   nothing behind it.
+//!   A lease that is not extended in time ends, and the order waits again for another worker.
 //! - [`Queue::extend`] prolongs a lease and tells whether it still stands: it may have ended, or the hub
 //!   may have withdrawn the order (cancelled, or its licence revoked).
 //! - [`Queue::settle`] removes an order that is done with.
@@ -21,6 +23,7 @@
 
 pub mod embedded;
 pub mod redis;
+mod taker;
 pub mod tokens;
 
 #[cfg(test)]
@@ -35,6 +38,7 @@ use domain::{
 };
 use std::time::Duration;
 
+pub use taker::{Preference, Taker};
 pub use tokens::{Listener, Listening, Tokens, Written};
 
 /// A worker's hold on an order.
@@ -100,8 +104,8 @@ pub enum QueueError {
 pub trait Queue: Tokens {
     /// Puts an order in; an order whose id is there already is left as it is.
     async fn offer(&self, order: WorkOrder) -> Result<(), QueueError>;
-    /// Hands out the oldest waiting order, waiting up to `wait` for one.
-    async fn take(&self, worker: WorkerId, wait: Duration) -> Result<Option<Lease>, QueueError>;
+    /// Hands out a waiting order that `taker` has room for, waiting up to `wait` for one.
+    async fn take(&self, taker: &Taker, wait: Duration) -> Result<Option<Lease>, QueueError>;
     /// Prolongs a lease by the configured time from now.
     async fn extend(&self, lease: &Lease) -> Result<Standing, QueueError>;
     /// Removes the order of a lease that still stands; otherwise changes nothing.

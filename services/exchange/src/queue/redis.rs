@@ -1,8 +1,9 @@
 //! The queue of a hub of many processes: Redis, alone or as a Cluster.
 //!
 //! ```text
-//! {NAME}:orders            stream of orders; its group `workers` knows who has which, and since when
-//! {NAME}:places            hash: order id to its entry in the stream
+//! {NAME}:orders:REVISION   stream of a revision's orders; its group `workers` knows who has which, and since when
+//! {NAME}:needs             hash: revision to what it takes in memory, for those that have had orders lately
+//! {NAME}:places            hash: order id to its entry and revision
 //! {NAME}:withdrawn:ORDER   who had an order when it was withdrawn; goes by itself when the lease would have ended
 //! {NAME}:reports           stream of reports, with the group `hubs`
 //! {NAME}:epochs            hash: tenant to revocation epoch
@@ -14,8 +15,9 @@
 //! The braces put all keys of a queue on the same node of a Cluster, so that a script may touch several at once.
 //! Every step that reads before it writes is such a script (`redis/scripts`): it happens whole or not at all.
 //!
-//! The life of an order: `offer` adds an entry and its place. `take` gives a worker the oldest entry whose lease has
-//! ended (XAUTOCLAIM), or else the next one that nobody had (XREADGROUP). How often an entry was given out is the
+//! The life of an order: `offer` adds an entry and its place. `take` goes through the streams of the revisions that a
+//! worker has room for, and gives it the oldest entry whose lease has ended (XAUTOCLAIM), or else the next one that nobody
+//! had (XREADGROUP). How often an entry was given out is the
 //! delivery number, and how long ago is reckoned by Redis alone, so that no two clocks are compared. `extend` sets that
 //! time back to zero if worker and delivery are still those of the entry. `settle` and `withdraw` remove the entry and
 //! its place, so the streams hold nothing that is done with.
@@ -25,21 +27,26 @@
 //! reader vanish with an entry in its hands, the lease ends like any other. A queue that was emptied makes its groups
 //! anew and goes on.
 
-use super::{Depth, Lease, Queue, QueueError, Received, Standing};
+use super::{Depth, Lease, Queue, QueueError, Received, Standing, Taker};
 use async_trait::async_trait;
 use domain::{
-    id::{JobId, OrderId, WorkerId},
+    digest::Sha256,
+    id::{JobId, OrderId},
     names::TenantName,
     order::{Report, WorkOrder},
     worker::Announcement,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 mod announcements;
 mod link;
 mod reports;
 mod script;
+mod taking;
 mod tokens;
 
 use link::{Links, Waiting};
@@ -90,10 +97,13 @@ pub struct RedisQueue {
     listening: Duration,
     most_pieces: usize,
     hearing: Hearing,
+    /// Counts looks for orders, so that revisions take turns in being first.
+    turn: AtomicUsize,
 }
 
 struct Keys {
     orders: String,
+    needs: String,
     places: String,
     reports: String,
     epochs: String,
@@ -108,6 +118,7 @@ impl Keys {
         let key = |what: &str| format!("{{{name}}}:{what}");
         Self {
             orders: key("orders"),
+            needs: key("needs"),
             places: key("places"),
             reports: key("reports"),
             epochs: key("epochs"),
@@ -118,6 +129,11 @@ impl Keys {
         }
     }
 
+    /// The stream of a revision.
+    fn orders(&self, revision: &Sha256) -> String {
+        format!("{}:{revision}", self.orders)
+    }
+
     fn withdrawn(&self, order: OrderId) -> String {
         format!("{}:{order}", self.withdrawn)
     }
@@ -126,9 +142,6 @@ impl Keys {
         format!("{}:{job}", self.listening)
     }
 }
-
-/// An order as a worker gets it: its entry, its JSON, how often it was given out.
-type Given = (String, String, u64);
 
 impl RedisQueue {
     /// Connects. Fails if nobody answers, or not as Redis.
@@ -142,6 +155,7 @@ impl RedisQueue {
             listening: settings.listening,
             most_pieces: settings.most_pieces,
             hearing: Hearing::new(),
+            turn: AtomicUsize::new(0),
         })
     }
 
@@ -149,41 +163,13 @@ impl RedisQueue {
         u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The oldest order that is free now.
-    async fn free(&self, worker: &str) -> Result<Option<Given>, QueueError> {
-        let mut take = self.scripts.take.prepare_invoke();
-        take.key(&self.keys.orders).key(&self.keys.places);
-        take.arg(WORKERS).arg(worker).arg(self.lease_millis());
-        self.links.invoke(&take).await
-    }
-
-    /// The next order that arrives, or nothing after `wait`.
-    async fn arriving(&self, worker: &str, wait: Duration) -> Result<Option<Given>, QueueError> {
-        let read = Waiting {
-            stream: &self.keys.orders,
-            group: WORKERS,
-            reader: worker,
-            most: 1,
-        };
-        let mut entries = self.links.wait_for(read, wait).await?;
-        Ok(entries.pop().map(|(entry, order)| (entry, order, 1)))
-    }
-
-    /// What a worker was given, as a lease. An entry that is no order is removed: the hub finds it missing.
-    async fn leased(&self, worker: WorkerId, given: Given) -> Result<Option<Lease>, QueueError> {
-        let (entry, order, delivery) = given;
-        match serde_json::from_str::<WorkOrder>(&order) {
-            Ok(order) => Ok(Some(Lease {
-                order,
-                worker,
-                delivery,
-                lasts: self.lease,
-            })),
-            Err(_) => {
-                self.remove(&self.keys.orders, WORKERS, &[entry]).await?;
-                Ok(None)
-            }
-        }
+    /// The streams of all revisions that have had orders lately.
+    async fn streams(&self) -> Result<Vec<String>, QueueError> {
+        let mut keys = redis::cmd("HKEYS");
+        keys.arg(&self.keys.needs);
+        let revisions: Vec<String> = self.links.query(&keys).await?;
+        let parsed = revisions.iter().filter_map(|revision| revision.parse().ok());
+        Ok(parsed.map(|revision| self.keys.orders(&revision)).collect())
     }
 
     async fn remove(&self, stream: &str, group: &str, entries: &[String]) -> Result<(), QueueError> {
@@ -202,7 +188,8 @@ impl RedisQueue {
         lease: &Lease,
     ) -> Result<T, QueueError> {
         let mut about = script.prepare_invoke();
-        about.key(&self.keys.orders).key(&self.keys.places);
+        about.key(self.keys.orders(&lease.order.revision_sha256));
+        about.key(&self.keys.places);
         about.key(self.keys.withdrawn(lease.order.id));
         about.arg(WORKERS).arg(self.lease_millis());
         about.arg(lease.order.id.to_string());
@@ -214,15 +201,18 @@ impl RedisQueue {
 #[async_trait]
 impl Queue for RedisQueue {
     async fn offer(&self, order: WorkOrder) -> Result<(), QueueError> {
+        let revision = &order.revision_sha256;
         let mut offer = self.scripts.offer.prepare_invoke();
         offer
-            .key(&self.keys.orders)
+            .key(self.keys.orders(revision))
             .key(&self.keys.places)
-            .key(&self.keys.reports);
-        offer.arg(order.id.to_string()).arg(json(&order)?);
+            .key(&self.keys.reports)
+            .key(&self.keys.needs);
+        offer.arg(WORKERS).arg(order.id.to_string()).arg(json(&order)?);
         offer
             .arg(self.most_orders)
             .arg(self.most_orders.saturating_mul(REPORTS_PER_ORDER));
+        offer.arg(revision.to_string()).arg(json(&order.need)?);
         let taken: bool = self.links.invoke(&offer).await?;
         if taken {
             Ok(())
@@ -233,24 +223,8 @@ impl Queue for RedisQueue {
         }
     }
 
-    async fn take(&self, worker: WorkerId, wait: Duration) -> Result<Option<Lease>, QueueError> {
-        let (name, deadline) = (worker.to_string(), Instant::now() + wait.min(LONGEST_WAIT));
-        loop {
-            let mut given = self.free(&name).await?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if given.is_none() && !left.is_zero() {
-                given = self.arriving(&name, left.min(SLICE)).await?;
-            }
-            match given {
-                Some(given) => {
-                    if let Some(lease) = self.leased(worker, given).await? {
-                        return Ok(Some(lease));
-                    }
-                }
-                None if Instant::now() >= deadline => return Ok(None),
-                None => {}
-            }
-        }
+    async fn take(&self, taker: &Taker, wait: Duration) -> Result<Option<Lease>, QueueError> {
+        self.take_for(taker, wait).await
     }
 
     async fn extend(&self, lease: &Lease) -> Result<Standing, QueueError> {
@@ -267,8 +241,15 @@ impl Queue for RedisQueue {
     }
 
     async fn withdraw(&self, order: OrderId) -> Result<(), QueueError> {
+        let mut get = redis::cmd("HGET");
+        get.arg(&self.keys.places).arg(order.to_string());
+        let place: Option<String> = self.links.query(&get).await?;
+        // An order never comes back, so what is not there stays so.
+        let Some(revision) = place.as_deref().and_then(revision_of) else {
+            return Ok(());
+        };
         let mut withdraw = self.scripts.withdraw.prepare_invoke();
-        withdraw.key(&self.keys.orders).key(&self.keys.places);
+        withdraw.key(self.keys.orders(&revision)).key(&self.keys.places);
         withdraw.key(self.keys.withdrawn(order));
         withdraw
             .arg(WORKERS)
@@ -279,7 +260,8 @@ impl Queue for RedisQueue {
 
     async fn held(&self, orders: &[OrderId]) -> Result<Vec<OrderId>, QueueError> {
         let mut held = self.scripts.held.prepare_invoke();
-        held.key(&self.keys.orders).key(&self.keys.places);
+        held.key(&self.keys.places).key(&self.keys.needs);
+        held.key(self.streams().await?);
         held.arg(WORKERS)
             .arg(self.lease_millis().max(FORGOTTEN_AFTER.as_millis() as u64));
         orders.iter().for_each(|order| {
@@ -344,7 +326,7 @@ impl Queue for RedisQueue {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         let mut depth = self.scripts.depth.prepare_invoke();
-        depth.key(&self.keys.orders).key(&self.keys.reports);
+        depth.key(&self.keys.reports).key(self.streams().await?);
         depth.arg(WORKERS).arg(self.lease_millis());
         let (waiting, leased, reports): (u64, u64, u64) = self.links.invoke(&depth).await?;
         Ok(Depth {
@@ -353,6 +335,11 @@ impl Queue for RedisQueue {
             reports,
         })
     }
+}
+
+/// The revision in what is kept as an order's place.
+fn revision_of(place: &str) -> Option<Sha256> {
+    place.split_once(' ')?.1.parse().ok()
 }
 
 /// Plain structs of ours always have a JSON form.

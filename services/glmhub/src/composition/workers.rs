@@ -57,6 +57,7 @@ impl Workers {
             settings: runner::Settings {
                 drain: self.settings.drain(),
                 announce: self.settings.announce(),
+                stay: self.settings.stay(),
                 load,
                 computing: self.computing,
                 ..runner::Settings::default()

@@ -1,6 +1,7 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
 use crate::{data_folder::DataFolder, machine_memory};
+use domain::hardware::Room;
 use engine::LoadOptions;
 use exchange::blobs::s3::Encryption;
 use hub::{
@@ -91,6 +92,7 @@ pub struct WorkerSettings {
     pub count: usize,
     pub memory_bytes: u64,
     pub announce_seconds: u64,
+    pub stay_seconds: u64,
     pub keys_file: PathBuf,
     pub weights: String,
     pub drain_seconds: u64,
@@ -350,8 +352,24 @@ impl WorkerSettings {
         };
         About {
             device: "cpu".to_owned(),
-            memory_bytes: memory.map(|bytes| bytes / self.count as u64),
+            room: Room {
+                memory_bytes: memory.map(|bytes| bytes / self.count as u64),
+                value_bytes: self.value_bytes(),
+            },
         }
+    }
+
+    /// Bytes that each value of the weights takes in memory.
+    fn value_bytes(&self) -> u64 {
+        match self.weights.as_str() {
+            "bf16" | "f16" => 2,
+            _ => 4,
+        }
+    }
+
+    /// How long a worker prefers the model that it has loaded.
+    pub fn stay(&self) -> Duration {
+        Duration::from_secs(self.stay_seconds)
     }
 
     /// How long a leaving worker goes on.

@@ -1,6 +1,7 @@
 //! What a folder of weights must hold, and what of it is taken.
 
-use crate::misuse::Misuse;
+use crate::{misuse::Misuse, model_shape::shape_of};
+use domain::hardware::{KvType, Need, Usage};
 use engine::{WeightType, config::Config, glm4v::tensors, tokenizer::Tokenizer, weights::Weights};
 use serde::Deserialize;
 use std::{
@@ -54,6 +55,8 @@ pub struct Layout {
     pub files: Vec<FoundFile>,
     /// The exact text of `LICENSE`.
     pub terms: Option<String>,
+    /// What the model takes in memory.
+    pub need: Need,
     /// What is there and does not belong to a model.
     pub ignored: Vec<String>,
 }
@@ -82,7 +85,7 @@ impl Layout {
             }
         }
         // Nothing is opened before every file that belongs is known to be a plain file of this folder.
-        let shards = check_with_engine(&folder)?;
+        let (shards, need) = check_with_engine(&folder)?;
         let is_taken = |file: &FoundFile| !file.name.ends_with(".safetensors") || shards.contains(&file.name);
         let (mut files, left): (Vec<_>, Vec<_>) = files.into_iter().partition(is_taken);
         ignored.extend(left.into_iter().map(|file| file.name));
@@ -94,6 +97,7 @@ impl Layout {
             folder,
             files,
             terms,
+            need,
             ignored,
         })
     }
@@ -176,8 +180,8 @@ fn inode(_metadata: &Metadata) -> u64 {
 
 /// The engine's own checks of configuration, tokenizer, index, and of every tensor's name, shape and type. Its messages
 /// name file and tensor. The values of the weights are checked when a worker loads them. Gives the names of the files
-/// that hold weights.
-fn check_with_engine(folder: &Path) -> Result<BTreeSet<String>, Misuse> {
+/// that hold weights, and the memory that they take.
+fn check_with_engine(folder: &Path) -> Result<(BTreeSet<String>, Need), Misuse> {
     let unfit =
         |error: &dyn std::error::Error| Misuse(format!("this is no GLM-4V that can run here: {error}"));
     let config = Config::load(folder).map_err(|error| unfit(&error))?;
@@ -187,8 +191,27 @@ fn check_with_engine(folder: &Path) -> Result<BTreeSet<String>, Misuse> {
         .file_names()
         .map(|name| name.to_string_lossy().into_owned());
     let shards = names.collect();
-    weights.check(&tensors(&config)).map_err(|error| unfit(&error))?;
-    Ok(shards)
+    let tensors = tensors(&config);
+    weights.check(&tensors).map_err(|error| unfit(&error))?;
+    let values = tensors
+        .iter()
+        .map(|(_, shape)| shape.iter().product::<usize>() as u64);
+    let need = Need {
+        values: values.sum(),
+        working_bytes: working_bytes(&config).map_err(|error| unfit(&*error))?,
+    };
+    Ok((shards, need))
+}
+
+/// What one page takes beside the weights, at the model's full context.
+fn working_bytes(config: &Config) -> Result<u64, Box<dyn std::error::Error>> {
+    let usage = Usage {
+        context: config.context.try_into()?,
+        images: 1,
+        pages: 1,
+        kv: KvType::F32,
+    };
+    Ok(shape_of(config)?.memory(0, usage)?.peak)
 }
 
 fn read_terms(file: &FoundFile) -> Result<String, Misuse> {

@@ -10,6 +10,7 @@ Examples:
   glmhub worker list
   glmhub worker list --json
 
+Orders that wait although no worker has room for their model are told on stderr.
 One line each: id, version, device, the memory that a model may take there, the model that it has loaded, how fast it has
 been with it. A worker that has been silent for worker_gone_seconds of [work] is not there. For operators and auditors.";
 
@@ -27,6 +28,11 @@ pub struct ListArgs {
 /// Prints all of them.
 pub async fn run(args: ListArgs) -> anyhow::Result<()> {
     let workers = args.remote.get("/v1/workers").await?;
+    let lacking = workers["lacking"].as_array().into_iter().flatten();
+    let mut stderr = io::stderr().lock();
+    for lacking in lacking {
+        writeln!(stderr, "{}", told(lacking))?;
+    }
     let mut stdout = io::stdout().lock();
     for worker in workers["data"].as_array().into_iter().flatten() {
         match args.json {
@@ -35,6 +41,22 @@ pub async fn run(args: ListArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// That orders wait and no worker has room for them.
+fn told(lacking: &Value) -> String {
+    let gigabytes = |value: &Value| value.as_f64().unwrap_or_default() / 1e9;
+    let need = &lacking["need"];
+    let why = match need.is_null() {
+        true => "there is no worker".to_owned(),
+        false => format!(
+            "no worker has room for it: it takes {:.2} GB in bf16, {:.2} GB in f32",
+            gigabytes(&need["bf16_bytes"]),
+            gigabytes(&need["f32_bytes"])
+        ),
+    };
+    let model = lacking["model"].as_str().unwrap_or_default();
+    format!("{} orders of {model} wait, and {why}", lacking["orders"])
 }
 
 fn write(out: &mut impl Write, worker: &Value) -> io::Result<()> {

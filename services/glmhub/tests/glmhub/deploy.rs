@@ -33,8 +33,8 @@ fn the_settings_of_each_deployment_are_known_and_fit_together() {
 }
 
 #[test]
-fn scaling_looks_at_the_stream_that_orders_are_in() {
-    let name = "{glmhub}:orders";
-    assert!(file("kubernetes/scaling.yaml").contains(&format!("stream: \"{name}\"")));
-    assert!(file("redis-users.acl").contains(&format!("~{name} ")));
+fn scaling_asks_for_a_metric_that_hubs_give() {
+    let metric = "glmhub_queue_orders";
+    assert!(file("kubernetes/scaling.yaml").contains(&format!("({metric})")));
+    assert!(text("services/hub/src/api/health.rs").contains(&format!("gauge!(\"{metric}\"")));
 }

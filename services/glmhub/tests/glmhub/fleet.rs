@@ -172,6 +172,10 @@ impl Fleet {
 
     /// A worker has the hub's blobs to read, its public keys, and a user of Redis that may do nothing else.
     fn begin_worker(&mut self, number: usize) {
+        self.begin_worker_with(number, &[]);
+    }
+
+    fn begin_worker_with(&mut self, number: usize, settings: &[(&str, &str)]) {
         let mut command = glmhub();
         command.arg("worker").arg("--data").arg(self.workers_data());
         command.envs(QUICK);
@@ -181,6 +185,7 @@ impl Fleet {
         );
         command.env("GLMHUB_QUEUE__PASSWORD_FILE", self.folder.path().join("password"));
         command.envs(self.store(&self.workers_to_bucket));
+        command.envs(settings.iter().copied());
         let log = self.log_file(&self.workers[number].name);
         self.workers[number].begin(command, &log, "glmhub worker is ready");
     }

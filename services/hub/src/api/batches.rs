@@ -31,7 +31,10 @@ use domain::{
     turn::Priority,
 };
 use exchange::queue::Queue;
-use records::{Db, Stamp, batches, jobs};
+use records::{
+    Db, Stamp, batches, jobs,
+    workers::{self, WaitingOrders},
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -118,9 +121,37 @@ async fn list(
     })))
 }
 
-async fn get(caller: Authenticated, path: Path<BatchId>, db: Data<Db>) -> Result<HttpResponse, Problem> {
+async fn get(
+    caller: Authenticated,
+    path: Path<BatchId>,
+    db: Data<Db>,
+    clock: Data<SharedClock>,
+    settings: Data<WorkSettings>,
+) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadBatch)?;
-    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+    let batch = whole(&db, &caller.tenant, *path).await?;
+    let waits_for = match lacks_worker(&db, &batch, clock.now(), &settings).await? {
+        true => Some("worker"),
+        false => None,
+    };
+    Ok(ok(BatchView { waits_for, ..batch }))
+}
+
+/// Whether orders of the batch are out and no worker has room for their model.
+async fn lacks_worker(
+    db: &Db,
+    batch: &BatchView,
+    now: OffsetDateTime,
+    settings: &WorkSettings,
+) -> Result<bool, Problem> {
+    if batch.jobs.counts.dispatched == 0 {
+        return Ok(false);
+    }
+    let alive = workers::alive(db, now - settings.worker_gone()).await?;
+    let lacking = workers::lacking(db, &alive, now).await?;
+    let of_batch =
+        |one: &WaitingOrders| one.model == batch.model && one.revision_sha256 == batch.revision_sha256;
+    Ok(lacking.iter().any(of_batch))
 }
 
 async fn submit(
@@ -245,6 +276,9 @@ struct BatchView {
     questions: Option<Vec<QuestionView>>,
     metadata: Metadata,
     priority: Priority,
+    /// Told where one batch is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<&'static str>,
     documents: Counted<DocumentCounts>,
     pages: u64,
     jobs: Counted<JobCounts>,
@@ -286,6 +320,7 @@ impl BatchView {
             questions: None,
             metadata: batch.metadata,
             priority: batch.priority,
+            waits_for: None,
             documents: Counted {
                 total: batch.documents.total(),
                 counts: batch.documents,

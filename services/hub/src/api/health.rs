@@ -94,12 +94,13 @@ async fn metrics(
     settings: Data<WorkSettings>,
     handle: Data<PrometheusHandle>,
 ) -> HttpResponse {
-    let alive_since = clock.now() - settings.worker_gone();
+    let now = clock.now();
+    let alive_since = now - settings.worker_gone();
     // What cannot be counted now keeps its last value; the gauge of the part says so.
     let (records, orders) = tokio::join!(
         answers("records", async {
             count_records(&db).await?;
-            count_workers(&db, alive_since).await
+            count_workers(&db, alive_since, now).await
         }),
         answers("queue", count_orders(queue.get_ref())),
     );
@@ -123,9 +124,16 @@ async fn count_records(db: &Db) -> Result<(), records::RecordsError> {
     Ok(())
 }
 
-async fn count_workers(db: &Db, alive_since: OffsetDateTime) -> Result<(), records::RecordsError> {
+async fn count_workers(
+    db: &Db,
+    alive_since: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<(), records::RecordsError> {
     let alive = workers::alive(db, alive_since).await?;
     metrics::gauge!("glmhub_workers").set(alive.len() as f64);
+    let lacking = workers::lacking(db, &alive, now).await?;
+    metrics::gauge!("glmhub_orders_lacking_worker")
+        .set(lacking.iter().map(|one| one.orders).sum::<u64>() as f64);
     for orders in workers::orders(db).await? {
         for (state, count) in [("waiting", orders.waiting), ("begun", orders.begun)] {
             let model = orders.model.clone();

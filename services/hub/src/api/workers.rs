@@ -1,4 +1,4 @@
-//! `/v1/workers`: which workers are heard of, and what they say of themselves.
+//! `/v1/workers`: which workers are heard of, what they say of themselves, and for which orders there is none.
 
 use crate::{app::ok, caller::Authenticated, problem::Problem, work_settings::WorkSettings};
 use actix_web::{
@@ -8,12 +8,14 @@ use actix_web::{
 use domain::{
     access::Act,
     clock::SharedClock,
+    digest::Sha256,
     id::WorkerId,
+    names::ModelName,
     worker::{Loaded, Speed},
 };
 use records::{
     Db,
-    workers::{self, HeardWorker},
+    workers::{self, HeardWorker, WaitingOrders},
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -30,6 +32,7 @@ struct WorkerView {
     version: String,
     device: String,
     memory_bytes: Option<u64>,
+    value_bytes: u64,
     loaded: Vec<Loaded>,
     speeds: Vec<Speed>,
     #[serde(with = "time::serde::rfc3339")]
@@ -38,10 +41,41 @@ struct WorkerView {
     heard_at: OffsetDateTime,
 }
 
+/// Orders that wait for a worker, and no worker that is heard of has room for their model.
+#[derive(Serialize)]
+struct LackingView {
+    model: ModelName,
+    revision_sha256: Sha256,
+    /// None if it is not known; then there is no worker at all.
+    need: Option<NeedView>,
+    orders: u64,
+}
+
+#[derive(Serialize)]
+struct NeedView {
+    f32_bytes: u64,
+    bf16_bytes: u64,
+}
+
 #[derive(Serialize)]
 struct WorkersView {
     data: Vec<WorkerView>,
     next: Option<String>,
+    lacking: Vec<LackingView>,
+}
+
+impl LackingView {
+    fn of(waiting: WaitingOrders) -> Self {
+        Self {
+            model: waiting.model,
+            revision_sha256: waiting.revision_sha256,
+            need: waiting.need.map(|need| NeedView {
+                f32_bytes: need.bytes(4),
+                bf16_bytes: need.bytes(2),
+            }),
+            orders: waiting.orders,
+        }
+    }
 }
 
 impl WorkerView {
@@ -51,7 +85,8 @@ impl WorkerView {
             id: said.worker,
             version: said.version,
             device: said.device,
-            memory_bytes: said.memory_bytes,
+            memory_bytes: said.room.memory_bytes,
+            value_bytes: said.room.value_bytes,
             loaded: said.loaded,
             speeds: said.speeds,
             since: heard.since,
@@ -68,8 +103,11 @@ async fn list(
     settings: Data<WorkSettings>,
 ) -> Result<HttpResponse, Problem> {
     caller.may(Act::ReadWorkers)?;
-    let alive = workers::alive(&db, clock.now() - settings.worker_gone()).await?;
+    let now = clock.now();
+    let alive = workers::alive(&db, now - settings.worker_gone()).await?;
+    let lacking = workers::lacking(&db, &alive, now).await?;
     Ok(ok(WorkersView {
+        lacking: lacking.into_iter().map(LackingView::of).collect(),
         data: alive.into_iter().map(WorkerView::of).collect(),
         next: None,
     }))

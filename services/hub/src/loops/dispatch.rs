@@ -1,11 +1,14 @@
 //! Dispatch: pages whose jobs are due go out to workers as signed orders.
 //!
+//! Where orders of a model wait for a worker that has room for it, and there is none, further jobs of it are put off: they
+//! would take the places of others.
+//!
 //! Only a bounded number of orders is out at a time; the backlog stays in the records. Tenants take
 //! turns by weight, as the records say, so that several dispatches at once are as fair as one.
 //! Before an order goes out, the gate is asked again. The claim is committed before the order is offered: if the
 //! process dies between the two, the queue never had the order, and the sweep finds it missing.
 
-use super::{Outcome, Step, drive};
+use super::{Outcome, Step, drive, lacking::InTheWay};
 use crate::{
     gate::{self, Confirmed, EarlierAllow},
     signals::Signals,
@@ -36,6 +39,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
+/// How long jobs are put off that no worker has room for. One order of theirs stays out, and goes to whoever comes.
+const PUT_OFF: time::Duration = time::Duration::seconds(30);
+
 /// What dispatch works with.
 #[derive(Clone)]
 pub struct DispatchParts {
@@ -60,12 +66,16 @@ pub struct DispatchParts {
 /// See the module's text. Several may run at once, in one process or many.
 pub struct Dispatch {
     parts: DispatchParts,
+    in_the_way: InTheWay,
 }
 
 impl Dispatch {
     /// A dispatch over `parts`.
     pub fn new(parts: DispatchParts) -> Self {
-        Self { parts }
+        Self {
+            parts,
+            in_the_way: InTheWay::default(),
+        }
     }
 
     /// Runs until `shutdown`.
@@ -90,6 +100,14 @@ impl Dispatch {
         let Some(due) = due else { return Ok(Outcome::Idle) };
         let batch = batches::get(&parts.db, &due.tenant, due.batch).await?;
         let batch = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
+        if self
+            .in_the_way
+            .has(&parts.db, &parts.settings, now, &batch)
+            .await?
+        {
+            dispatching::put_off(&parts.db, batch.id, now, now + PUT_OFF).await?;
+            return Ok(Outcome::Worked);
+        }
         // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
         // worker accepts, never one that outlives it.
         let epoch = epochs::of(&parts.db, &due.tenant).await?;
@@ -167,9 +185,11 @@ impl Dispatch {
         }
         let stamp = Stamp::of_hub(&parts.ids, allowed.now);
         dispatching::keep_grants(&parts.db, stamp, &grants).await?;
+        let model = &allowed.batch.license.model;
+        let need = models::revision_need(&parts.db, model, &revision_sha256).await?;
         let orders = grants.into_iter().zip(claimed);
         Ok(orders
-            .map(|((grant, token), page)| WorkOrder::new(&grant, token, page.questions))
+            .map(|((grant, token), page)| WorkOrder::new(&grant, token, page.questions).with_need(need))
             .collect())
     }
 

@@ -6,6 +6,7 @@ pub mod collect;
 pub mod deliver;
 pub mod dispatch;
 pub mod intake;
+mod lacking;
 pub mod reconsider;
 pub mod register;
 pub mod seal;

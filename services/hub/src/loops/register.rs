@@ -3,13 +3,14 @@
 //! A worker has no database. It announces itself through the queue, each announcement is read by one hub, and the
 //! records have what was last said. A hub that dies between the two loses nothing that is not said again soon.
 
-use super::{Outcome, Step, drive};
+use super::{Outcome, Step, drive, lacking::in_the_way};
 use crate::work_settings::WorkSettings;
 use async_trait::async_trait;
-use domain::clock::SharedClock;
+use domain::{clock::SharedClock, digest::Sha256};
 use exchange::queue::Queue;
 use records::{Db, workers};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -27,17 +28,24 @@ pub struct RegisterParts {
 }
 
 /// See the module's text. Several may run at once, in one process or many.
-pub struct Register(RegisterParts);
+pub struct Register {
+    parts: RegisterParts,
+    /// Revisions that lacked a worker at the last look, so that each is warned of once.
+    lacked: BTreeSet<Sha256>,
+}
 
 impl Register {
     /// A register over `parts`.
     pub fn new(parts: RegisterParts) -> Self {
-        Self(parts)
+        Self {
+            parts,
+            lacked: BTreeSet::new(),
+        }
     }
 
     /// Runs until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        let idle = self.0.settings.idle();
+        let idle = self.parts.settings.idle();
         drive(self, idle, &Notify::new(), shutdown).await;
     }
 
@@ -48,7 +56,7 @@ impl Register {
             queue,
             clock,
             settings,
-        } = &self.0;
+        } = &self.parts;
         let now = clock.now();
         for announcement in queue.announced().await? {
             workers::hear(db, &announcement, now).await?;
@@ -57,8 +65,44 @@ impl Register {
         if gone > 0 {
             tracing::info!(workers = gone, "workers have not been heard of for too long");
         }
+        self.warn(now).await?;
+        self.make_room(now).await?;
         // What is said next is not there yet.
         Ok(Outcome::Idle)
+    }
+
+    /// Takes back orders that are in the way of others. One of each model stays out; the sweep finds the rest missing, and
+    /// dispatch puts their jobs off.
+    async fn make_room(&self, now: OffsetDateTime) -> anyhow::Result<()> {
+        let RegisterParts {
+            db, queue, settings, ..
+        } = &self.parts;
+        for one in in_the_way(db, settings, now).await? {
+            for order in workers::waiting_orders(db, &one).await?.into_iter().skip(1) {
+                queue.withdraw(order).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which orders wait in vain: there is no worker with room for their model.
+    async fn warn(&mut self, now: OffsetDateTime) -> anyhow::Result<()> {
+        let RegisterParts { db, settings, .. } = &self.parts;
+        let alive = workers::alive(db, now - settings.worker_gone()).await?;
+        let lacking = workers::lacking(db, &alive, now).await?;
+        for one in &lacking {
+            if !self.lacked.contains(&one.revision_sha256) {
+                tracing::warn!(
+                    model = %one.model,
+                    revision = %one.revision_sha256,
+                    bytes_in_bf16 = one.need.map(|need| need.bytes(2)),
+                    workers = alive.len(),
+                    "orders wait, and no worker has room for their model"
+                );
+            }
+        }
+        self.lacked = lacking.into_iter().map(|one| one.revision_sha256).collect();
+        Ok(())
     }
 }
 

@@ -82,6 +82,7 @@ async fn import(db: &Db, ids: &IdMaker, at: OffsetDateTime, model: &ModelName, t
         model,
         sha256,
         artifacts: vec![artifact],
+        need: None,
         terms,
         entry,
     };

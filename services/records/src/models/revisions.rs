@@ -6,10 +6,12 @@ use domain::{
     audit::NewAudit,
     digest::Sha256,
     gate::Allowed,
+    hardware::Need,
     model::{Artifact, Model, Revision},
     names::ModelName,
 };
 use serde_json::json;
+use sqlx::types::Json;
 
 const CURRENT: &str = "SELECT model, sha256, terms_sha256, bytes, imported_at FROM revisions WHERE model = $1 \
     ORDER BY imported_at DESC, sha256 DESC LIMIT 1";
@@ -24,8 +26,9 @@ const PAGE: &str = "SELECT r.model, r.sha256, r.terms_sha256, r.bytes, r.importe
 const ARTIFACTS: &str = "SELECT path, sha256, bytes FROM artifacts WHERE revision_sha256 = $1 ORDER BY path";
 const ARTIFACTS_OF_MODEL: &str = "SELECT DISTINCT a.path, a.sha256, a.bytes FROM artifacts a \
     JOIN revisions r ON r.sha256 = a.revision_sha256 WHERE r.model = $1 ORDER BY a.path, a.sha256";
-const INSERT: &str = "INSERT INTO revisions (model, sha256, terms_sha256, bytes, imported_at) \
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (model, sha256) DO NOTHING RETURNING sha256";
+const NEED: &str = "SELECT need FROM revisions WHERE model = $1 AND sha256 = $2";
+const INSERT: &str = "INSERT INTO revisions (model, sha256, terms_sha256, bytes, need, imported_at) \
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (model, sha256) DO NOTHING RETURNING sha256";
 const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (revision_sha256, path, sha256, bytes) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (revision_sha256, path) DO NOTHING";
 
@@ -36,6 +39,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     PAGE,
     ARTIFACTS,
     ARTIFACTS_OF_MODEL,
+    NEED,
     INSERT,
     INSERT_ARTIFACT,
 ];
@@ -93,6 +97,19 @@ pub async fn revision_artifacts(db: &Db, sha256: &Sha256) -> Result<Vec<Artifact
     rows.into_iter().map(ArtifactRow::read).collect()
 }
 
+/// What a revision takes in memory, if it is known.
+pub async fn revision_need(
+    db: &Db,
+    model: &ModelName,
+    sha256: &Sha256,
+) -> Result<Option<Need>, RecordsError> {
+    let need: Option<Option<Json<Need>>> = on!(db, |c| sqlx::query_scalar(NEED)
+        .bind(model.as_str())
+        .bind(sha256.to_string())
+        .fetch_optional(c))?;
+    Ok(need.flatten().map(|Json(need)| need))
+}
+
 /// The files of all revisions of a model, each state of each path once.
 pub async fn artifacts_of_model(db: &Db, model: &ModelName) -> Result<Vec<Artifact>, RecordsError> {
     let rows: Vec<ArtifactRow> = on!(db, |c| sqlx::query_as(ARTIFACTS_OF_MODEL)
@@ -110,6 +127,8 @@ pub struct NewRevision {
     pub sha256: Sha256,
     /// The files.
     pub artifacts: Vec<Artifact>,
+    /// What it takes in memory, if it is known.
+    pub need: Option<Need>,
     /// The exact text of the terms that came with them.
     pub terms: Option<String>,
     /// What the audit log says.
@@ -142,6 +161,7 @@ pub async fn add_revision(db: &Db, new: &NewRevision) -> Result<Imported, Record
         .bind(new.sha256.to_string())
         .bind(terms_sha256.map(|sha256| sha256.to_string()))
         .bind(number(bytes))
+        .bind(new.need.map(Json))
         .bind(At(at))
         .fetch_optional(c))?;
     if fresh.is_none() {

@@ -4,6 +4,7 @@ use domain::{
     audit::NewAudit,
     clock::HandClock,
     digest::Sha256,
+    hardware::Need,
     id::IdMaker,
     model::{Artifact, Seed},
 };
@@ -39,6 +40,10 @@ fn new_revision(model: &str, content: &str, at: OffsetDateTime) -> NewRevision {
                 bytes: 6,
             })
             .into(),
+        need: Some(Need {
+            values: 9,
+            working_bytes: 3,
+        }),
         terms: None,
         entry: NewAudit {
             id: ids.make(),

@@ -1,8 +1,8 @@
 //! What the embedded queue holds, and the moves between waiting, leased and gone. No waiting, no clock.
 
 use super::{
-    Announcement, Depth, Lease, OffsetDateTime, OrderId, Received, Report, Standing, TenantName, WorkOrder,
-    WorkerId,
+    Announcement, Depth, Lease, OffsetDateTime, OrderId, Received, Report, Standing, Taker, TenantName,
+    WorkOrder, WorkerId,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -84,8 +84,14 @@ impl Held {
         self.waiting.insert(place, order);
     }
 
-    pub(super) fn take(&mut self, worker: WorkerId, now: OffsetDateTime, lasts: Duration) -> Option<Lease> {
-        let (_, order) = self.waiting.pop_first()?;
+    pub(super) fn take(&mut self, taker: &Taker, now: OffsetDateTime, lasts: Duration) -> Option<Lease> {
+        let fitting = self
+            .waiting
+            .iter()
+            .filter(|(_, order)| taker.can_hold(order.need));
+        let wanted = fitting.min_by_key(|(place, order)| (taker.rank(&order.revision_sha256), **place));
+        let place = *wanted?.0;
+        let order = self.waiting.remove(&place)?;
         let delivery = self.next_number();
         let hold = Hold {
             order: order.clone(),
@@ -96,7 +102,7 @@ impl Held {
         self.leased.insert(order.id, hold);
         Some(Lease {
             order,
-            worker,
+            worker: taker.worker,
             delivery,
             lasts,
         })

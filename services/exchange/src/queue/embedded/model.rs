@@ -104,7 +104,7 @@ impl Watch {
             .find(|order| self.alive.get(order).is_some_and(free));
         let lease = self
             .queue
-            .take(self.desk.ids.make(), Duration::ZERO)
+            .take(&Taker::of_anything(self.desk.ids.make()), Duration::ZERO)
             .await
             .unwrap();
         assert_eq!(

@@ -47,7 +47,7 @@ async fn a_full_queue_refuses_until_an_order_is_settled() {
     assert!(matches!(refused, QueueError::Full { limit: 8 }));
     let lease = stage
         .queue
-        .take(stage.desk.ids.make(), Duration::ZERO)
+        .take(&Taker::of_anything(stage.desk.ids.make()), Duration::ZERO)
         .await
         .unwrap()
         .unwrap();
@@ -92,7 +92,7 @@ async fn a_lease_extended_in_time_outlives_its_first_end() {
     stage.queue.offer(stage.desk.order()).await.unwrap();
     let lease = stage
         .queue
-        .take(stage.desk.ids.make(), Duration::ZERO)
+        .take(&Taker::of_anything(stage.desk.ids.make()), Duration::ZERO)
         .await
         .unwrap()
         .unwrap();
@@ -113,7 +113,7 @@ async fn many_workers_share_the_orders_without_overlap() {
             let (worker, mut settled) = (stage.desk.ids.make(), Vec::new());
             while let Some(lease) = stage
                 .queue
-                .take(worker, Duration::from_millis(300))
+                .take(&Taker::of_anything(worker), Duration::from_millis(300))
                 .await
                 .unwrap()
             {

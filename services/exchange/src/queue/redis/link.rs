@@ -19,6 +19,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a command that found the connection broken tries to connect anew, and how long it pauses between.
 const RETRIES: usize = 3;
+/// How long a reader pauses whose stream or group is not there.
+const GONE_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A connection of any kind.
@@ -83,10 +85,18 @@ impl Source {
 
 /// What a waiting reader reads.
 pub(super) struct Waiting<'a> {
-    pub(super) stream: &'a str,
+    pub(super) streams: &'a [String],
     pub(super) group: &'a str,
     pub(super) reader: &'a str,
     pub(super) most: usize,
+}
+
+/// What a reader gets.
+pub(super) struct Entry {
+    pub(super) stream: String,
+    pub(super) id: String,
+    /// Its first field.
+    pub(super) body: String,
 }
 
 /// The reply of XREADGROUP and XREAD: for each stream its entries, each with its fields.
@@ -128,36 +138,35 @@ impl Links {
         cmd.query_async(&mut link).await.map_err(unreachable)
     }
 
-    /// Entries with the first field of each, waiting up to `wait` for the first. A group that is not there, or goes
-    /// away meanwhile, has none: whoever looks for free entries next makes it.
-    pub(super) async fn wait_for(
-        &self,
-        read: Waiting<'_>,
-        wait: Duration,
-    ) -> Result<Vec<(String, String)>, QueueError> {
+    /// Up to `most` entries of each stream, waiting up to `wait` for the first. A group that is not there, or goes away
+    /// meanwhile, has none: whoever makes it lets entries come.
+    pub(super) async fn wait_for(&self, read: Waiting<'_>, wait: Duration) -> Result<Vec<Entry>, QueueError> {
         let mut cmd = redis::cmd("XREADGROUP");
         cmd.arg("GROUP").arg(read.group).arg(read.reader);
         cmd.arg("COUNT").arg(read.most);
         cmd.arg("BLOCK").arg(block(wait));
-        cmd.arg("STREAMS").arg(read.stream).arg(">");
+        cmd.arg("STREAMS").arg(read.streams);
+        read.streams.iter().for_each(|_| {
+            cmd.arg(">");
+        });
         self.wait_on(&cmd).await
     }
 
-    /// Entries after the entry `after`, with the first field of each, waiting up to `wait` for the first.
+    /// Entries after the entry `after`, waiting up to `wait` for the first.
     pub(super) async fn read_after(
         &self,
         stream: &str,
         after: &str,
         most: usize,
         wait: Duration,
-    ) -> Result<Vec<(String, String)>, QueueError> {
+    ) -> Result<Vec<Entry>, QueueError> {
         let mut cmd = redis::cmd("XREAD");
         cmd.arg("COUNT").arg(most).arg("BLOCK").arg(block(wait));
         cmd.arg("STREAMS").arg(stream).arg(after);
         self.wait_on(&cmd).await
     }
 
-    async fn wait_on(&self, cmd: &Cmd) -> Result<Vec<(String, String)>, QueueError> {
+    async fn wait_on(&self, cmd: &Cmd) -> Result<Vec<Entry>, QueueError> {
         let free = self.free().pop();
         // If this future is dropped while it waits, the connection goes with it, and its wait on the server too.
         let mut link = match free {
@@ -167,13 +176,11 @@ impl Links {
         match cmd.query_async::<Option<Read>>(&mut link).await {
             Ok(streams) => {
                 self.free().push(link);
-                let entries = streams.into_iter().flatten().flat_map(|(_, entries)| entries);
-                Ok(entries
-                    .filter_map(|(entry, fields)| Some((entry, fields.into_iter().nth(1)?)))
-                    .collect())
+                Ok(streams.into_iter().flatten().flat_map(entries).collect())
             }
             Err(error) if is_gone(&error) => {
                 self.free().push(link);
+                tokio::time::sleep(GONE_PAUSE).await;
                 Ok(Vec::new())
             }
             Err(error) => Err(unreachable(error)),
@@ -183,6 +190,17 @@ impl Links {
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The entries of one stream of a reply.
+fn entries((stream, entries): (String, Vec<(String, Vec<String>)>)) -> impl Iterator<Item = Entry> {
+    entries.into_iter().filter_map(move |(id, fields)| {
+        Some(Entry {
+            stream: stream.clone(),
+            id,
+            body: fields.into_iter().nth(1)?,
+        })
+    })
 }
 
 async fn one(url: &str, settings: &RedisSettings) -> Result<(Link, Source), RedisError> {

@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::queue::{Tokens as _, Written};
-use domain::order::ReportKind;
+use domain::{hardware::Room, order::ReportKind};
 use redis::{Client, Cmd, FromRedisValue as _, Value, aio::MultiplexedConnection};
 use std::collections::BTreeSet;
 
@@ -58,15 +58,23 @@ async fn a_workers_user_does_a_workers_part() {
     let url = server("GLMHUB_TEST_REDIS_URL").unwrap();
     let worker = queue_of(&hire(&url, &name).await, &name).await.queue;
     let id = hub.desk.ids.make();
-    assert_eq!(worker.take(id, NO_WAIT).await.unwrap(), None);
+    assert_eq!(worker.take(&Taker::of_anything(id), NO_WAIT).await.unwrap(), None);
     let (first, second) = (hub.desk.order(), hub.desk.order());
     hub.queue.offer(first.clone()).await.unwrap();
-    let waited = worker.take(id, Duration::from_secs(60)).await.unwrap().unwrap();
+    let waited = worker
+        .take(&Taker::of_anything(id), Duration::from_secs(60))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(worker.extend(&waited).await.unwrap(), Standing::Held);
     hub.queue.withdraw(first.id).await.unwrap();
     assert_eq!(worker.extend(&waited).await.unwrap(), Standing::Withdrawn);
     hub.queue.offer(second.clone()).await.unwrap();
-    let lease = worker.take(id, NO_WAIT).await.unwrap().unwrap();
+    let lease = worker
+        .take(&Taker::of_anything(id), NO_WAIT)
+        .await
+        .unwrap()
+        .unwrap();
     let tenant = "acme".parse().unwrap();
     hub.queue.announce_epoch(&tenant, 4).await.unwrap();
     assert_eq!(worker.epoch(&tenant).await.unwrap(), 4);
@@ -81,7 +89,10 @@ async fn a_workers_user_does_a_workers_part() {
         worker: id,
         version: "1.2.3".into(),
         device: "cpu".into(),
-        memory_bytes: None,
+        room: Room {
+            memory_bytes: None,
+            value_bytes: 4,
+        },
         loaded: vec![],
         speeds: vec![],
     };
@@ -122,15 +133,18 @@ async fn a_workers_user_does_nothing_of_the_hubs_part() {
     assert!(worker.announced().await.is_err());
     let mut link = connect(&worker_url).await;
     for attempt in [
-        "XADD {NAME}:orders * body {} order x",
+        "XADD {NAME}:orders:x * body {} order x",
         "HSET {NAME}:places x 1-1",
         "SET {NAME}:withdrawn:x y",
-        "XRANGE {NAME}:orders - +",
+        "XGROUP CREATE {NAME}:orders:x workers 0 MKSTREAM",
+        "HSET {NAME}:needs x null",
+        "HDEL {NAME}:needs x",
+        "XRANGE {NAME}:orders:x - +",
         "XRANGE {NAME}:reports - +",
         "XDEL {NAME}:reports 1-1",
         "HSET {NAME}:epochs acme 0",
         "HDEL {NAME}:epochs acme",
-        "DEL {NAME}:orders",
+        "DEL {NAME}:orders:x",
         "XRANGE {NAME}:tokens - +",
         "XREVRANGE {NAME}:tokens + -",
         "XREAD STREAMS {NAME}:tokens 0",
@@ -150,7 +164,7 @@ async fn a_workers_user_does_nothing_of_the_hubs_part() {
         "HGET {other}:epochs acme",
         "XADD {other}:reports * body {}",
         "XREADGROUP GROUP hubs hubs STREAMS {NAME}:reports >",
-        "XREADGROUP GROUP workers x STREAMS {other}:orders >",
+        "XREADGROUP GROUP workers x STREAMS {other}:orders:x >",
     ] {
         let attempt = attempt.replace("NAME", &name);
         let refusal = command(&attempt)

@@ -79,7 +79,8 @@ impl Passing for Stage<RedisQueue> {
     async fn a_lease_goes_by(&self) {
         let script = redis::Script::new(AGE);
         let mut age = script.prepare_invoke();
-        age.key(&self.queue.keys.orders).key(&self.queue.keys.reports);
+        age.key(self.queue.streams().await.unwrap());
+        age.key(&self.queue.keys.reports);
         age.arg(self.queue.lease_millis());
         self.queue.links.invoke::<()>(&age).await.unwrap();
     }
@@ -91,7 +92,8 @@ impl Stage<RedisQueue> {
         let keys = &self.queue.keys;
         let mut delete = redis::cmd("DEL");
         delete
-            .arg(&keys.orders)
+            .arg(self.queue.streams().await.unwrap())
+            .arg(&keys.needs)
             .arg(&keys.places)
             .arg(&keys.reports)
             .arg(&keys.epochs);
@@ -100,7 +102,11 @@ impl Stage<RedisQueue> {
 
     async fn taken(&self) -> Lease {
         let worker = self.desk.ids.make();
-        self.queue.take(worker, NO_WAIT).await.unwrap().unwrap()
+        self.queue
+            .take(&Taker::of_anything(worker), NO_WAIT)
+            .await
+            .unwrap()
+            .unwrap()
     }
 }
 
@@ -149,8 +155,9 @@ async fn an_emptied_queue_forgets_its_leases_and_goes_on() {
 async fn a_worker_that_waits_while_the_queue_is_emptied_gets_what_comes_after() {
     let Some(stage) = empty_queue().await else { return };
     let (worker, order) = (stage.desk.ids.make(), stage.desk.order());
-    stage.queue.take(worker, NO_WAIT).await.unwrap();
-    let (taken, ()) = tokio::join!(stage.queue.take(worker, Duration::from_secs(60)), async {
+    let taker = Taker::of_anything(worker);
+    stage.queue.take(&taker, NO_WAIT).await.unwrap();
+    let (taken, ()) = tokio::join!(stage.queue.take(&taker, Duration::from_secs(60)), async {
         stage.everything_is_lost().await;
         stage.queue.offer(order.clone()).await.unwrap();
     });
@@ -175,8 +182,9 @@ async fn an_order_taken_again_after_a_loss_is_not_held_by_who_had_it_before() {
 async fn what_is_no_order_is_dropped_and_holds_nobody_up() {
     let Some(stage) = empty_queue().await else { return };
     let keys = &stage.queue.keys;
+    let order = stage.desk.order();
     let mut add = redis::cmd("XADD");
-    add.arg(&keys.orders)
+    add.arg(keys.orders(&order.revision_sha256))
         .arg("1-1")
         .arg("body")
         .arg("{}")
@@ -184,15 +192,18 @@ async fn what_is_no_order_is_dropped_and_holds_nobody_up() {
         .arg("x");
     stage.queue.links.query::<()>(&add).await.unwrap();
     let mut place = redis::cmd("HSET");
-    place.arg(&keys.places).arg("x").arg("1-1");
+    place.arg(&keys.places).arg("x").arg("1-1 y");
     stage.queue.links.query::<()>(&place).await.unwrap();
     let mut report = redis::cmd("XADD");
     report.arg(&keys.reports).arg("*").arg("body").arg("nonsense");
     stage.queue.links.query::<()>(&report).await.unwrap();
-    let order = stage.desk.order();
     stage.queue.offer(order.clone()).await.unwrap();
     let worker = stage.desk.ids.make();
-    let taken = stage.queue.take(worker, Duration::from_secs(60)).await.unwrap();
+    let taken = stage
+        .queue
+        .take(&Taker::of_anything(worker), Duration::from_secs(60))
+        .await
+        .unwrap();
     assert_eq!(taken.unwrap().order, order);
     assert_eq!(stage.queue.collect(9, NO_WAIT).await.unwrap(), []);
     let depth = stage.queue.depth().await.unwrap();
@@ -212,7 +223,12 @@ async fn many_workers_and_offers_of_several_processes_share_the_orders_without_o
         };
         workers.push(tokio::spawn(async move {
             let (worker, mut settled) = (other.desk.ids.make(), Vec::new());
-            while let Some(lease) = other.queue.take(worker, Duration::from_secs(2)).await.unwrap() {
+            while let Some(lease) = other
+                .queue
+                .take(&Taker::of_anything(worker), Duration::from_secs(2))
+                .await
+                .unwrap()
+            {
                 other.queue.settle(&lease).await.unwrap();
                 settled.push(lease.order.id);
             }
@@ -284,11 +300,18 @@ async fn a_queue_over_tls_believes_only_the_authorities_that_it_was_given() {
     stage.queue.offer(stage.desk.order()).await.unwrap();
     let worker = stage.desk.ids.make();
     // The second look waits on a connection of its own.
-    assert!(stage.queue.take(worker, NO_WAIT).await.unwrap().is_some());
     assert!(
         stage
             .queue
-            .take(worker, Duration::from_millis(1))
+            .take(&Taker::of_anything(worker), NO_WAIT)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        stage
+            .queue
+            .take(&Taker::of_anything(worker), Duration::from_millis(1))
             .await
             .unwrap()
             .is_none()

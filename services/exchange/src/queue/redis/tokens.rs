@@ -67,10 +67,10 @@ impl Reader {
                 .await
             {
                 Ok(entries) => {
-                    for (entry, body) in entries {
-                        after = entry;
+                    for entry in entries {
+                        after = entry.id;
                         // What is no piece concerns nobody.
-                        if let Ok(written) = serde_json::from_str::<Written>(&body) {
+                        if let Ok(written) = serde_json::from_str::<Written>(&entry.body) {
                             self.listeners.tell(written);
                         }
                     }

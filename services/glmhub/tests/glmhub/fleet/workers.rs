@@ -1,7 +1,11 @@
 //! Workers in processes of their own, as every hub hears of them.
 
 use super::{EACH, Fleet};
-use crate::hub::eventually;
+use crate::{
+    hub::eventually,
+    jobs::{MODEL, completed, submitted},
+};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_hub_hears_of_all_workers_and_one_that_is_killed_is_soon_gone() {
@@ -27,4 +31,49 @@ async fn listed(fleet: &Fleet, hub: usize, count: usize) {
         (listed["data"].as_array()?.len() == count).then_some(())
     };
     eventually("as many workers as there are to be listed", look).await;
+}
+
+#[tokio::test]
+async fn a_model_waits_for_a_worker_that_has_room_for_it_and_everybody_can_see_that() {
+    let Some(mut fleet) = Fleet::start().await else {
+        return;
+    };
+    for worker in &mut fleet.workers {
+        worker.kill9();
+    }
+    let client = fleet.client(0, "acme");
+    fleet.begin_worker_with(0, &[("GLMHUB_WORKER__MEMORY_BYTES", "1000")]);
+    listed(&fleet, 0, 1).await;
+    let batch = submitted(&client, &["What is it?"], 4).await;
+    let waits = || async {
+        let seen = client.get(&batch).await.expect(200).json();
+        (seen["waits_for"] == "worker").then_some(())
+    };
+    eventually("the batch to say what it waits for", waits).await;
+    let workers = client.get("/v1/workers").await.expect(200).json();
+    let (little, lacking) = (&workers["data"][0], &workers["lacking"][0]);
+    assert_eq!(
+        (&little["memory_bytes"], &lacking["model"]),
+        (&json!(1000), &json!(MODEL))
+    );
+    assert!(lacking["need"]["f32_bytes"].as_u64() > Some(1000), "{lacking}");
+    assert!(fleet.logs().contains("no worker has room for their model"));
+    fleet.begin_worker(1);
+    let done = completed(&client, &batch).await;
+    assert_eq!(
+        (&done["jobs"]["answered"], &done["waits_for"]),
+        (&json!(4), &Value::Null)
+    );
+    let answers = client.get(&format!("{batch}/answers")).await.expect(200).json();
+    let answered_by: Vec<&Value> = answers["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["answer"]["worker"])
+        .collect();
+    assert_eq!(answered_by.len(), 4);
+    assert!(
+        answered_by.iter().all(|worker| **worker != little["id"]),
+        "{answers}"
+    );
 }

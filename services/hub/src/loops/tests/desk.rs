@@ -28,7 +28,7 @@ use domain::{
 };
 use exchange::{
     queue::{
-        Lease, Queue as _,
+        Lease, Queue as _, Taker,
         embedded::{EmbeddedQueue, EmbeddedSettings},
     },
     signing::SigningKey,
@@ -284,7 +284,10 @@ impl Desk {
     }
 
     pub async fn take(&self) -> Option<Lease> {
-        self.queue.take(self.worker, Duration::ZERO).await.unwrap()
+        self.queue
+            .take(&Taker::of_anything(self.worker), Duration::ZERO)
+            .await
+            .unwrap()
     }
 
     pub async fn report(&self, order: &WorkOrder, kind: ReportKind) {

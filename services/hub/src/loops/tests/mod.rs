@@ -8,4 +8,5 @@ mod interleavings;
 mod model;
 mod orders;
 mod revocations;
+mod room;
 mod verdicts;

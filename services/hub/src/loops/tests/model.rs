@@ -3,6 +3,7 @@
 use domain::{
     audit::NewAudit,
     digest::Sha256,
+    hardware::Need,
     id::IdMaker,
     model::{Artifact, Card, Model},
     names::ModelName,
@@ -48,6 +49,10 @@ pub async fn register(db: &Db, ids: &IdMaker, at: OffsetDateTime, license: &str)
             model,
             sha256,
             artifacts,
+            need: Some(Need {
+                values: 5,
+                working_bytes: 7,
+            }),
             terms: None,
             entry,
         },

@@ -12,7 +12,7 @@ use domain::{
     purpose::Purpose,
     webhook::{EndpointSecret, EventTypes},
 };
-use exchange::queue::{Queue as _, Standing};
+use exchange::queue::{Queue as _, Standing, Taker};
 use records::{
     acceptances::{self, Changed, Subject, Verdict, ending},
     attempts, batches, decisions, jobs, terms,
@@ -310,7 +310,13 @@ async fn two_loops_at_once_hold_and_resume_everything_once() {
         }
     }
     assert_eq!(told(&desk).await, ["batch.held", "batch.resumed"]);
-    assert_eq!(desk.queue.take(desk.worker, Duration::ZERO).await.unwrap(), None);
+    assert_eq!(
+        desk.queue
+            .take(&Taker::of_anything(desk.worker), Duration::ZERO)
+            .await
+            .unwrap(),
+        None
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 -- KEYS: orders, places, the withdrawal of the order. ARGV: group, lease in ms, order, and of a lease worker, delivery.
 local orders, places, withdrawn = KEYS[1], KEYS[2], KEYS[3]
 local group, lease, order = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local place = redis.call('HGET', places, order)
+local kept = redis.call('HGET', places, order)
+local place = kept and string.match(kept, '^%S+')
 
 -- Who has the order under a lease that has not ended: {entry, worker, idle ms, delivery}, or nil.
 local function hold()
