@@ -49,7 +49,7 @@ mod script;
 mod taking;
 mod tokens;
 
-use link::{Links, Waiting};
+use link::Links;
 use script::Scripts;
 use tokens::Hearing;
 

@@ -143,9 +143,13 @@ async fn a_queue_goes_on_when_the_node_that_held_it_dies_and_its_replica_takes_o
     }
     let (mut cluster, name) = (Cluster::start().await, fresh_name());
     let stage: Stage<RedisQueue> = queue_of(&cluster.url(), &name).await;
-    let worker = stage.desk.ids.make();
+    let worker = Taker::of_anything(stage.desk.ids.make());
     // A reader waits on a connection of its own, which is to be mended too.
-    stage.queue.take(worker, Duration::from_millis(10)).await.unwrap();
+    stage
+        .queue
+        .take(&worker, Duration::from_millis(10))
+        .await
+        .unwrap();
     stage.queue.offer(stage.desk.order()).await.unwrap();
     cluster.kill_who_has(&name);
     let mut faults = 0;
@@ -159,7 +163,7 @@ async fn a_queue_goes_on_when_the_node_that_held_it_dies_and_its_replica_takes_o
     eprintln!("{faults} offers failed before the replica took over");
     // What was not copied in time is lost, which a queue may; what was taken since is not.
     let taken = until("the order to come", async || {
-        let lease = stage.queue.take(worker, Duration::from_secs(2)).await.ok()??;
+        let lease = stage.queue.take(&worker, Duration::from_secs(2)).await.ok()??;
         stage.queue.settle(&lease).await.ok()?;
         (lease.order.id == order.id).then_some(lease.order)
     })

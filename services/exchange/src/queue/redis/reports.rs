@@ -17,12 +17,13 @@ impl RedisQueue {
 
     pub(super) async fn telling(&self, most: usize, wait: Duration) -> Result<Vec<Told>, QueueError> {
         let read = Waiting {
-            stream: &self.keys.reports,
+            streams: std::slice::from_ref(&self.keys.reports),
             group: HUBS,
             reader: HUBS,
             most,
         };
-        self.links.wait_for(read, wait).await
+        let entries = self.links.wait_for(read, wait).await?;
+        Ok(entries.into_iter().map(|entry| (entry.id, entry.body)).collect())
     }
 
     /// What was told, as reports. What is none is removed.

@@ -50,7 +50,8 @@ async fn a_model_waits_for_a_worker_that_has_room_for_it_and_everybody_can_see_t
         (seen["waits_for"] == "worker").then_some(())
     };
     eventually("the batch to say what it waits for", waits).await;
-    let workers = client.get("/v1/workers").await.expect(200).json();
+    let operator = fleet.caller(0, "acme", &["operator"]);
+    let workers = operator.get("/v1/workers").await.expect(200).json();
     let (little, lacking) = (&workers["data"][0], &workers["lacking"][0]);
     assert_eq!(
         (&little["memory_bytes"], &lacking["model"]),
