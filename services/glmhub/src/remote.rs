@@ -33,6 +33,22 @@ impl Remote {
         self.json(Method::GET, path, |request| request).await
     }
 
+    /// Every entry of the list at `path`, which may have a query, portion by portion.
+    pub async fn all(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let (mut entries, mut next) = (Vec::new(), String::new());
+        let joint = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let mut page = self.get(&format!("{path}{joint}limit=100{next}")).await?;
+            if let Value::Array(data) = page["data"].take() {
+                entries.extend(data);
+            }
+            match page["next"].as_str() {
+                Some(after) => next = format!("&after={after}"),
+                None => return Ok(entries),
+            }
+        }
+    }
+
     /// What the hub says to `body` at `path`.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.json(Method::POST, path, |request| request.json(body)).await

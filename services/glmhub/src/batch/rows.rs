@@ -48,7 +48,7 @@ pub async fn run(args: ResultsArgs) -> anyhow::Result<()> {
     let place = format!("/v1/batches/{}", args.batch);
     let mut names = HashMap::new();
     let mut out = Out::new(args.format, io::stdout().lock())?;
-    for document in all(&args.remote, &format!("{place}/documents")).await? {
+    for document in args.remote.all(&format!("{place}/documents")).await? {
         names.insert(
             text(&document["id"]),
             document["name"].as_str().unwrap_or("-").to_owned(),
@@ -60,25 +60,10 @@ pub async fn run(args: ResultsArgs) -> anyhow::Result<()> {
             out.write(&names, &row)?;
         }
     }
-    for row in all(&args.remote, &format!("{place}/answers")).await? {
+    for row in args.remote.all(&format!("{place}/answers")).await? {
         out.write(&names, &row)?;
     }
     Ok(out.finish()?)
-}
-
-/// Every entry of a list of the API.
-async fn all(remote: &Remote, path: &str) -> anyhow::Result<Vec<Value>> {
-    let (mut entries, mut next) = (Vec::new(), String::new());
-    loop {
-        let mut page = remote.get(&format!("{path}?limit=100{next}")).await?;
-        if let Value::Array(data) = page["data"].take() {
-            entries.extend(data);
-        }
-        match page["next"].as_str() {
-            Some(after) => next = format!("&after={after}"),
-            None => return Ok(entries),
-        }
-    }
 }
 
 fn text(value: &Value) -> String {

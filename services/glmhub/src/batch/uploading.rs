@@ -101,19 +101,12 @@ pub async fn upload(remote: &Remote, batch: BatchId, sources: &[Source]) -> anyh
 
 /// Name and digest of each document that is there.
 async fn documents(remote: &Remote, batch: BatchId) -> anyhow::Result<HashSet<(String, String)>> {
-    let (mut there, mut next) = (HashSet::new(), String::new());
-    loop {
-        let path = format!("/v1/batches/{batch}/documents?limit=100{next}");
-        let page = remote.get(&path).await?;
-        for document in page["data"].as_array().into_iter().flatten() {
-            let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
-            there.insert((text("name"), text("sha256")));
-        }
-        match page["next"].as_str() {
-            Some(after) => next = format!("&after={after}"),
-            None => return Ok(there),
-        }
-    }
+    let there = remote.all(&format!("/v1/batches/{batch}/documents")).await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(there
+        .iter()
+        .map(|document| (text(&document["name"]), text(&document["sha256"])))
+        .collect())
 }
 
 fn digest(path: &Path) -> anyhow::Result<String> {

@@ -29,23 +29,15 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// Prints all of them, page by page.
+/// Prints all of them.
 pub async fn run(args: ListArgs) -> anyhow::Result<()> {
     let state = args
         .state
-        .map_or(String::new(), |state| format!("&state={state}"));
-    let mut next = String::new();
-    loop {
-        let path = format!("/v1/acceptances?limit=100{state}{next}");
-        let page = args.remote.get(&path).await?;
-        for acceptance in page["data"].as_array().into_iter().flatten() {
-            print(acceptance, args.json)?;
-        }
-        match page["next"].as_str() {
-            Some(after) => next = format!("&after={after}"),
-            None => return Ok(()),
-        }
+        .map_or(String::new(), |state| format!("?state={state}"));
+    for acceptance in args.remote.all(&format!("/v1/acceptances{state}")).await? {
+        print(&acceptance, args.json)?;
     }
+    Ok(())
 }
 
 fn print(acceptance: &Value, json: bool) -> io::Result<()> {

@@ -120,13 +120,12 @@ impl Cluster {
 
     /// Kills the node that has the keys of a queue.
     fn kill_who_has(&mut self, name: &str) {
-        let key = format!("{{{name}}}:orders");
+        let keys = format!("{{{name}}}:*");
         let has = |port: u16| {
             let port = port.to_string();
-            // Another node says where the key is, and redis-cli then exits well too.
-            let said = ask(&["-p", &port, "exists", &key]).unwrap_or_default();
+            let said = ask(&["-p", &port, "--scan", "--pattern", &keys]).unwrap_or_default();
             let role = ask(&["-p", &port, "role"]).unwrap_or_default();
-            said.trim() == "1" && role.starts_with("master")
+            !said.trim().is_empty() && role.starts_with("master")
         };
         let owner = self.nodes.iter_mut().find(|(port, _)| has(*port));
         let (_, node) = owner.expect("some node has the queue");
