@@ -29,6 +29,8 @@ impl Client {
     /// A client of the hub at `url`.
     pub fn new(url: &str, token: Option<String>) -> Self {
         let http = reqwest::Client::builder()
+            // A test may be busy elsewhere for longer than a hub keeps a connection open.
+            .pool_max_idle_per_host(0)
             .timeout(PATIENCE)
             // What a page leads to is for the test to judge.
             .redirect(reqwest::redirect::Policy::none())

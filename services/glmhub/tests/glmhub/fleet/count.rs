@@ -33,11 +33,18 @@ impl Count {
         }
     }
 
-    /// Prints the numbers, and holds that every job has one answer, every event was told, and the audit log is whole.
+    /// Holds that no page was out twice at the same time, and what [`Count::check_by_any_clock`] holds.
     pub fn check(&self, fleet: &Fleet) {
+        self.check_by_any_clock(fleet);
+        assert_eq!(self.at_once, "0");
+    }
+
+    /// Prints the numbers, and holds that every job has one answer, every event was told, and the audit log is whole.
+    /// Where clocks of hubs differ, what they wrote down does not tell what was at the same time.
+    pub fn check_by_any_clock(&self, fleet: &Fleet) {
         self.told.check();
         eprintln!("counted: {self}");
-        assert_eq!((self.at_once.as_str(), self.open.as_str()), ("0", "0"));
+        assert_eq!(self.open, "0");
         eprintln!("the audit log: {}", fleet.perform(&["audit", "verify"]).trim());
     }
 }
