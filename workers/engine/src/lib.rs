@@ -15,6 +15,7 @@ pub mod image;
 pub mod limits;
 mod map;
 mod ops;
+pub mod parts;
 pub mod prompt;
 pub mod quantise;
 pub mod sampling;

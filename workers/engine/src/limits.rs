@@ -23,3 +23,28 @@ pub fn read_bandwidth() -> f64 {
     };
     (0..ROUNDS).map(round).fold(0.0, f64::max)
 }
+
+/// Multiplications and additions of 8-bit numbers that all threads together do in a second, where the processor has
+/// instructions for dot products of them.
+pub fn products_of_bytes() -> Option<f64> {
+    together(kernels::peak::products_of_bytes)
+}
+
+/// The same of bf16 numbers.
+pub fn products_of_halves() -> Option<f64> {
+    together(kernels::peak::products_of_halves)
+}
+
+fn together(peak: fn(usize) -> Option<u64>) -> Option<f64> {
+    const STEPS: usize = 4_000_000;
+    let round = |_| {
+        let start = Instant::now();
+        let operations = rayon::broadcast(|_| peak(STEPS))
+            .into_iter()
+            .sum::<Option<u64>>()?;
+        Some(operations as f64 / start.elapsed().as_secs_f64())
+    };
+    (0..ROUNDS)
+        .map(round)
+        .reduce(|best, other| Some(best?.max(other?)))?
+}

@@ -9,6 +9,7 @@ pub mod attention;
 pub mod dense;
 mod micro;
 pub mod norm;
+pub mod peak;
 pub mod product;
 pub mod quant;
 pub mod rope;

@@ -1,5 +1,7 @@
 //! `glmhub bench engine`: how fast a file runs on this machine, and how much memory it takes.
 
+mod requests;
+
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -36,6 +38,9 @@ pub struct EngineArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Load the model and measure one part for each line of standard input, as bench/engine does
+    #[arg(long, conflicts_with_all = ["context", "tokens", "json"])]
+    on_request: bool,
 }
 
 /// What was measured. Seconds, tokens a second, bytes.
@@ -59,6 +64,9 @@ struct Report {
 
 /// Measures and prints.
 pub fn run(args: &EngineArgs) -> anyhow::Result<()> {
+    if args.on_request {
+        return requests::serve(&args.load()?);
+    }
     let report = args.measure()?;
     let mut stdout = io::stdout().lock();
     if args.json {
@@ -78,12 +86,7 @@ impl EngineArgs {
             .with_context(|| format!("{} cannot be measured", self.model.display()))?
             .len();
         let start = Instant::now();
-        let options = LoadOptions {
-            synthetic: true,
-            ..LoadOptions::default()
-        };
-        let engine = Engine::load(&self.model, &options)
-            .with_context(|| format!("the model in {} cannot be loaded", self.model.display()))?;
+        let engine = self.load()?;
         let load_seconds = start.elapsed().as_secs_f64();
         let (prefill_tokens, answer) = self.answer(&engine)?;
         let (tower, prefill, decode) = (
@@ -110,6 +113,15 @@ impl EngineArgs {
             read_bandwidth,
             peak_memory: peak_memory(),
         })
+    }
+
+    fn load(&self) -> anyhow::Result<Engine> {
+        let options = LoadOptions {
+            synthetic: true,
+            ..LoadOptions::default()
+        };
+        Engine::load(&self.model, &options)
+            .with_context(|| format!("the model in {} cannot be loaded", self.model.display()))
     }
 
     fn answer(&self, engine: &Engine) -> anyhow::Result<(usize, Answer)> {
