@@ -1,11 +1,11 @@
-//! A file as bytes, without reading it.
+//! A file as bytes, without reading it, and memory beside it.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 
 /// Maps the whole file for reading.
 #[expect(unsafe_code, reason = "a mapping is only as constant as its file")]
@@ -15,6 +15,16 @@ pub fn map(path: &Path) -> io::Result<Mmap> {
     // written while they are in use; blobs are immutable, and whoever truncates a model's file by hand ends
     // the process with a bus error rather than corrupting it.
     unsafe { Mmap::map(&file) }
+}
+
+/// Memory of zeros, in large pages where the system has them: reading goes on past the end of a small one with a pause.
+pub fn anonymous(bytes: usize) -> io::Result<MmapMut> {
+    let memory = MmapMut::map_anon(bytes)?;
+    #[cfg(target_os = "linux")]
+    if let Err(error) = memory.advise(memmap2::Advice::HugePage) {
+        tracing::debug!(%error, "memory is not in large pages");
+    }
+    Ok(memory)
 }
 
 /// Lets the system take back the memory of a part of a map; the file is read again where it is needed again.

@@ -72,7 +72,9 @@ pub fn decode(engine: &Engine, memory: &Cache, tokens: usize) -> Result<f64, Com
     let mut cache = memory.fork();
     let start = Instant::now();
     for token in 0..tokens {
-        engine.model().step(token as u32 % 100, &mut cache, &mut Untraced)?;
+        engine
+            .model()
+            .step(token as u32 % 100, &mut cache, &mut Untraced)?;
     }
     Ok(start.elapsed().as_secs_f64())
 }

@@ -131,6 +131,7 @@ impl Weights {
             false => None,
         };
         if let Some(quantised) = self.quantised(&weight, [outputs, inputs])? {
+            let quantised = quantised.for_products().map_err(candle_core::Error::from)?;
             return Ok(Linear::quantised(quantised, bias));
         }
         let weight = self.matrix(&weight, shape)?.reshape((outputs, inputs))?;

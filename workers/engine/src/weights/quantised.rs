@@ -1,14 +1,18 @@
-//! A matrix in few bits, read where it lies in its file.
+//! A matrix in few bits: read where it lies in its file, or laid out anew for the processor's dot products.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
-use kernels::quant::{BLOCK, QuantType, Rows, dequantise, first_not_finite, product, product_of_many};
-use kernels::tiles::{Rounded, rounded_products};
-use memmap2::Mmap;
+use kernels::quant::{
+    BLOCK, QuantType, Rows, dequantise, first_not_finite, lay_out, product, product_of_many,
+    product_of_strips, strips_available, strips_bytes,
+};
+use kernels::tiles::{Rounded, tile_unit};
+use memmap2::{Mmap, MmapMut};
 
+use crate::map::{anonymous, release};
 use crate::ops;
 
 /// From so many rows on, spreading the weights out for the tile unit pays.
@@ -28,10 +32,16 @@ pub fn padded(shape: &[usize]) -> [usize; 2] {
 /// `[outputs, inputs]`, its rows filled up to whole blocks.
 pub struct Quantised {
     kind: QuantType,
-    map: Arc<Mmap>,
-    range: Range<usize>,
+    kept: Kept,
     outputs: usize,
     inputs: usize,
+}
+
+enum Kept {
+    /// Row by row, in the file.
+    Rows(Arc<Mmap>, Range<usize>),
+    /// Sixteen rows side by side, in memory.
+    Strips(MmapMut),
 }
 
 impl fmt::Debug for Quantised {
@@ -52,16 +62,27 @@ impl Quantised {
             Some(at) => Err(at),
             None => Ok(Self {
                 kind,
-                map,
-                range,
+                kept: Kept::Rows(map, range),
                 outputs,
                 inputs,
             }),
         }
     }
 
-    fn bytes(&self) -> &[u8] {
-        &self.map[self.range.clone()]
+    /// The same for products alone, in the order in which this processor multiplies fastest. The file's part of the memory
+    /// is given back.
+    pub(super) fn for_products(mut self) -> std::io::Result<Self> {
+        // A tile unit takes many rows from the file's order.
+        if let Kept::Rows(map, range) = &self.kept
+            && strips_available()
+            && !tile_unit()
+        {
+            let mut strips = anonymous(strips_bytes(self.kind, self.outputs, self.inputs))?;
+            lay_out(self.kind, &map[range.clone()], self.outputs, &mut strips);
+            release(map, range.clone());
+            self.kept = Kept::Strips(strips);
+        }
+        Ok(self)
     }
 
     /// `x W^T` for rows `x`, `[rows, inputs]`.
@@ -74,13 +95,17 @@ impl Quantised {
             );
         }
         let mut out = vec![0.0; rows * self.outputs];
-        ops::with_values(x, |x| {
-            if rows >= MANY && rounded_products() {
-                let padded = self.inputs.next_multiple_of(BLOCK);
-                let x = Rounded::of(x, self.inputs, padded);
-                product_of_many(self.kind, self.bytes(), &x, &mut out);
-            } else {
-                product(self.kind, self.bytes(), &Rows::quantise(x, self.inputs), &mut out);
+        ops::with_values(x, |x| match &self.kept {
+            Kept::Strips(strips) => {
+                product_of_strips(self.kind, strips, &Rows::quantise(x, self.inputs), &mut out);
+            }
+            Kept::Rows(map, range) if rows >= MANY && tile_unit() => {
+                let x = Rounded::of(x, self.inputs, self.inputs.next_multiple_of(BLOCK));
+                product_of_many(self.kind, &map[range.clone()], &x, &mut out);
+            }
+            Kept::Rows(map, range) => {
+                let x = Rows::quantise(x, self.inputs);
+                product(self.kind, &map[range.clone()], &x, &mut out);
             }
         })?;
         Tensor::from_vec(out, (rows, self.outputs), &Device::Cpu)
@@ -88,11 +113,15 @@ impl Quantised {
 
     /// The rows of these numbers, `[numbers, inputs]`.
     pub(super) fn rows(&self, numbers: &[u32]) -> Result<Tensor> {
-        let row = self.bytes().len() / self.outputs;
+        let Kept::Rows(map, range) = &self.kept else {
+            candle_core::bail!("single rows are not taken from a matrix that is kept for products");
+        };
+        let all = &map[range.clone()];
+        let row = all.len() / self.outputs;
         let width = self.inputs.next_multiple_of(BLOCK);
         let (mut values, mut whole) = (Vec::with_capacity(numbers.len() * self.inputs), vec![0.0; width]);
         for &number in numbers {
-            let Some(bytes) = self.bytes().chunks_exact(row).nth(number as usize) else {
+            let Some(bytes) = all.chunks_exact(row).nth(number as usize) else {
                 candle_core::bail!("there is no row {number} among {}", self.outputs);
             };
             dequantise(self.kind, bytes, &mut whole);

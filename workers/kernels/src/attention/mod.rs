@@ -3,6 +3,7 @@
 //! Queries lie side by side in the lanes of a vector, so the running maximum and sum of the softmax need no sums
 //! across a vector. Several query heads that share a key head are simply more queries of that head.
 
+mod each;
 mod pack;
 mod rounded;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tile;
 use rayon::prelude::*;
 
 use crate::simd::{Isa, Level, Work, dispatch, level};
+pub use each::attend_each;
 use pack::{Packed, TILE};
 pub use rounded::{WIDEST as WIDEST_ROUNDED, attend_rounded};
 use tile::{Lanes, absorb};
@@ -83,7 +85,18 @@ struct Call<'a> {
     mask: Mask,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    fn of(shape: Shape, queries: Rows<'a>, rows: usize, spans: &'a [Span<'a>], mask: Mask) -> Self {
+        Self {
+            shape,
+            queries,
+            rows,
+            spans,
+            total: spans.iter().map(|span| span.rows).sum(),
+            mask,
+        }
+    }
+
     /// Context rows that query row `row` sees.
     fn visible(&self, row: usize) -> usize {
         match self.mask {
@@ -99,15 +112,7 @@ impl Call<'_> {
 /// The sums depend on the shapes alone, not on how the context is cut into spans or on the number of threads.
 pub fn attend(shape: Shape, queries: Rows, spans: &[Span], mask: Mask, out: &mut [f32]) {
     let rows = out.len() / (shape.heads * shape.width);
-    let total = spans.iter().map(|span| span.rows).sum();
-    let call = Call {
-        shape,
-        queries,
-        rows,
-        spans,
-        total,
-        mask,
-    };
+    let call = Call::of(shape, queries, rows, spans, mask);
     match level() {
         Level::Avx512 => attend_by::<8, 32>(&call, out),
         Level::Avx2 => attend_by::<6, 16>(&call, out),
@@ -191,9 +196,14 @@ impl<const R: usize, const L: usize> Work for Block<'_, '_, R, L> {
     }
 }
 
+/// Shares that a context is cut into.
+fn shares(total: usize) -> usize {
+    total.div_ceil(SHARE)
+}
+
 /// Cuts the context into shares, one thread each, and joins their softmaxes afterwards, in order.
 fn few_queries<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
-    let shares = call.total.div_ceil(SHARE);
+    let shares = shares(call.total);
     let partial: Vec<Lanes<L>> = (0..call.shape.key_heads * shares)
         .into_par_iter()
         .map(|index| {

@@ -25,14 +25,7 @@ pub fn attend_rounded(shape: Shape, queries: Rows, span: Span, out: &mut [f32]) 
     let row_width = shape.heads * shape.width;
     let rows = out.len() / row_width;
     let spans = [span];
-    let call = Call {
-        shape,
-        queries,
-        rows,
-        spans: &spans,
-        total: span.rows,
-        mask: Mask::Full,
-    };
+    let call = Call::of(shape, queries, rows, &spans, Mask::Full);
     let contexts: Vec<Context> = (0..shape.key_heads)
         .into_par_iter()
         .map(|head| Context::of(span, head * shape.width, shape.width))

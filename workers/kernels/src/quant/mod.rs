@@ -15,6 +15,7 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 mod rows;
+mod strips;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -23,6 +24,7 @@ mod x86;
 pub use many::product as product_of_many;
 pub use product::product;
 pub use rows::Rows;
+pub use strips::{lay_out, product as product_of_strips, strips_available, strips_bytes};
 
 use rayon::prelude::*;
 

@@ -104,23 +104,23 @@ impl Factor for SmallBlocks {
 fn tiles<M: Multiply, F: Factor>(with: M, x: &Rows, weights: &[F], out: &mut [f32]) {
     let whole = x.count / TILE * TILE;
     for first in (0..whole).step_by(TILE) {
-        let rows: [&[Block8]; TILE] = std::array::from_fn(|row| x.row(first + row));
         for (out, weights) in out.chunks_exact_mut(x.count).zip(weights.chunks_exact(x.blocks)) {
-            out[first..first + TILE].copy_from_slice(&sums(with, weights, rows));
+            out[first..first + TILE].copy_from_slice(&sums::<M, F, TILE>(with, weights, x, first));
         }
     }
     for row in whole..x.count {
         for (out, weights) in out.chunks_exact_mut(x.count).zip(weights.chunks_exact(x.blocks)) {
-            [out[row]] = sums(with, weights, [x.row(row)]);
+            [out[row]] = sums(with, weights, x, row);
         }
     }
 }
 
 #[inline(always)]
-fn sums<M: Multiply, F: Factor, const R: usize>(with: M, weights: &[F], rows: [&[Block8]; R]) -> [f32; R] {
+fn sums<M: Multiply, F: Factor, const R: usize>(with: M, weights: &[F], x: &Rows, first: usize) -> [f32; R] {
     let mut sums = [with.zero(); R];
     for (number, block) in weights.iter().enumerate() {
-        block.add_to(with, rows.map(|row| &row[number]), &mut sums);
+        let rows = &x.block(number)[first..first + R];
+        block.add_to(with, std::array::from_fn(|row| &rows[row]), &mut sums);
     }
     sums.map(|sum| with.total(sum))
 }

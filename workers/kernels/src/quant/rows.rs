@@ -1,6 +1,7 @@
 //! Activations in eight bits: what quantised weights are multiplied with.
 
 use super::{BLOCK, GROUP};
+use crate::simd::{Isa, Work, dispatch};
 use rayon::prelude::*;
 
 /// Rows of activations, each a whole number of blocks of 256 signed bytes with a scale for each block. Rows whose width
@@ -9,28 +10,35 @@ use rayon::prelude::*;
 pub struct Rows {
     pub(super) count: usize,
     pub(super) blocks: usize,
-    /// `[count][blocks]`.
-    pub(super) data: Vec<Block8>,
+    /// `[blocks][count]`.
+    data: Vec<Block8>,
 }
 
 /// One block.
 #[derive(Debug, Clone)]
-#[repr(C, align(32))]
+#[repr(C, align(64))]
 pub(super) struct Block8 {
     pub q: [i8; BLOCK],
     /// Sums of each 16 of `q`.
     pub sums: [i16; BLOCK / GROUP],
+    /// Sums of each 32 of `q`, two 16-bit numbers in each, the first in the lower half.
+    pub pairs: [i32; BLOCK / GROUP / 4],
     pub scale: f32,
 }
 
 const EMPTY: Block8 = Block8 {
     q: [0; BLOCK],
     sums: [0; BLOCK / GROUP],
+    pairs: [0; BLOCK / GROUP / 4],
     scale: 0.0,
 };
 
+/// Fewer blocks are filled by one thread.
+const SHARED: usize = 128;
+
 impl Rows {
-    /// Quantises rows of `width` values to the nearest of 255 steps, block by block.
+    /// Quantises rows of `width` values to the nearest of 255 steps, block by block. A block with a value that is not
+    /// finite gives products that are not finite.
     ///
     /// # Panics
     ///
@@ -39,34 +47,79 @@ impl Rows {
         assert!(x.len().is_multiple_of(width));
         let (count, blocks) = (x.len() / width, width.div_ceil(BLOCK));
         let mut data = vec![EMPTY; count * blocks];
-        data.par_chunks_mut(blocks)
-            .zip(x.par_chunks(width))
-            .for_each(|(row, x)| {
-                for (block, x) in row.iter_mut().zip(x.chunks(BLOCK)) {
-                    block.fill(x);
-                }
-            });
+        let fill = |(number, column): (usize, &mut [Block8])| {
+            let values = x
+                .chunks_exact(width)
+                .map(|x| &x[number * BLOCK..width.min((number + 1) * BLOCK)]);
+            for (block, values) in column.iter_mut().zip(values) {
+                dispatch(Fill { block, values });
+            }
+        };
+        if data.len() < SHARED {
+            data.chunks_mut(count.max(1)).enumerate().for_each(fill);
+        } else {
+            data.par_chunks_mut(count).enumerate().for_each(fill);
+        }
         Self { count, blocks, data }
     }
 
-    pub(super) fn row(&self, number: usize) -> &[Block8] {
-        &self.data[number * self.blocks..][..self.blocks]
+    /// Block `number` of all rows.
+    pub(super) fn block(&self, number: usize) -> &[Block8] {
+        &self.data[number * self.count..][..self.count]
     }
 }
 
-impl Block8 {
-    fn fill(&mut self, x: &[f32]) {
-        let largest = x.iter().fold(0f32, |largest, value| largest.max(value.abs()));
-        if largest == 0.0 {
-            return;
+/// Values that run side by side along a block.
+const LANES: usize = 16;
+
+struct Fill<'a> {
+    block: &'a mut Block8,
+    values: &'a [f32],
+}
+
+impl Work for Fill<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn carry_out<I: Isa>(self) {
+        let mut x = [[0f32; LANES]; BLOCK / LANES];
+        x.as_flattened_mut()[..self.values.len()].copy_from_slice(self.values);
+        let mut lanes = [0f32; LANES];
+        // Not a number as soon as one of its lane is not finite.
+        let mut nothing = [0f32; LANES];
+        for x in &x {
+            for lane in 0..LANES {
+                lanes[lane] = if x[lane].abs() > lanes[lane] {
+                    x[lane].abs()
+                } else {
+                    lanes[lane]
+                };
+                nothing[lane] += x[lane] * 0.0;
+            }
         }
-        self.scale = largest / 127.0;
-        let inverse = 127.0 / largest;
-        for (q, value) in self.q.iter_mut().zip(x) {
-            *q = (value * inverse).round() as i8;
+        let largest = lanes.iter().fold(0f32, |largest, &lane| largest.max(lane));
+        let nothing: f32 = nothing.iter().sum();
+        self.block.scale = largest / 127.0 + nothing;
+        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        for (q, x) in self.block.q.as_chunks_mut::<LANES>().0.iter_mut().zip(&x) {
+            for lane in 0..LANES {
+                q[lane] = (x[lane] * inverse).round_ties_even() as i8;
+            }
         }
-        for (sum, q) in self.sums.iter_mut().zip(self.q.as_chunks::<GROUP>().0) {
+        for (sum, q) in self
+            .block
+            .sums
+            .iter_mut()
+            .zip(self.block.q.as_chunks::<GROUP>().0)
+        {
             *sum = q.iter().map(|&q| i16::from(q)).sum();
+        }
+        for (pair, [a, b, c, d]) in self
+            .block
+            .pairs
+            .iter_mut()
+            .zip(self.block.sums.as_chunks::<4>().0)
+        {
+            *pair = i32::from(a + b) & 0xffff | i32::from(c + d) << 16;
         }
     }
 }

@@ -107,6 +107,40 @@ fn values_that_matter_more_are_kept_better() {
     }
 }
 
+fn by_strips(kind: QuantType, weight: &[u8], outputs: usize, x: &Rows, rows: usize) -> Vec<f32> {
+    let row = weight.len() / outputs;
+    let width = row / kind.block_bytes() * kind.block_values();
+    let mut strips = vec![0; strips_bytes(kind, outputs, width)];
+    lay_out(kind, weight, outputs, &mut strips);
+    let mut out = vec![f32::NAN; rows * outputs];
+    product_of_strips(kind, &strips, x, &mut out);
+    out
+}
+
+#[test]
+fn what_is_not_finite_in_a_row_spoils_that_row_alone() {
+    let (width, outputs) = (2 * BLOCK, 20);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut x = noise(3 * width, 5);
+        x[width + 300] = bad;
+        let x = Rows::quantise(&x, width);
+        for kind in QuantType::ALL {
+            let weight = quantised(kind, &noise(outputs * width, 6));
+            let mut plain = vec![0.0; 3 * outputs];
+            product(kind, &weight, &x, &mut plain);
+            let mut all = vec![plain];
+            if strips_available() {
+                all.push(by_strips(kind, &weight, outputs, &x, 3));
+            }
+            for out in all {
+                for (at, value) in out.iter().enumerate() {
+                    assert_eq!(value.is_finite(), at / outputs != 1, "{} of {bad}", kind.name());
+                }
+            }
+        }
+    }
+}
+
 fn any_type() -> impl Strategy<Value = QuantType> {
     proptest::sample::select(QuantType::ALL.to_vec())
 }
@@ -149,6 +183,39 @@ proptest! {
             let mut alone = vec![0.0; outputs];
             product(kind, &weight, &Rows::quantise(&x[row * width..][..width], width), &mut alone);
             prop_assert_eq!(&alone, &together[row * outputs..][..outputs]);
+        }
+    }
+
+    #[test]
+    fn the_product_of_strips_agrees_with_the_scalar_form(
+        kind in any_type(), rows in 1usize..40, blocks in 1usize..4, outputs in 1usize..90, seed: u64,
+    ) {
+        if strips_available() {
+            let width = blocks * BLOCK;
+            let weight = quantised(kind, &noise(outputs * width, seed));
+            let x = Rows::quantise(&noise(rows * width, seed ^ 5), width);
+            let got = by_strips(kind, &weight, outputs, &x, rows);
+            let mut column = vec![f32::NAN; rows];
+            for (output, bytes) in weight.chunks_exact(kind.row_bytes(width).unwrap()).enumerate() {
+                dots_with(Scalar, kind, bytes, &x, &mut column);
+                for (row, &scalar) in column.iter().enumerate() {
+                    let got = got[row * outputs + output];
+                    prop_assert!((got - scalar).abs() <= 1e-5 * (width as f32).sqrt(), "{scalar}, got {got}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_gives_the_same_bits_by_strips_alone_and_among_others(kind in any_type(), rows in 2usize..40, seed: u64) {
+        if strips_available() {
+            let (width, outputs) = (2 * BLOCK, 70);
+            let weight = quantised(kind, &noise(outputs * width, seed));
+            let x = noise(rows * width, seed ^ 9);
+            let together = by_strips(kind, &weight, outputs, &Rows::quantise(&x, width), rows);
+            for (x, together) in x.chunks_exact(width).zip(together.chunks_exact(outputs)) {
+                prop_assert_eq!(by_strips(kind, &weight, outputs, &Rows::quantise(x, width), 1), together);
+            }
         }
     }
 

@@ -10,14 +10,11 @@ use std::arch::x86_64::__cpuid_count;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
-use super::{RESULT, STEP, Tile, convert};
+use super::{RESULT, Tile};
 use crate::simd::{Level, level};
 
 /// Whether this processor has the unit and the system lets this process use it.
-pub(crate) fn available() -> bool {
-    if std::env::var_os("NOAMX").is_some() {
-        return false;
-    }
+pub(super) fn available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| has_unit() && is_permitted())
 }
@@ -59,26 +56,21 @@ const SHAPE: Shape = {
 };
 
 /// The unit, set up on this thread until it is dropped. It stays on its thread.
-pub(crate) struct Tiles(PhantomData<*const ()>);
+pub(super) struct Unit(PhantomData<*const ()>);
 
-impl Tiles {
+impl Unit {
     /// # Panics
     ///
     /// Where there is none.
-    pub(crate) fn of_this_thread() -> Self {
+    pub(super) fn of_this_thread() -> Self {
         assert!(available());
         // SAFETY: the unit is there and permitted.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &SHAPE, options(nostack, readonly)) };
         Self(PhantomData)
     }
 
-    /// `sums[r][c] += left[r] . right[c]` for 32 rows and 32 columns; `fresh` starts at zero instead. The rows of `sums` are
-    /// `stride` values apart.
-    ///
-    /// # Panics
-    ///
-    /// If the panels' lengths differ or are zero, or `sums` is too short.
-    pub(crate) fn multiply(
+    /// As `super::Tiles::multiply`, which has looked at the lengths.
+    pub(super) fn multiply(
         &self,
         left: [&[Tile]; 2],
         right: [&[Tile]; 2],
@@ -87,16 +79,9 @@ impl Tiles {
         fresh: bool,
     ) {
         let steps = left[0].len();
-        assert!(
-            steps > 0
-                && [left[1], right[0], right[1]]
-                    .iter()
-                    .all(|panel| panel.len() == steps)
-        );
-        assert!(stride >= RESULT && sums.len() >= (RESULT - 1) * stride + RESULT);
         let sums = sums.as_mut_ptr();
         // SAFETY: the unit is set up. All panels have `steps` tiles of 1024 bytes, and the lines that are read and
-        // written lie within `sums`, as was just checked.
+        // written lie within `sums`, as the caller has checked.
         unsafe {
             asm!(
                 "test {fresh}, {fresh}",
@@ -138,33 +123,9 @@ impl Tiles {
             );
         }
     }
-
-    /// Rounds a row into line `row` of the panel's tiles; what it does not fill stays.
-    pub(crate) fn round_row(&self, values: &[f32], row: usize, panel: &mut [Tile]) {
-        // SAFETY: a unit is only on processors with these vectors, here and below.
-        unsafe { convert::round_row(values, row, panel) }
-    }
-
-    /// Rounds sixteen columns of 32 numbers, each `stride` from the last, into the tile of a right side.
-    ///
-    /// # Panics
-    ///
-    /// If `columns` is too short.
-    pub(crate) fn round_columns(&self, columns: &[f32], stride: usize, tile: &mut Tile) {
-        assert!(columns.len() >= 15 * stride + STEP);
-        // SAFETY: as for `round_row`.
-        unsafe { convert::round_columns(columns, stride, tile) }
-    }
-
-    /// Rounds numbers that follow one another in two columns' direction: line `pair` of a right side's tiles gets the
-    /// values of two rows, sixteen columns in each tile.
-    pub(crate) fn round_pair(&self, first: &[f32], second: &[f32], pair: usize, tiles: &mut [Tile]) {
-        // SAFETY: as for `round_row`.
-        unsafe { convert::round_pair(first, second, pair, tiles) }
-    }
 }
 
-impl Drop for Tiles {
+impl Drop for Unit {
     fn drop(&mut self) {
         // SAFETY: the unit is there; nobody else on this thread uses it.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };

@@ -1,24 +1,27 @@
-//! Matrix products of numbers rounded to bf16, by the processor's tile unit.
+//! Matrix products of numbers rounded to bf16, by the processor's tile unit or by its dot products of pairs.
 //!
 //! A [`Tile`] is sixteen rows of 32 numbers. The left side of a product is panels of sixteen rows, the right side panels of
 //! sixteen columns in which each two successive numbers of a column stand together, and a result is 32 by 32 sums in
 //! `f32`. A sum runs over its products in one order, whatever lies beside it.
 //!
-//! Where the processor has no such unit [`available`] is false, and nothing else here may be used.
+//! Where the processor has neither [`rounded_products`] is false, and nothing else here may be used.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod convert;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod dots;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod none;
 mod shared;
-
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-pub(crate) use amx::{Tiles, available};
+mod unit;
+
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-pub(crate) use none::{Tiles, available};
+use none as unit;
 pub(crate) use shared::Columns;
+pub(crate) use unit::Tiles;
 
 use rayon::prelude::*;
 
@@ -40,7 +43,12 @@ impl Tile {
 
 /// Whether products of rounded numbers are to be had on this processor.
 pub fn rounded_products() -> bool {
-    available()
+    unit::available()
+}
+
+/// Whether a unit for tiles does them, which leaves every other product behind.
+pub fn tile_unit() -> bool {
+    unit::has_tile_unit()
 }
 
 /// Rows rounded to bf16 as the left side of products, filled up with zeros to whole results.

@@ -6,6 +6,10 @@ pub(crate) fn available() -> bool {
     false
 }
 
+pub(crate) fn has_tile_unit() -> bool {
+    false
+}
+
 /// Cannot be made.
 pub(crate) enum Tiles {}
 

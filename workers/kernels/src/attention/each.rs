@@ -1,0 +1,178 @@
+//! One query row for each of several contexts that begin alike: what they share is packed once.
+
+use rayon::prelude::*;
+
+use super::pack::{Packed, TILE};
+use super::tile::{Lanes, absorb};
+use super::{Call, Mask, Rows, SHARE, Shape, Span, attend_by, shares};
+use crate::simd::{Isa, Level, Work, dispatch, level};
+
+/// Row `n` of `queries` over context `n`, all of which it sees. Gives the bits that [`super::attend`] gives for each row
+/// and context alone.
+pub fn attend_each<'a>(shape: Shape, queries: Rows<'a>, contexts: &'a [Vec<Span<'a>>], out: &mut [f32]) {
+    let of_row = |row: usize| Rows {
+        values: &queries.values[row * queries.stride..],
+        stride: queries.stride,
+    };
+    let each = contexts.iter().enumerate();
+    let calls: Vec<Call> = each
+        .map(|(row, spans)| Call::of(shape, of_row(row), 1, spans, Mask::Causal))
+        .collect();
+    match level() {
+        Level::Avx512 => each_by::<8, 32>(&calls, out),
+        Level::Avx2 => each_by::<6, 16>(&calls, out),
+        Level::Portable => each_by::<4, 8>(&calls, out),
+    }
+}
+
+fn each_by<const R: usize, const L: usize>(calls: &[Call], out: &mut [f32]) {
+    let Some(shape) = calls.first().map(|call| call.shape) else {
+        return;
+    };
+    let out = out.chunks_exact_mut(shape.heads * shape.width);
+    if shape.sharing() > L {
+        for (call, out) in calls.iter().zip(out) {
+            attend_by::<R, L>(call, out);
+        }
+        return;
+    }
+    let most = calls.iter().map(|call| shares(call.total)).max().unwrap_or(0);
+    let partial: Vec<Vec<Lanes<L>>> = (0..shape.key_heads * most)
+        .into_par_iter()
+        .map(|index| {
+            dispatch(ShareOfEach::<R, L> {
+                calls,
+                head: index / most,
+                first: index % most * SHARE,
+            })
+        })
+        .collect();
+    for (number, (call, out)) in calls.iter().zip(out).enumerate() {
+        for (head, partial) in partial.chunks(most).enumerate() {
+            // A share has lanes for the calls that reach it alone.
+            let reaching = |share: usize| {
+                calls[..number]
+                    .iter()
+                    .filter(|call| call.total > share * SHARE)
+                    .count()
+            };
+            let mut whole = partial[0][number].clone();
+            for (share, partial) in partial.iter().enumerate().take(shares(call.total)).skip(1) {
+                whole.join(&partial[reaching(share)]);
+            }
+            whole.scatter(call, head, 0, out);
+        }
+    }
+}
+
+/// The queries of one key head, of all calls, against one share of their contexts.
+struct ShareOfEach<'a, 'c, const R: usize, const L: usize> {
+    calls: &'a [Call<'c>],
+    head: usize,
+    first: usize,
+}
+
+impl<const R: usize, const L: usize> Work for ShareOfEach<'_, '_, R, L> {
+    type Output = Vec<Lanes<L>>;
+    #[inline(always)]
+    fn carry_out<I: Isa>(self) -> Vec<Lanes<L>> {
+        let mut packed = Packed::<R>::empty(self.calls[0].shape.width, SHARE / TILE);
+        let mut scores = vec![[0.0; L]; TILE];
+        let mut held = Vec::new();
+        let reaching = self.calls.iter().filter(|call| call.total > self.first);
+        reaching
+            .map(|call| {
+                let end = call.total.min(self.first + SHARE);
+                let places = places(call.spans, self.first, end);
+                let tiles = (self.first..end).step_by(TILE).enumerate();
+                if places != held {
+                    for (tile, start) in tiles.clone() {
+                        packed.fill(tile, call.spans, self.head, start, TILE.min(end - start));
+                    }
+                    held = places;
+                }
+                let mut lanes = Lanes::gather::<R>(call, self.head, 0, 0..call.shape.sharing());
+                for (tile, start) in tiles {
+                    absorb::<I, R, L>(
+                        &mut lanes,
+                        packed.tile(tile),
+                        start,
+                        TILE.min(end - start),
+                        &mut scores,
+                    );
+                }
+                lanes
+            })
+            .collect()
+    }
+}
+
+/// Where the context rows from `first` to `end` lie in memory.
+fn places(spans: &[Span], first: usize, end: usize) -> Vec<(*const f32, *const f32, usize)> {
+    let mut before = 0;
+    let mut places = Vec::new();
+    for span in spans {
+        let (from, to) = (first.max(before), end.min(before + span.rows));
+        if from < to {
+            let at = |rows: &Rows| rows.values[(from - before) * rows.stride..].as_ptr();
+            places.push((at(&span.keys), at(&span.values), to - from));
+        }
+        before += span.rows;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attention::attend;
+
+    fn noise(count: usize, speed: f32) -> Vec<f32> {
+        (0..count).map(|at| (at as f32 * speed).sin()).collect()
+    }
+
+    #[test]
+    fn each_row_gives_the_bits_that_it_gives_alone() {
+        for (heads, key_heads, width) in [(32, 2, 128), (4, 4, 7), (40, 1, 16)] {
+            let shape = Shape {
+                heads,
+                key_heads,
+                width,
+            };
+            let stride = key_heads * width;
+            let span = |values: &'static [f32], rows| Span {
+                keys: Rows { values, stride },
+                values: Rows {
+                    values: &values[1..],
+                    stride,
+                },
+                rows,
+            };
+            let memory = |rows: usize, speed| -> &'static [f32] { noise(rows * stride + 1, speed).leak() };
+            let shared = span(memory(800, 0.37), 800);
+            let own = [1, 40, 500].map(|rows| span(memory(rows, 0.11 + rows as f32), rows));
+            let contexts = vec![
+                vec![shared, own[0]],
+                vec![shared, own[1]],
+                vec![own[1]],
+                vec![shared, own[2], own[0]],
+            ];
+            let row = heads * width;
+            let queries = noise(contexts.len() * row, 0.71);
+            let mut together = vec![f32::NAN; contexts.len() * row];
+            let rows = |values| Rows { values, stride: row };
+            attend_each(shape, rows(&queries), &contexts, &mut together);
+            for (number, context) in contexts.iter().enumerate() {
+                let mut alone = vec![f32::NAN; row];
+                attend(
+                    shape,
+                    rows(&queries[number * row..]),
+                    context,
+                    Mask::Causal,
+                    &mut alone,
+                );
+                assert_eq!(alone, together[number * row..][..row]);
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The product of strips with the dot products of 8-bit numbers that AVX-512 VNNI has.
+//!
+//! A few rows take the numbers of a record as they lie there. For many rows the blocks of a few strips are spread out
+//! first, and stay in the nearest cache while all rows pass by.
+
+#![expect(unsafe_code, reason = "vector instructions of the processor")]
+
+mod add;
+mod numbers;
+mod scales;
+mod vectors;
+
+use super::{ROWS, Record};
+use crate::{
+    quant::{
+        QuantType,
+        rows::{Block8, Rows},
+    },
+    tiles::Columns,
+};
+use add::{Form, Q4K, Q5K, Q6K, Q80, Sums, add};
+use numbers::{Packed, Spread};
+use rayon::prelude::*;
+use scales::Scales;
+use std::{arch::is_x86_feature_detected as has, sync::LazyLock};
+use vectors::Line;
+
+/// Strips that many rows go through together, and how many of the rows at a time: their sums fill the registers.
+const STRIPS: usize = 4;
+const TILE: usize = 3;
+/// Up to so many rows take the numbers as they lie; from three on with two strips at a time.
+const FEW: usize = 8;
+/// Pieces of work for each thread.
+const PIECES: usize = 8;
+
+pub(super) fn available() -> bool {
+    static AVAILABLE: LazyLock<bool> =
+        LazyLock::new(|| has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vnni"));
+    *AVAILABLE
+}
+
+/// As [`super::product`], which has looked at the lengths and the processor.
+pub(super) fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize, out: &mut [f32]) {
+    let (strips, strip) = (strips.as_chunks().0, x.blocks * Record::of(kind).lines);
+    let together = match x.count {
+        ..3 => 1,
+        3..=FEW => 2,
+        _ => STRIPS,
+    };
+    let pieces = (strips.len() / strip).div_ceil(together);
+    let out = Columns::of(out, outputs);
+    strips
+        .par_chunks(together * strip)
+        .enumerate()
+        .with_min_len(pieces.div_ceil(PIECES * rayon::current_num_threads()))
+        .for_each(|(number, strips)| {
+            let beside = strips.len() / strip;
+            let mut sums = vec![[0.0; ROWS]; beside * x.count];
+            piece(kind, strips, beside, x, &mut sums);
+            let (first, width) = (number * together * ROWS, beside * ROWS);
+            for (row, sums) in sums.chunks_exact(beside).enumerate() {
+                let sums = &sums.as_flattened()[..width.min(outputs - first)];
+                // SAFETY: each piece is another range of columns.
+                unsafe { out.write(row, first, sums) };
+            }
+        });
+}
+
+/// The products of all rows with `beside` strips.
+fn piece(kind: QuantType, strips: &[Line], beside: usize, x: &Rows, sums: &mut [Sums]) {
+    let by = match (x.count > FEW, beside) {
+        (false, 1) => few::<1>,
+        (false, _) => few::<2>,
+        (true, 1) => many::<1>,
+        (true, 2) => many::<2>,
+        (true, 3) => many::<3>,
+        (true, _) => many::<STRIPS>,
+    };
+    // SAFETY: only where `available` says that the processor has the instructions is anything here called.
+    unsafe { by(kind, strips, x, sums) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
+fn few<const C: usize>(kind: QuantType, strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+    match kind {
+        QuantType::Q4K => multiply_few::<Q4K, C>(strips, x, sums),
+        QuantType::Q5K => multiply_few::<Q5K, C>(strips, x, sums),
+        QuantType::Q6K => multiply_few::<Q6K, C>(strips, x, sums),
+        QuantType::Q8_0 => multiply_few::<Q80, C>(strips, x, sums),
+    }
+}
+
+#[inline(always)]
+fn multiply_few<F: Form, const C: usize>(strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+    let (strip, record) = (strips.len() / C, Record::of(F::KIND).lines);
+    let mut scales = [const { Scales::EMPTY }; C];
+    for block in 0..x.blocks {
+        let lines = |c: usize| &strips[c * strip + block * record..][..record];
+        for (c, scales) in scales.iter_mut().enumerate() {
+            scales.fill(F::KIND, lines(c));
+        }
+        let mut numbers = [Packed::<F>::of(lines(0)); C];
+        for (c, numbers) in numbers.iter_mut().enumerate() {
+            *numbers = Packed::of(lines(c));
+        }
+        let (fours, rest) = x.block(block).as_chunks::<4>();
+        let (sums, sums_rest) = sums.as_chunks_mut::<C>().0.as_chunks_mut::<4>();
+        for (x, sums) in fours.iter().zip(sums) {
+            add::<F, _, C, 4>(&numbers, &scales, x, sums);
+        }
+        match rest.len() {
+            3 => add_some::<F, C, 3>(&numbers, &scales, rest, sums_rest),
+            2 => add_some::<F, C, 2>(&numbers, &scales, rest, sums_rest),
+            1 => add_some::<F, C, 1>(&numbers, &scales, rest, sums_rest),
+            _ => {}
+        }
+    }
+}
+
+#[inline(always)]
+fn add_some<F: Form, const C: usize, const R: usize>(
+    numbers: &[Packed<F>; C],
+    scales: &[Scales; C],
+    x: &[Block8],
+    sums: &mut [[Sums; C]],
+) {
+    if let (Some(x), Some(sums)) = (x.first_chunk(), sums.first_chunk_mut()) {
+        add::<F, _, C, R>(numbers, scales, x, sums);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
+fn many<const C: usize>(kind: QuantType, strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+    match kind {
+        QuantType::Q4K => multiply::<Q4K, C>(strips, x, sums),
+        QuantType::Q5K => multiply::<Q5K, C>(strips, x, sums),
+        QuantType::Q6K => multiply::<Q6K, C>(strips, x, sums),
+        QuantType::Q8_0 => multiply::<Q80, C>(strips, x, sums),
+    }
+}
+
+#[inline(always)]
+fn multiply<F: Form, const C: usize>(strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+    let (strip, record) = (strips.len() / C, Record::of(F::KIND).lines);
+    let (mut numbers, mut scales) = ([const { Spread::EMPTY }; C], [const { Scales::EMPTY }; C]);
+    for block in 0..x.blocks {
+        for (c, strip) in strips.chunks_exact(strip).enumerate() {
+            let lines = &strip[block * record..][..record];
+            scales[c].fill(F::KIND, lines);
+            numbers[c].fill(&Packed::<F>::of(lines));
+        }
+        let (tiles, rest) = x.block(block).as_chunks::<TILE>();
+        let (sums, sums_rest) = sums.as_chunks_mut::<C>().0.as_chunks_mut::<TILE>();
+        for (x, sums) in tiles.iter().zip(sums) {
+            add::<F, _, C, TILE>(&numbers, &scales, x, sums);
+        }
+        let rest = rest.as_chunks::<1>().0.iter();
+        for (x, sums) in rest.zip(sums_rest.as_chunks_mut::<1>().0) {
+            add::<F, _, C, 1>(&numbers, &scales, x, sums);
+        }
+    }
+}
