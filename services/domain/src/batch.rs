@@ -27,6 +27,7 @@ pub struct Batch {
     metadata: Metadata,
     priority: Priority,
     opened_at: OffsetDateTime,
+    expires_at: Option<OffsetDateTime>,
 }
 
 /// What the gate's allow says about a batch.
@@ -73,12 +74,18 @@ impl Batch {
             metadata,
             priority: Priority::default(),
             opened_at: at,
+            expires_at: None,
         }
     }
 
     /// The same with a priority of its tenant's choice.
     pub fn with_priority(self, priority: Priority) -> Self {
         Self { priority, ..self }
+    }
+
+    /// The same with a moment from which on nothing more of it is answered.
+    pub fn with_end(self, expires_at: Option<OffsetDateTime>) -> Self {
+        Self { expires_at, ..self }
     }
 
     /// Its id.
@@ -115,6 +122,11 @@ impl Batch {
     pub fn opened_at(&self) -> OffsetDateTime {
         self.opened_at
     }
+
+    /// From when on nothing more of it is answered.
+    pub fn expires_at(&self) -> Option<OffsetDateTime> {
+        self.expires_at
+    }
 }
 
 /// A batch as the records tell of it.
@@ -134,6 +146,8 @@ pub struct StoredBatch {
     pub priority: Priority,
     /// When it was opened.
     pub opened_at: OffsetDateTime,
+    /// From when on nothing more of it is answered.
+    pub expires_at: Option<OffsetDateTime>,
     /// What is true of it now.
     pub state: BatchState,
     /// Its documents by state.
@@ -142,6 +156,21 @@ pub struct StoredBatch {
     pub pages: u64,
     /// Its jobs by state.
     pub jobs: JobCounts,
+}
+
+impl StoredBatch {
+    /// Whether its time was up at `at`, whether or not that was written down.
+    pub fn is_over(&self, at: OffsetDateTime) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= at)
+    }
+
+    /// Whether its tenant may still add to it at `at`: documents, and jobs that are tried again.
+    pub fn takes_more(&self, at: OffsetDateTime) -> Result<(), BatchRefusal> {
+        match self.is_over(at) {
+            true => Err(BatchRefusal::Over),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What is true of a batch now.
@@ -168,6 +197,13 @@ pub enum BatchState {
         /// When it was cancelled.
         at: OffsetDateTime,
     },
+    /// Its time was up before every verdict had fallen.
+    Expired {
+        /// When it was submitted, if it was.
+        submitted_at: Option<OffsetDateTime>,
+        /// When that was written down.
+        at: OffsetDateTime,
+    },
 }
 
 /// Why a batch does not change as asked.
@@ -182,6 +218,9 @@ pub enum BatchRefusal {
     /// Some document or job has no verdict yet.
     #[error("the batch has work left")]
     Unfinished,
+    /// Its time is up.
+    #[error("the time of the batch is up; open another one")]
+    Over,
 }
 
 impl BatchState {
@@ -192,6 +231,7 @@ impl BatchState {
             BatchState::Running { .. } => "running",
             BatchState::Completed { .. } => "completed",
             BatchState::Cancelled { .. } => "cancelled",
+            BatchState::Expired { .. } => "expired",
         }
     }
 
@@ -209,7 +249,9 @@ impl BatchState {
             BatchState::Open if documents.total() == 0 => Err(BatchRefusal::Empty),
             BatchState::Open => Ok(BatchState::Running { submitted_at: at }),
             BatchState::Running { .. } | BatchState::Completed { .. } => Ok(self),
-            BatchState::Cancelled { .. } => Err(BatchRefusal::WrongState(self.as_str())),
+            BatchState::Cancelled { .. } | BatchState::Expired { .. } => {
+                Err(BatchRefusal::WrongState(self.as_str()))
+            }
         }
     }
 
@@ -225,8 +267,20 @@ impl BatchState {
                 at,
             }),
             BatchState::Cancelled { .. } => Ok(self),
-            BatchState::Completed { .. } => Err(BatchRefusal::WrongState(self.as_str())),
+            BatchState::Completed { .. } | BatchState::Expired { .. } => {
+                Err(BatchRefusal::WrongState(self.as_str()))
+            }
         }
+    }
+
+    /// Its time is up.
+    pub fn expire(self, at: OffsetDateTime) -> Result<Self, BatchRefusal> {
+        let submitted_at = match self {
+            BatchState::Open => None,
+            BatchState::Running { submitted_at } => Some(submitted_at),
+            other => return Err(BatchRefusal::WrongState(other.as_str())),
+        };
+        Ok(BatchState::Expired { submitted_at, at })
     }
 
     /// The last verdict has fallen.
@@ -274,6 +328,8 @@ pub struct JobCounts {
     pub cancelled: u64,
     /// See [`JobPhase::Refused`].
     pub refused: u64,
+    /// See [`JobPhase::Expired`].
+    pub expired: u64,
 }
 
 impl JobCounts {
@@ -288,6 +344,7 @@ impl JobCounts {
             JobPhase::Failed => self.failed,
             JobPhase::Cancelled => self.cancelled,
             JobPhase::Refused => self.refused,
+            JobPhase::Expired => self.expired,
         }
     }
 
@@ -303,91 +360,4 @@ impl JobCounts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use time::Duration;
-
-    fn now() -> OffsetDateTime {
-        OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
-    }
-
-    fn one(waiting: u64) -> DocumentCounts {
-        DocumentCounts {
-            waiting,
-            split: 1 - waiting,
-            ..DocumentCounts::default()
-        }
-    }
-
-    #[test]
-    fn a_batch_without_documents_cannot_be_submitted() {
-        assert_eq!(
-            BatchState::Open.submit(&DocumentCounts::default(), now()),
-            Err(BatchRefusal::Empty)
-        );
-    }
-
-    #[test]
-    fn submitting_and_cancelling_again_change_nothing() {
-        let later = now() + Duration::hours(1);
-        let running = BatchState::Open.submit(&one(1), now()).unwrap();
-        assert_eq!(running.submit(&one(1), later), Ok(running));
-        let cancelled = running.cancel(now()).unwrap();
-        assert_eq!(cancelled.cancel(later), Ok(cancelled));
-        assert_eq!(
-            cancelled.submit(&one(1), later),
-            Err(BatchRefusal::WrongState("cancelled"))
-        );
-    }
-
-    #[test]
-    fn a_batch_completes_only_when_every_document_and_job_has_its_verdict() {
-        let running = BatchState::Running { submitted_at: now() };
-        let busy = JobCounts {
-            running: 1,
-            answered: 3,
-            ..JobCounts::default()
-        };
-        let done = JobCounts {
-            failed: 1,
-            answered: 3,
-            ..JobCounts::default()
-        };
-        assert_eq!(
-            running.complete(&one(1), &done, now()),
-            Err(BatchRefusal::Unfinished)
-        );
-        assert_eq!(
-            running.complete(&one(0), &busy, now()),
-            Err(BatchRefusal::Unfinished)
-        );
-        let completed = running.complete(&one(0), &done, now()).unwrap();
-        assert_eq!(
-            completed,
-            BatchState::Completed {
-                submitted_at: now(),
-                at: now()
-            }
-        );
-        assert_eq!(
-            completed.cancel(now()),
-            Err(BatchRefusal::WrongState("completed"))
-        );
-        assert_eq!(completed.reopen(), Ok(running));
-    }
-
-    #[test]
-    fn counts_add_up_over_every_phase() {
-        let jobs = JobCounts {
-            queued: 1,
-            dispatched: 2,
-            running: 3,
-            held: 4,
-            answered: 5,
-            failed: 6,
-            cancelled: 7,
-            refused: 8,
-        };
-        assert_eq!((jobs.total(), jobs.unsettled()), (36, 10));
-    }
-}
+mod tests;

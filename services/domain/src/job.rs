@@ -16,6 +16,9 @@ pub const DEAD_LETTERED: &str = "dead_lettered";
 /// The code of an attempt whose worker was never heard of again.
 pub const ATTEMPT_LOST: &str = "attempt_lost";
 
+/// The code of what had no verdict when the time of its batch was up.
+pub const EXPIRED: &str = "expired";
+
 /// What is true of a job now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
@@ -54,6 +57,11 @@ pub enum JobState {
         /// The decision that says why.
         decision: DecisionId,
         /// When.
+        at: OffsetDateTime,
+    },
+    /// The time of its batch was up before it had another verdict.
+    Expired {
+        /// When that was written down.
         at: OffsetDateTime,
     },
 }
@@ -98,11 +106,13 @@ pub enum JobPhase {
     Cancelled,
     /// [`JobState::Refused`].
     Refused,
+    /// [`JobState::Expired`].
+    Expired,
 }
 
 impl JobPhase {
     /// All of them, in the order of a job's life.
-    pub const ALL: [JobPhase; 8] = [
+    pub const ALL: [JobPhase; 9] = [
         JobPhase::Queued,
         JobPhase::Dispatched,
         JobPhase::Running,
@@ -111,6 +121,7 @@ impl JobPhase {
         JobPhase::Failed,
         JobPhase::Cancelled,
         JobPhase::Refused,
+        JobPhase::Expired,
     ];
 
     /// The word.
@@ -124,6 +135,7 @@ impl JobPhase {
             JobPhase::Failed => "failed",
             JobPhase::Cancelled => "cancelled",
             JobPhase::Refused => "refused",
+            JobPhase::Expired => "expired",
         }
     }
 
@@ -149,7 +161,7 @@ impl fmt::Display for JobPhase {
 
 /// The word names no state of a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a job is queued, dispatched, running, held, answered, failed, cancelled or refused")]
+#[error("a job is queued, dispatched, running, held, answered, failed, cancelled, refused or expired")]
 pub struct BadPhase;
 
 impl FromStr for JobPhase {
@@ -217,6 +229,7 @@ impl JobState {
             JobState::Failed { .. } => JobPhase::Failed,
             JobState::Cancelled { .. } => JobPhase::Cancelled,
             JobState::Refused { .. } => JobPhase::Refused,
+            JobState::Expired { .. } => JobPhase::Expired,
         }
     }
 
@@ -310,6 +323,14 @@ impl JobState {
         match self.phase() {
             phase if phase.is_settled() => Err(JobRefusal::WrongState(phase)),
             _ => Ok(JobState::Cancelled { at }),
+        }
+    }
+
+    /// The time of its batch is up. An order that is out for it is fenced from now on.
+    pub fn expire(self, at: OffsetDateTime) -> Result<Self, JobRefusal> {
+        match self.phase() {
+            phase if phase.is_settled() => Err(JobRefusal::WrongState(phase)),
+            _ => Ok(JobState::Expired { at }),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod card;
 pub mod clock;
 pub mod comparison;
+pub mod deadline;
 pub mod digest;
 pub mod document;
 pub mod effective;

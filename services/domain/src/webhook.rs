@@ -34,6 +34,9 @@ pub enum EventType {
     /// A batch is allowed again: its held jobs wait for their turn.
     #[serde(rename = "batch.resumed")]
     BatchResumed,
+    /// The time of a batch was up: what had no verdict has expired.
+    #[serde(rename = "batch.expired")]
+    BatchExpired,
     /// A job has its answer.
     #[serde(rename = "job.answered")]
     JobAnswered,
@@ -71,10 +74,11 @@ pub enum EventType {
 
 impl EventType {
     /// Those that an endpoint may ask for.
-    pub const SUBSCRIBABLE: [EventType; 13] = [
+    pub const SUBSCRIBABLE: [EventType; 14] = [
         EventType::BatchCompleted,
         EventType::BatchHeld,
         EventType::BatchResumed,
+        EventType::BatchExpired,
         EventType::JobAnswered,
         EventType::JobFailed,
         EventType::AcceptanceApproved,
@@ -93,6 +97,7 @@ impl EventType {
             EventType::BatchCompleted => "batch.completed",
             EventType::BatchHeld => "batch.held",
             EventType::BatchResumed => "batch.resumed",
+            EventType::BatchExpired => "batch.expired",
             EventType::JobAnswered => "job.answered",
             EventType::JobFailed => "job.failed",
             EventType::AcceptanceApproved => "acceptance.approved",
@@ -153,6 +158,11 @@ pub enum EventKind {
         /// The batch.
         batch: BatchId,
     },
+    /// See [`EventType::BatchExpired`].
+    BatchExpired {
+        /// The batch.
+        batch: BatchId,
+    },
     /// See [`EventType::JobAnswered`].
     JobAnswered {
         /// The job.
@@ -198,6 +208,7 @@ impl EventKind {
             EventKind::BatchCompleted { .. } => EventType::BatchCompleted,
             EventKind::BatchHeld { .. } => EventType::BatchHeld,
             EventKind::BatchResumed { .. } => EventType::BatchResumed,
+            EventKind::BatchExpired { .. } => EventType::BatchExpired,
             EventKind::JobAnswered { .. } => EventType::JobAnswered,
             EventKind::JobFailed { .. } => EventType::JobFailed,
             EventKind::Acceptance(event) => event.change.event_type(),
@@ -211,6 +222,7 @@ impl EventKind {
             EventKind::BatchCompleted { batch }
             | EventKind::BatchHeld { batch, .. }
             | EventKind::BatchResumed { batch }
+            | EventKind::BatchExpired { batch }
             | EventKind::JobAnswered { batch, .. }
             | EventKind::JobFailed { batch, .. } => Some(*batch),
             EventKind::Acceptance(_) | EventKind::EndpointTest { .. } => None,
@@ -220,14 +232,19 @@ impl EventKind {
     fn is_of_whole_batch(&self) -> bool {
         matches!(
             self,
-            EventKind::BatchCompleted { .. } | EventKind::BatchHeld { .. } | EventKind::BatchResumed { .. }
+            EventKind::BatchCompleted { .. }
+                | EventKind::BatchHeld { .. }
+                | EventKind::BatchResumed { .. }
+                | EventKind::BatchExpired { .. }
         )
     }
 
     /// The path of the API under which the whole of it is read.
     pub fn path(&self) -> String {
         match self {
-            EventKind::BatchCompleted { batch } => format!("/v1/batches/{batch}/answers"),
+            EventKind::BatchCompleted { batch } | EventKind::BatchExpired { batch } => {
+                format!("/v1/batches/{batch}/answers")
+            }
             EventKind::BatchHeld { batch, .. } | EventKind::BatchResumed { batch } => {
                 format!("/v1/batches/{batch}")
             }
@@ -250,6 +267,7 @@ impl EventKind {
             EventKind::BatchCompleted { .. }
             | EventKind::BatchHeld { .. }
             | EventKind::BatchResumed { .. }
+            | EventKind::BatchExpired { .. }
             | EventKind::Acceptance(_)
             | EventKind::EndpointTest { .. } => {}
             EventKind::JobAnswered { job, .. } => put("job", json!(job)),

@@ -1,4 +1,5 @@
-//! Stops the work of a batch that the gate no longer allows: held while an acceptance would help, refused otherwise.
+//! Stops the work of a batch that the gate no longer allows, held while an acceptance would help and refused otherwise;
+//! or whose time is up.
 
 use crate::signals::Signals;
 use domain::{
@@ -6,7 +7,7 @@ use domain::{
     id::{BatchId, JobId, OrderId},
 };
 use exchange::queue::Queue;
-use records::{Db, RecordsError, Stamp, dispatching, holding};
+use records::{Db, RecordsError, Stamp, dispatching, expiring, holding};
 
 /// What it takes to stop work.
 pub struct Stopping<'a> {
@@ -42,6 +43,23 @@ pub async fn stop(
     }
     with.signals.deliver.notify_one();
     Ok(stopped.len())
+}
+
+/// Expires what of `batch` has no verdict, if its time is up. Tells whether it was this call that did.
+pub async fn expire(with: &Stopping<'_>, stamp: Stamp<'_>, batch: BatchId) -> Result<bool, RecordsError> {
+    let Some(expired) = expiring::expire(with.db, stamp, batch).await? else {
+        return Ok(false);
+    };
+    withdraw(with.queue, &expired.withdrawn).await;
+    tracing::info!(%batch, jobs = expired.jobs.len(), "the time of a batch was up");
+    metrics::counter!("glmhub_jobs_expired_total").increment(expired.jobs.len() as u64);
+    for job in &expired.jobs {
+        with.signals.settled(*job);
+    }
+    with.signals.deliver.notify_one();
+    // Its orders were in the places of others.
+    with.signals.dispatch.notify_one();
+    Ok(true)
 }
 
 /// Tells the queue to forget orders. Their attempts are closed already: if the queue does not hear of it, only

@@ -19,6 +19,8 @@ pub struct WorkSettings {
     pub most_metadata_entries: usize,
     /// The most characters of a key, and of a value, of metadata.
     pub most_metadata_characters: usize,
+    /// The farthest away that the end of a batch may be, in seconds.
+    pub longest_expiry_seconds: u64,
     /// The most documents of a batch.
     pub most_documents: u64,
     /// The most bytes of a document.
@@ -122,6 +124,11 @@ impl WorkSettings {
             most_orders: share.most_orders,
         };
         self.shares.iter().map(share).collect()
+    }
+
+    /// The farthest away that the end of a batch may be.
+    pub fn longest_expiry(&self) -> time::Duration {
+        seconds(self.longest_expiry_seconds)
     }
 
     /// The limits of questions.

@@ -198,7 +198,9 @@ async fn lose_job(
 
 /// Locks the batch of the sender's order and notes that the sender lives. `None`: the attempt is not open.
 async fn hear(tx: &mut Tx, stamp: Stamp<'_>, sender: Sender) -> Result<Option<StoredBatch>, RecordsError> {
-    let Some(batch) = lock_batch_of(tx, sender.out.order).await? else {
+    let batch = lock_batch_of(tx, sender.out.order).await?;
+    // When its time is up nothing is heard of it any more, whether or not that was written down.
+    let Some(batch) = batch.filter(|batch| !batch.is_over(stamp.at)) else {
         return Ok(None);
     };
     let heard = on!(tx: tx, |c| sqlx::query(HEARD)

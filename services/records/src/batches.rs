@@ -24,14 +24,14 @@ use serde_json::json;
 use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
-    terms_sha256, duties, metadata, opened_at, priority) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    terms_sha256, duties, metadata, opened_at, priority, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const INSERT_QUESTION: &str =
     "INSERT INTO questions (batch, place, text, parameters) VALUES ($1, $2, $3, $4)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
 const LIST: &str = "SELECT * FROM batches WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 const LOCK: &str = "UPDATE batches SET tenant = tenant WHERE id = $1 RETURNING *";
-const WRITE_STATE: &str =
-    "UPDATE batches SET submitted_at = $2, completed_at = $3, cancelled_at = $4 WHERE id = $1";
+const WRITE_STATE: &str = "UPDATE batches SET submitted_at = $2, completed_at = $3, cancelled_at = $4, expired_at = $5 WHERE id = $1";
 const QUESTIONS: &str = "SELECT q.text, q.parameters FROM questions q JOIN batches b ON b.id = q.batch \
     WHERE q.batch = $1 AND b.tenant = $2 ORDER BY q.place";
 const SEND_TO_INTAKE: &str = "UPDATE documents SET state = 'waiting' WHERE batch = $1 AND state = 'received'";
@@ -92,6 +92,7 @@ pub(crate) async fn insert(
         .bind(Json(batch.metadata()))
         .bind(At(batch.opened_at()))
         .bind(batch.priority().rank())
+        .bind(batch.expires_at().map(At))
         .run(c))?;
     for (place, question) in questions.iter().enumerate() {
         on!(tx: &mut *tx, |c| sqlx::query(INSERT_QUESTION)
@@ -167,7 +168,8 @@ pub async fn submit(
     let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else {
         return Ok(None);
     };
-    let state = match batch.state.submit(&batch.documents, stamp.at) {
+    let state = batch.takes_more(stamp.at);
+    let state = match state.and_then(|()| batch.state.submit(&batch.documents, stamp.at)) {
         Ok(state) if state == batch.state => return Ok(Some(Ok(batch))),
         Ok(state) => state,
         Err(refusal) => return Ok(Some(Err(refusal))),
@@ -233,15 +235,10 @@ pub async fn cancel(
 }
 
 fn cancelling(batch: &StoredBatch) -> Delta {
-    let (jobs, documents) = (&batch.jobs, &batch.documents);
-    let mut delta = Delta::default()
-        .documents(DocumentPhase::Received, -number(documents.received))
-        .documents(DocumentPhase::Waiting, -number(documents.waiting))
-        .documents(DocumentPhase::Cancelled, number(documents.unsettled()));
-    for phase in JobPhase::UNSETTLED {
-        delta = delta.jobs(phase, -number(jobs.of(phase)));
-    }
-    delta.jobs(JobPhase::Cancelled, number(jobs.unsettled()))
+    Delta::default()
+        .none_unsettled(batch)
+        .documents(DocumentPhase::Cancelled, number(batch.documents.unsettled()))
+        .jobs(JobPhase::Cancelled, number(batch.jobs.unsettled()))
 }
 
 /// Closes the attempts of a locked batch that are open. Gives their orders: the queue is to forget them.
@@ -265,12 +262,13 @@ pub(crate) async fn lock(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>
 
 /// Stores what is true of a batch now.
 pub(crate) async fn write_state(tx: &mut Tx, id: BatchId, state: BatchState) -> Result<(), RecordsError> {
-    let (submitted, completed, cancelled) = row::times(state);
+    let [submitted, completed, cancelled, expired] = row::times(state);
     on!(tx: tx, |c| sqlx::query(WRITE_STATE)
         .bind(id.to_string())
         .bind(submitted)
         .bind(completed)
         .bind(cancelled)
+        .bind(expired)
         .run(c))?;
     Ok(())
 }

@@ -5,14 +5,15 @@ use domain::batch::JobCounts;
 
 // Sums of BIGINT are NUMERIC on PostgreSQL.
 const WORK: &str = "SELECT \
-    CAST(COUNT(CASE WHEN submitted_at IS NULL AND cancelled_at IS NULL THEN 1 END) AS BIGINT), \
-    CAST(COUNT(CASE WHEN submitted_at IS NOT NULL AND completed_at IS NULL AND cancelled_at IS NULL THEN 1 END) \
-        AS BIGINT), \
-    CAST(COUNT(completed_at) AS BIGINT), CAST(COUNT(cancelled_at) AS BIGINT), \
+    CAST(COUNT(CASE WHEN submitted_at IS NULL AND cancelled_at IS NULL AND expired_at IS NULL THEN 1 END) AS BIGINT), \
+    CAST(COUNT(CASE WHEN submitted_at IS NOT NULL AND completed_at IS NULL AND cancelled_at IS NULL \
+        AND expired_at IS NULL THEN 1 END) AS BIGINT), \
+    CAST(COUNT(completed_at) AS BIGINT), CAST(COUNT(cancelled_at) AS BIGINT), CAST(COUNT(expired_at) AS BIGINT), \
     CAST(COALESCE(SUM(jobs_queued), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_dispatched), 0) AS BIGINT), \
     CAST(COALESCE(SUM(jobs_running), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_answered), 0) AS BIGINT), \
-    CAST(COALESCE(SUM(jobs_failed), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_cancelled), 0) AS BIGINT), \
-    CAST(COALESCE(SUM(jobs_stopped - jobs_held), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_held), 0) AS BIGINT) \
+    CAST(COALESCE(SUM(jobs_failed), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_cancelled - jobs_expired), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(jobs_stopped - jobs_held), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_held), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(jobs_expired), 0) AS BIGINT) \
     FROM batches";
 
 pub(crate) const STATEMENTS: &[&str] = &[WORK];
@@ -21,12 +22,27 @@ pub(crate) const STATEMENTS: &[&str] = &[WORK];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkCounts {
     /// Batches by state.
-    pub batches: [(&'static str, u64); 4],
+    pub batches: [(&'static str, u64); 5],
     /// Jobs by state.
     pub jobs: JobCounts,
 }
 
-type Row = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+type Row = (
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+);
 
 /// Counts batches and jobs. Reads every batch once; jobs are counted by their batches' own counters.
 pub async fn work(db: &Db) -> Result<WorkCounts, RecordsError> {
@@ -44,16 +60,18 @@ pub async fn work(db: &Db) -> Result<WorkCounts, RecordsError> {
             ("running", whole(row.1)?),
             ("completed", whole(row.2)?),
             ("cancelled", whole(row.3)?),
+            ("expired", whole(row.4)?),
         ],
         jobs: JobCounts {
-            queued: whole(row.4)?,
-            dispatched: whole(row.5)?,
-            running: whole(row.6)?,
-            answered: whole(row.7)?,
-            failed: whole(row.8)?,
-            cancelled: whole(row.9)?,
-            refused: whole(row.10)?,
-            held: whole(row.11)?,
+            queued: whole(row.5)?,
+            dispatched: whole(row.6)?,
+            running: whole(row.7)?,
+            answered: whole(row.8)?,
+            failed: whole(row.9)?,
+            cancelled: whole(row.10)?,
+            refused: whole(row.11)?,
+            held: whole(row.12)?,
+            expired: whole(row.13)?,
         },
     })
 }

@@ -88,7 +88,11 @@ pub async fn add(
     else {
         return Ok(None);
     };
-    if let Err(refusal) = batch.state.takes_documents() {
+    let open = batch
+        .state
+        .takes_documents()
+        .and_then(|()| batch.takes_more(stamp.at));
+    if let Err(refusal) = open {
         return Ok(Some(Err(refusal.into())));
     }
     if batch.documents.total() + new.len() as u64 > most {

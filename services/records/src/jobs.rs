@@ -233,7 +233,7 @@ pub async fn requeue(
         Ok(state) => state,
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
     };
-    match batch.state.reopen() {
+    match batch.takes_more(stamp.at).and_then(|()| batch.state.reopen()) {
         Ok(state) => batches::write_state(&mut tx, batch.id, state).await?,
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
     }

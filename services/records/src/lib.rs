@@ -19,6 +19,7 @@ pub mod dispatching;
 pub mod documents;
 pub mod epochs;
 mod error;
+pub mod expiring;
 pub mod facts;
 pub mod holding;
 pub mod jobs;

@@ -1,13 +1,14 @@
 //! Every statement of this crate in one list, so that all can be prepared on both databases.
 
 use crate::{
-    acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs, facts,
-    holding, jobs, lineage, models, policies, proofs, sessions, terms, turns, webhooks, workers,
+    acceptances, answers, attempts, audit, batches, counts, decisions, dispatching, documents, epochs,
+    expiring, facts, holding, jobs, lineage, models, policies, proofs, sessions, terms, turns, webhooks,
+    workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 22] = [
+    let files: [&[&str]; 23] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         attempts::STATEMENTS,
@@ -18,6 +19,7 @@ pub fn statements() -> Vec<&'static str> {
         dispatching::STATEMENTS,
         documents::STATEMENTS,
         epochs::STATEMENTS,
+        expiring::STATEMENTS,
         facts::STATEMENTS,
         holding::STATEMENTS,
         jobs::STATEMENTS,

@@ -189,3 +189,22 @@ fn a_held_job_is_fenced_off_from_its_order_and_goes_on_when_it_is_allowed_again(
     let done = resumed.dispatch(order).unwrap().answer(order, later).unwrap();
     assert_eq!(done.hold(hold), Err(JobRefusal::WrongState(JobPhase::Answered)));
 }
+
+#[test]
+fn whatever_has_no_verdict_expires_and_its_order_is_fenced() {
+    let order = out();
+    let running = queued().dispatch(order).unwrap().start(order).unwrap();
+    let expired = running.clone().expire(now()).unwrap();
+    assert_eq!(expired, JobState::Expired { at: now() });
+    assert!(expired.phase().is_settled());
+    assert_eq!(expired.clone().answer(order, now()), Err(JobRefusal::Fenced));
+    assert_eq!(
+        expired.clone().requeue(now()),
+        Err(JobRefusal::WrongState(JobPhase::Expired))
+    );
+    let answered = running.answer(order, now()).unwrap();
+    assert_eq!(
+        answered.expire(now()),
+        Err(JobRefusal::WrongState(JobPhase::Answered))
+    );
+}

@@ -12,7 +12,7 @@ use std::{
 /// How often it is looked.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// Waits until the batch is completed or cancelled, and prints it. It is an error if jobs of it have failed.
+/// Waits until the batch is completed or cancelled or has expired, and prints it. It is an error if jobs of it have failed.
 pub async fn until_done(remote: &Remote, batch: BatchId, as_json: bool) -> anyhow::Result<()> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
@@ -25,7 +25,10 @@ pub async fn until_done(remote: &Remote, batch: BatchId, as_json: bool) -> anyho
         bar.set_length(count("total"));
         bar.set_position(settled(&seen));
         bar.set_message(format!("{} of {} pages", count("answered"), seen["pages"]));
-        if matches!(seen["state"].as_str(), Some("completed" | "cancelled")) {
+        if matches!(
+            seen["state"].as_str(),
+            Some("completed" | "cancelled" | "expired")
+        ) {
             break seen;
         }
         tokio::time::sleep(LOOK_AFTER).await;
@@ -68,6 +71,9 @@ pub fn print(seen: &Value, as_json: bool) -> anyhow::Result<()> {
         text("purpose"),
         text("decision_id")
     )?;
+    if let Some(end) = seen["expires_at"].as_str() {
+        writeln!(stdout, "  expires    {end}")?;
+    }
     writeln!(stdout, "  documents  {}", counts(&seen["documents"]))?;
     writeln!(stdout, "  pages      {}", seen["pages"])?;
     writeln!(stdout, "  answers    {}", counts(&seen["jobs"]))?;

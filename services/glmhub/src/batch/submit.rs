@@ -1,18 +1,19 @@
 //! `glmhub batch submit`: files become a batch.
 
 use super::{following, questions, uploading};
-use crate::{misuse::Misuse, remote::Remote};
+use crate::{clock::SystemClock, misuse::Misuse, remote::Remote, span::Span};
 use anyhow::Context as _;
 use clap::Args;
-use domain::{id::BatchId, names::ModelName, purpose::Purpose, turn::Priority};
+use domain::{clock::Clock as _, id::BatchId, names::ModelName, purpose::Purpose, turn::Priority};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const EXAMPLE: &str = "\
 Examples:
   glmhub batch submit --model THUDM/glm-4v-9b --purpose research --question '买方是谁？' --wait invoices/
   glmhub batch submit --model THUDM/glm-4v-9b --purpose commercial --questions questions.json \\
-      --metadata kind=contract --priority high contract-*.pdf
+      --metadata kind=contract --priority high --expires-in 12h contract-*.pdf
   glmhub batch submit --batch bat_01jd9z5m2k7q8r3s4t5v6w7x8y invoices/    # goes on where it was cut off
 
 A file of questions has one on each line, or is a JSON list of {\"text\": …, \"parameters\": {…}}.
@@ -45,11 +46,17 @@ pub struct SubmitArgs {
     /// Before or after your other batches: high, normal, low
     #[arg(long, value_name = "PRIORITY")]
     priority: Option<Priority>,
+    /// What has no answer by then expires: a moment such as 2026-07-01T18:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    expires_at: Option<OffsetDateTime>,
+    /// The same from now on, such as 45s, 30m, 12h or 30d
+    #[arg(long, value_name = "SPAN", conflicts_with = "expires_at")]
+    expires_in: Option<Span>,
     /// Go on with this batch, which is still open
     #[arg(
         long,
         value_name = "ID",
-        conflicts_with_all = ["model", "purpose", "texts", "questions", "metadata", "priority"]
+        conflicts_with_all = ["model", "purpose", "texts", "questions", "metadata", "priority", "expires_at", "expires_in"]
     )]
     batch: Option<BatchId>,
     /// Wait until every page has its answers
@@ -90,9 +97,24 @@ async fn open(args: &SubmitArgs) -> anyhow::Result<BatchId> {
     if let Some(priority) = args.priority {
         body["priority"] = json!(priority);
     }
+    if let Some(end) = args.end() {
+        body["expires_at"] = end.format(&Rfc3339)?.into();
+    }
     let opened = args.remote.post("/v1/batches", &body).await?;
     let id = opened["id"].as_str().unwrap_or_default();
     id.parse().context("the hub told no id of a batch")
+}
+
+impl SubmitArgs {
+    fn end(&self) -> Option<OffsetDateTime> {
+        let from_now = self.expires_in.map(|Span(span)| SystemClock.now() + span);
+        self.expires_at.or(from_now)
+    }
+}
+
+fn moment(text: &str) -> Result<OffsetDateTime, String> {
+    let read = OffsetDateTime::parse(text, &Rfc3339);
+    read.map_err(|_| "write a moment such as 2026-07-01T18:00:00Z, with its offset from UTC".to_owned())
 }
 
 fn metadata(pairs: &[String]) -> Result<Map<String, Value>, Misuse> {

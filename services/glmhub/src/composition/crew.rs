@@ -7,6 +7,7 @@ use hub::loops::{
     collect::{Collect, CollectParts},
     deliver::{Deliver, DeliverParts},
     dispatch::{Dispatch, DispatchParts},
+    expire::{Expire, ExpireParts},
     intake::{Intake, IntakeParts},
     reconsider::{Reconsider, ReconsiderParts},
     register::{Register, RegisterParts},
@@ -65,6 +66,10 @@ impl Crew {
         let reconsider = reconsider_parts(pieces);
         keep_up(&mut work, "reconsider", &work_ends, move |ends| {
             Reconsider::new(reconsider.clone()).run(ends)
+        });
+        let expire = expire_parts(pieces);
+        keep_up(&mut work, "expire", &work_ends, move |ends| {
+            Expire::new(expire.clone()).run(ends)
         });
         let tidy = tidy_parts(pieces);
         keep_up(&mut work, "tidy", &work_ends, move |ends| {
@@ -177,6 +182,17 @@ fn reconsider_parts(pieces: &Pieces) -> ReconsiderParts {
         db: pieces.db.clone(),
         queue: pieces.queue.clone(),
         policies: pieces.policies.clone(),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.work.clone(),
+        signals: pieces.signals.clone(),
+    }
+}
+
+fn expire_parts(pieces: &Pieces) -> ExpireParts {
+    ExpireParts {
+        db: pieces.db.clone(),
+        queue: pieces.queue.clone(),
         ids: pieces.ids.clone(),
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),

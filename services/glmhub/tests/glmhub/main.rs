@@ -20,6 +20,7 @@ mod dashboard;
 mod deploy;
 mod doors;
 mod ending;
+mod expiry;
 mod fleet;
 mod full_disk;
 mod hf;

@@ -83,7 +83,7 @@ async fn submitted(client: &Client) -> Vec<String> {
 }
 
 /// All that a list has, page by page.
-async fn all(client: &Client, list: &str) -> Vec<Value> {
+pub async fn all(client: &Client, list: &str) -> Vec<Value> {
     let (mut all, mut after) = (Vec::new(), String::new());
     loop {
         let page = client.get(&format!("{list}?limit=100{after}")).await;

@@ -2,7 +2,7 @@
 //!
 //! The gate is asked first, the image is kept and split at once, the job is stored whole or not at all.
 
-use super::{batches::bad_questions, job_view::JobView, jobs::whole, stopped};
+use super::{batches::bad_questions, end, job_view::JobView, jobs::whole, stopped};
 use crate::{
     gate::{self, Wanted},
     problem::Problem,
@@ -35,6 +35,7 @@ use records::{
     one_call,
 };
 use std::{fmt::Display, time::Duration};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 /// How often a waiting call looks for itself: the answer may have been collected by another process.
@@ -58,6 +59,7 @@ pub(crate) struct Call {
     pub(crate) allowed: Allowed,
     pub(crate) question: Question,
     pub(crate) priority: Priority,
+    pub(crate) expires_at: Option<OffsetDateTime>,
     pub(crate) image: NewDocument,
 }
 
@@ -85,6 +87,11 @@ impl Asking<'_> {
         asked.into_iter().next().ok_or_else(|| bad_questions(&none))
     }
 
+    /// Until when it may be answered, if that is said. Problems: those of [`end::read`].
+    pub(crate) fn end(&self, text: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
+        end::read(text, self.clock.now(), self.settings)
+    }
+
     /// Keeps an image's bytes. Problems: 415 `content_type_wrong` and those of [`uploads::store`].
     pub(crate) async fn image<E: Display>(
         &self,
@@ -109,8 +116,9 @@ impl Asking<'_> {
     pub(crate) async fn submit(&self, call: &Call) -> Result<JobId, Problem> {
         let page = one_page(self.splitting.split(call.image.sha256).await)?;
         let now = self.clock.now();
-        let batch =
-            Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now).with_priority(call.priority);
+        let batch = Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now)
+            .with_priority(call.priority)
+            .with_end(call.expires_at);
         let stamp = Stamp::of(self.ids, now, self.caller);
         let job = one_call::submit(self.db, stamp, &batch, &call.question, &call.image, page).await?;
         self.signals.dispatch.notify_one();

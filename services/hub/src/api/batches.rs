@@ -1,6 +1,9 @@
 //! `/v1/batches`: open, read, submit, cancel, requeue what failed.
 
-use super::paging::{Listed, Paging};
+use super::{
+    end,
+    paging::{Listed, Paging},
+};
 use crate::{
     app::ok,
     caller::Authenticated,
@@ -59,6 +62,7 @@ struct NewBatch {
     metadata: Metadata,
     #[serde(default)]
     priority: Priority,
+    expires_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +92,7 @@ async fn open(
     let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
     check_metadata(&new.metadata, &settings)?;
     let now = clock.now();
+    let expires_at = end::read(new.expires_at.as_deref(), now, &settings)?;
     let wanted = Wanted {
         model: &new.model,
         revision: None,
@@ -95,7 +100,9 @@ async fn open(
         metadata: &new.metadata,
     };
     let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
-    let batch = Batch::open(ids.make(), &allowed, new.metadata, now).with_priority(new.priority);
+    let batch = Batch::open(ids.make(), &allowed, new.metadata, now)
+        .with_priority(new.priority)
+        .with_end(expires_at);
     let stamp = Stamp::of(&ids, now, caller);
     batches::open(&db, stamp, &batch, &questions).await?;
     let stored = batches::get(&db, &caller.tenant, batch.id())
@@ -225,6 +232,7 @@ pub(super) fn refused(refusal: BatchRefusal) -> Problem {
         BatchRefusal::WrongState(_) => "batch_state",
         BatchRefusal::Empty => "batch_without_documents",
         BatchRefusal::Unfinished => "batch_unfinished",
+        BatchRefusal::Over => "batch_expired",
     };
     Problem::conflict(code, refusal.to_string())
 }
@@ -290,6 +298,10 @@ struct BatchView {
     completed_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     cancelled_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expired_at: Option<OffsetDateTime>,
 }
 
 /// Counts and their sum.
@@ -302,11 +314,12 @@ struct Counted<T> {
 
 impl BatchView {
     fn of(batch: StoredBatch) -> Self {
-        let (submitted_at, completed_at, cancelled_at) = match batch.state {
-            BatchState::Open => (None, None, None),
-            BatchState::Running { submitted_at } => (Some(submitted_at), None, None),
-            BatchState::Completed { submitted_at, at } => (Some(submitted_at), Some(at), None),
-            BatchState::Cancelled { submitted_at, at } => (submitted_at, None, Some(at)),
+        let (submitted_at, [completed_at, cancelled_at, expired_at]) = match batch.state {
+            BatchState::Open => (None, [None; 3]),
+            BatchState::Running { submitted_at } => (Some(submitted_at), [None; 3]),
+            BatchState::Completed { submitted_at, at } => (Some(submitted_at), [Some(at), None, None]),
+            BatchState::Cancelled { submitted_at, at } => (submitted_at, [None, Some(at), None]),
+            BatchState::Expired { submitted_at, at } => (submitted_at, [None, None, Some(at)]),
         };
         Self {
             id: batch.id,
@@ -334,6 +347,8 @@ impl BatchView {
             submitted_at,
             completed_at,
             cancelled_at,
+            expires_at: batch.expires_at,
+            expired_at,
         }
     }
 

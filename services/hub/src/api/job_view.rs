@@ -5,7 +5,7 @@ use domain::{
     batch::StoredBatch,
     digest::Sha256,
     id::{BatchId, DecisionId, DocumentId, JobId, WorkerId},
-    job::{Hold, JobPhase, JobState},
+    job::{EXPIRED, Hold, JobPhase, JobState},
     names::ModelName,
     order::{FinishReason, Parameters},
 };
@@ -38,6 +38,12 @@ pub(crate) struct JobView {
     not_before: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     settled_at: Option<OffsetDateTime>,
+    /// The end of its batch, if it has one. Told where one job is read.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    expires_at: Option<OffsetDateTime>,
     fault: Option<CodeView>,
     hold: Option<HoldView>,
     decision_id: Option<DecisionId>,
@@ -114,6 +120,7 @@ impl JobView {
             JobState::Answered { at }
             | JobState::Failed { at, .. }
             | JobState::Cancelled { at }
+            | JobState::Expired { at }
             | JobState::Refused { at, .. } => (None, Some(at)),
         };
         Self {
@@ -129,6 +136,7 @@ impl JobView {
             created_at: job.created_at,
             not_before,
             settled_at,
+            expires_at: None,
             fault: code_of(&job.state),
             hold: hold_of(&job.state),
             decision_id: stopped_by(&job.state),
@@ -141,6 +149,7 @@ impl JobView {
     pub(super) fn whole(batch: &StoredBatch, questions: &Questions, whole: &WholeJob) -> Self {
         Self {
             question_text: Some(text_of(questions, &whole.job)),
+            expires_at: batch.expires_at,
             faults: Some(whole.faults.iter().map(FaultView::of).collect()),
             answer: whole.answer.as_ref().map(|answer| AnswerView::of(batch, answer)),
             ..Self::brief(&whole.job)
@@ -157,7 +166,7 @@ impl JobView {
         self.answer.as_ref()
     }
 
-    /// Code and message of the fault that it failed with, if it did.
+    /// Code and message of why it has no answer, if it failed or has expired.
     pub(crate) fn failed_with(&self) -> Option<(&str, &str)> {
         let fault = self.fault.as_ref()?;
         Some((&fault.code, &fault.message))
@@ -266,6 +275,10 @@ fn code_of(state: &JobState) -> Option<CodeView> {
         JobState::Failed { code, message, .. } => Some(CodeView {
             code: code.clone(),
             message: message.clone(),
+        }),
+        JobState::Expired { .. } => Some(CodeView {
+            code: EXPIRED.to_owned(),
+            message: "the time of its batch was up before it was answered".to_owned(),
         }),
         _ => None,
     }

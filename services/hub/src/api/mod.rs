@@ -17,6 +17,7 @@ pub mod deliveries;
 pub mod document_content;
 pub mod documents;
 pub mod effective_terms;
+mod end;
 pub mod explanation;
 pub mod family;
 pub(crate) mod following;

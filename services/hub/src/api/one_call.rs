@@ -88,6 +88,7 @@ struct Draft {
     question: Option<String>,
     parameters: Option<Parameters>,
     priority: Option<Priority>,
+    expires_at: Option<String>,
     image: Option<NewDocument>,
     allowed: Option<Allowed>,
 }
@@ -99,6 +100,7 @@ async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
     }
     let question = draft.question.take().ok_or_else(|| missing("question"))?;
     let question = asking.question(question, draft.parameters.take().unwrap_or_default())?;
+    let expires_at = asking.end(draft.expires_at.as_deref())?;
     let image = draft.image.take().ok_or_else(|| missing("image"))?;
     if draft.allowed.is_none() {
         draft.allowed = Some(allow(asking, &draft).await?);
@@ -108,6 +110,7 @@ async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
         allowed,
         question,
         priority: draft.priority.unwrap_or_default(),
+        expires_at,
         image,
     })
 }
@@ -117,6 +120,7 @@ async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), 
         "model" => once(&mut draft.model, "model", parsed("model", part).await?),
         "purpose" => once(&mut draft.purpose, "purpose", parsed("purpose", part).await?),
         "priority" => once(&mut draft.priority, "priority", parsed("priority", part).await?),
+        "expires_at" => once(&mut draft.expires_at, "expires_at", part.text(SHORT_PART).await?),
         "question" => {
             // A character has at most four bytes; whether they are too many characters is told more exactly later.
             let limit = asking
@@ -142,7 +146,8 @@ async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), 
         }
         other => {
             let detail = format!(
-                "there is no part `{other}` here; send image, question, model, purpose, parameters, priority"
+                "there is no part `{other}` here; send image, question, model, purpose, parameters, priority, \
+                 expires_at"
             );
             Err(Problem::bad_request("part_unknown", detail))
         }

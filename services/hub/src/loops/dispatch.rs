@@ -100,6 +100,11 @@ impl Dispatch {
         let Some(due) = due else { return Ok(Outcome::Idle) };
         let batch = batches::get(&parts.db, &due.tenant, due.batch).await?;
         let batch = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
+        if batch.is_over(now) {
+            let stamp = Stamp::of_hub(&parts.ids, now);
+            stopping::expire(&self.stopping(), stamp, batch.id).await?;
+            return Ok(Outcome::Worked);
+        }
         if self
             .in_the_way
             .has(&parts.db, &parts.settings, now, &batch)
@@ -128,15 +133,17 @@ impl Dispatch {
     }
 
     async fn stop(&self, now: OffsetDateTime, batch: &StoredBatch, refusal: &Refusal) -> anyhow::Result<()> {
-        let parts = &self.parts;
-        let stopping = Stopping {
-            db: &parts.db,
-            queue: parts.queue.as_ref(),
-            signals: &parts.signals,
-        };
-        let stamp = Stamp::of_hub(&parts.ids, now);
-        stopping::stop(&stopping, stamp, batch.id, refusal).await?;
+        let stamp = Stamp::of_hub(&self.parts.ids, now);
+        stopping::stop(&self.stopping(), stamp, batch.id, refusal).await?;
         Ok(())
+    }
+
+    fn stopping(&self) -> Stopping<'_> {
+        Stopping {
+            db: &self.parts.db,
+            queue: self.parts.queue.as_ref(),
+            signals: &self.parts.signals,
+        }
     }
 
     async fn send_out(&self, due: &DuePage, room: Room, allowed: &Allowed<'_>) -> anyhow::Result<()> {
@@ -158,10 +165,12 @@ impl Dispatch {
         })
     }
 
-    /// When a grant of this moment ends: never after what it stands on. Whole seconds, and never rounded up.
-    fn grant_end(&self, now: OffsetDateTime, until: Option<OffsetDateTime>) -> OffsetDateTime {
-        let usual = now + self.parts.settings.grant_lifetime();
-        until.map_or(usual, |until| until.min(usual))
+    /// When a grant of this moment ends: never after what it stands on, nor after the time of its batch. Whole seconds,
+    /// and never rounded up.
+    fn grant_end(&self, allowed: &Allowed<'_>) -> OffsetDateTime {
+        let usual = allowed.now + self.parts.settings.grant_lifetime();
+        let ends = [allowed.confirmed.until, allowed.batch.expires_at];
+        ends.into_iter().flatten().fold(usual, OffsetDateTime::min)
     }
 
     /// The orders for claimed pages of a batch, whose grants are kept.
@@ -215,7 +224,7 @@ impl Dispatch {
             decision: batch.license.decision,
             attempt: page.out.attempt,
             epoch: *epoch,
-            exp: self.grant_end(*now, confirmed.until).unix_timestamp(),
+            exp: self.grant_end(allowed).unix_timestamp(),
             iat: now.unix_timestamp(),
         }
     }

@@ -5,6 +5,7 @@ pub mod acceptances;
 pub mod collect;
 pub mod deliver;
 pub mod dispatch;
+pub mod expire;
 pub mod intake;
 mod lacking;
 pub mod reconsider;

@@ -102,6 +102,7 @@ async fn body(request: &HttpRequest, payload: Payload, limit: usize) -> Result<B
 /// Has the gate allow what is asked, and keeps the image.
 async fn call(asking: &Asking<'_>, asked: Asked, settings: &OpenaiSettings) -> Result<Call, Problem> {
     let question = asking.question(asked.text, asked.parameters)?;
+    let expires_at = asking.end(asked.expires_at.as_deref())?;
     let purpose = asked.purpose.unwrap_or(settings.purpose);
     let allowed = asking.allow(&asked.model, purpose).await?;
     let bytes = Bytes::from(asked.image.bytes);
@@ -111,6 +112,7 @@ async fn call(asking: &Asking<'_>, asked: Asked, settings: &OpenaiSettings) -> R
         allowed,
         question,
         priority: Priority::default(),
+        expires_at,
         image,
     })
 }

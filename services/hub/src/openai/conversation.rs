@@ -16,6 +16,8 @@ pub(super) struct Asked {
     pub(super) model: ModelName,
     /// For what, if the request says it.
     pub(super) purpose: Option<Purpose>,
+    /// Until when it may be answered, if the request says it.
+    pub(super) expires_at: Option<String>,
     pub(super) text: String,
     pub(super) parameters: Parameters,
     pub(super) image: Image,
@@ -37,6 +39,7 @@ struct Body {
     model: String,
     messages: Vec<Message>,
     purpose: Option<String>,
+    expires_at: Option<String>,
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
     temperature: Option<f64>,
@@ -140,6 +143,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
     Ok(Asked {
         model,
         purpose,
+        expires_at: body.expires_at,
         text,
         parameters,
         image,

@@ -4,10 +4,13 @@ use crate::{api::job_view::JobView, problem::Problem};
 use actix_web::http::StatusCode;
 use domain::job::JobPhase;
 
-/// The problem of a job without an answer that the gate did not stop: it failed, was cancelled, or takes longer than a
+/// The problem of a job without an answer that the gate did not stop: it failed, was cancelled, has expired, or takes longer than a
 /// call may wait.
 pub(super) fn problem(view: &JobView) -> Problem {
     let problem = match (view.failed_with(), view.state()) {
+        (Some((code, message)), JobPhase::Expired) => {
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, code.to_owned(), message)
+        }
         (Some((code, message)), _) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code.to_owned(), message)
         }

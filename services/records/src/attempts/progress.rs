@@ -72,7 +72,9 @@ pub async fn progress(
     said: &[Progress<'_>],
 ) -> Result<Vec<Taken>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = batches::lock(&mut tx, batch).await? else {
+    let batch = batches::lock(&mut tx, batch).await?;
+    // When its time is up nothing is answered any more, whether or not that was written down.
+    let Some(batch) = batch.filter(|batch| !batch.is_over(stamp.at)) else {
         return Ok(vec![Taken::Fenced; said.len()]);
     };
     let mut told = Told::begin(&mut tx, stamp, said).await?;

@@ -1,7 +1,7 @@
 //! The counters of a batch. They change only by sums that leave the totals right.
 
-use crate::{RecordsError, Tx, on, run::Run as _};
-use domain::{document::DocumentPhase, id::BatchId, job::JobPhase};
+use crate::{RecordsError, Tx, on, read::number, run::Run as _};
+use domain::{batch::StoredBatch, document::DocumentPhase, id::BatchId, job::JobPhase};
 
 pub(super) const ADD: &str = "UPDATE batches SET \
     documents_total = documents_total + $2, documents_received = documents_received + $3, \
@@ -11,14 +11,14 @@ pub(super) const ADD: &str = "UPDATE batches SET \
     jobs_dispatched = jobs_dispatched + $11, jobs_running = jobs_running + $12, \
     jobs_answered = jobs_answered + $13, jobs_failed = jobs_failed + $14, \
     jobs_cancelled = jobs_cancelled + $15, jobs_stopped = jobs_stopped + $16, \
-    jobs_held = jobs_held + $17 WHERE id = $1";
+    jobs_held = jobs_held + $17, jobs_expired = jobs_expired + $18 WHERE id = $1";
 
 /// What is added to the counters of a batch; less than zero where something leaves a state.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Delta {
     documents: [i64; 5],
     pages: i64,
-    jobs: [i64; 8],
+    jobs: [i64; 9],
 }
 
 impl Delta {
@@ -47,6 +47,16 @@ impl Delta {
         self
     }
 
+    /// Whatever of `batch` has no verdict leaves its state.
+    pub fn none_unsettled(self, batch: &StoredBatch) -> Self {
+        let documents = self
+            .documents(DocumentPhase::Received, -number(batch.documents.received))
+            .documents(DocumentPhase::Waiting, -number(batch.documents.waiting));
+        JobPhase::UNSETTLED.into_iter().fold(documents, |delta, phase| {
+            delta.jobs(phase, -number(batch.jobs.of(phase)))
+        })
+    }
+
     /// One job goes from one state to another.
     pub fn moved(self, from: JobPhase, to: JobPhase) -> Self {
         self.jobs(from, -1).jobs(to, 1)
@@ -65,6 +75,7 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         jobs_failed,
         jobs_cancelled,
         refused,
+        expired,
     ] = delta.jobs;
     on!(tx: tx, |c| sqlx::query(ADD)
         .bind(batch.to_string())
@@ -81,9 +92,10 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         .bind(running)
         .bind(answered)
         .bind(jobs_failed)
-        .bind(jobs_cancelled)
+        .bind(jobs_cancelled + expired)
         .bind(refused + held)
         .bind(held)
+        .bind(expired)
         .run(c))?;
     Ok(())
 }

@@ -26,6 +26,8 @@ pub(crate) struct BatchRow {
     submitted_at: Option<At>,
     completed_at: Option<At>,
     cancelled_at: Option<At>,
+    expires_at: Option<At>,
+    expired_at: Option<At>,
     documents_received: i64,
     documents_waiting: i64,
     documents_split: i64,
@@ -40,6 +42,7 @@ pub(crate) struct BatchRow {
     jobs_cancelled: i64,
     jobs_stopped: i64,
     jobs_held: i64,
+    jobs_expired: i64,
 }
 
 impl BatchRow {
@@ -53,6 +56,7 @@ impl BatchRow {
             tenant: reading.parsed(&self.tenant)?,
             member: reading.parsed(&self.member)?,
             opened_at: self.opened_at.0,
+            expires_at: self.expires_at.map(|at| at.0),
             state: self.state(reading)?,
             documents: self.documents(reading)?,
             pages: reading.whole(self.pages_total)?,
@@ -71,20 +75,19 @@ impl BatchRow {
     }
 
     fn state(&self, reading: Reading<'_>) -> Result<BatchState, RecordsError> {
-        match (self.submitted_at, self.completed_at, self.cancelled_at) {
-            (None, None, None) => Ok(BatchState::Open),
-            (Some(submitted), None, None) => Ok(BatchState::Running {
-                submitted_at: submitted.0,
-            }),
-            (Some(submitted), Some(at), None) => Ok(BatchState::Completed {
-                submitted_at: submitted.0,
-                at: at.0,
-            }),
-            (submitted, None, Some(at)) => Ok(BatchState::Cancelled {
-                submitted_at: submitted.map(|submitted| submitted.0),
-                at: at.0,
-            }),
-            _ => Err(reading.nonsense("completed although not submitted, or both completed and cancelled")),
+        let submitted_at = self.submitted_at.map(|at| at.0);
+        match (
+            submitted_at,
+            self.completed_at,
+            self.cancelled_at,
+            self.expired_at,
+        ) {
+            (None, None, None, None) => Ok(BatchState::Open),
+            (Some(submitted_at), None, None, None) => Ok(BatchState::Running { submitted_at }),
+            (Some(submitted_at), Some(At(at)), None, None) => Ok(BatchState::Completed { submitted_at, at }),
+            (_, None, Some(At(at)), None) => Ok(BatchState::Cancelled { submitted_at, at }),
+            (_, None, None, Some(At(at))) => Ok(BatchState::Expired { submitted_at, at }),
+            _ => Err(reading.nonsense("completed although not submitted, or ended in more than one way")),
         }
     }
 
@@ -105,20 +108,32 @@ impl BatchRow {
             running: reading.whole(self.jobs_running)?,
             answered: reading.whole(self.jobs_answered)?,
             failed: reading.whole(self.jobs_failed)?,
-            cancelled: reading.whole(self.jobs_cancelled)?,
+            cancelled: reading.whole(self.jobs_cancelled - self.jobs_expired)?,
             held: reading.whole(self.jobs_held)?,
             refused: reading.whole(self.jobs_stopped - self.jobs_held)?,
+            expired: reading.whole(self.jobs_expired)?,
         })
     }
 }
 
-/// The columns `submitted_at`, `completed_at` and `cancelled_at` of a state.
-pub(super) fn times(state: BatchState) -> (Option<At>, Option<At>, Option<At>) {
+/// The columns `submitted_at`, `completed_at`, `cancelled_at` and `expired_at` of a state.
+pub(super) fn times(state: BatchState) -> [Option<At>; 4] {
+    let at = |at| Some(At(at));
     match state {
-        BatchState::Open => (None, None, None),
-        BatchState::Running { submitted_at } => (Some(At(submitted_at)), None, None),
-        BatchState::Completed { submitted_at, at } => (Some(At(submitted_at)), Some(At(at)), None),
-        BatchState::Cancelled { submitted_at, at } => (submitted_at.map(At), None, Some(At(at))),
+        BatchState::Open => [None; 4],
+        BatchState::Running { submitted_at } => [at(submitted_at), None, None, None],
+        BatchState::Completed {
+            submitted_at,
+            at: completed,
+        } => [at(submitted_at), at(completed), None, None],
+        BatchState::Cancelled {
+            submitted_at,
+            at: cancelled,
+        } => [submitted_at.map(At), None, at(cancelled), None],
+        BatchState::Expired {
+            submitted_at,
+            at: expired,
+        } => [submitted_at.map(At), None, None, at(expired)],
     }
 }
 

@@ -26,7 +26,7 @@ pub async fn requeue_failed(
     let Some(batch) = batch.filter(|batch| batch.tenant == *tenant) else {
         return Ok(None);
     };
-    let state = match batch.state.reopen() {
+    let state = match batch.takes_more(stamp.at).and_then(|()| batch.state.reopen()) {
         Ok(state) => state,
         Err(refusal) => return Ok(Some(Err(refusal))),
     };

@@ -128,6 +128,7 @@ impl JobRow {
                 decision: decision()?,
                 at: at()?,
             },
+            JobPhase::Expired => JobState::Expired { at: at()? },
         })
     }
 }
@@ -164,7 +165,7 @@ impl<'a> Columns<'a> {
                 decision: Some(hold.decision.to_string()),
                 ..none
             },
-            JobState::Answered { at } | JobState::Cancelled { at } => Columns {
+            JobState::Answered { at } | JobState::Cancelled { at } | JobState::Expired { at } => Columns {
                 settled_at: Some(At(*at)),
                 ..none
             },

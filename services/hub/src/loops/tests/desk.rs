@@ -7,6 +7,7 @@ use crate::{
         Outcome,
         collect::{Collect, CollectParts},
         dispatch::{Dispatch, DispatchParts},
+        expire::{Expire, ExpireParts},
         reconsider::{Reconsider, ReconsiderParts},
         sweep::{Sweep, SweepParts},
     },
@@ -134,6 +135,18 @@ impl Desk {
         self.sweep.at_start().await.unwrap();
     }
 
+    /// As any process has it.
+    pub fn expire(&self) -> Expire {
+        Expire::new(ExpireParts {
+            db: self.db.clone(),
+            queue: self.queue.clone(),
+            ids: self.ids.clone(),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+            signals: Arc::new(Signals::default()),
+        })
+    }
+
     /// As another process has it.
     pub fn another_reconsider(&self) -> Reconsider {
         let (db, clock, ids, key) = (&self.db, &self.clock, &self.ids, &self.key);
@@ -167,7 +180,9 @@ impl Desk {
 
     /// A submitted batch of a priority, with pages that are asked one question.
     pub async fn batch_of(&self, tenant: &str, priority: Priority, pages: u32) -> BatchId {
-        let id = self.submitted_as(tenant, priority, 1).await;
+        let id = self
+            .submitted_as(tenant, 1, |batch| batch.with_priority(priority))
+            .await;
         let taken = self.take_document().await.unwrap();
         assert!(self.split(&taken, pages).await);
         id
@@ -175,10 +190,16 @@ impl Desk {
 
     /// A submitted batch with one document, which waits.
     pub async fn submitted(&self, tenant: &str, asked: usize) -> BatchId {
-        self.submitted_as(tenant, Priority::Normal, asked).await
+        self.submitted_as(tenant, asked, |batch| batch).await
     }
 
-    async fn submitted_as(&self, tenant: &str, priority: Priority, asked: usize) -> BatchId {
+    /// The same of a batch that is as `shaped` says.
+    pub async fn submitted_as(
+        &self,
+        tenant: &str,
+        asked: usize,
+        shaped: impl FnOnce(Batch) -> Batch,
+    ) -> BatchId {
         let caller = Caller {
             tenant: tenant.parse().unwrap(),
             member: "li".parse().unwrap(),
@@ -200,7 +221,7 @@ impl Desk {
         )
         .await
         .unwrap();
-        let batch = Batch::open(self.ids.make(), &allowed, Metadata::new(), now).with_priority(priority);
+        let batch = shaped(Batch::open(self.ids.make(), &allowed, Metadata::new(), now));
         let given = (0..asked)
             .map(|number| (format!("Question {number}?"), Parameters::default()))
             .collect();

@@ -109,3 +109,15 @@ async fn an_acceptance_that_stands_long_does_not_lengthen_a_grant() {
     let usual = desk.settings.grant_lifetime().whole_seconds();
     assert_eq!(granted.exp - granted.iat, usual);
 }
+
+#[tokio::test]
+async fn a_grant_ends_with_the_time_of_its_batch() {
+    let mut desk = Desk::new().await;
+    let end = desk.clock.now() + Duration::milliseconds(90_500);
+    desk.submitted_as("acme", 1, |batch| batch.with_end(Some(end)))
+        .await;
+    let taken = desk.take_document().await.unwrap();
+    assert!(desk.split(&taken, 1).await);
+    let granted = dispatched(&mut desk).await;
+    assert_eq!(granted.exp - granted.iat, 90, "rounded down");
+}

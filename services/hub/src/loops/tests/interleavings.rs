@@ -34,7 +34,13 @@ fn acme() -> TenantName {
 impl Story {
     async fn begin(seed: u64) -> Self {
         let desk = Desk::new().await;
-        let batch = desk.batch("acme", 2, 2).await;
+        // Every third batch ends in the middle of its story.
+        let end = desk.stamp().at + Duration::minutes(if seed.is_multiple_of(3) { 4 } else { 600 });
+        let batch = desk
+            .submitted_as("acme", 2, |batch| batch.with_end(Some(end)))
+            .await;
+        let taken = desk.take_document().await.unwrap();
+        assert!(desk.split(&taken, 2).await);
         let random = StdRng::seed_from_u64(seed);
         Self {
             desk,
@@ -60,7 +66,8 @@ impl Story {
             80..84 => self.desk.clock.turn(Duration::seconds(45)),
             84..88 => drop(self.desk.sweep.step().await.unwrap()),
             88..91 => self.desk.restart().await,
-            91..95 => self.settle_a_lease().await,
+            91..94 => self.settle_a_lease().await,
+            94..95 => drop(self.desk.expire().step().await.unwrap()),
             95..98 => self.requeue_or_cancel_a_job().await,
             _ => {
                 let stamp = self.desk.stamp();
@@ -126,7 +133,7 @@ impl Story {
             assert_eq!(stored.jobs.of(phase), counted, "{phase}");
         }
         assert_eq!(stored.jobs.total(), 4);
-        if stored.state.as_str() == "completed" {
+        if matches!(stored.state.as_str(), "completed" | "expired") {
             assert_eq!(stored.jobs.unsettled(), 0);
         }
         for job in jobs {

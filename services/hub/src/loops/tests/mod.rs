@@ -1,6 +1,7 @@
 //! The loops over real records and a real queue; the tests are the worker.
 
 mod desk;
+mod expiry;
 mod following;
 mod grants;
 mod holds;

@@ -102,7 +102,7 @@ async fn phases(desk: &Desk, batch: BatchId) -> Vec<JobPhase> {
     jobs.iter().map(|job| job.state.phase()).collect()
 }
 
-async fn listen(desk: &Desk) {
+pub async fn listen(desk: &Desk) {
     let new = NewEndpoint {
         id: desk.ids.make(),
         tenant: &acme(),
@@ -116,7 +116,7 @@ async fn listen(desk: &Desk) {
 }
 
 /// The types of the events about batches, in the order of their words.
-async fn told(desk: &Desk) -> Vec<String> {
+pub async fn told(desk: &Desk) -> Vec<String> {
     let all = DeliveryFilter::default();
     let listed = deliveries::list(&desk.db, &acme(), all, None, 100).await.unwrap();
     let words = listed.iter().map(|one| one.event_type.as_str().to_owned());
