@@ -40,6 +40,11 @@ async fn empty_queue_on_a_cluster() -> Option<Stage<RedisQueue>> {
     queue_at("GLMHUB_TEST_REDIS_CLUSTER_URL", &fresh_name()).await
 }
 
+/// The same on Valkey, which went its own way after Redis 7.2.
+async fn empty_queue_on_valkey() -> Option<Stage<RedisQueue>> {
+    queue_at("GLMHUB_TEST_VALKEY_URL", &fresh_name()).await
+}
+
 pub(super) async fn named_queue(name: &str) -> Option<Stage<RedisQueue>> {
     queue_at("GLMHUB_TEST_REDIS_URL", name).await
 }
@@ -118,6 +123,13 @@ mod on_a_cluster {
 
     queue_contract!(empty_queue_on_a_cluster);
     tokens_contract!(empty_queue_on_a_cluster);
+}
+
+mod on_valkey {
+    use super::*;
+
+    queue_contract!(empty_queue_on_valkey);
+    tokens_contract!(empty_queue_on_valkey);
 }
 
 #[tokio::test]
