@@ -56,6 +56,13 @@ impl Problem {
         problem
     }
 
+    /// 429: the tenant has asked for as much as it may have; it may come again later.
+    pub fn too_many(code: &'static str, detail: impl Into<String>, retry_after: u64) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail);
+        problem.retry_after = Some(retry_after);
+        problem
+    }
+
     /// 500: a fault of ours. The cause goes to the log, never to the client.
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
         let mut problem = Self::new(

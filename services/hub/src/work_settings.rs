@@ -3,7 +3,7 @@
 
 use domain::{job::RetryRule, names::TenantName, question::QuestionLimits};
 use pages::{Limits, child::Splitter};
-use records::turns::Share;
+use records::{backlog::Bounds, turns::Share};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -21,6 +21,10 @@ pub struct WorkSettings {
     pub most_metadata_characters: usize,
     /// The farthest away that the end of a batch may be, in seconds.
     pub longest_expiry_seconds: u64,
+    /// The most jobs of all tenants that are accepted and have no verdict; 0 for no bound.
+    pub most_waiting_jobs: u64,
+    /// The same of each tenant.
+    pub most_waiting_jobs_of_tenant: u64,
     /// The most documents of a batch.
     pub most_documents: u64,
     /// The most bytes of a document.
@@ -129,6 +133,15 @@ impl WorkSettings {
     /// The farthest away that the end of a batch may be.
     pub fn longest_expiry(&self) -> time::Duration {
         seconds(self.longest_expiry_seconds)
+    }
+
+    /// How much may wait.
+    pub fn bounds(&self) -> Bounds {
+        let bound = |most: u64| (most > 0).then_some(most);
+        Bounds {
+            of_tenant: bound(self.most_waiting_jobs_of_tenant),
+            of_all: bound(self.most_waiting_jobs),
+        }
     }
 
     /// The limits of questions.

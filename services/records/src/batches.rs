@@ -9,7 +9,13 @@ mod row;
 pub(crate) use counters::{Delta, add};
 pub(crate) use row::BatchRow;
 
-use crate::{At, Db, RecordsError, Stamp, Tx, on, read::number, run::Run as _};
+use crate::{
+    At, Db, RecordsError, Stamp, Tx,
+    backlog::{self, Bounds, Full},
+    on,
+    read::number,
+    run::Run as _,
+};
 use domain::{
     batch::{Batch, BatchRefusal, BatchState, StoredBatch},
     document::DocumentPhase,
@@ -157,13 +163,25 @@ pub async fn questions(
         .collect())
 }
 
-/// Sends the documents of an open batch to intake. `None`: the tenant has no such batch.
+/// Why a batch is not submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitRefusal {
+    /// Its state does not allow it.
+    #[error(transparent)]
+    Batch(#[from] BatchRefusal),
+    /// As much waits already as may.
+    #[error(transparent)]
+    Full(#[from] Full),
+}
+
+/// Sends the documents of an open batch to intake, all of them or none. `None`: the tenant has no such batch.
 pub async fn submit(
     db: &Db,
     stamp: Stamp<'_>,
     tenant: &TenantName,
     id: BatchId,
-) -> Result<Option<Result<StoredBatch, BatchRefusal>>, RecordsError> {
+    bounds: Bounds,
+) -> Result<Option<Result<StoredBatch, SubmitRefusal>>, RecordsError> {
     let mut tx = db.begin().await?;
     let Some(batch) = lock(&mut tx, id).await?.filter(|batch| batch.tenant == *tenant) else {
         return Ok(None);
@@ -172,8 +190,11 @@ pub async fn submit(
     let state = match state.and_then(|()| batch.state.submit(&batch.documents, stamp.at)) {
         Ok(state) if state == batch.state => return Ok(Some(Ok(batch))),
         Ok(state) => state,
-        Err(refusal) => return Ok(Some(Err(refusal))),
+        Err(refusal) => return Ok(Some(Err(refusal.into()))),
     };
+    if let Err(full) = backlog::room_in(&mut tx, tenant, bounds).await? {
+        return Ok(Some(Err(full.into())));
+    }
     write_state(&mut tx, id, state).await?;
     on!(tx: &mut tx, |c| sqlx::query(SEND_TO_INTAKE).bind(id.to_string()).run(c))?;
     let delta = Delta::default()

@@ -9,6 +9,7 @@ pub mod answers;
 mod at;
 pub mod attempts;
 pub mod audit;
+pub mod backlog;
 pub mod batches;
 pub mod counts;
 #[cfg(test)]

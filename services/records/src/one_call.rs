@@ -2,6 +2,7 @@
 
 use crate::{
     Db, RecordsError, Stamp,
+    backlog::{self, Bounds, Full},
     batches::{self, Delta, add as add_counts},
     documents::{self, NewDocument, NewPage},
     read::Reading,
@@ -13,7 +14,7 @@ use domain::{
     question::Question,
 };
 
-/// Stores a submitted batch with one document that is already split into one page. Gives its job.
+/// Stores a submitted batch with one document that is already split into one page, if there is room for it. Gives its job.
 pub async fn submit(
     db: &Db,
     stamp: Stamp<'_>,
@@ -21,8 +22,12 @@ pub async fn submit(
     question: &Question,
     document: &NewDocument,
     page: NewPage,
-) -> Result<JobId, RecordsError> {
+    bounds: Bounds,
+) -> Result<Result<JobId, Full>, RecordsError> {
     let mut tx = db.begin().await?;
+    if let Err(full) = backlog::room_in(&mut tx, batch.tenant(), bounds).await? {
+        return Ok(Err(full));
+    }
     batches::insert(&mut tx, stamp, batch, std::slice::from_ref(question)).await?;
     batches::write_state(
         &mut tx,
@@ -52,5 +57,5 @@ pub async fn submit(
     let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page]).await?;
     let job = reading.required(jobs.first().copied(), "one job")?;
     tx.commit().await?;
-    Ok(job)
+    Ok(Ok(job))
 }

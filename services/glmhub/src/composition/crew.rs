@@ -15,7 +15,7 @@ use hub::loops::{
     sweep::{Sweep, SweepParts},
     tidy::{Tidy, TidyParts},
 };
-use records::turns;
+use records::{backlog, turns};
 use std::{net::SocketAddr, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ impl Crew {
     /// answers.
     pub async fn start(pieces: &Pieces, address: SocketAddr) -> anyhow::Result<Self> {
         turns::set_shares(&pieces.db, &pieces.work.shares()).await?;
+        backlog::recount(&pieces.db).await?;
         let (intake, sweep) = (intake_parts(pieces), sweep_parts(pieces));
         let (dispatch, deliver) = (dispatch_parts(pieces), deliver_parts(pieces, address));
         if pieces.company == Company::Alone {

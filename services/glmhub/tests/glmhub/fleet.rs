@@ -7,6 +7,7 @@ mod count;
 mod database;
 mod ending;
 mod faults;
+mod full;
 mod line;
 mod measured;
 mod postgres;

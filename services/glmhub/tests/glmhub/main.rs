@@ -23,6 +23,7 @@ mod ending;
 mod expiry;
 mod fleet;
 mod full_disk;
+mod full_queue;
 mod hf;
 mod hf_package;
 mod hub;

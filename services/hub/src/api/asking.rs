@@ -2,7 +2,7 @@
 //!
 //! The gate is asked first, the image is kept and split at once, the job is stored whole or not at all.
 
-use super::{batches::bad_questions, end, job_view::JobView, jobs::whole, stopped};
+use super::{batches::bad_questions, end, full, job_view::JobView, jobs::whole, stopped};
 use crate::{
     gate::{self, Wanted},
     problem::Problem,
@@ -30,7 +30,7 @@ use exchange::blobs::Blobs;
 use futures_util::Stream;
 use pages::PageError;
 use records::{
-    Db, Stamp,
+    Db, Stamp, backlog,
     documents::{NewDocument, NewPage},
     one_call,
 };
@@ -64,8 +64,10 @@ pub(crate) struct Call {
 }
 
 impl Asking<'_> {
-    /// Asks the gate. Problems: those of [`gate::ask`].
+    /// Asks the gate, if there is room for what it allows. Problems: those of [`full::problem`] and of [`gate::ask`].
     pub(crate) async fn allow(&self, model: &ModelName, purpose: Purpose) -> Result<Allowed, Problem> {
+        let room = backlog::room(self.db, &self.caller.tenant, self.settings.bounds());
+        room.await?.map_err(full::problem)?;
         let wanted = Wanted {
             model,
             revision: None,
@@ -112,7 +114,7 @@ impl Asking<'_> {
     }
 
     /// Splits the image and stores the job. Problems: 422 with the image's fault, 422 `too_many_pages`,
-    /// 503 `storage_unavailable`.
+    /// 503 `storage_unavailable`, and those of [`full::problem`].
     pub(crate) async fn submit(&self, call: &Call) -> Result<JobId, Problem> {
         let page = one_page(self.splitting.split(call.image.sha256).await)?;
         let now = self.clock.now();
@@ -120,7 +122,10 @@ impl Asking<'_> {
             .with_priority(call.priority)
             .with_end(call.expires_at);
         let stamp = Stamp::of(self.ids, now, self.caller);
-        let job = one_call::submit(self.db, stamp, &batch, &call.question, &call.image, page).await?;
+        let bounds = self.settings.bounds();
+        let submitted =
+            one_call::submit(self.db, stamp, &batch, &call.question, &call.image, page, bounds).await?;
+        let job = submitted.map_err(full::problem)?;
         self.signals.dispatch.notify_one();
         Ok(job)
     }

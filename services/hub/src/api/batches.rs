@@ -1,7 +1,7 @@
 //! `/v1/batches`: open, read, submit, cancel, requeue what failed.
 
 use super::{
-    end,
+    end, full,
     paging::{Listed, Paging},
 };
 use crate::{
@@ -35,7 +35,9 @@ use domain::{
 };
 use exchange::queue::Queue;
 use records::{
-    Db, Stamp, batches, jobs,
+    Db, Stamp,
+    batches::{self, SubmitRefusal},
+    jobs,
     workers::{self, WaitingOrders},
 };
 use serde::{Deserialize, Serialize};
@@ -167,12 +169,17 @@ async fn submit(
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
+    settings: Data<WorkSettings>,
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     let stamp = Stamp::of(&ids, clock.now(), caller);
-    let submitted = batches::submit(&db, stamp, &caller.tenant, *path).await?;
-    submitted.ok_or_else(no_batch)?.map_err(refused)?;
+    let submitted = batches::submit(&db, stamp, &caller.tenant, *path, settings.bounds()).await?;
+    match submitted.ok_or_else(no_batch)? {
+        Ok(_) => {}
+        Err(SubmitRefusal::Batch(refusal)) => return Err(refused(refusal)),
+        Err(SubmitRefusal::Full(full)) => return Err(full::problem(full)),
+    }
     signals.intake.notify_one();
     Ok(ok(whole(&db, &caller.tenant, *path).await?))
 }

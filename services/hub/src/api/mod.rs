@@ -21,6 +21,7 @@ mod end;
 pub mod explanation;
 pub mod family;
 pub(crate) mod following;
+mod full;
 pub mod hardware;
 pub mod health;
 pub mod job_stream;

@@ -75,6 +75,7 @@ fn kind(status: StatusCode) -> &'static str {
         403 => "permission_error",
         404 => "not_found_error",
         409 => "conflict_error",
+        429 => "rate_limit_error",
         500.. => "server_error",
         _ => "invalid_request_error",
     }

@@ -1,6 +1,6 @@
 //! The counters of a batch. They change only by sums that leave the totals right.
 
-use crate::{RecordsError, Tx, on, read::number, run::Run as _};
+use crate::{RecordsError, Tx, backlog, on, read::number, run::Run as _};
 use domain::{batch::StoredBatch, document::DocumentPhase, id::BatchId, job::JobPhase};
 
 pub(super) const ADD: &str = "UPDATE batches SET \
@@ -97,5 +97,5 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         .bind(held)
         .bind(expired)
         .run(c))?;
-    Ok(())
+    backlog::add(tx, batch, waiting + queued + dispatched + running + held).await
 }

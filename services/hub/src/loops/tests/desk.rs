@@ -1,15 +1,18 @@
 //! Records, queue and loops of a hub, and what a tenant and a worker do to them.
 
-use super::model::{model, register};
+use super::{
+    crew::{empty_queue, loops},
+    model::{model, register},
+};
 use crate::{
     gate,
     loops::{
         Outcome,
-        collect::{Collect, CollectParts},
-        dispatch::{Dispatch, DispatchParts},
+        collect::Collect,
+        dispatch::Dispatch,
         expire::{Expire, ExpireParts},
-        reconsider::{Reconsider, ReconsiderParts},
-        sweep::{Sweep, SweepParts},
+        reconsider::Reconsider,
+        sweep::Sweep,
     },
     signals::Signals,
     work_settings::WorkSettings,
@@ -28,10 +31,7 @@ use domain::{
     turn::Priority,
 };
 use exchange::{
-    queue::{
-        Lease, Queue as _, Taker,
-        embedded::{EmbeddedQueue, EmbeddedSettings},
-    },
+    queue::{Lease, Queue as _, Taker, embedded::EmbeddedQueue},
     signing::SigningKey,
 };
 use records::{
@@ -200,6 +200,18 @@ impl Desk {
         asked: usize,
         shaped: impl FnOnce(Batch) -> Batch,
     ) -> BatchId {
+        let id = self.opened(tenant, asked, shaped).await;
+        let tenant = tenant.parse().unwrap();
+        batches::submit(&self.db, self.stamp(), &tenant, id, self.settings.bounds())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        id
+    }
+
+    /// The same of a batch that is still open.
+    pub async fn opened(&self, tenant: &str, asked: usize, shaped: impl FnOnce(Batch) -> Batch) -> BatchId {
         let caller = Caller {
             tenant: tenant.parse().unwrap(),
             member: "li".parse().unwrap(),
@@ -237,11 +249,6 @@ impl Desk {
         };
         let (id, tenant) = (batch.id(), &caller.tenant);
         documents::add(&self.db, self.stamp(), tenant, id, &[document], 1)
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
-        batches::submit(&self.db, self.stamp(), tenant, id)
             .await
             .unwrap()
             .unwrap()
@@ -351,62 +358,4 @@ pub fn failed(job: JobId, may_pass: bool) -> ReportKind {
         may_pass,
     };
     ReportKind::Failed { job, fault }
-}
-
-fn empty_queue(clock: &Arc<HandClock>) -> Arc<EmbeddedQueue> {
-    Arc::new(EmbeddedQueue::new(clock.clone(), EmbeddedSettings::default()))
-}
-
-fn loops(
-    db: &Db,
-    clock: &Arc<HandClock>,
-    ids: &IdMaker,
-    key: &Arc<SigningKey>,
-    queue: &Arc<EmbeddedQueue>,
-    settings: &Arc<WorkSettings>,
-    policies: &CurrentPolicies,
-) -> (Dispatch, Collect, Sweep, Reconsider) {
-    let signals = Arc::new(Signals::default());
-    let (db, ids, settings) = (db.clone(), ids.clone(), settings.clone());
-    let dispatch = DispatchParts {
-        db: db.clone(),
-        queue: queue.clone(),
-        policies: policies.clone(),
-        key: key.clone(),
-        ids: ids.clone(),
-        clock: clock.clone(),
-        settings: settings.clone(),
-        signals: signals.clone(),
-    };
-    let collect = CollectParts {
-        db: db.clone(),
-        queue: queue.clone(),
-        ids: ids.clone(),
-        clock: clock.clone(),
-        settings: settings.clone(),
-        signals: signals.clone(),
-    };
-    let reconsider = ReconsiderParts {
-        db: db.clone(),
-        queue: queue.clone(),
-        policies: policies.clone(),
-        ids: ids.clone(),
-        clock: clock.clone(),
-        settings: settings.clone(),
-        signals: signals.clone(),
-    };
-    let sweep = SweepParts {
-        db,
-        queue: queue.clone(),
-        ids,
-        clock: clock.clone(),
-        settings,
-        signals,
-    };
-    (
-        Dispatch::new(dispatch),
-        Collect::new(collect),
-        Sweep::new(sweep),
-        Reconsider::new(reconsider),
-    )
 }

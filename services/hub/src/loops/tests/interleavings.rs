@@ -9,7 +9,10 @@ use domain::{
 };
 use exchange::queue::{Lease, Queue as _};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
-use records::{batches, jobs};
+use records::{
+    backlog::{self, Bounds, Full},
+    batches, jobs,
+};
 use std::collections::BTreeMap;
 use time::Duration;
 
@@ -133,6 +136,7 @@ impl Story {
             assert_eq!(stored.jobs.of(phase), counted, "{phase}");
         }
         assert_eq!(stored.jobs.total(), 4);
+        self.look_at_backlog(stored.jobs.unsettled()).await;
         if matches!(stored.state.as_str(), "completed" | "expired") {
             assert_eq!(stored.jobs.unsettled(), 0);
         }
@@ -146,6 +150,21 @@ impl Story {
                 (None, None) => {}
             }
         }
+    }
+}
+
+impl Story {
+    /// Exactly so much waits.
+    async fn look_at_backlog(&self, waiting: u64) {
+        let room = async |most| {
+            let bounds = Bounds {
+                of_tenant: None,
+                of_all: Some(most),
+            };
+            backlog::room(&self.desk.db, &acme(), bounds).await.unwrap()
+        };
+        assert_eq!(room(waiting).await, Err(Full::OfAll { most: waiting }));
+        assert_eq!(room(waiting + 1).await, Ok(()));
     }
 }
 

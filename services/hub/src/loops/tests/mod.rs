@@ -1,8 +1,10 @@
 //! The loops over real records and a real queue; the tests are the worker.
 
+mod crew;
 mod desk;
 mod expiry;
 mod following;
+mod full;
 mod grants;
 mod holds;
 mod interleavings;

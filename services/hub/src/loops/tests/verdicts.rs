@@ -11,7 +11,7 @@ use domain::{
 };
 use exchange::queue::{Queue as _, Standing};
 use records::{
-    batches,
+    batches::{self, SubmitRefusal},
     jobs::{self, FailedJobs, RequeueRefusal},
 };
 use time::Duration;
@@ -187,11 +187,12 @@ async fn a_cancelled_batch_keeps_its_answers_and_takes_no_more() {
         refused,
         Err(RequeueRefusal::Job(JobRefusal::WrongState(JobPhase::Cancelled)))
     );
-    let submitted = batches::submit(&desk.db, desk.stamp(), &acme(), batch)
+    let submitted = batches::submit(&desk.db, desk.stamp(), &acme(), batch, desk.settings.bounds())
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(submitted.unwrap_err(), BatchRefusal::WrongState("cancelled"));
+    let refused = BatchRefusal::WrongState("cancelled");
+    assert_eq!(submitted.unwrap_err(), SubmitRefusal::Batch(refused));
 }
 
 #[tokio::test]
@@ -202,7 +203,7 @@ async fn another_tenants_batches_and_jobs_are_not_there() {
     let other: TenantName = "other".parse().unwrap();
     assert!(batches::get(&desk.db, &other, batch).await.unwrap().is_none());
     assert!(
-        batches::submit(&desk.db, desk.stamp(), &other, batch)
+        batches::submit(&desk.db, desk.stamp(), &other, batch, desk.settings.bounds())
             .await
             .unwrap()
             .is_none()
