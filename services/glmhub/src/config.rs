@@ -3,6 +3,7 @@
 //! The default file names every setting there is, so a name that it does not have is refused, with where it
 //! was found. This is the only module that reads the environment.
 
+mod blobs;
 mod layers;
 mod sections;
 pub mod show;

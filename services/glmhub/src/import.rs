@@ -85,7 +85,7 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let policies = folder.policies(&settings).policies()?;
     let licensing = licensing(&db, &args, policies.licenses()).await?;
     check_name(&db, &args.model, &licensing, policies.licenses()).await?;
-    let blobs = backends::blobs(&folder, &settings)?;
+    let blobs = backends::blobs(&folder, &settings).await?;
     let journal = Journal::open(&folder.resolve("imports".as_ref()), &layout.folder)?;
     let known = models::artifacts_of_model(&db, &args.model).await?;
     let mut storing = Storing::new(&*blobs, journal, known, layout.total_bytes());

@@ -105,7 +105,7 @@ async fn assemble(folder: &DataFolder, settings: &Settings, computing: Computing
     Ok(Workers {
         queue: Arc::new(queue),
         keys,
-        blobs: backends::blobs(folder, settings)?,
+        blobs: backends::blobs(folder, settings).await?,
         ids: IdMaker::new(clock.clone()),
         clock,
         models: settings.worker.models(folder),

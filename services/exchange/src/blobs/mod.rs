@@ -29,6 +29,15 @@ pub struct Stored {
     pub bytes: u64,
 }
 
+/// What those are told who read a blob by a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// The media type.
+    pub media_type: String,
+    /// What to do with it: a value of `Content-Disposition`.
+    pub disposition: String,
+}
+
 /// Why bytes could not be stored or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
@@ -67,6 +76,11 @@ pub trait Blobs: Send + Sync {
     async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError>;
     /// The size of a blob in bytes, or nothing if it is absent.
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError>;
+    /// An address under which anybody reads a blob for a while, without a word to us, where the store gives out such
+    /// ones. Whether there is such a blob is not asked.
+    async fn link(&self, _sha256: Sha256, _told: &Linked) -> Result<Option<String>, BlobError> {
+        Ok(None)
+    }
     /// Places a blob at `to` for reading (linked or copied, parents made) after checking its bytes
     /// against its name.
     async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError>;

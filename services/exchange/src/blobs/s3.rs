@@ -13,18 +13,20 @@
 //! Large blobs go in parts. What a killed process left unfinished takes space until a hub gives it up, or the bucket's
 //! own rule does (`AbortIncompleteMultipartUpload`); no reader ever sees it.
 //!
+//! Where links are wanted, who may read an object is given an address that S3 itself answers for a while (`s3/linking.rs`).
+//!
 //! Reading is taken up again where it broke off. Requests are repeated by the client where that is safe.
 
 use super::{
-    BlobError, Blobs, ByteStream, Stored,
+    BlobError, Blobs, ByteStream, Linked, Stored,
     local::{hash, make_read_only, sync_folder},
 };
 use async_trait::async_trait;
 use aws_sdk_s3::{
     Client, Config,
     config::{
-        Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, retry::RetryConfig,
-        timeout::TimeoutConfig,
+        Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
+        retry::RetryConfig, timeout::TimeoutConfig,
     },
     primitives,
 };
@@ -39,13 +41,18 @@ use std::{
 use time::OffsetDateTime;
 use tokio::io::AsyncWriteExt as _;
 
+mod asker;
 mod encryption;
 mod fault;
+mod linking;
 mod sending;
 mod unfinished;
 
+pub use asker::Keys;
 pub use encryption::Encryption;
 use fault::{is_status, of_service};
+use linking::Linking;
+pub use linking::Links;
 
 /// What is sent in one request, and the size of most parts: the least that S3 takes as a part is 5 MiB.
 const PART: usize = 8 * 1024 * 1024;
@@ -73,10 +80,10 @@ pub struct S3Settings {
     pub endpoint: Option<String>,
     /// Whether the bucket is part of the path (`HOST/BUCKET/…`) and not of the host's name.
     pub path_style: bool,
-    /// Who asks.
-    pub access_key: String,
-    /// The secret of the access key.
-    pub secret_key: String,
+    /// Who asks. If nothing is said here, whoever this machine says: see [`asker`].
+    pub keys: Option<Keys>,
+    /// How links are made; none are, if nothing is said here.
+    pub links: Option<Links>,
     /// How the server encrypts what it keeps; as the bucket says if nothing is said here.
     pub encryption: Option<Encryption>,
     /// A folder for what is on its way.
@@ -87,6 +94,7 @@ pub struct S3Settings {
 #[derive(Clone)]
 pub struct S3Blobs {
     client: Client,
+    linking: Option<Linking>,
     bucket: String,
     prefix: String,
     encryption: Option<Encryption>,
@@ -95,16 +103,31 @@ pub struct S3Blobs {
 
 impl S3Blobs {
     /// Makes a store; nobody is asked yet.
-    pub fn open(settings: S3Settings) -> io::Result<Self> {
+    pub async fn open(settings: S3Settings) -> io::Result<Self> {
         fs::create_dir_all(&settings.scratch)?;
-        let credentials = Credentials::new(settings.access_key, settings.secret_key, None, None, "settings");
+        let asker = asker::of(&settings).await;
+        let client = |endpoint| Client::from_conf(Self::config(&settings, endpoint, asker.clone()).build());
+        Ok(Self {
+            client: client(settings.endpoint.as_deref()),
+            linking: settings.links.as_ref().map(|links| {
+                let endpoint = links.endpoint.as_deref().or(settings.endpoint.as_deref());
+                Linking::new(client(endpoint), links.lifetime)
+            }),
+            bucket: settings.bucket,
+            prefix: settings.prefix,
+            encryption: settings.encryption,
+            scratch: settings.scratch,
+        })
+    }
+
+    fn config(settings: &S3Settings, endpoint: Option<&str>, asker: SharedCredentialsProvider) -> Builder {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE)
             .build();
         let mut config = Config::builder()
-            .region(Region::new(settings.region))
-            .credentials_provider(credentials)
+            .region(Region::new(settings.region.clone()))
+            .credentials_provider(asker)
             .force_path_style(settings.path_style)
             // Digests are given by hand, so that servers need not know the newest ones.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -115,16 +138,10 @@ impl S3Blobs {
                     .with_initial_backoff(FIRST_PAUSE),
             )
             .timeout_config(timeouts);
-        if let Some(endpoint) = settings.endpoint {
+        if let Some(endpoint) = endpoint {
             config = config.endpoint_url(endpoint);
         }
-        Ok(Self {
-            client: Client::from_conf(config.build()),
-            bucket: settings.bucket,
-            prefix: settings.prefix,
-            encryption: settings.encryption,
-            scratch: settings.scratch,
-        })
+        config
     }
 
     fn key(&self, name: &str) -> String {
@@ -254,6 +271,16 @@ impl Blobs for S3Blobs {
         }
     }
 
+    async fn link(&self, sha256: Sha256, told: &Linked) -> Result<Option<String>, BlobError> {
+        match &self.linking {
+            Some(linking) => linking
+                .link(&self.bucket, &self.key_of(sha256), told)
+                .await
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
         let folder = to
             .parent()
@@ -314,6 +341,8 @@ impl Blobs for S3Blobs {
     }
 }
 
+#[cfg(test)]
+mod named;
 #[cfg(test)]
 mod server_tests;
 #[cfg(test)]

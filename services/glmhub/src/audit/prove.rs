@@ -55,7 +55,7 @@ pub async fn run(args: ProveArgs) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     };
     let files = members.len();
-    let blobs = backends::blobs(&log.folder, &log.settings)?;
+    let blobs = backends::blobs(&log.folder, &log.settings).await?;
     let mut pieces = archive::stream(members, blobs);
     let about = || format!("the file {}", args.to.display());
     let folder = args.to.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -8,7 +8,7 @@ use exchange::{
     blobs::{
         Blobs,
         local::LocalBlobs,
-        s3::{S3Blobs, S3Settings},
+        s3::{Keys, S3Blobs, S3Settings},
     },
     queue::{
         Queue,
@@ -64,7 +64,7 @@ impl Backends {
         Ok(Self {
             clock,
             db: folder.records(settings).await?,
-            blobs: blobs(folder, settings)?,
+            blobs: blobs(folder, settings).await?,
             queue: Arc::new(queue),
             company: Company::Alone,
         })
@@ -92,7 +92,7 @@ impl Backends {
         Ok(Self {
             clock: Arc::new(SystemClock),
             db: folder.records(settings).await?,
-            blobs: blobs(folder, settings)?,
+            blobs: blobs(folder, settings).await?,
             queue: Arc::new(queue),
             company: Company::Many,
         })
@@ -133,7 +133,7 @@ pub async fn redis(settings: &Settings) -> anyhow::Result<RedisQueue> {
 }
 
 /// The store of blobs: a folder, or a bucket.
-pub fn blobs(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Arc<dyn Blobs>> {
+pub async fn blobs(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Arc<dyn Blobs>> {
     let blobs = &settings.blobs;
     let place = folder.resolve(&blobs.folder);
     if blobs.bucket.is_empty() {
@@ -149,10 +149,13 @@ pub fn blobs(folder: &DataFolder, settings: &Settings) -> anyhow::Result<Arc<dyn
         region: blobs.region.clone(),
         endpoint: Some(blobs.endpoint.clone()).filter(|endpoint| !endpoint.is_empty()),
         path_style: blobs.path_style,
-        access_key: blobs.access_key.clone(),
-        secret_key: secret.unwrap_or_default(),
+        keys: secret.map(|secret| Keys {
+            access: blobs.access_key.clone(),
+            secret,
+        }),
+        links: blobs.links(),
         encryption: blobs.encryption().map_err(Misuse)?,
         scratch: folder.resolve("scratch".as_ref()),
     });
-    Ok(Arc::new(opened.context("the scratch folder")?))
+    Ok(Arc::new(opened.await.context("the scratch folder")?))
 }

@@ -1,9 +1,9 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
+use super::blobs::BlobsSettings;
 use crate::{data_folder::DataFolder, machine_memory};
 use domain::hardware::Room;
 use engine::LoadOptions;
-use exchange::blobs::s3::Encryption;
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings,
     dashboard_settings::DashboardSettings, hf::settings::HfSettings, openai::settings::OpenaiSettings,
@@ -55,22 +55,6 @@ pub struct RecordsSettings {
     pub busy_seconds: u64,
     pub statement_seconds: u64,
     pub connection_seconds: u64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BlobsSettings {
-    pub folder: PathBuf,
-    pub bucket: String,
-    pub prefix: String,
-    pub region: String,
-    pub endpoint: String,
-    pub path_style: bool,
-    pub access_key: String,
-    pub secret_key_file: PathBuf,
-    pub encryption: String,
-    pub encryption_key: String,
-    pub unfinished_hours: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -259,38 +243,6 @@ impl RecordsSettings {
     /// Whether the records are a file in the data folder.
     pub fn in_file(&self) -> bool {
         self.url.expose_secret().is_empty()
-    }
-}
-
-impl BlobsSettings {
-    fn check(&self) -> Result<(), String> {
-        let lacks_key = self.access_key.is_empty() || self.secret_key_file.as_os_str().is_empty();
-        if !self.bucket.is_empty() && lacks_key {
-            return Err("blobs.bucket needs blobs.access_key and blobs.secret_key_file".into());
-        }
-        if self.prefix.starts_with('/') || self.prefix.ends_with('/') {
-            return Err("blobs.prefix neither begins nor ends with a slash".into());
-        }
-        self.encryption().map(drop)
-    }
-
-    /// How old an upload is that nobody finishes any more.
-    pub fn unfinished(&self) -> time::Duration {
-        time::Duration::hours(self.unfinished_hours.into())
-    }
-
-    /// How a server of S3 encrypts what it keeps.
-    pub fn encryption(&self) -> Result<Option<Encryption>, String> {
-        let key = Some(self.encryption_key.clone()).filter(|key| !key.is_empty());
-        match (self.encryption.as_str(), key) {
-            ("", None) => Ok(None),
-            ("AES256", None) => Ok(Some(Encryption::OwnKeys)),
-            ("aws:kms", key) => Ok(Some(Encryption::KeyService(key))),
-            (_, Some(_)) => Err("blobs.encryption_key needs \"aws:kms\" as blobs.encryption".into()),
-            (other, None) => Err(format!(
-                "blobs.encryption is \"AES256\", \"aws:kms\" or empty, not {other:?}"
-            )),
-        }
     }
 }
 

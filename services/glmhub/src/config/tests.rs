@@ -141,7 +141,15 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[hf]\npurpose = \"commercial\"", "hf.purpose"),
         ("[openai]\nmost_body_bytes = 0", "openai.most_body_bytes"),
         ("[server]\nsite = \"the cellar\"", "server.site"),
-        ("[blobs]\nbucket = \"b\"", "blobs.secret_key_file"),
+        (
+            "[blobs]\nbucket = \"b\"\naccess_key = \"a\"",
+            "blobs.secret_key_file",
+        ),
+        ("[blobs]\nlink_seconds = 60", "blobs.link_seconds"),
+        (
+            "[blobs]\nbucket = \"b\"\nlink_seconds = 604801",
+            "blobs.link_seconds",
+        ),
         ("[blobs]\nprefix = \"a/\"", "blobs.prefix"),
         ("[blobs]\nunfinished_hours = 0", "blobs.unfinished_hours"),
         ("[blobs]\nencryption = \"rot13\"", "blobs.encryption"),

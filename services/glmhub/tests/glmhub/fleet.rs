@@ -1,7 +1,7 @@
 //! Hubs and workers that are many: two `glmhub serve` and two `glmhub worker` on a PostgreSQL database and a Redis of
 //! their own.
 
-mod bucket;
+pub mod bucket;
 mod clocks;
 mod count;
 mod database;

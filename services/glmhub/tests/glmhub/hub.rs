@@ -164,10 +164,15 @@ impl Hub {
     /// Imports a folder of weights with `glmhub model import`, beside the running hub.
     pub fn import(&self, model: &str, from: &Path) -> String {
         let from = from.to_str().unwrap();
+        let settings: Vec<_> = self
+            .settings
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
         perform_in(
             &self.data(),
             &["model", "import", "--model", model, "--from", from],
-            &[],
+            &settings,
         )
         .well()
     }

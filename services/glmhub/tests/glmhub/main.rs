@@ -31,6 +31,7 @@ mod import;
 mod jobs;
 mod keys;
 mod licence;
+mod links;
 mod locked_file;
 mod openai;
 mod openai_package;

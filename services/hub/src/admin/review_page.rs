@@ -296,11 +296,10 @@ pub async fn evidence(
     let (acceptance, sha256) = path.into_inner();
     let found = evidence::get(&db, tenant, acceptance, sha256).await?;
     let file = found.ok_or_else(|| Problem::not_found("file of evidence"))?;
-    let bytes = blobs.get(sha256).await.map_err(Problem::from)?;
     let handed = HandedOut {
         name: file.name.unwrap_or_else(|| sha256.to_string()),
         media_type: file.media_type,
         bytes: file.bytes,
     };
-    Ok(handed.respond(bytes))
+    Ok(handed.respond(blobs.get_ref(), sha256).await?)
 }

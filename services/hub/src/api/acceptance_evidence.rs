@@ -153,11 +153,10 @@ async fn get(
     let (acceptance, sha256) = path.into_inner();
     let found = evidence::get(&db, scope, acceptance, sha256).await?;
     let evidence = found.ok_or_else(|| Problem::not_found("file of evidence"))?;
-    let bytes = blobs.get(sha256).await?;
     let handed = HandedOut {
         name: evidence.name.unwrap_or_else(|| sha256.to_string()),
         media_type: evidence.media_type,
         bytes: evidence.bytes,
     };
-    Ok(handed.respond(bytes))
+    handed.respond(blobs.get_ref(), sha256).await
 }

@@ -39,13 +39,12 @@ async fn document(
     let stamp = Stamp::of(&ids, clock.now(), caller);
     let found = reading::read(&db, stamp, &caller.tenant, batch, id).await?;
     let document = found.ok_or_else(|| Problem::not_found("document"))?;
-    let content = blobs.get(document.sha256).await?;
     let handed = HandedOut {
         name: document.name.unwrap_or_else(|| id.to_string()),
         media_type: document.media_type,
         bytes: document.bytes,
     };
-    Ok(handed.respond(content))
+    handed.respond(blobs.get_ref(), document.sha256).await
 }
 
 async fn page(
@@ -61,11 +60,10 @@ async fn page(
     let stamp = Stamp::of(&ids, clock.now(), caller);
     let found = reading::read_page(&db, stamp, &caller.tenant, batch, document, number).await?;
     let image = found.ok_or_else(|| Problem::not_found("page"))?;
-    let content = blobs.get(image.sha256).await?;
     let handed = HandedOut {
         name: format!("{document}-{number}.png"),
         media_type: "image/png".into(),
         bytes: image.bytes,
     };
-    Ok(handed.respond(content))
+    handed.respond(blobs.get_ref(), image.sha256).await
 }

@@ -6,10 +6,11 @@ use super::{
     repository::{Held, NO_FILE, Repository},
 };
 use crate::{
-    api::models::Named, app::ok, byte_range::Part, caller::Authenticated, gate, going_along, problem::Problem,
+    api::models::Named, app::ok, byte_range::Part, caller::Authenticated, gate, going_along,
+    handing_out::elsewhere, problem::Problem,
 };
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     body::SizedStream,
     http::{
         Method, StatusCode,
@@ -20,10 +21,13 @@ use actix_web::{
 use domain::{
     access::Act, batch::Metadata, clock::SharedClock, gate::Allowed, id::IdMaker, policy::CurrentPolicies,
 };
-use exchange::blobs::{self, Blobs, ByteStream};
+use exchange::blobs::{self, Blobs, ByteStream, Linked};
 use records::{Db, Stamp, models};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// What files are told to be.
+const MEDIA_TYPE: &str = "application/octet-stream";
 
 /// The file, or the folder, that a path names.
 #[derive(Deserialize)]
@@ -116,26 +120,59 @@ pub(super) async fn resolve(
         let nothing: ByteStream = Box::pin(futures_util::stream::empty());
         return Ok(respond(&repository, &allowed, &etag, &part, nothing));
     }
-    let content = content(&**blobs, file, &part).await?;
+    let given = given(&**blobs, file, &part).await?;
     models::record_download(&db, Stamp::of(&ids, now, caller), &allowed, 1).await?;
-    Ok(respond(&repository, &allowed, &etag, &part, content))
+    Ok(match given {
+        Given::Here(content) => respond(&repository, &allowed, &etag, &part, content),
+        Given::Elsewhere(lead) => led(lead, &repository, &allowed, &etag, file),
+    })
 }
 
-/// The bytes of a part of a file. A whole blob is hashed on its way, since these clients do not hash what they get.
-async fn content(blobs: &dyn Blobs, file: &Held, part: &Part) -> Result<ByteStream, Problem> {
+/// How somebody gets a part of a file.
+enum Given {
+    Here(ByteStream),
+    /// From the store itself, which understands the request's range.
+    Elsewhere(HttpResponseBuilder),
+}
+
+/// A part of a file: a link to it, or its bytes. A whole blob is hashed on its way, since these clients do not hash what
+/// they get.
+async fn given(blobs: &dyn Blobs, file: &Held, part: &Part) -> Result<Given, Problem> {
     if let Some(text) = &file.text {
-        return Ok(blobs::one_piece(part.of(text.clone())));
+        return Ok(Given::Here(blobs::one_piece(part.of(text.clone()))));
+    }
+    let linked = Linked {
+        media_type: MEDIA_TYPE.into(),
+        disposition: "attachment".into(),
+    };
+    if let Some(lead) = elsewhere(blobs, file.sha256, &linked).await? {
+        return Ok(Given::Elsewhere(lead));
     }
     match part.whole() {
         true => {
             let bytes = blobs.get(file.sha256).await.map_err(Problem::internal)?;
-            Ok(blobs::verified(bytes, file.sha256))
+            Ok(Given::Here(blobs::verified(bytes, file.sha256)))
         }
         false => {
             let rest = blobs.get_from(file.sha256, part.first()).await;
-            Ok(part.beginning(rest.map_err(Problem::internal)?))
+            Ok(Given::Here(part.beginning(rest.map_err(Problem::internal)?)))
         }
     }
+}
+
+/// What these clients look for where they are led elsewhere.
+fn led(
+    mut lead: HttpResponseBuilder,
+    repository: &Repository,
+    allowed: &Allowed,
+    etag: &str,
+    file: &Held,
+) -> HttpResponse {
+    lead.insert_header(("x-repo-commit", repository.commit()))
+        .insert_header(("x-linked-etag", etag))
+        .insert_header(("x-linked-size", file.bytes));
+    going_along::say_notices(&mut lead, allowed);
+    lead.finish()
 }
 
 fn respond(
@@ -152,7 +189,7 @@ fn respond(
             .insert_header((CONTENT_RANGE, range));
     }
     response
-        .insert_header((CONTENT_TYPE, "application/octet-stream"))
+        .insert_header((CONTENT_TYPE, MEDIA_TYPE))
         .insert_header((ACCEPT_RANGES, "bytes"))
         .insert_header((CACHE_CONTROL, "private, no-store"))
         .insert_header((ETAG, etag))

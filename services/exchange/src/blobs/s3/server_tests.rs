@@ -20,11 +20,15 @@ async fn empty_bucket() -> Option<(S3Blobs, TempDir)> {
         region: "us-east-1".into(),
         endpoint: Some(url.into_string().unwrap()),
         path_style: true,
-        access_key: "glmhub".into(),
-        secret_key: "a-secret-of-tests".into(),
+        keys: Some(Keys {
+            access: "glmhub".into(),
+            secret: "a-secret-of-tests".into(),
+        }),
+        links: None,
         encryption: None,
         scratch: scratch.path().to_owned(),
     })
+    .await
     .unwrap();
     let make = store.client.create_bucket().bucket(&store.bucket);
     make.send().await.unwrap();
@@ -32,6 +36,19 @@ async fn empty_bucket() -> Option<(S3Blobs, TempDir)> {
 }
 
 blob_contract!(empty_bucket);
+
+#[tokio::test]
+async fn a_bucket_may_be_part_of_the_servers_name() {
+    let Some((store, _scratch)) = empty_bucket().await else {
+        return;
+    };
+    let url = std::env::var_os("GLMHUB_TEST_S3_URL")
+        .unwrap()
+        .into_string()
+        .unwrap();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
+    named::reads_and_writes(&store.bucket, &port).await;
+}
 
 #[tokio::test]
 async fn a_large_blob_goes_in_parts_and_leaves_no_upload_behind() {

@@ -10,9 +10,10 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use s3s::{
-    Body, HttpError, HttpResponse,
+    Body, HttpError, HttpResponse, S3Result,
     auth::SimpleAuth,
     dto::StreamingBlob,
+    host::{S3Host, VirtualHost},
     service::{S3Service, S3ServiceBuilder},
 };
 use s3s_fs::FileSystem;
@@ -21,7 +22,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+};
 
 const BUCKET: &str = "blobs";
 const ACCESS: &str = "glmhub";
@@ -48,15 +53,26 @@ struct Server {
     serving: AbortHandle,
 }
 
+fn keys() -> Keys {
+    Keys {
+        access: ACCESS.into(),
+        secret: SECRET.into(),
+    }
+}
+
 impl Server {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("objects").join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path().join("objects")).unwrap());
         builder.set_auth(SimpleAuth::from_single(ACCESS, SECRET));
-        let (service, faults) = (builder.build(), Arc::new(Faults::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
+        builder.set_host(Names(format!(
+            "localhost:{}",
+            listener.local_addr().unwrap().port()
+        )));
+        let (service, faults) = (builder.build(), Arc::new(Faults::default()));
         let told = faults.clone();
         let serving = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -83,15 +99,15 @@ impl Server {
             region: "us-east-1".into(),
             endpoint: Some(format!("http://{}", self.address)),
             path_style: true,
-            access_key: ACCESS.into(),
-            secret_key: SECRET.into(),
+            keys: Some(keys()),
+            links: None,
             encryption: None,
             scratch: self.scratch(),
         }
     }
 
-    fn store(&self) -> S3Blobs {
-        S3Blobs::open(self.settings()).unwrap()
+    async fn store(&self) -> S3Blobs {
+        S3Blobs::open(self.settings()).await.unwrap()
     }
 
     fn scratch(&self) -> PathBuf {
@@ -103,6 +119,22 @@ impl Server {
         let name = sha256.to_string();
         let bucket = self.folder.path().join("objects").join(BUCKET);
         bucket.join("hub/sha256").join(&name[..2]).join(name)
+    }
+}
+
+/// A bucket may be named before `localhost`; under any other name it is in the path.
+struct Names(String);
+
+impl S3Host for Names {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let bucket = host
+            .strip_suffix(&self.0)
+            .and_then(|before| before.strip_suffix('.'));
+        let named = VirtualHost::new(host);
+        Ok(match bucket {
+            Some(bucket) => named.with_bucket(bucket),
+            None => named,
+        })
     }
 }
 
@@ -159,7 +191,7 @@ fn in_pieces(bytes: &[u8]) -> ByteStream {
 
 async fn empty_bucket() -> (S3Blobs, Server) {
     let server = Server::start().await;
-    (server.store(), server)
+    (server.store().await, server)
 }
 
 async fn some_empty_bucket() -> Option<(S3Blobs, Server)> {
@@ -242,10 +274,14 @@ async fn a_blob_that_was_altered_at_the_server_is_damaged() {
 async fn a_wrong_secret_is_refused_and_never_told() {
     let server = Server::start().await;
     let settings = S3Settings {
-        secret_key: "hunter2".into(),
+        keys: Some(Keys {
+            secret: "hunter2".into(),
+            ..keys()
+        }),
         ..server.settings()
     };
     let refused = S3Blobs::open(settings)
+        .await
         .unwrap()
         .ping()
         .await
@@ -255,4 +291,85 @@ async fn a_wrong_secret_is_refused_and_never_told() {
         refused.contains("SignatureDoesNotMatch") && !refused.contains("hunter2"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_bucket_may_be_part_of_the_servers_name() {
+    let server = Server::start().await;
+    let port = server.address.rsplit(':').next().unwrap().to_owned();
+    named::reads_and_writes(BUCKET, &port).await;
+    let folder = server.folder.path().join("objects").join(BUCKET).join("named");
+    assert!(folder.join("sha256").is_dir());
+}
+
+/// The head and the body that the server gives for a path, to somebody without a key.
+async fn read_as_stranger(server: &Server, path: &str) -> (String, String) {
+    let mut line = TcpStream::connect(&server.address).await.unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+        server.address
+    );
+    line.write_all(request.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    line.read_to_string(&mut said).await.unwrap();
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    (head.to_lowercase(), body.to_owned())
+}
+
+#[tokio::test]
+async fn a_link_reads_one_blob_for_a_while_without_a_key() {
+    let server = Server::start().await;
+    let links = Links {
+        lifetime: Duration::from_secs(120),
+        endpoint: None,
+    };
+    let store = S3Blobs::open(S3Settings {
+        links: Some(links),
+        ..server.settings()
+    });
+    let store = store.await.unwrap();
+    let stored = store.put(one_piece("weights"), PLENTY).await.unwrap();
+    let told = Linked {
+        media_type: "application/pdf".into(),
+        disposition: "attachment; filename=\"a b.pdf\"".into(),
+    };
+    let link = store.link(stored.sha256, &told).await.unwrap().unwrap();
+    let path = link.strip_prefix(&format!("http://{}", server.address)).unwrap();
+    assert!(
+        path.contains("X-Amz-Expires=120") && !path.contains(SECRET),
+        "{path}"
+    );
+    let (head, body) = read_as_stranger(&server, path).await;
+    assert!(
+        head.starts_with("http/1.1 200") && body.contains("weights"),
+        "{head}\n{body}"
+    );
+    for said in [
+        "content-type: application/pdf",
+        "filename=\"a b.pdf\"",
+        "cache-control: private, no-store",
+    ] {
+        assert!(head.contains(said), "{said} in {head}");
+    }
+    let other = store
+        .put(one_piece("other"), PLENTY)
+        .await
+        .unwrap()
+        .sha256
+        .to_string();
+    let of_other = path.replace(&stored.sha256.to_string(), &other);
+    let of_other = of_other.replace(
+        &format!("sha256/{}/", &stored.sha256.to_string()[..2]),
+        &format!("sha256/{}/", &other[..2]),
+    );
+    for wrong in [
+        of_other,
+        path.replace("X-Amz-Expires=120", "X-Amz-Expires=9000"),
+        path.split('?').next().unwrap().to_owned(),
+    ] {
+        let (head, _) = read_as_stranger(&server, &wrong).await;
+        assert!(head.starts_with("http/1.1 403"), "{wrong}: {head}");
+    }
+    let none = server.store().await.link(stored.sha256, &told).await.unwrap();
+    assert_eq!(none, None, "links are made where they are wanted");
 }
