@@ -207,6 +207,23 @@ fn every_reference_resolves(value: &Value) {
 }
 
 #[test]
+fn whoever_is_told_to_come_again_is_told_when() {
+    let mut told = 0;
+    for (path, method, operation) in CONTRACT.operations() {
+        let later = ["429", "503"].map(|status| &operation["responses"][status]);
+        for response in later.into_iter().filter(|response| !response.is_null()) {
+            let response = CONTRACT.resolve(response);
+            let header = &response["headers"]["retry-after"];
+            assert_eq!(header["required"], true, "{method} {path}");
+            let body = response["content"].as_object();
+            assert!(body.is_some_and(|body| !body.is_empty()), "{method} {path}");
+            told += 1;
+        }
+    }
+    assert!(told > 80, "{told}");
+}
+
+#[test]
 fn every_operation_that_may_fail_inside_may_also_find_the_records_away() {
     for (template, method, operation) in CONTRACT.operations() {
         let responses = &operation["responses"];
