@@ -5,7 +5,9 @@
 
 use crate::{
     digest::Sha256,
-    license::{Duty, License, Licenses},
+    effective::{self, EffectivePurpose},
+    language::Language,
+    license::{Condition, Duty, License, Licenses},
     lineage::{self, Licensed, LineageEdge},
     model::{Artifact, Card, Modality, Model, Revision},
     names::{LicenseName, ModelName},
@@ -133,9 +135,8 @@ fn model_card(card: &Card) -> Value {
 /// Effective terms and facts of the card, as properties.
 fn properties(subject: Subject<'_>, licenses: &Licenses) -> Vec<Value> {
     let mut all = BTreeMap::new();
-    for purpose in Purpose::ALL {
-        let permission = lineage::permission(subject.lineage, licenses, purpose);
-        all.insert(format!("glmhub:purpose:{purpose}"), word(&permission));
+    for (purpose, said) in effective::terms(subject.lineage, licenses).purposes {
+        purpose_properties(&mut all, purpose, &said);
     }
     if let Some(terms) = subject.revision.and_then(|revision| revision.terms_sha256) {
         all.insert("glmhub:terms:sha256".into(), terms.to_string());
@@ -157,6 +158,20 @@ fn properties(subject: Subject<'_>, licenses: &Licenses) -> Vec<Value> {
         properties.push(json!({ "name": "glmhub:duty", "value": value }));
     }
     properties
+}
+
+/// What the whole lineage permits for a purpose, after what, until when and where.
+fn purpose_properties(all: &mut BTreeMap<String, String>, purpose: Purpose, said: &EffectivePurpose) {
+    let own = format!("glmhub:purpose:{purpose}");
+    let conditions: Vec<&str> = said.asked().into_iter().map(Condition::as_str).collect();
+    if !conditions.is_empty() {
+        all.insert(format!("{own}:conditions"), conditions.join(", "));
+    }
+    let limits = said.limits(Language::English);
+    if !limits.is_empty() {
+        all.insert(format!("{own}:limits"), limits.join(", "));
+    }
+    all.insert(own, word(&said.permission));
 }
 
 fn word(value: &impl serde::Serialize) -> String {

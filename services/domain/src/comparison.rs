@@ -2,7 +2,8 @@
 
 use crate::{
     effective::{self, EffectiveTerms},
-    license::{Duty, Licenses},
+    language::Language,
+    license::{Condition, Duty, Licenses},
     lineage::Licensed,
     model::{Card, Model},
     names::ModelName,
@@ -109,16 +110,13 @@ fn permission(terms: &EffectiveTerms, purpose: Purpose) -> String {
     let Some(facts) = terms.purposes.get(&purpose) else {
         return String::new();
     };
-    let mut conditions: Vec<String> = facts
-        .conditions
-        .iter()
-        .map(|caused| format!("{:?}", caused.what.condition).to_lowercase())
-        .collect();
-    conditions.dedup();
-    match conditions.is_empty() {
+    let conditions: Vec<&str> = facts.asked().into_iter().map(Condition::as_str).collect();
+    let mut told = vec![match conditions.is_empty() {
         true => facts.permission.as_str().to_owned(),
         false => format!("{} after {}", facts.permission.as_str(), conditions.join(", ")),
-    }
+    }];
+    told.extend(facts.limits(Language::English));
+    told.join(", ")
 }
 
 fn duties(terms: &EffectiveTerms) -> String {

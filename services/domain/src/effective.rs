@@ -5,6 +5,7 @@
 
 use crate::{
     digest::Sha256,
+    language::Language,
     license::{Condition, Duty, License, Licenses, Permission},
     lineage::{self, Licensed},
     names::{LicenseName, ModelName},
@@ -13,10 +14,10 @@ use crate::{
 };
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     hash::Hash,
 };
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Where something comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -75,6 +76,29 @@ pub struct EffectivePurpose {
     pub territories: Option<Territories>,
     /// What each license says of territories.
     pub clauses: Vec<Caused<Territories>>,
+}
+
+impl EffectivePurpose {
+    /// What must have happened first, each thing once.
+    pub fn asked(&self) -> BTreeSet<Condition> {
+        self.conditions
+            .iter()
+            .map(|caused| caused.what.condition)
+            .collect()
+    }
+
+    /// Until when and where it is permitted, in words of this language; nothing if it is not permitted at all.
+    pub fn limits(&self, language: Language) -> Vec<String> {
+        if self.permission != Permission::Permitted {
+            return Vec::new();
+        }
+        let end = self.ends.as_ref().map(|ends| {
+            let until = ends.what.until.format(&Rfc3339).unwrap_or_default();
+            language.of(format!("until {until}"), format!("截至 {until}"))
+        });
+        let place = self.territories.as_ref().map(|these| these.told(language));
+        end.into_iter().chain(place).collect()
+    }
 }
 
 /// A model of the lineage with the text that came with it.

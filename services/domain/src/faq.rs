@@ -97,7 +97,7 @@ fn commercial(facts: Facts<'_>, language: Language) -> String {
     let purpose = facts.terms.purposes.get(&Purpose::Commercial);
     let permission = purpose.map_or(Permission::Unknown, |facts| facts.permission);
     let conditions = purpose.is_some_and(|facts| !facts.conditions.is_empty());
-    match (permission, conditions) {
+    let answer = match (permission, conditions) {
         (Permission::Permitted, false) => {
             language.of(format!("Yes, under {license}."), format!("可以，依据 {license} 许可。"))
         }
@@ -113,6 +113,18 @@ fn commercial(facts: Facts<'_>, language: Language) -> String {
             "Nobody has established it here, so the hub refuses it.".to_owned(),
             "尚未确定，因此本系统拒绝商用。".to_owned(),
         ),
+    };
+    let limits = purpose.map_or_else(Vec::new, |facts| facts.limits(language));
+    match limits.is_empty() {
+        true => answer,
+        false => {
+            let limits = limits.join(language.of(", ", "，"));
+            let limited = language.of(
+                format!(" It is permitted {limits}."),
+                format!("许可范围：{limits}。"),
+            );
+            answer + &limited
+        }
     }
 }
 
@@ -125,7 +137,7 @@ fn tenths(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{effective, license::Licenses, lineage::Licensed, model::Seed};
+    use crate::{effective, license::Licenses, lineage::Licensed, model::Seed, territory::Territories};
     use time::OffsetDateTime;
 
     #[test]
@@ -177,5 +189,15 @@ mod tests {
             of(facts, Language::Chinese).len(),
             of(facts, Language::English).len()
         );
+        let mut limited = terms.clone();
+        let commercial = limited.purposes.get_mut(&Purpose::Commercial).unwrap();
+        commercial.territories = Some(Territories::Only(["CN".parse().unwrap()].into()));
+        let facts = Facts {
+            terms: &limited,
+            ..facts
+        };
+        let first = |language| of(facts, language).swap_remove(0).answer;
+        assert!(first(Language::English).ends_with(" It is permitted only in CN."));
+        assert!(first(Language::Chinese).ends_with("许可范围：仅限 CN。"));
     }
 }

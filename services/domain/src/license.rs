@@ -57,6 +57,17 @@ pub enum Condition {
     Review,
 }
 
+impl Condition {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Condition::Acceptance => "acceptance",
+            Condition::Registration => "registration",
+            Condition::Review => "review",
+        }
+    }
+}
+
 /// What a license obliges those to who use the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]

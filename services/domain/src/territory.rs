@@ -1,5 +1,6 @@
 //! Territories by their codes, and sets of them that a license names or leaves out.
 
+use crate::language::Language;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -88,17 +89,30 @@ impl Territories {
             (Except(one), Except(two)) => Except(one | two),
         }
     }
+
+    /// Where that is, in words of this language.
+    pub fn told(&self, language: Language) -> String {
+        let listed = |these: &BTreeSet<Territory>| {
+            let codes: Vec<&str> = these.iter().map(|territory| territory.as_str()).collect();
+            codes.join(language.of(", ", "、"))
+        };
+        match self {
+            Territories::Only(these) if these.is_empty() => language.of("nowhere", "任何地区都不允许").into(),
+            Territories::Only(these) => format!("{} {}", language.of("only in", "仅限"), listed(these)),
+            Territories::Except(these) => {
+                let listed = listed(these);
+                language.of(
+                    format!("everywhere but in {listed}"),
+                    format!("{listed} 以外的地区"),
+                )
+            }
+        }
+    }
 }
 
 impl fmt::Display for Territories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (words, these) = match self {
-            Territories::Only(these) if these.is_empty() => return f.write_str("nowhere"),
-            Territories::Only(these) => ("only in", these),
-            Territories::Except(these) => ("everywhere but in", these),
-        };
-        let codes: Vec<&str> = these.iter().map(|territory| territory.as_str()).collect();
-        write!(f, "{words} {}", codes.join(", "))
+        f.write_str(&self.told(Language::English))
     }
 }
 
@@ -127,6 +141,9 @@ mod tests {
         assert_eq!(Territories::Only(set("DE CN")).to_string(), "only in CN, DE");
         assert_eq!(Territories::Except(set("FR")).to_string(), "everywhere but in FR");
         assert_eq!(Territories::Only(BTreeSet::new()).to_string(), "nowhere");
+        let chinese = |these: Territories| these.told(Language::Chinese);
+        assert_eq!(chinese(Territories::Only(set("DE CN"))), "仅限 CN、DE");
+        assert_eq!(chinese(Territories::Except(set("FR"))), "FR 以外的地区");
     }
 
     fn any_territories() -> impl Strategy<Value = Territories> {

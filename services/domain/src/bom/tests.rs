@@ -1,5 +1,8 @@
 use super::*;
-use crate::lineage::{Relation, descent};
+use crate::{
+    lineage::{Relation, descent},
+    policy::PolicyFile,
+};
 
 fn name(text: &str) -> ModelName {
     text.parse().unwrap()
@@ -100,6 +103,42 @@ fn licenses_have_their_spdx_id_or_title_and_what_nobody_knows_is_unknown() {
     assert!(properties.contains(&json!({ "name": "glmhub:purpose:research", "value": "unknown" })));
     let shown = json!({ "name": "glmhub:duty", "value": "show \"Built with glm-4\" (from a/own < a/left)" });
     assert!(properties.contains(&shown), "{properties:#?}");
+}
+
+#[test]
+fn a_purpose_tells_after_what_until_when_and_where_it_is_permitted() {
+    let text = "id = \"t\"\ntitle = \"T\"\nsource = \"here\"\nrevocable = false\n\
+        [purposes.research]\npermission = \"permitted\"\nconditions = [\"review\", \"acceptance\"]\n\
+        territories = [\"DE\", \"CN\"]\nuntil = \"2030-01-01T00:00:00Z\"\n";
+    let licenses = Licenses::read(&[PolicyFile::new("licenses/t.toml", text)]).unwrap();
+    let lineage = [Licensed {
+        model: name("a/own"),
+        license: Some("t".parse().unwrap()),
+        terms_sha256: None,
+        through: None,
+    }];
+    let mut all = BTreeMap::new();
+    let terms = effective::terms(&lineage, &licenses);
+    for (purpose, said) in &terms.purposes {
+        purpose_properties(&mut all, *purpose, said);
+    }
+    let all: Vec<(&str, &str)> = all
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            ("glmhub:purpose:commercial", "unknown"),
+            ("glmhub:purpose:evaluation", "unknown"),
+            ("glmhub:purpose:research", "permitted"),
+            ("glmhub:purpose:research:conditions", "acceptance, review"),
+            (
+                "glmhub:purpose:research:limits",
+                "until 2030-01-01T00:00:00Z, only in CN, DE"
+            ),
+        ]
+    );
 }
 
 #[test]

@@ -87,10 +87,10 @@ pub(super) fn gated(purpose: Option<&EffectivePurpose>) -> Value {
     let Some(purpose) = purpose.filter(|purpose| purpose.permission == Permission::Permitted) else {
         return "manual".into();
     };
-    let mut asked = purpose.conditions.iter().map(|asked| asked.what.condition);
-    match purpose.conditions.is_empty() {
-        true => false.into(),
-        false if asked.any(|condition| condition == Condition::Review) => "manual".into(),
+    let asked = purpose.asked();
+    match asked.contains(&Condition::Review) {
+        true => "manual".into(),
+        false if asked.is_empty() => false.into(),
         false => "auto".into(),
     }
 }

@@ -111,6 +111,7 @@ async fn territories_are_shown_and_named_by_commands_and_told_in_effective_terms
         "after acceptance {cause}\n                 until 2090-01-01T00:00:00Z {cause}\n                 only in CN\n"
     );
     assert!(told.contains(&lines), "{told}");
+    told_with_the_model(&scene).await;
     let model = scene
         .submitter
         .get(&format!("/v1/models/{MODEL}"))
@@ -131,4 +132,26 @@ async fn territories_are_shown_and_named_by_commands_and_told_in_effective_terms
         (&research["ends"], &research["territories"]),
         (&Value::Null, &Value::Null)
     );
+}
+
+/// Its page and its bill of materials say until when and where.
+async fn told_with_the_model(scene: &Scene) {
+    let limits = "until 2090-01-01T00:00:00Z, only in CN";
+    let page = scene
+        .submitter
+        .get(&format!("/models/{MODEL}"))
+        .await
+        .expect(200)
+        .text();
+    let evaluation = format!("permitted after acceptance of the terms, {limits}");
+    assert!(page.contains(&evaluation), "{page}");
+    let bom = scene
+        .submitter
+        .get(&format!("/v1/models/{MODEL}/bom"))
+        .await
+        .expect(200)
+        .json();
+    let properties = &bom["metadata"]["component"]["properties"];
+    let said = json!({ "name": "glmhub:purpose:evaluation:limits", "value": limits });
+    assert!(properties.as_array().unwrap().contains(&said), "{properties:#}");
 }

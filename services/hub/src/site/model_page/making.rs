@@ -203,22 +203,18 @@ fn licence(known: Known<'_>, t: Language) -> LicencePart {
         Condition::Review => t.of("a review on this hub", "本系统审核"),
     };
     let purposes = known.terms.purposes.iter().map(|(which, facts)| {
-        let mut conditions: Vec<&str> = facts
-            .conditions
-            .iter()
-            .map(|one| condition(one.what.condition))
-            .collect();
-        conditions.dedup();
+        let conditions: Vec<&str> = facts.asked().into_iter().map(condition).collect();
         let permitted = drawing::permitted(facts.permission, t);
-        let told = match conditions.is_empty() {
+        let mut told = vec![match conditions.is_empty() {
             true => permitted.to_owned(),
             false => format!(
                 "{permitted}{}{}",
                 t.of(" after ", "，须先"),
                 conditions.join(t.of(", ", "、"))
             ),
-        };
-        (purpose(which).to_owned(), told)
+        }];
+        told.extend(facts.limits(t));
+        (purpose(which).to_owned(), told.join(t.of(", ", "，")))
     });
     let duties = known.terms.duties.iter().map(|duty| match &duty.what {
         Duty::Notice => t.of("Keep the copyright notice", "保留版权声明").to_owned(),
