@@ -123,6 +123,8 @@ acts! {
     PublishTerms = "publish_terms",
     /// Keep webhook endpoints of the own tenant and replay their deliveries.
     KeepWebhooks = "keep_webhooks",
+    /// Make, see and revoke API keys of the own tenant.
+    KeepApiKeys = "keep_api_keys",
     /// Register models and revisions.
     RegisterModel = "register_model",
     /// Read the audit log.

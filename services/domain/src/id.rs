@@ -145,6 +145,8 @@ ids! {
     AuditId = "aud";
     /// A worker process.
     WorkerId = "wrk";
+    /// A secret that a program calls with.
+    ApiKeyId = "key";
 }
 
 #[cfg(test)]

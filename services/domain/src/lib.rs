@@ -5,6 +5,7 @@
 
 pub mod acceptance;
 pub mod access;
+pub mod api_key;
 pub mod audit;
 pub mod batch;
 pub mod bom;

@@ -1,8 +1,8 @@
 //! The commands. Each has a file of its own with its options and its doing.
 
 use crate::{
-    admin, ask, audit, batch, bench, config, fit, import, inspect, key, license, migrate, policy, quantize,
-    serve, synthesize, token, up, worker,
+    admin, api_key, ask, audit, batch, bench, config, fit, import, inspect, key, license, migrate, policy,
+    quantize, serve, synthesize, token, up, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -33,6 +33,7 @@ enum Command {
     Policy(PolicyArgs),
     Audit(AuditArgs),
     Key(KeyArgs),
+    ApiKey(ApiKeyArgs),
     Admin(AdminArgs),
     Bench(BenchArgs),
     Token(TokenArgs),
@@ -93,6 +94,14 @@ struct PolicyArgs {
 struct AuditArgs {
     #[command(subcommand)]
     command: audit::AuditCommand,
+}
+
+/// Makes, lists, rotates and revokes keys for programs
+#[derive(clap::Args, Debug)]
+#[command(after_help = api_key::EXAMPLE)]
+struct ApiKeyArgs {
+    #[command(subcommand)]
+    command: api_key::ApiKeyCommand,
 }
 
 /// Lists and changes the hub's keys
@@ -160,6 +169,7 @@ impl Cli {
                 ModelCommand::Synthesize(args) => synthesize::run(args),
             },
             Command::Batch(BatchArgs { command }) => block_on(batch::run(command)),
+            Command::ApiKey(ApiKeyArgs { command }) => block_on(api_key::run(command)),
             Command::License(LicenseArgs { command }) => block_on(license::run(command)),
             Command::Policy(PolicyArgs { command }) => block_on(policy::run(command)),
             Command::Audit(AuditArgs { command }) => block_on(audit::run(command)),

@@ -1,6 +1,7 @@
 //! The one binary: commands, configuration, telemetry, and the composition of hub and worker.
 
 mod admin;
+mod api_key;
 mod ask;
 mod audit;
 mod batch;

@@ -20,6 +20,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
             web::QueryConfig::default()
                 .error_handler(|error, _| Problem::bad_request("query_malformed", error.to_string()).into()),
         )
+        .configure(api::api_keys::routes)
         .configure(api::archives::routes)
         .configure(api::audit::routes)
         .configure(api::bom::routes)

@@ -1,22 +1,27 @@
-//! Who makes a request: read from its bearer token before a handler runs.
+//! Who makes a request: read from its access token or API key before a handler runs.
 
 use crate::{
     access_token::{self, Unwelcome},
     problem::Problem,
 };
 use actix_web::{
-    FromRequest, HttpRequest, dev::Payload, http::StatusCode, http::header::AUTHORIZATION, web::Data,
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::{StatusCode, header::AUTHORIZATION},
+    web::Data,
 };
 use domain::{
     access::{Act, Caller},
+    api_key::{self, ApiKey},
     clock::SharedClock,
+    id::ApiKeyId,
     policy::{CurrentPolicies, Policies},
+    purpose::Purpose,
 };
 use exchange::signing::VerifyingKeys;
-use std::{
-    future::{Ready, ready},
-    sync::Arc,
-};
+use futures_util::future::LocalBoxFuture;
+use records::{Db, api_keys};
+use std::sync::Arc;
 
 /// What is needed to let callers in.
 pub struct Door {
@@ -26,11 +31,23 @@ pub struct Door {
     pub clock: SharedClock,
     /// Tell who may do what.
     pub policies: CurrentPolicies,
+    /// Where API keys are looked up.
+    pub db: Db,
+}
+
+/// What came instead of an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByKey {
+    /// Which key it is.
+    pub id: ApiKeyId,
+    /// What its requests are for that cannot say it.
+    pub purpose: Option<Purpose>,
 }
 
 /// The caller of a request, as a handler's argument. A handler begins with [`Authenticated::may`].
 pub struct Authenticated {
     caller: Caller,
+    key: Option<ByKey>,
     /// The reading under which the whole request is answered.
     policies: Arc<Policies>,
 }
@@ -38,7 +55,16 @@ pub struct Authenticated {
 impl Authenticated {
     /// A member that was let in another way than by its token.
     pub fn signed_in(caller: Caller, policies: Arc<Policies>) -> Self {
-        Self { caller, policies }
+        Self {
+            caller,
+            key: None,
+            policies,
+        }
+    }
+
+    /// The API key that it came with, if that was one.
+    pub fn key(&self) -> Option<ByKey> {
+        self.key
     }
 
     /// The member itself, whatever it may do.
@@ -67,17 +93,30 @@ fn unauthorized(code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, detail)
 }
 
-fn authenticate(request: &HttpRequest) -> Result<Authenticated, Problem> {
+async fn authenticate(request: HttpRequest) -> Result<Authenticated, Problem> {
     let door = request
         .app_data::<Data<Door>>()
         .ok_or_else(|| Problem::internal(anyhow::anyhow!("the application has no door")))?;
+    let token = bearer(&request)?;
+    let (caller, key) = match token.starts_with(api_key::PREFIX) {
+        true => by_key(door, token).await?,
+        false => (by_token(door, token)?, None),
+    };
+    Ok(Authenticated {
+        caller,
+        key,
+        policies: door.policies.get(),
+    })
+}
+
+fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
     let header = request.headers().get(AUTHORIZATION).ok_or_else(|| {
         unauthorized(
             "token_missing",
             "send `Authorization: Bearer TOKEN`; `glmhub token issue` makes one",
         )
     })?;
-    let token = header
+    header
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))
@@ -88,22 +127,43 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, Problem> {
                 "token_malformed",
                 "the Authorization header is not `Bearer TOKEN`",
             )
-        })?;
-    match access_token::verify(&door.keys, token, door.clock.now()) {
-        Ok(caller) => Ok(Authenticated {
-            caller,
-            policies: door.policies.get(),
-        }),
-        Err(Unwelcome::Expired) => Err(unauthorized("token_expired", Unwelcome::Expired.to_string())),
-        Err(foreign) => Err(unauthorized("token_foreign", foreign.to_string())),
+        })
+}
+
+fn by_token(door: &Door, token: &str) -> Result<Caller, Problem> {
+    access_token::verify(&door.keys, token, door.clock.now()).map_err(|unwelcome| match unwelcome {
+        Unwelcome::Expired => unauthorized("token_expired", Unwelcome::Expired.to_string()),
+        foreign => unauthorized("token_foreign", foreign.to_string()),
+    })
+}
+
+/// Who comes with a key. Of keys that are not here nothing is told, of others only to who knows their secret.
+async fn by_key(door: &Door, text: &str) -> Result<(Caller, Option<ByKey>), Problem> {
+    let unknown = || unauthorized("api_key_unknown", "the API key is not one of this hub");
+    let key: ApiKey = text.parse().map_err(|_| unknown())?;
+    let now = door.clock.now();
+    let stored = api_keys::shown(&door.db, &key, now).await?.ok_or_else(unknown)?;
+    if stored.revoked_at.is_some() {
+        return Err(unauthorized("api_key_revoked", "the API key was revoked"));
     }
+    if stored.ends_at <= now {
+        return Err(unauthorized(
+            "api_key_expired",
+            "the API key has come to its end; make another with `glmhub api-key create`",
+        ));
+    }
+    let by = ByKey {
+        id: stored.id,
+        purpose: stored.purpose,
+    };
+    Ok((stored.caller, Some(by)))
 }
 
 impl FromRequest for Authenticated {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(authenticate(request))
+        Box::pin(authenticate(request.clone()))
     }
 }

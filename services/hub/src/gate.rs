@@ -29,6 +29,19 @@ pub struct Wanted<'a> {
     pub metadata: &'a Metadata,
 }
 
+impl<'a> Wanted<'a> {
+    /// The model itself, without a batch that something was written on.
+    pub fn model(model: &'a ModelName, revision: Option<&'a Sha256>, purpose: Purpose) -> Self {
+        static NOTHING: Metadata = Metadata::new();
+        Self {
+            model,
+            revision,
+            purpose,
+            metadata: &NOTHING,
+        }
+    }
+}
+
 /// Asks whether `caller` may have what is `wanted`. The decision is recorded with its
 /// audit entry before this returns, whichever way it went.
 ///

@@ -6,6 +6,7 @@
 
 pub mod acceptances;
 pub mod answers;
+pub mod api_keys;
 mod at;
 pub mod attempts;
 pub mod audit;

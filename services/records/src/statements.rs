@@ -1,16 +1,17 @@
 //! Every statement of this crate in one list, so that all can be prepared on both databases.
 
 use crate::{
-    acceptances, answers, attempts, audit, backlog, batches, counts, decisions, dispatching, documents,
-    epochs, expiring, facts, holding, jobs, lineage, models, policies, proofs, sessions, terms, turns,
-    webhooks, workers,
+    acceptances, answers, api_keys, attempts, audit, backlog, batches, counts, decisions, dispatching,
+    documents, epochs, expiring, facts, holding, jobs, lineage, models, policies, proofs, sessions, terms,
+    turns, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 24] = [
+    let files: [&[&str]; 25] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
+        api_keys::STATEMENTS,
         attempts::STATEMENTS,
         audit::STATEMENTS,
         backlog::STATEMENTS,

@@ -47,7 +47,9 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
         keys: pieces.key.public(),
         clock: pieces.clock.clone(),
         policies: pieces.policies.clone(),
+        db: pieces.db.clone(),
     });
+    let api_keys = Data::new(pieces.settings.api_keys.clone());
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());
     let (blobs, queue) = (Data::from(pieces.blobs.clone()), Data::from(pieces.queue.clone()));
@@ -93,6 +95,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(dashboard.clone())
             .app_data(openai.clone())
             .app_data(hf.clone())
+            .app_data(api_keys.clone())
             .app_data(randomness.clone());
     }
 }

@@ -5,7 +5,7 @@ use crate::{data_folder::DataFolder, machine_memory};
 use domain::hardware::Room;
 use engine::LoadOptions;
 use hub::{
-    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings,
+    acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
     dashboard_settings::DashboardSettings, hf::settings::HfSettings, openai::settings::OpenaiSettings,
     outgoing::OutgoingSettings, policy_settings::PolicySettings, webhook_settings::WebhookSettings,
     work_settings::WorkSettings,
@@ -32,6 +32,7 @@ pub struct Settings {
     pub outgoing: OutgoingSettings,
     pub log: LogSettings,
     pub access: AccessSettings,
+    pub api_keys: ApiKeySettings,
     pub policies: PolicySettings,
     pub audit: AuditSettings,
     pub dashboard: DashboardSettings,
@@ -124,6 +125,7 @@ impl Settings {
         self.server.check()?;
         self.policies.check()?;
         self.openai.check()?;
+        self.api_keys.check()?;
         self.hf.check()?;
         self.acceptances.check()?;
         self.dashboard.check()?;

@@ -4,6 +4,7 @@
 //! ([`contract`]) before a test sees it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod api_keys;
 mod architecture;
 mod archives;
 mod ask;

@@ -10,8 +10,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::fs;
 
-const READER: &str = "glmhub/demo-doc-reader";
-const CHAT: &str = "/openai/v1/chat/completions";
+pub const READER: &str = "glmhub/demo-doc-reader";
+pub const CHAT: &str = "/openai/v1/chat/completions";
 
 /// A sample page as a data URL.
 fn page() -> String {
@@ -20,7 +20,7 @@ fn page() -> String {
 }
 
 /// A request as the `openai` package sends it.
-fn asked(model: &str, text: &str) -> Value {
+pub fn asked(model: &str, text: &str) -> Value {
     let content = json!([
         { "type": "text", "text": text },
         { "type": "image_url", "image_url": { "url": page(), "detail": "high" } },

@@ -42,10 +42,17 @@ async fn the_unmodified_package_asks_streams_and_understands_refusals_and_webhoo
         return;
     };
     let (scene, came, endpoint) = scene_and_webhook().await;
+    let wish = json!({ "name": "openai", "roles": ["submitter"], "purpose": "commercial" });
+    let key = scene
+        .submitter
+        .post("/v1/api-keys", &wish)
+        .await
+        .expect(201)
+        .json();
     let (body, answer) = asked_reader();
     let content = &body["messages"][0]["content"];
     let given = json!({
-        "act": "ask", "url": scene.hub.url(), "token": scene.hub.token("acme", &["submitter"]), "reader": READER, "answer": answer,
+        "act": "ask", "url": scene.hub.url(), "token": key["key"], "reader": READER, "answer": answer,
         "question": content[0]["text"], "image": content[1]["image_url"]["url"],
         "refused": MODEL, "code": "license_not_accepted",
         "webhook": {

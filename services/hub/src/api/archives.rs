@@ -17,8 +17,8 @@ use actix_web::{
     web::{self, Data, Path, Query},
 };
 use domain::{
-    access::Act, batch::Metadata, bundle, clock::SharedClock, digest::Sha256, gate::Allowed, id::IdMaker,
-    model::Artifact, policy::CurrentPolicies, purpose::Purpose,
+    access::Act, bundle, clock::SharedClock, digest::Sha256, gate::Allowed, id::IdMaker, model::Artifact,
+    policy::CurrentPolicies, purpose::Purpose,
 };
 use exchange::blobs::Blobs;
 use records::{Db, Stamp, models};
@@ -74,12 +74,7 @@ async fn get(
         path.as_deref(),
     )?;
     let now = clock.now();
-    let wanted = gate::Wanted {
-        model: &model.name,
-        revision: Some(&revision.sha256),
-        purpose,
-        metadata: &Metadata::new(),
-    };
+    let wanted = gate::Wanted::model(&model.name, Some(&revision.sha256), purpose);
     let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
     let texts = going_along::texts(&db, &policies.get(), &revision).await?;
     let members = members(&allowed, texts, &artifacts);

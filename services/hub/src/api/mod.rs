@@ -6,6 +6,7 @@ pub mod acceptance_evidence;
 pub(crate) mod acceptance_problems;
 mod acceptance_view;
 pub mod acceptances;
+pub mod api_keys;
 pub mod archives;
 pub(crate) mod asking;
 pub mod audit;

@@ -12,7 +12,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
-use domain::{access::Act, batch::Metadata, clock::SharedClock, id::IdMaker, policy::CurrentPolicies};
+use domain::{access::Act, clock::SharedClock, id::IdMaker, policy::CurrentPolicies};
 use records::Db;
 use serde_json::json;
 
@@ -37,14 +37,10 @@ pub(super) async fn may_download(
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
+    let purpose = purposed.of(&caller);
     let caller = caller.may(Act::ReadCatalogue)?;
     let model = find(&db, &named).await?;
-    let wanted = gate::Wanted {
-        model: &model.name,
-        revision: None,
-        purpose: purposed.0,
-        metadata: &Metadata::new(),
-    };
+    let wanted = gate::Wanted::model(&model.name, None, purpose);
     gate::ask(&db, &policies, &ids, clock.now(), caller, wanted).await?;
     Ok(ok(json!({})))
 }

@@ -4,14 +4,17 @@
 //! they do.
 
 use super::repository::{NO_FILE, NO_REVISION};
-use crate::problem::Problem;
+use crate::{
+    other_forms::{Told, telling},
+    problem::Problem,
+};
 use actix_web::{
-    Error,
+    Error, HttpRequest,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue},
     },
     middleware::Next,
 };
@@ -21,44 +24,19 @@ const CODE: HeaderName = HeaderName::from_static("x-error-code");
 const MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 /// With this a client remembers that there is no such file.
 const COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
+/// The class of what a licence or a role refuses.
+const GATED: &str = "GatedRepo";
 
 /// Middleware of the surface: a problem leaves it in Hugging Face's form.
 pub(super) async fn around<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, String>>, Error> {
-    let response = next.call(request).await?;
-    let problem = response.response().error();
-    let Some(told) = problem
-        .and_then(|error| error.as_error::<Problem>())
-        .map(Told::of)
-    else {
-        return Ok(response.map_into_left_body());
-    };
-    let page = page(response.request()).filter(|_| told.code == Some("GatedRepo"));
-    let message = match page {
-        Some(page) => format!("{} See {page}", told.message),
-        None => told.message,
-    };
-    let body = json!({ "error": message }).to_string();
-    let mut response = response.map_body(|_, _| EitherBody::right(body));
-    *response.response_mut().status_mut() = told.status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(code) = told.code {
-        headers.insert(CODE, HeaderValue::from_static(code));
-    }
-    if let Some(commit) = told.commit {
-        headers.insert(COMMIT, commit);
-    }
-    if let Ok(message) = HeaderValue::from_bytes(message.replace(['\r', '\n'], " ").as_bytes()) {
-        headers.insert(MESSAGE, message);
-    }
-    Ok(response)
+    telling(request, next, |request, problem| told(problem, page(request))).await
 }
 
 /// The page on which people read about the model of a request.
-fn page(request: &actix_web::HttpRequest) -> Option<String> {
+fn page(request: &HttpRequest) -> Option<String> {
     let (owner, name) = (
         request.match_info().get("owner")?,
         request.match_info().get("name")?,
@@ -71,41 +49,53 @@ fn page(request: &actix_web::HttpRequest) -> Option<String> {
     ))
 }
 
-/// A problem as these clients know it.
-struct Told {
-    status: StatusCode,
-    code: Option<&'static str>,
-    message: String,
-    commit: Option<HeaderValue>,
+/// A problem as these clients know it; one about a licence names the `page` of its model.
+fn told(problem: &Problem, page: Option<String>) -> Told {
+    let class = class(problem);
+    let message = match page.filter(|_| class == Some(GATED)) {
+        Some(page) => format!("{} See {page}", problem.in_one_line()),
+        None => problem.in_one_line(),
+    };
+    let commit = problem.member("commit").and_then(Value::as_str);
+    let headers = [
+        class.map(|class| (CODE, HeaderValue::from_static(class))),
+        commit.and_then(|commit| Some((COMMIT, HeaderValue::from_str(commit).ok()?))),
+        HeaderValue::from_bytes(message.replace(['\r', '\n'], " ").as_bytes())
+            .ok()
+            .map(|message| (MESSAGE, message)),
+    ];
+    Told {
+        status: match class {
+            Some(GATED) => StatusCode::FORBIDDEN,
+            _ => problem.status(),
+        },
+        headers: headers.into_iter().flatten().collect(),
+        body: json!({ "error": message }),
+    }
 }
 
-impl Told {
-    fn of(problem: &Problem) -> Self {
-        let class = match (problem.status(), problem.code()) {
-            (_, "model_unknown") => Some("RepoNotFound"),
-            (_, NO_REVISION) => Some("RevisionNotFound"),
-            (_, NO_FILE) => Some("EntryNotFound"),
-            (StatusCode::FORBIDDEN, _) | (_, "terms_absent") => Some("GatedRepo"),
-            _ => None,
-        };
-        Self {
-            status: match class {
-                Some("GatedRepo") => StatusCode::FORBIDDEN,
-                _ => problem.status(),
-            },
-            code: class,
-            message: problem.in_one_line(),
-            commit: problem
-                .member("commit")
-                .and_then(Value::as_str)
-                .and_then(|commit| HeaderValue::from_str(commit).ok()),
-        }
+fn class(problem: &Problem) -> Option<&'static str> {
+    match (problem.status(), problem.code()) {
+        (_, "model_unknown") => Some("RepoNotFound"),
+        (_, NO_REVISION) => Some("RevisionNotFound"),
+        (_, NO_FILE) => Some("EntryNotFound"),
+        (StatusCode::FORBIDDEN, _) | (_, "terms_absent") => Some(GATED),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Status, class and message.
+    fn said(problem: &Problem) -> (u16, Option<String>, String) {
+        let told = told(problem, Some("https://hub/models/a/b".into()));
+        let class = told.headers.iter().find(|(name, _)| name == CODE);
+        let class = class.map(|(_, class)| class.to_str().unwrap().to_owned());
+        let message = told.body["error"].as_str().unwrap().to_owned();
+        (told.status.as_u16(), class, message)
+    }
 
     #[test]
     fn every_refusal_is_of_a_class_that_clients_know() {
@@ -116,15 +106,12 @@ mod tests {
         )
         .with("cure", "a signatory accepts the terms")
         .with("decision_id", "dec_1");
-        let told = Told::of(&refused);
-        assert_eq!((told.status.as_u16(), told.code), (403, Some("GatedRepo")));
-        assert_eq!(
-            told.message,
-            "no acceptance stands: a signatory accepts the terms (dec_1)"
-        );
-        let absent = Told::of(&Problem::conflict("terms_absent", "no text"));
-        assert_eq!((absent.status.as_u16(), absent.code), (403, Some("GatedRepo")));
-        let busy = Told::of(&Problem::unavailable("records_unavailable", "busy", 1));
-        assert_eq!((busy.status.as_u16(), busy.code), (503, None));
+        let message =
+            "no acceptance stands: a signatory accepts the terms (dec_1) See https://hub/models/a/b";
+        assert_eq!(said(&refused), (403, Some(GATED.into()), message.into()));
+        let (status, class, _) = said(&Problem::conflict("terms_absent", "no text"));
+        assert_eq!((status, class.as_deref()), (403, Some(GATED)));
+        let busy = said(&Problem::unavailable("records_unavailable", "busy", 1));
+        assert_eq!(busy, (503, None, "busy".into()));
     }
 }

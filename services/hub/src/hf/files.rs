@@ -18,9 +18,7 @@ use actix_web::{
     },
     web::{Data, Path},
 };
-use domain::{
-    access::Act, batch::Metadata, clock::SharedClock, gate::Allowed, id::IdMaker, policy::CurrentPolicies,
-};
+use domain::{access::Act, clock::SharedClock, gate::Allowed, id::IdMaker, policy::CurrentPolicies};
 use exchange::blobs::{self, Blobs, ByteStream, Linked};
 use records::{Db, Stamp, models};
 use serde::Deserialize;
@@ -98,17 +96,13 @@ pub(super) async fn resolve(
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
+    let purpose = purposed.of(&caller);
     let caller = caller.may(Act::ReadCatalogue)?;
     let (named, revised, placed) = paths;
     let repository = Repository::open(&db, &policies.get(), &named, &revised.revision).await?;
     let file = repository.file(&placed.path)?;
     let now = clock.now();
-    let wanted = gate::Wanted {
-        model: &repository.model.name,
-        revision: Some(&repository.revision.sha256),
-        purpose: purposed.0,
-        metadata: &Metadata::new(),
-    };
+    let wanted = gate::Wanted::model(&repository.model.name, Some(&repository.revision.sha256), purpose);
     let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
     let etag = format!("\"{}\"", file.sha256);
     let Some(part) = Part::asked(&request, file.bytes, &etag) else {

@@ -36,7 +36,7 @@ pub(super) async fn newest(
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
 ) -> Result<HttpResponse, Problem> {
-    answer(&caller, &named, NEWEST, purposed.0, &db, &policies).await
+    answer(&caller, &named, NEWEST, purposed.of(&caller), &db, &policies).await
 }
 
 pub(super) async fn one(
@@ -47,7 +47,8 @@ pub(super) async fn one(
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
 ) -> Result<HttpResponse, Problem> {
-    answer(&caller, &named, &revised.revision, purposed.0, &db, &policies).await
+    let purpose = purposed.of(&caller);
+    answer(&caller, &named, &revised.revision, purpose, &db, &policies).await
 }
 
 async fn answer(

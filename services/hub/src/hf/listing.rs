@@ -42,6 +42,7 @@ pub(super) async fn list(
     policies: Data<CurrentPolicies>,
 ) -> Result<HttpResponse, Problem> {
     caller.may(Act::ReadCatalogue)?;
+    let purpose = purposed.of(&caller);
     let policies = policies.get();
     let query = query.into_inner();
     let limit = query.limit.unwrap_or(MOST).clamp(1, MOST);
@@ -66,7 +67,7 @@ pub(super) async fn list(
         told.push(json!({
             "_id": name, "id": name, "modelId": name, "author": author(name.as_str()),
             "sha": commit(revision), "private": false, "tags": tags(&entry.model),
-            "gated": gated(terms.purposes.get(&purposed.0)),
+            "gated": gated(terms.purposes.get(&purpose)),
         }));
     }
     let mut response = HttpResponse::Ok();

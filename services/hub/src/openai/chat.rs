@@ -26,7 +26,9 @@ use actix_web::{
     http::StatusCode,
     web::{Bytes, Data, Payload},
 };
-use domain::{access::Act, clock::SharedClock, id::IdMaker, policy::CurrentPolicies, turn::Priority};
+use domain::{
+    access::Act, clock::SharedClock, id::IdMaker, policy::CurrentPolicies, purpose::Purpose, turn::Priority,
+};
 use exchange::{blobs::Blobs, queue::Queue};
 use futures_util::stream;
 use records::Db;
@@ -51,6 +53,11 @@ pub(super) async fn complete(
     signals: Data<Signals>,
     queue: Data<dyn Queue>,
 ) -> Result<HttpResponse, Problem> {
+    // A request may name its purpose; else its key does, else the settings.
+    let usual = caller
+        .key()
+        .and_then(|key| key.purpose)
+        .unwrap_or(settings.purpose);
     let caller = caller.may(Act::SubmitBatch)?;
     let asked = conversation::read(&body(&request, payload, settings.most_body_bytes).await?)?;
     let asking = Asking {
@@ -65,7 +72,7 @@ pub(super) async fn complete(
         signals: &signals,
     };
     let streamed = asked.streamed;
-    let call = call(&asking, asked, &settings).await?;
+    let call = call(&asking, asked, usual).await?;
     let job = asking.submit(&call).await?;
     if let Streamed::Tokens { usage } = streamed {
         let with = Followed {
@@ -100,11 +107,10 @@ async fn body(request: &HttpRequest, payload: Payload, limit: usize) -> Result<B
 }
 
 /// Has the gate allow what is asked, and keeps the image.
-async fn call(asking: &Asking<'_>, asked: Asked, settings: &OpenaiSettings) -> Result<Call, Problem> {
+async fn call(asking: &Asking<'_>, asked: Asked, usual: Purpose) -> Result<Call, Problem> {
     let question = asking.question(asked.text, asked.parameters)?;
     let expires_at = asking.end(asked.expires_at.as_deref())?;
-    let purpose = asked.purpose.unwrap_or(settings.purpose);
-    let allowed = asking.allow(&asked.model, purpose).await?;
+    let allowed = asking.allow(&asked.model, asked.purpose.unwrap_or(usual)).await?;
     let bytes = Bytes::from(asked.image.bytes);
     let content = stream::once(async { Ok::<_, Infallible>(bytes) });
     let image = asking.image(None, asked.image.media_type, content).await?;

@@ -3,14 +3,17 @@
 //! Clients show their callers the message alone, so it says what to do, and which decision refused. What a problem has
 //! beside code and detail stands in the object too.
 
-use crate::problem::Problem;
+use crate::{
+    other_forms::{Told, telling},
+    problem::Problem,
+};
 use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue},
     },
     middleware::Next,
 };
@@ -24,21 +27,15 @@ pub async fn around<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, String>>, Error> {
-    let response = next.call(request).await?;
-    let problem = response.response().error();
-    let told = problem
-        .and_then(|error| error.as_error::<Problem>())
-        .map(|problem| (body(problem).to_string(), is_final(problem)));
-    let Some((body, is_final)) = told else {
-        return Ok(response.map_into_left_body());
-    };
-    let mut response = response.map_body(|_, _| EitherBody::right(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if is_final {
-        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
-    }
-    Ok(response)
+    telling(request, next, |_, problem| Told {
+        status: problem.status(),
+        headers: is_final(problem)
+            .then(|| (SHOULD_RETRY, HeaderValue::from_static("false")))
+            .into_iter()
+            .collect(),
+        body: body(problem),
+    })
+    .await
 }
 
 /// Whether sending the request again cannot help, although the status may look like it. A problem that names a job
