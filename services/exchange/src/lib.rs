@@ -4,6 +4,7 @@ pub mod attestation;
 pub mod blobs;
 pub mod checkpoint;
 pub mod grant;
+pub mod issuer_keys;
 pub mod key_folder;
 pub mod manifest;
 pub mod proof_bundle;

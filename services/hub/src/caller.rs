@@ -2,6 +2,7 @@
 
 use crate::{
     access_token::{self, Unwelcome},
+    oidc::{self, Oidc},
     problem::Problem,
 };
 use actix_web::{
@@ -23,6 +24,9 @@ use futures_util::future::LocalBoxFuture;
 use records::{Db, api_keys};
 use std::sync::Arc;
 
+/// After how many seconds an issuer that did not answer may do so.
+const ISSUER_SECONDS: u64 = 30;
+
 /// What is needed to let callers in.
 pub struct Door {
     /// The keys whose tokens are believed.
@@ -33,6 +37,8 @@ pub struct Door {
     pub policies: CurrentPolicies,
     /// Where API keys are looked up.
     pub db: Db,
+    /// The issuers elsewhere whose tokens are believed.
+    pub oidc: Oidc,
 }
 
 /// What came instead of an access token.
@@ -100,7 +106,7 @@ async fn authenticate(request: HttpRequest) -> Result<Authenticated, Problem> {
     let token = bearer(&request)?;
     let (caller, key) = match token.starts_with(api_key::PREFIX) {
         true => by_key(door, token).await?,
-        false => (by_token(door, token)?, None),
+        false => (by_token(door, token).await?, None),
     };
     Ok(Authenticated {
         caller,
@@ -130,11 +136,27 @@ fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
         })
 }
 
-fn by_token(door: &Door, token: &str) -> Result<Caller, Problem> {
-    access_token::verify(&door.keys, token, door.clock.now()).map_err(|unwelcome| match unwelcome {
+async fn by_token(door: &Door, token: &str) -> Result<Caller, Problem> {
+    let now = door.clock.now();
+    if let Some(caller) = door.oidc.caller(token, now).await {
+        return caller.map_err(|unwelcome| unwelcome_elsewhere(&unwelcome));
+    }
+    access_token::verify(&door.keys, token, now).map_err(|unwelcome| match unwelcome {
         Unwelcome::Expired => unauthorized("token_expired", Unwelcome::Expired.to_string()),
         foreign => unauthorized("token_foreign", foreign.to_string()),
     })
+}
+
+fn unwelcome_elsewhere(unwelcome: &oidc::Unwelcome) -> Problem {
+    let code = match unwelcome {
+        oidc::Unwelcome::Expired(_) => "token_expired",
+        oidc::Unwelcome::Foreign(..) => "token_foreign",
+        oidc::Unwelcome::Unfit(..) => "token_unfit",
+        oidc::Unwelcome::Unavailable(_) => {
+            return Problem::unavailable("issuer_unavailable", unwelcome.to_string(), ISSUER_SECONDS);
+        }
+    };
+    unauthorized(code, unwelcome.to_string())
 }
 
 /// Who comes with a key. Of keys that are not here nothing is told, of others only to who knows their secret.

@@ -20,6 +20,7 @@ pub mod handing_out;
 pub mod hf;
 pub mod loops;
 pub mod multipart;
+pub mod oidc;
 pub mod openai;
 mod other_forms;
 pub mod outgoing;

@@ -8,13 +8,13 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use hub::{app, caller::Door, request_log};
+use hub::{app, caller::Door, oidc::Oidc, request_log};
 use std::{net::SocketAddr, thread};
 
 /// A server on the address of the settings, not answering yet, and the addresses that it took.
 pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let settings = &pieces.settings.server;
-    let provide = provide(pieces);
+    let provide = provide(pieces)?;
     let factory = move || {
         App::new()
             .configure(provide.clone())
@@ -42,12 +42,13 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
 }
 
 /// Hands every piece that a handler may name to the application.
-fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clone + Send + 'static> {
     let door = Data::new(Door {
         keys: pieces.key.public(),
         clock: pieces.clock.clone(),
         policies: pieces.policies.clone(),
         db: pieces.db.clone(),
+        oidc: Oidc::new(&pieces.settings.oidc).context("the client for issuers")?,
     });
     let api_keys = Data::new(pieces.settings.api_keys.clone());
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
@@ -73,7 +74,7 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
     let hf = Data::new(pieces.settings.hf.clone());
     let randomness = Data::new(pieces.randomness.clone());
     let metrics = Data::new(pieces.metrics.clone());
-    move |config| {
+    Ok(move |config: &mut ServiceConfig| {
         config
             .app_data(door.clone())
             .app_data(db.clone())
@@ -97,5 +98,5 @@ fn provide(pieces: &Pieces) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'sta
             .app_data(hf.clone())
             .app_data(api_keys.clone())
             .app_data(randomness.clone());
-    }
+    })
 }

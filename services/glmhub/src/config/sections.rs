@@ -6,9 +6,9 @@ use domain::hardware::Room;
 use engine::LoadOptions;
 use hub::{
     acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
-    dashboard_settings::DashboardSettings, hf::settings::HfSettings, openai::settings::OpenaiSettings,
-    outgoing::OutgoingSettings, policy_settings::PolicySettings, webhook_settings::WebhookSettings,
-    work_settings::WorkSettings,
+    dashboard_settings::DashboardSettings, hf::settings::HfSettings, oidc::settings::OidcSettings,
+    openai::settings::OpenaiSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
+    webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use runner::{About, ModelsFolder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -33,6 +33,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub access: AccessSettings,
     pub api_keys: ApiKeySettings,
+    pub oidc: OidcSettings,
     pub policies: PolicySettings,
     pub audit: AuditSettings,
     pub dashboard: DashboardSettings,
@@ -126,6 +127,7 @@ impl Settings {
         self.policies.check()?;
         self.openai.check()?;
         self.api_keys.check()?;
+        self.oidc.check()?;
         self.hf.check()?;
         self.acceptances.check()?;
         self.dashboard.check()?;

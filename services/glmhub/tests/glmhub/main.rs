@@ -34,6 +34,7 @@ mod keys;
 mod licence;
 mod links;
 mod locked_file;
+mod oidc;
 mod openai;
 mod openai_package;
 mod openapi;
