@@ -14,6 +14,7 @@ pub mod caller;
 pub mod catalogue;
 pub mod dashboard_settings;
 mod event_stream;
+mod fetching;
 pub mod gate;
 pub mod going_along;
 pub mod handing_out;

@@ -32,6 +32,8 @@ pub struct OutgoingSettings {
     pub low_ports: Vec<u16>,
     /// How long connecting may take, in seconds.
     pub connect_seconds: u64,
+    /// How long fetching a document may take, in seconds.
+    pub fetch_seconds: u64,
 }
 
 /// Why the guard lets nothing out to a URL.

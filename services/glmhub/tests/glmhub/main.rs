@@ -22,6 +22,7 @@ mod deploy;
 mod doors;
 mod ending;
 mod expiry;
+mod fetching;
 mod fleet;
 mod full_disk;
 mod full_queue;

@@ -181,11 +181,6 @@ async fn what_the_model_cannot_do_is_refused_with_a_code_and_the_field() {
             parts(json!([small, text, small])),
         ),
         (
-            "image_url_unsupported",
-            json!("messages[0].content[0].image_url.url"),
-            parts(json!([image("https://example.com/a.png"), text])),
-        ),
-        (
             "image_url_malformed",
             json!("messages[0].content[0].image_url.url"),
             parts(json!([image("AQID"), text])),

@@ -7,14 +7,19 @@ use super::{
 use crate::{
     app::ok,
     caller::Authenticated,
+    fetching,
     multipart::{Parts, checked_name, media_type},
+    outgoing::Outgoing,
     problem::Problem,
     uploads,
     work_settings::WorkSettings,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, ContentDisposition},
+    http::{
+        StatusCode,
+        header::{CONTENT_DISPOSITION, CONTENT_LENGTH, ContentDisposition},
+    },
     web::{self, Data, Path, Payload, Query},
 };
 use domain::{
@@ -30,7 +35,11 @@ use records::{
     documents::{self, DocumentRefusal, NewDocument},
 };
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use time::OffsetDateTime;
+
+/// The most bytes of a body that says where a document lies.
+const MOST_ORDER_BYTES: usize = 16 * 1024;
 
 /// The paths of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -60,6 +69,7 @@ async fn upload(
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
+    outgoing: Data<Outgoing>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     // Before the body is read: a batch that takes nothing costs nobody an upload.
@@ -69,6 +79,7 @@ async fn upload(
     batch.state.takes_documents().map_err(refused)?;
     let new = match media_type(&request).as_str() {
         "multipart/form-data" => parts(blobs.get_ref(), &settings, Parts::of(&request, payload)).await?,
+        "application/json" => vec![fetched(blobs.get_ref(), &settings, &outgoing, payload).await?],
         media_type => {
             let name = query.into_inner().name.or_else(|| disposition_name(&request));
             vec![body(blobs.get_ref(), &settings, &request, payload, media_type, name).await?]
@@ -104,6 +115,44 @@ async fn body(
     Ok(NewDocument {
         name,
         media_type: media_type.to_owned(),
+        sha256: stored.sha256,
+        bytes: stored.bytes,
+    })
+}
+
+/// Where a document lies that the hub fetches.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Elsewhere {
+    url: String,
+    name: Option<String>,
+}
+
+/// A document from the URL that the body names. Problems: those of [`fetching::fetch`] and of an upload.
+async fn fetched(
+    blobs: &dyn Blobs,
+    settings: &WorkSettings,
+    outgoing: &Outgoing,
+    payload: Payload,
+) -> Result<NewDocument, Problem> {
+    let read = payload.to_bytes_limited(MOST_ORDER_BYTES).await.map_err(|_| {
+        let detail = format!("a body that names a URL has at most {MOST_ORDER_BYTES} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with("limit", MOST_ORDER_BYTES)
+    })?;
+    let malformed = |error: &dyn Display| Problem::bad_request("json_malformed", error.to_string());
+    let read = read.map_err(|error| malformed(&error))?;
+    let from: Elsewhere = serde_json::from_slice(&read).map_err(|error| malformed(&error))?;
+    let named = checked_name(from.name)?;
+    let fetching = fetching::fetch(outgoing, &from.url).await?;
+    let media_type = fetching.media_type();
+    if !settings.takes(&media_type) {
+        return Err(uploads::wrong_type(&media_type, &settings.media_types));
+    }
+    let name = named.or_else(|| checked_name(fetching.name()).ok().flatten());
+    let stored = uploads::store(blobs, settings.most_document_bytes, fetching.content()).await?;
+    Ok(NewDocument {
+        name,
+        media_type,
         sha256: stored.sha256,
         bytes: stored.bytes,
     })

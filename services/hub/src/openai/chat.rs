@@ -5,6 +5,7 @@
 use super::{
     completion,
     conversation::{self, Asked, Streamed},
+    data_url::Picture,
     settings::OpenaiSettings,
     streaming, unanswered,
 };
@@ -14,7 +15,9 @@ use crate::{
         following::Followed,
     },
     caller::Authenticated,
+    fetching,
     multipart::media_type,
+    outgoing::Outgoing,
     problem::Problem,
     signals::Signals,
     splitting::Splitting,
@@ -52,6 +55,7 @@ pub(super) async fn complete(
     splitting: Data<Splitting>,
     signals: Data<Signals>,
     queue: Data<dyn Queue>,
+    outgoing: Data<Outgoing>,
 ) -> Result<HttpResponse, Problem> {
     // A request may name its purpose; else its key does, else the settings.
     let usual = caller
@@ -72,7 +76,7 @@ pub(super) async fn complete(
         signals: &signals,
     };
     let streamed = asked.streamed;
-    let call = call(&asking, asked, usual).await?;
+    let call = call(&asking, asked, usual, &outgoing).await?;
     let job = asking.submit(&call).await?;
     if let Streamed::Tokens { usage } = streamed {
         let with = Followed {
@@ -107,13 +111,28 @@ async fn body(request: &HttpRequest, payload: Payload, limit: usize) -> Result<B
 }
 
 /// Has the gate allow what is asked, and keeps the image.
-async fn call(asking: &Asking<'_>, asked: Asked, usual: Purpose) -> Result<Call, Problem> {
+async fn call(
+    asking: &Asking<'_>,
+    asked: Asked,
+    usual: Purpose,
+    outgoing: &Outgoing,
+) -> Result<Call, Problem> {
     let question = asking.question(asked.text, asked.parameters)?;
     let expires_at = asking.end(asked.expires_at.as_deref())?;
     let allowed = asking.allow(&asked.model, asked.purpose.unwrap_or(usual)).await?;
-    let bytes = Bytes::from(asked.image.bytes);
-    let content = stream::once(async { Ok::<_, Infallible>(bytes) });
-    let image = asking.image(None, asked.image.media_type, content).await?;
+    let image = match asked.image {
+        Picture::Here(image) => {
+            let bytes = Bytes::from(image.bytes);
+            let content = stream::once(async { Ok::<_, Infallible>(bytes) });
+            asking.image(None, image.media_type, content).await?
+        }
+        Picture::Elsewhere(url) => {
+            let fetching = fetching::fetch(outgoing, &url).await?;
+            asking
+                .image(None, fetching.media_type(), fetching.content())
+                .await?
+        }
+    };
     Ok(Call {
         allowed,
         question,

@@ -3,7 +3,7 @@
 //! What the model cannot do is refused and never left out in silence: an answer that ignores half of what was asked
 //! looks like any other. Fields that change nothing about the answer, such as `metadata`, are let pass.
 
-use super::data_url::{self, BadUrl, Image};
+use super::data_url::{self, Picture};
 use crate::problem::Problem;
 use actix_web::http::StatusCode;
 use domain::{names::ModelName, order::Parameters, purpose::Purpose};
@@ -20,7 +20,7 @@ pub(super) struct Asked {
     pub(super) expires_at: Option<String>,
     pub(super) text: String,
     pub(super) parameters: Parameters,
-    pub(super) image: Image,
+    pub(super) image: Picture,
     pub(super) streamed: Streamed,
 }
 
@@ -243,9 +243,8 @@ fn only_turn(messages: Vec<Message>) -> Result<Content, Problem> {
 
 /// Text and image of a message. Several texts are lines of one.
 ///
-/// Problems: 400 `image_missing`, `images_too_many`, `image_url_unsupported`, `image_url_malformed`,
-/// `content_unsupported`.
-fn question_and_image(content: Content) -> Result<(String, Image), Problem> {
+/// Problems: 400 `image_missing`, `images_too_many`, `image_url_malformed`, `content_unsupported`.
+fn question_and_image(content: Content) -> Result<(String, Picture), Problem> {
     let parts = match content {
         Content::Text(text) => vec![Part::text(text)],
         Content::Parts(parts) => parts,
@@ -260,7 +259,7 @@ fn question_and_image(content: Content) -> Result<(String, Image), Problem> {
                 return Err(refused("images_too_many", &field, detail));
             }
             ("image_url", _, Some(given)) => {
-                image = Some(data_url::read(&given.url).map_err(|bad| bad_url(&bad, &field))?);
+                image = Some(data_url::read(&given.url).map_err(|_| bad_url(&field))?);
             }
             _ => {
                 let detail = "a part of a message has the type `text` with `text`, or `image_url` with `image_url.url`";
@@ -276,16 +275,7 @@ fn no_image() -> Problem {
     refused("image_missing", "messages[0].content", detail)
 }
 
-fn bad_url(bad: &BadUrl, field: &str) -> Problem {
-    let field = format!("{field}.image_url.url");
-    match bad {
-        BadUrl::Elsewhere => {
-            let detail = "images are not fetched from elsewhere: send the image as data:image/png;base64,…";
-            refused("image_url_unsupported", &field, detail)
-        }
-        BadUrl::Malformed => {
-            let detail = "this is no data URL: send the image as data:image/png;base64,…";
-            refused("image_url_malformed", &field, detail)
-        }
-    }
+fn bad_url(field: &str) -> Problem {
+    let detail = "this is no URL of an image: send https://… or data:image/png;base64,…";
+    refused("image_url_malformed", &format!("{field}.image_url.url"), detail)
 }

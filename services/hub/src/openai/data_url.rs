@@ -10,35 +10,39 @@ pub(super) struct Image {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Why a URL gives no image.
+/// The URL is neither of http nor a data URL in base64.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum BadUrl {
-    /// It names a place to fetch the image from.
-    Elsewhere,
-    /// It is no data URL in base64.
-    Malformed,
+pub(super) struct BadUrl;
+
+/// Where the image of a URL is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Picture {
+    /// In the URL itself.
+    Here(Image),
+    /// Where the URL leads.
+    Elsewhere(String),
 }
 
 /// Reads the URL of an image.
-pub(super) fn read(url: &str) -> Result<Image, BadUrl> {
+pub(super) fn read(url: &str) -> Result<Picture, BadUrl> {
     let scheme = |name: &str| {
         url.get(..name.len())
             .filter(|start| start.eq_ignore_ascii_case(name))
     };
     if scheme("http:").or(scheme("https:")).is_some() {
-        return Err(BadUrl::Elsewhere);
+        return Ok(Picture::Elsewhere(url.to_owned()));
     }
-    scheme("data:").ok_or(BadUrl::Malformed)?;
-    let (head, data) = url["data:".len()..].split_once(',').ok_or(BadUrl::Malformed)?;
+    scheme("data:").ok_or(BadUrl)?;
+    let (head, data) = url["data:".len()..].split_once(',').ok_or(BadUrl)?;
     let media_type = head.split(';').next().unwrap_or_default().trim();
     let last = head.rsplit(';').next().unwrap_or_default().trim();
     if media_type.is_empty() || !last.eq_ignore_ascii_case("base64") {
-        return Err(BadUrl::Malformed);
+        return Err(BadUrl);
     }
-    Ok(Image {
+    Ok(Picture::Here(Image {
         media_type: media_type.to_ascii_lowercase(),
-        bytes: STANDARD.decode(data.trim()).map_err(|_| BadUrl::Malformed)?,
-    })
+        bytes: STANDARD.decode(data.trim()).map_err(|_| BadUrl)?,
+    }))
 }
 
 #[cfg(test)]
@@ -51,16 +55,18 @@ mod tests {
             "data:image/png;base64,AQID",
             "DATA:Image/PNG;charset=x;BASE64,AQID",
         ] {
-            let image = read(url).unwrap();
-            assert_eq!(image.media_type, "image/png");
-            assert_eq!(image.bytes, [1, 2, 3]);
+            let image = Image {
+                media_type: "image/png".into(),
+                bytes: vec![1, 2, 3],
+            };
+            assert_eq!(read(url), Ok(Picture::Here(image)));
         }
     }
 
     #[test]
-    fn whatever_else_is_refused() {
+    fn whatever_leads_elsewhere_is_kept_and_the_rest_refused() {
         for url in ["http://a/b.png", "HTTPS://a/b.png"] {
-            assert_eq!(read(url), Err(BadUrl::Elsewhere));
+            assert_eq!(read(url), Ok(Picture::Elsewhere(url.into())));
         }
         for url in [
             "",
@@ -72,7 +78,7 @@ mod tests {
             "data:image/png;base64,A",
             "日本",
         ] {
-            assert_eq!(read(url), Err(BadUrl::Malformed), "{url}");
+            assert_eq!(read(url), Err(BadUrl), "{url}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Guard, OutgoingRefusal, OutgoingSettings, is_plain};
 use reqwest::{
-    Client, ClientBuilder, RequestBuilder,
+    Client, ClientBuilder, Method, RequestBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
@@ -18,6 +18,7 @@ pub struct Outgoing {
     http: Client,
     /// Absent on a machine that knows no certificate authority.
     https: Option<Client>,
+    fetch_time: Duration,
 }
 
 /// Why nothing was sent to a URL.
@@ -52,6 +53,7 @@ impl Outgoing {
             guard,
             http,
             https: https.ok(),
+            fetch_time: Duration::from_secs(settings.fetch_seconds),
         })
     }
 
@@ -70,11 +72,21 @@ impl Outgoing {
 
     /// A POST to `url`, checked now and again while connecting.
     pub fn post(&self, url: &str) -> Result<RequestBuilder, NotSent> {
+        self.request(Method::POST, url)
+    }
+
+    /// As [`Outgoing::post`], to fetch what lies there within the time of the settings.
+    pub fn get(&self, url: &str) -> Result<RequestBuilder, NotSent> {
+        Ok(self.request(Method::GET, url)?.timeout(self.fetch_time))
+    }
+
+    fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, NotSent> {
         let url = self.guard.check_url(url)?;
-        if is_plain(&url) {
-            return Ok(self.http.post(url));
-        }
-        Ok(self.https.as_ref().ok_or(NotSent::NoAuthorities)?.post(url))
+        let client = match is_plain(&url) {
+            true => &self.http,
+            false => self.https.as_ref().ok_or(NotSent::NoAuthorities)?,
+        };
+        Ok(client.request(method, url))
     }
 }
 

@@ -6,6 +6,7 @@ fn settings(allowed: &[&str]) -> OutgoingSettings {
         allowed_networks,
         low_ports: vec![80, 443],
         connect_seconds: 2,
+        fetch_seconds: 10,
     }
 }
 

@@ -59,6 +59,7 @@ impl Stage {
             allowed_networks,
             low_ports: vec![80, 443],
             connect_seconds: 1,
+            fetch_seconds: 10,
         };
         let parts = DeliverParts {
             db,
