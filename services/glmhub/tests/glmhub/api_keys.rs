@@ -92,7 +92,7 @@ async fn a_key_made_by_command_asks_for_its_own_purpose_as_openais_clients_do() 
     let auditor = hub.client("audit", &["auditor"]);
     for kind in ["api_key.created", "api_key.rotated", "api_key.revoked"] {
         let found = auditor
-            .get(&format!("/v1/audit?kind={kind}"))
+            .get(&format!("/v1/audit/entries?kind={kind}"))
             .await
             .expect(200)
             .json();
@@ -129,12 +129,9 @@ async fn a_key_does_no_more_than_it_was_made_for_and_makes_no_others() {
     let made = made(&hub, &wish(&["submitter"])).await;
     let key = with_key(&hub, &made);
     key.get("/v1/batches").await.expect(200);
-    let evidence = format!("/v1/models/{MODEL}");
-    key.get(&evidence).await.expect(200);
-    let acceptance = json!({ "license": "glm-4", "purposes": ["research"] });
-    key.post("/v1/acceptances", &acceptance)
-        .await
-        .refused(403, "missing_role");
+    let model = format!("/v1/models/{MODEL}");
+    key.get(&model).await.expect(200);
+    key.get("/v1/workers").await.refused(403, "missing_role");
     key.post("/v1/api-keys", &wish(&["submitter"]))
         .await
         .refused(403, "key_makes_no_keys");

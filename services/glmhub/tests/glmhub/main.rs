@@ -51,6 +51,7 @@ mod requeueing;
 mod revocation;
 mod site;
 mod splitting;
+mod strangers;
 mod streaming;
 mod tally;
 mod tree;

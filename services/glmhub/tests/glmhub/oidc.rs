@@ -44,7 +44,7 @@ async fn a_member_of_an_issuer_is_let_in_for_its_tenant_with_its_roles() {
     let hub = hub_of(&issuer);
     let li = client(&hub, issuer.token(&claims(&issuer)));
     li.get("/v1/batches").await.expect(200);
-    li.get("/v1/audit").await.refused(403, "missing_role");
+    li.get("/v1/audit/entries").await.refused(403, "missing_role");
     let with = |name: &str, value: Value| {
         let mut claims = claims(&issuer);
         claims[name] = value;
