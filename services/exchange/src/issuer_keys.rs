@@ -93,6 +93,7 @@ impl IssuerKeys {
             let key: Jwk = serde_json::from_value(key).ok()?;
             let signs = matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
             let name = key.common.key_id.clone().filter(|_| signs)?;
+            DecodingKey::from_jwk(&key).ok()?;
             Some((name, key))
         });
         Some(Self(keys.collect()))

@@ -96,7 +96,7 @@ async fn a_key_made_by_command_asks_for_its_own_purpose_as_openais_clients_do() 
             .await
             .expect(200)
             .json();
-        assert_eq!(found["data"][0]["subject"], id.as_str(), "{found}");
+        assert_eq!(found["data"][0]["entry"]["subject"], id.as_str(), "{found}");
     }
 }
 

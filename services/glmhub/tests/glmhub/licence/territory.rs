@@ -139,7 +139,7 @@ async fn told_with_the_model(scene: &Scene) {
     let limits = "until 2090-01-01T00:00:00Z, only in CN";
     let page = scene
         .submitter
-        .get(&format!("/models/{MODEL}"))
+        .send_unjudged("GET", &format!("/models/{MODEL}"), |request| request)
         .await
         .expect(200)
         .text();
