@@ -193,7 +193,7 @@ fn load(dir: &Path, dtype: WeightType) -> anyhow::Result<Engine> {
         dir,
         &LoadOptions {
             dtype,
-            synthetic: false,
+            ..LoadOptions::default()
         },
     )
     .with_context(|| format!("the model in {} cannot be loaded", dir.display()))

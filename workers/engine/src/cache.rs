@@ -82,6 +82,11 @@ impl Cache {
         &mut self.layers[index]
     }
 
+    /// The rows of layer `index`, oldest first.
+    pub fn context(&self, index: usize) -> Vec<ContextRun<'_>> {
+        self.layers[index].context()
+    }
+
     /// Counts rows at `positions` that every layer has taken in.
     pub fn advance(&mut self, positions: &[usize]) {
         self.slots += positions.len();

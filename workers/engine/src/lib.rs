@@ -24,7 +24,8 @@ pub mod tokenizer;
 pub mod weights;
 
 pub use engine::{
-    Answer, DEFAULT_NEW_TOKENS, EncodedPage, Engine, EngineError, FinishReason, Fit, LoadError, LoadOptions,
-    PageSession, Parameters, Progress, Timings, Token, TopLogprob,
+    Answer, Audience, DEFAULT_NEW_TOKENS, EncodedPage, Engine, EngineError, FinishReason, Fit, LoadError,
+    LoadOptions, PageSession, Parameters, Progress, Question, Timings, Token, TopLogprob,
 };
+pub use glm4v::TOGETHER;
 pub use weights::WeightType;

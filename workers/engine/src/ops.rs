@@ -8,7 +8,7 @@ use candle_core::{
     CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, WithDType, bail,
 };
 use half::{bf16, f16};
-use kernels::attention::{Mask, Rows, Shape, Span, attend, attend_rounded};
+use kernels::attention::{Mask, Rows, Shape, Span, attend, attend_each, attend_rounded};
 use kernels::dense::{Weight, few_rows};
 use kernels::product::product as many_rows;
 use kernels::rope::{Heads, Rotation, rotate};
@@ -207,31 +207,52 @@ pub fn rounded_attention(shape: Shape, queries: &Tensor, run: &ContextRun) -> Re
 pub fn attention(shape: Shape, queries: &Tensor, context: &[ContextRun], mask: Mask) -> Result<Tensor> {
     let (rows, stride) = queries.dims2()?;
     let query_values = Values::of(queries)?;
-    let held = context
-        .iter()
-        .map(|run| Ok((Values::of(run.keys)?, Values::of(run.values)?)));
-    let held = held.collect::<Result<Vec<_>>>()?;
-    let spans = context
-        .iter()
-        .zip(&held)
-        .map(|(run, (keys, values))| run.span(keys, values));
-    let spans = spans.collect::<Result<Vec<_>>>()?;
+    let held = held(context)?;
     let mut out = vec![0.0; rows * shape.heads * shape.width];
-    attend(
-        shape,
-        Rows {
-            values: query_values.as_slice()?,
-            stride,
-        },
-        &spans,
-        mask,
-        &mut out,
-    );
+    let queries = Rows {
+        values: query_values.as_slice()?,
+        stride,
+    };
+    attend(shape, queries, &spans(context, &held)?, mask, &mut out);
     Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
 }
 
-/// Up to this many rows a product is bound by reading the weight, so its rows are read in order, once.
-const FEW: usize = 4;
+/// Attention of each row of queries over a context of its own, all of which it sees.
+pub fn attention_each(shape: Shape, queries: &Tensor, contexts: &[Vec<ContextRun>]) -> Result<Tensor> {
+    let (rows, stride) = queries.dims2()?;
+    let query_values = Values::of(queries)?;
+    let held = contexts.iter().map(|context| held(context));
+    let held = held.collect::<Result<Vec<_>>>()?;
+    let spans = contexts
+        .iter()
+        .zip(&held)
+        .map(|(context, held)| spans(context, held));
+    let spans = spans.collect::<Result<Vec<_>>>()?;
+    let mut out = vec![0.0; rows * shape.heads * shape.width];
+    let queries = Rows {
+        values: query_values.as_slice()?,
+        stride,
+    };
+    attend_each(shape, queries, &spans, &mut out);
+    Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
+}
+
+/// Keys and values of a run, borrowed.
+type Held<'a> = (Values<'a>, Values<'a>);
+
+fn held<'a>(context: &'a [ContextRun]) -> Result<Vec<Held<'a>>> {
+    let of_run = |run: &ContextRun<'a>| Ok((Values::of(run.keys)?, Values::of(run.values)?));
+    context.iter().map(of_run).collect()
+}
+
+fn spans<'a>(context: &[ContextRun], held: &'a [Held]) -> Result<Vec<Span<'a>>> {
+    let runs = context.iter().zip(held);
+    runs.map(|(run, (keys, values))| run.span(keys, values)).collect()
+}
+
+/// Up to this many rows a product is bound by reading the weight, so its rows are read in order, once. A row gives the same
+/// bits among as many others.
+pub const FEW: usize = 8;
 
 /// `x W^T` for rows `x`, `[rows, inputs]`, and a weight `[outputs, inputs]` in any kept type.
 pub fn product(weight: &Tensor, x: &Tensor) -> Result<Tensor> {

@@ -78,3 +78,20 @@ pub fn decode(engine: &Engine, memory: &Cache, tokens: usize) -> Result<f64, Com
     }
     Ok(start.elapsed().as_secs_f64())
 }
+
+/// Seconds that `tokens` tokens take for each of `count` answers that go on after one memory together.
+pub fn decode_together(
+    engine: &Engine,
+    memory: &Cache,
+    count: usize,
+    tokens: usize,
+) -> Result<f64, ComputeError> {
+    let mut forks: Vec<Cache> = (0..count).map(|_| memory.fork()).collect();
+    let mut caches: Vec<&mut Cache> = forks.iter_mut().collect();
+    let start = Instant::now();
+    for token in 0..tokens {
+        let ids: Vec<u32> = (0..count).map(|answer| (token + answer) as u32 % 100).collect();
+        engine.model().step_each(&ids, &mut caches, &mut Untraced)?;
+    }
+    Ok(start.elapsed().as_secs_f64())
+}

@@ -6,7 +6,7 @@ use domain::{
     order::{AnswerReport, Fault, FinishReason, OrderQuestion, ReportKind},
 };
 use engine::{
-    Answer, EncodedPage, Engine, EngineError, PageSession, Token, glm4v::Asked, prompt::Conversation,
+    Answer, Audience, EncodedPage, Engine, EngineError, Question, Token, glm4v::Asked, prompt::Conversation,
 };
 use pages::Limits;
 use std::{ops::ControlFlow, time::Duration};
@@ -35,8 +35,8 @@ pub(crate) struct Sitting<'a> {
 
 impl Sitting<'_> {
     /// Answers all questions on one page: those that cannot be answered are told first, before anything is
-    /// computed; the page is encoded once; each answer is told when it is ready. A stop ends it between two
-    /// tokens or two parts of a layer, and nothing is told of what was broken off.
+    /// computed; the page is encoded once, the others are answered together, and each answer is told when it is ready. A
+    /// stop ends it between two tokens or two parts of a layer, and nothing is told of what was broken off.
     pub(crate) fn hold(&mut self, page: &[u8], questions: &[OrderQuestion]) -> ControlFlow<()> {
         let mut ready = Vec::new();
         for question in questions {
@@ -65,7 +65,7 @@ impl Sitting<'_> {
         };
         match self
             .engine
-            .encode_page_traced(&page, &mut Asked(|| self.goes_on()))
+            .encode_page_traced(&page, &mut Asked(|| goes_on(self.stop)))
         {
             Ok(encoded) => {
                 took("tower", encoded.took);
@@ -76,53 +76,78 @@ impl Sitting<'_> {
         }
     }
 
+    /// All questions together; a stop breaks them off.
     fn answer_all(&mut self, page: &EncodedPage, ready: &[Ready]) -> ControlFlow<()> {
-        let mut session = self.engine.open_page(page);
-        for one in ready {
-            match self.answer(one, &mut session) {
-                Some(Ok(answer)) => (self.tell)(ReportKind::Answered { job: one.job, answer })?,
-                Some(Err(fault)) => self.fails(one.job, fault)?,
-                None => return ControlFlow::Break(()),
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// One answer, or nothing if it was stopped.
-    fn answer(&self, one: &Ready, session: &mut PageSession) -> Option<Result<AnswerReport, Fault>> {
-        let Ready {
-            conversation,
-            parameters,
-            ..
-        } = one;
-        self.pen.begin(one.job);
-        let mut observe = |token: &Token| {
-            self.pen.add(&token.text);
-            self.goes_on()
+        let (engine, stop) = (self.engine, self.stop);
+        let mut session = engine.open_page(page);
+        let questions: Vec<Question> = ready.iter().map(Ready::question).collect();
+        let mut answering = Answering {
+            open: ready.iter().map(|one| one.job).collect(),
+            sitting: self,
+            ready,
         };
-        let answered = self.engine.answer_traced(
-            conversation,
-            Some(session),
-            parameters,
-            &mut observe,
-            &mut Asked(|| self.goes_on()),
-        );
-        match answered {
-            Ok(answer) => report_of(answer, one.input_tokens).map(Ok),
-            Err(EngineError::Cancelled) => None,
-            Err(error) => Some(Err(fault::of_engine(&error))),
+        let mut asked = Asked(|| goes_on(stop));
+        match engine.answer_together(&questions, &mut session, &mut answering, &mut asked) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(EngineError::Cancelled) => ControlFlow::Break(()),
+            Err(error) => {
+                let fault = fault::of_engine(&error);
+                let Answering { sitting, open, .. } = answering;
+                open.into_iter()
+                    .try_for_each(|job| sitting.fails(job, fault.clone()))
+            }
         }
     }
 
     fn fails(&mut self, job: JobId, fault: Fault) -> ControlFlow<()> {
         (self.tell)(ReportKind::Failed { job, fault })
     }
+}
 
-    fn goes_on(&self) -> ControlFlow<()> {
-        if self.stop.is_set() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+fn goes_on(stop: &Stop) -> ControlFlow<()> {
+    if stop.is_set() {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Hears what becomes of the questions.
+struct Answering<'a, 'b> {
+    sitting: &'a mut Sitting<'b>,
+    ready: &'a [Ready],
+    /// Jobs of which nothing was told.
+    open: Vec<JobId>,
+}
+
+impl Audience for Answering<'_, '_> {
+    fn token(&mut self, question: usize, token: &Token) -> ControlFlow<()> {
+        self.sitting.pen.add(self.ready[question].job, &token.text);
+        goes_on(self.sitting.stop)
+    }
+
+    fn ended(&mut self, question: usize, answer: Result<Answer, EngineError>) -> ControlFlow<()> {
+        let Ready {
+            job, input_tokens, ..
+        } = self.ready[question];
+        self.sitting.pen.end(job);
+        let told = match answer {
+            Ok(answer) => match report_of(answer, input_tokens) {
+                Some(answer) => (self.sitting.tell)(ReportKind::Answered { job, answer }),
+                None => return ControlFlow::Break(()),
+            },
+            Err(error) => self.sitting.fails(job, fault::of_engine(&error)),
+        };
+        self.open.retain(|&open| open != job);
+        told
+    }
+}
+
+impl Ready {
+    fn question(&self) -> Question<'_> {
+        Question {
+            conversation: &self.conversation,
+            parameters: &self.parameters,
         }
     }
 }

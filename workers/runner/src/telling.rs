@@ -1,13 +1,13 @@
 //! Tells those who follow a job what is being written, while it is being written.
 //!
-//! The engine's thread writes into a [`Draft`] and never waits for anybody; what is told to whom is found out beside
+//! The engine's thread writes into [`Draft`]s and never waits for anybody; what is told to whom is found out beside
 //! it. Whether anybody listens is asked once in a while, and somebody who has begun to is told everything from the
 //! start. A queue that does not take it costs those who listen some text, and the answer nothing.
 
 use crate::hold::Stop;
 use domain::id::JobId;
 use exchange::queue::{Listening, Queue, Written};
-use std::{convert::Infallible, future, time::Duration};
+use std::{collections::HashMap, convert::Infallible, future, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -17,35 +17,50 @@ use tokio::{
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What has been written of an answer so far.
-#[derive(Default)]
 pub(crate) struct Draft {
-    job: Option<JobId>,
+    job: JobId,
     text: String,
+    ended: bool,
 }
 
-/// The engine's end of a draft.
-pub(crate) struct Pen(watch::Sender<Draft>);
+/// The engine's end of the drafts.
+pub(crate) struct Pen(watch::Sender<Vec<Draft>>);
 
 impl Pen {
     /// A pen, and where what it writes is seen.
-    pub(crate) fn take() -> (Self, watch::Receiver<Draft>) {
-        let (pen, seen) = watch::channel(Draft::default());
+    pub(crate) fn take() -> (Self, watch::Receiver<Vec<Draft>>) {
+        let (pen, seen) = watch::channel(Vec::new());
         (Self(pen), seen)
     }
 
-    /// Begins an answer.
-    pub(crate) fn begin(&self, job: JobId) {
-        self.0.send_replace(Draft {
-            job: Some(job),
-            text: String::new(),
-        });
+    /// Goes on with an answer, or begins it. Pieces end between two characters.
+    pub(crate) fn add(&self, job: JobId, piece: &str) {
+        if piece.is_empty() {
+            return;
+        }
+        self.0
+            .send_modify(|drafts| match drafts.iter_mut().find(|draft| draft.job == job) {
+                Some(draft) => draft.text.push_str(piece),
+                None => {
+                    // An answer that ended is there until another begins, so that its last piece is told.
+                    drafts.retain(|draft| !draft.ended);
+                    drafts.push(Draft {
+                        job,
+                        text: piece.to_owned(),
+                        ended: false,
+                    });
+                }
+            });
     }
 
-    /// Goes on with it. Pieces end between two characters.
-    pub(crate) fn add(&self, piece: &str) {
-        if !piece.is_empty() {
-            self.0.send_modify(|draft| draft.text.push_str(piece));
-        }
+    /// Nothing more comes of an answer.
+    pub(crate) fn end(&self, job: JobId) {
+        self.0.send_if_modified(|drafts| {
+            for draft in drafts.iter_mut().filter(|draft| draft.job == job) {
+                draft.ended = true;
+            }
+            false
+        });
     }
 }
 
@@ -54,14 +69,18 @@ pub(crate) struct Telling<'a> {
     queue: &'a dyn Queue,
     stop: &'a Stop,
     attempt: u32,
-    seen: watch::Receiver<Draft>,
-    /// The job that is being answered.
-    job: Option<JobId>,
+    seen: watch::Receiver<Vec<Draft>>,
+    /// The jobs that are being answered.
+    told: HashMap<JobId, Told>,
+}
+
+#[derive(Default)]
+struct Told {
     /// Who listens to it, when that was last asked.
     listening: Option<Listening>,
     asked: Option<Instant>,
     /// Bytes of its answer that were told.
-    told: usize,
+    bytes: usize,
 }
 
 impl<'a> Telling<'a> {
@@ -69,17 +88,14 @@ impl<'a> Telling<'a> {
         queue: &'a dyn Queue,
         stop: &'a Stop,
         attempt: u32,
-        seen: watch::Receiver<Draft>,
+        seen: watch::Receiver<Vec<Draft>>,
     ) -> Self {
         Self {
             queue,
             stop,
             attempt,
             seen,
-            job: None,
-            listening: None,
-            asked: None,
-            told: 0,
+            told: HashMap::new(),
         }
     }
 
@@ -91,48 +107,49 @@ impl<'a> Telling<'a> {
                 // The pen is gone: all is written.
                 return future::pending().await;
             }
-            if let Some(job) = self.begun() {
+            for job in self.begun() {
                 self.ask(job).await;
                 self.tell(job).await;
             }
         }
     }
 
-    /// The job whose answer has begun to be written.
-    fn begun(&mut self) -> Option<JobId> {
-        let draft = self.seen.borrow_and_update();
-        let job = draft.job.filter(|_| !draft.text.is_empty())?;
-        drop(draft);
-        if self.job.replace(job) != Some(job) {
-            (self.listening, self.asked, self.told) = (None, None, 0);
-        }
-        Some(job)
+    /// The jobs whose answers have begun to be written.
+    fn begun(&mut self) -> Vec<JobId> {
+        let drafts = self.seen.borrow_and_update();
+        let jobs: Vec<JobId> = drafts.iter().map(|draft| draft.job).collect();
+        drop(drafts);
+        self.told.retain(|job, _| jobs.contains(job));
+        jobs
     }
 
     async fn ask(&mut self, job: JobId) {
-        if self.asked.is_some_and(|asked| asked.elapsed() < LOOK) {
+        let told = self.told.entry(job).or_default();
+        if told.asked.is_some_and(|asked| asked.elapsed() < LOOK) {
             return;
         }
         let listening = self.queue.listening(job).await.unwrap_or_default();
-        if listening != self.listening {
-            (self.listening, self.told) = (listening, 0);
+        if listening != told.listening {
+            (told.listening, told.bytes) = (listening, 0);
         }
-        self.asked = Some(Instant::now());
+        told.asked = Some(Instant::now());
     }
 
     async fn tell(&mut self, job: JobId) {
-        if self.listening.is_none() || self.stop.is_set() {
+        let told = self.told.entry(job).or_default();
+        if told.listening.is_none() || self.stop.is_set() {
             return;
         }
         let text = {
-            let draft = self.seen.borrow();
-            let rest = draft.text.get(self.told..).filter(|_| draft.job == Some(job));
+            let drafts = self.seen.borrow();
+            let draft = drafts.iter().find(|draft| draft.job == job);
+            let rest = draft.and_then(|draft| draft.text.get(told.bytes..));
             rest.unwrap_or_default().to_owned()
         };
         if text.is_empty() {
             return;
         }
-        let (from, told) = (self.told, self.told + text.len());
+        let (from, bytes) = (told.bytes, told.bytes + text.len());
         let written = Written {
             job,
             attempt: self.attempt,
@@ -141,7 +158,7 @@ impl<'a> Telling<'a> {
         };
         // What was not taken is told with the next piece.
         if self.queue.write(written).await.is_ok() {
-            self.told = told;
+            told.bytes = bytes;
         }
     }
 }

@@ -81,6 +81,7 @@ pub struct WorkerSettings {
     pub stay_seconds: u64,
     pub keys_file: PathBuf,
     pub weights: String,
+    pub questions_at_once: usize,
     pub drain_seconds: u64,
     pub models_folder: PathBuf,
     pub most_models_bytes: u64,
@@ -281,10 +282,12 @@ impl WorkerSettings {
             .weights
             .parse()
             .map_err(|error| format!("worker.weights: {error}"))?;
-        Ok(LoadOptions {
+        let options = LoadOptions {
             dtype,
-            synthetic: false,
-        })
+            ..LoadOptions::default()
+        };
+        let answering = options.answering(self.questions_at_once);
+        answering.map_err(|error| format!("worker.questions_at_once: {error}"))
     }
 
     /// Where it lays models out; relative to `folder`.

@@ -127,6 +127,8 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[worker]\nannounce_seconds = 0", "worker.announce_seconds"),
         ("[worker]\nannounce_seconds = 45", "worker.announce_seconds"),
         ("[worker]\nweights = \"f8\"", "worker.weights"),
+        ("[worker]\nquestions_at_once = 0", "worker.questions_at_once"),
+        ("[worker]\nquestions_at_once = 9", "worker.questions_at_once"),
         ("[queue]\nlease_seconds = 2", "queue.lease_seconds"),
         ("[queue]\nmost_orders = 1", "work.most_orders"),
         ("[work]\ngrant_seconds = 60", "work.grant_seconds"),

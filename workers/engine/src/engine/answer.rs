@@ -92,6 +92,36 @@ pub struct Answer {
     pub top_logprobs: Vec<Vec<TopLogprob>>,
 }
 
+/// An answer in the making, with its memory and the logits that its next token is chosen from.
+pub(super) struct Seat<'a> {
+    writing: Writing<'a>,
+    plan: Plan,
+    pub(super) cache: Cache,
+    pub(super) logits: Vec<f32>,
+    tower: Duration,
+    prefill: Duration,
+    began: Instant,
+}
+
+impl Seat<'_> {
+    /// See [`Writing::go_on`].
+    pub(super) fn go_on(
+        &mut self,
+        observe: &mut dyn FnMut(&Token) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<FinishReason, u32>, EngineError> {
+        self.writing.go_on(&mut self.logits, observe)
+    }
+
+    pub(super) fn into_answer(self, finish_reason: FinishReason) -> Answer {
+        let timings = Timings {
+            tower: self.tower,
+            prefill: self.prefill,
+            decode: self.began.elapsed(),
+        };
+        self.writing.into_answer(self.plan, finish_reason, timings)
+    }
+}
+
 impl Engine {
     /// Answers a conversation. A conversation with an image needs a session on its page, and only such a one has it.
     ///
@@ -116,6 +146,25 @@ impl Engine {
         observe: &mut dyn FnMut(&Token) -> ControlFlow<()>,
         trace: &mut dyn Trace,
     ) -> Result<Answer, EngineError> {
+        let mut seat = self.seat(conversation, page, parameters, trace)?;
+        let mut nobody = Untraced;
+        let trace: &mut dyn Trace = if trace.wants_tokens() { trace } else { &mut nobody };
+        loop {
+            match seat.go_on(observe)? {
+                ControlFlow::Break(reason) => return Ok(seat.into_answer(reason)),
+                ControlFlow::Continue(id) => seat.logits = self.model.step(id, &mut seat.cache, trace)?,
+            }
+        }
+    }
+
+    /// Takes a prompt in: an answer that can be begun.
+    pub(super) fn seat<'a>(
+        &'a self,
+        conversation: &Conversation,
+        page: Option<&mut PageSession>,
+        parameters: &'a Parameters,
+        trace: &mut dyn Trace,
+    ) -> Result<Seat<'a>, EngineError> {
         let plan = self.plan(conversation, parameters.max_new_tokens)?;
         let sampler = Sampler::new(parameters.sampling.clone(), self.tokenless.clone())
             .map_err(EngineError::Sampling)?;
@@ -123,17 +172,16 @@ impl Engine {
             .as_deref()
             .map_or(Duration::ZERO, |session| session.page().took);
         let start = Instant::now();
-        let (mut cache, logits) = self.prefill(&plan, page, trace)?;
-        let prefill = start.elapsed();
-        let start = Instant::now();
-        let mut writing = Writing::new(self, &plan, parameters, sampler);
-        let finish_reason = writing.write(logits, &mut cache, observe, trace)?;
-        let timings = Timings {
+        let (cache, logits) = self.prefill(&plan, page, trace)?;
+        Ok(Seat {
+            writing: Writing::new(self, &plan, parameters, sampler),
+            plan,
+            cache,
+            logits,
             tower,
-            prefill,
-            decode: start.elapsed(),
-        };
-        Ok(writing.into_answer(plan, finish_reason, timings))
+            prefill: start.elapsed(),
+            began: Instant::now(),
+        })
     }
 
     /// Takes the prompt in and gives the logits after it.

@@ -4,6 +4,7 @@ mod answer;
 mod error;
 mod fit;
 mod page;
+mod together;
 mod writing;
 
 use std::path::Path;
@@ -12,19 +13,43 @@ pub use answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob};
 pub use error::{EngineError, LoadError};
 pub use fit::{DEFAULT_NEW_TOKENS, Fit};
 pub use page::{EncodedPage, PageSession, Progress};
+pub use together::{Audience, Question};
 
 use crate::config::{Config, end_ids};
-use crate::glm4v::Glm4v;
+use crate::glm4v::{Glm4v, TOGETHER};
 use crate::quantise::is_synthetic;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{WeightType, Weights};
 
 /// How to load a model.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LoadOptions {
     pub dtype: WeightType,
     /// Whether a file whose weights are noise may be loaded: to measure with, never to answer with.
     pub synthetic: bool,
+    /// Questions on a page that are answered at a time, of [`TOGETHER`] at most: each has a memory of its own.
+    pub at_once: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            dtype: WeightType::default(),
+            synthetic: false,
+            at_once: TOGETHER,
+        }
+    }
+}
+
+impl LoadOptions {
+    /// The same for so many questions at once.
+    pub fn answering(self, at_once: usize) -> Result<Self, String> {
+        if (1..=TOGETHER).contains(&at_once) {
+            Ok(Self { at_once, ..self })
+        } else {
+            Err(format!("{at_once} is not from 1 to {TOGETHER}"))
+        }
+    }
 }
 
 /// A loaded model. It is only read from, so several threads may ask it at once.
@@ -34,6 +59,7 @@ pub struct Engine {
     tokenizer: Tokenizer,
     end_ids: Vec<u32>,
     tokenless: Vec<u32>,
+    at_once: usize,
     model: Glm4v,
 }
 
@@ -58,6 +84,7 @@ impl Engine {
             tokenizer,
             end_ids,
             tokenless,
+            at_once: options.at_once.clamp(1, TOGETHER),
             model,
         })
     }

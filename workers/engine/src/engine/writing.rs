@@ -5,8 +5,6 @@ use std::ops::ControlFlow;
 use super::answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob};
 use super::fit::Plan;
 use super::{Engine, EngineError};
-use crate::cache::Cache;
-use crate::glm4v::{Trace, Untraced};
 use crate::sampling::{Sampler, SamplingError, top_logprobs};
 use crate::tokenizer::DecodeStream;
 
@@ -42,28 +40,22 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Chooses token after token, from the logits after the prompt on, until there is a reason to end.
-    pub(super) fn write(
+    /// Chooses the next token from the logits and shows it; gives its id, or why the answer ends.
+    pub(super) fn go_on(
         &mut self,
-        mut logits: Vec<f32>,
-        cache: &mut Cache,
+        logits: &mut [f32],
         observe: &mut dyn FnMut(&Token) -> ControlFlow<()>,
-        trace: &mut dyn Trace,
-    ) -> Result<FinishReason, EngineError> {
-        let mut nobody = Untraced;
-        let trace: &mut dyn Trace = if trace.wants_tokens() { trace } else { &mut nobody };
-        loop {
-            let Some(token) = self.choose(&mut logits)? else {
-                return Ok(FinishReason::Stop);
-            };
-            if observe(&token).is_break() {
-                return Ok(FinishReason::Cancelled);
-            }
-            if self.token_ids.len() == self.max_new_tokens {
-                return Ok(FinishReason::Length);
-            }
-            logits = self.engine.model.step(token.id, cache, trace)?;
+    ) -> Result<ControlFlow<FinishReason, u32>, EngineError> {
+        let Some(token) = self.choose(logits)? else {
+            return Ok(ControlFlow::Break(FinishReason::Stop));
+        };
+        if observe(&token).is_break() {
+            return Ok(ControlFlow::Break(FinishReason::Cancelled));
         }
+        if self.token_ids.len() == self.max_new_tokens {
+            return Ok(ControlFlow::Break(FinishReason::Length));
+        }
+        Ok(ControlFlow::Continue(token.id))
     }
 
     /// The next token, or `None` where the model ends the answer.

@@ -12,16 +12,20 @@ use candle_core::Tensor;
 
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::ops;
 use crate::weights::{Weights, WeightsError};
 pub use adapter::Adapter;
 pub use splice::{PLACEHOLDERS, Splice};
 pub use tensors::tensors;
-pub use text::Text;
+pub use text::{Memory, Text};
 pub use trace::{Asked, ComputeError, Stage, Trace, Untraced};
 pub use vision::Tower;
 
 /// Rows that enter the language model at one time: bounds the memory of a long prompt.
 const CHUNK: usize = 512;
+
+/// Memories that one step may go on with: with more rows dense products are summed in another order.
+pub const TOGETHER: usize = ops::FEW;
 
 /// The model. It is only ever read: what a conversation adds lies in its [`Cache`].
 #[derive(Debug)]
@@ -68,14 +72,18 @@ impl Glm4v {
         let mut last = rows.clone();
         for (index, positions) in positions.chunks(CHUNK).enumerate() {
             let chunk = rows.narrow(0, index * CHUNK, positions.len())?;
-            last = self.text.forward(&chunk, positions, cache, trace)?;
+            last = self
+                .text
+                .forward(&chunk, positions, &mut Memory::One(cache), trace)?;
         }
         Ok(last)
     }
 
     /// The logits after the last of `rows`, which [`Self::take_in`] gave.
     pub fn logits(&self, rows: &Tensor) -> Result<Vec<f32>, ComputeError> {
-        self.text.logits(rows)
+        let last = rows.narrow(0, rows.dim(0)? - 1, 1)?;
+        let mut logits = self.text.logits(&last)?;
+        Ok(logits.swap_remove(0))
     }
 
     /// The logits after one more id.
@@ -83,5 +91,20 @@ impl Glm4v {
         let position = cache.position();
         let rows = self.take_in(&self.embed(&[id])?, &[position], cache, trace)?;
         self.logits(&rows)
+    }
+
+    /// The logits after one more id for each of several memories, [`TOGETHER`] at most: the bits that each gives alone.
+    pub fn step_each(
+        &self,
+        ids: &[u32],
+        caches: &mut [&mut Cache],
+        trace: &mut dyn Trace,
+    ) -> Result<Vec<Vec<f32>>, ComputeError> {
+        let positions: Vec<usize> = caches.iter().map(|cache| cache.position()).collect();
+        let rows = self.embed(ids)?;
+        let rows = self
+            .text
+            .forward(&rows, &positions, &mut Memory::Each(caches), trace)?;
+        self.text.logits(&rows)
     }
 }

@@ -6,7 +6,7 @@ use kernels::rope::{Heads, Rotation};
 
 use super::blocks::forward_in_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
-use crate::cache::{Cache, LayerCache};
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::ops::{self, RmsNorm};
 use crate::weights::{Linear, Table, Weights, WeightsError};
@@ -25,6 +25,37 @@ pub struct Text {
     key_width: usize,
     rotated_pairs: usize,
     rope_base: f64,
+}
+
+/// Where rows go.
+pub enum Memory<'a, 'c> {
+    /// All into one.
+    One(&'a mut Cache),
+    /// Each into one of its own.
+    Each(&'a mut [&'c mut Cache]),
+}
+
+impl Memory<'_, '_> {
+    fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> candle_core::Result<()> {
+        match self {
+            Memory::One(cache) => cache.layer(layer).append(keys, values),
+            Memory::Each(caches) => caches.iter_mut().enumerate().try_for_each(|(row, cache)| {
+                let (keys, values) = (keys.narrow(0, row, 1)?, values.narrow(0, row, 1)?);
+                cache.layer(layer).append(&keys, &values)
+            }),
+        }
+    }
+
+    fn advance(&mut self, positions: &[usize]) {
+        match self {
+            Memory::One(cache) => cache.advance(positions),
+            Memory::Each(caches) => {
+                for (cache, &position) in caches.iter_mut().zip(positions) {
+                    cache.advance(&[position]);
+                }
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -71,13 +102,13 @@ impl Text {
         self.embedding.rows(ids)
     }
 
-    /// Takes rows, `[rows, H]` at their positions, through all layers and into the cache: `[rows, H]`, not yet
+    /// Takes rows, `[rows, H]` at their positions, through all layers and into the memory: `[rows, H]`, not yet
     /// normalised for the output.
     pub fn forward(
         &self,
         rows: &Tensor,
         positions: &[usize],
-        cache: &mut Cache,
+        memory: &mut Memory,
         trace: &mut dyn Trace,
     ) -> Result<Tensor, ComputeError> {
         report(trace, Stage::Embedded, rows)?;
@@ -85,21 +116,22 @@ impl Text {
         let x = rows.force_contiguous()?;
         let rotation = Rotation::new(positions, self.rotated_pairs, self.rope_base);
         for (index, layer) in self.layers.iter().enumerate() {
-            layer.forward(&x, &rotation, cache.layer(index), trace)?;
+            layer.forward(&x, &rotation, index, memory, trace)?;
             report(trace, Stage::Layer(index), &x)?;
         }
-        cache.advance(positions);
+        memory.advance(positions);
         if trace.wants_final_norm() {
             report(trace, Stage::FinalNorm, &self.final_norm.of(&x)?)?;
         }
         Ok(x)
     }
 
-    /// The logits after the last of `rows`, `[rows, H]`: `V` of them.
-    pub fn logits(&self, rows: &Tensor) -> Result<Vec<f32>, ComputeError> {
-        let last = rows.narrow(0, rows.dim(0)? - 1, 1)?;
-        let logits = self.output.forward(&self.final_norm.of(&last)?)?;
-        Ok(ops::with_values(&logits, <[f32]>::to_vec)?)
+    /// The logits after each of `rows`, `[rows, H]`: `V` for each.
+    pub fn logits(&self, rows: &Tensor) -> Result<Vec<Vec<f32>>, ComputeError> {
+        let logits = self.output.forward(&self.final_norm.of(rows)?)?;
+        let width = logits.dim(1)?;
+        let each = |all: &[f32]| all.chunks_exact(width).map(<[f32]>::to_vec).collect();
+        Ok(ops::with_values(&logits, each)?)
     }
 }
 
@@ -140,10 +172,11 @@ impl Layer {
         &self,
         x: &Tensor,
         rotation: &Rotation,
-        cache: &mut LayerCache,
+        index: usize,
+        memory: &mut Memory,
         trace: &mut dyn Trace,
     ) -> Result<(), ComputeError> {
-        let attended = self.attention(&self.attention_norm.of(x)?, rotation, cache)?;
+        let attended = self.attention(&self.attention_norm.of(x)?, rotation, index, memory)?;
         ask(trace)?;
         ops::add(x, &self.dense.forward(&attended)?)?;
         ask(trace)?;
@@ -152,12 +185,13 @@ impl Layer {
         Ok(ops::add(x, &self.down.forward(&ops::silu_gate_fused(&inner)?)?)?)
     }
 
-    /// `[rows, H]` to `[rows, Q]`; keys and values go into the cache.
+    /// `[rows, H]` to `[rows, Q]`; keys and values go into the memory of layer `index`.
     fn attention(
         &self,
         x: &Tensor,
         rotation: &Rotation,
-        cache: &mut LayerCache,
+        index: usize,
+        memory: &mut Memory,
     ) -> candle_core::Result<Tensor> {
         let Shape {
             heads,
@@ -176,8 +210,14 @@ impl Layer {
             rotation,
         )?;
         let part = |at, width| qkv.narrow(1, at, width)?.contiguous();
-        cache.append(&part(queries, keys)?, &part(queries + keys, keys)?)?;
-        ops::attention(self.shape, &qkv, &cache.context(), Mask::Causal)
+        memory.append(index, &part(queries, keys)?, &part(queries + keys, keys)?)?;
+        match memory {
+            Memory::One(cache) => ops::attention(self.shape, &qkv, &cache.context(index), Mask::Causal),
+            Memory::Each(caches) => {
+                let contexts: Vec<_> = caches.iter().map(|cache| cache.context(index)).collect();
+                ops::attention_each(self.shape, &qkv, &contexts)
+            }
+        }
     }
 }
 

@@ -154,7 +154,7 @@ fn a_weight_too_large_for_f16_is_refused_there_and_only_there() {
             copy.path(),
             &LoadOptions {
                 dtype: WeightType::Bf16,
-                synthetic: false
+                ..LoadOptions::default()
             }
         )
         .is_ok()
@@ -163,7 +163,7 @@ fn a_weight_too_large_for_f16_is_refused_there_and_only_there() {
         copy.path(),
         &LoadOptions {
             dtype: WeightType::F16,
-            synthetic: false,
+            ..LoadOptions::default()
         },
     )
     .unwrap_err()

@@ -105,7 +105,7 @@ pub fn engine_of(set: &str, dtype: WeightType) -> Engine {
         &dir(set),
         &LoadOptions {
             dtype,
-            synthetic: false,
+            ..LoadOptions::default()
         },
     )
     .unwrap()

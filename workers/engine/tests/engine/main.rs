@@ -14,4 +14,5 @@ mod quantised;
 mod requests;
 mod sharing;
 mod stages;
+mod together;
 mod weight_types;

@@ -101,7 +101,7 @@ fn agrees(sizes: Sizes, question: &str, dtype: WeightType, bound: f32) -> usize 
         folder.path(),
         &LoadOptions {
             dtype,
-            synthetic: false,
+            ..LoadOptions::default()
         },
     )
     .unwrap();

@@ -105,20 +105,17 @@ impl Work for Fill<'_> {
                 q[lane] = (x[lane] * inverse).round_ties_even() as i8;
             }
         }
-        for (sum, q) in self
-            .block
-            .sums
-            .iter_mut()
-            .zip(self.block.q.as_chunks::<GROUP>().0)
-        {
+        self.block.sum_up();
+    }
+}
+
+impl Block8 {
+    #[inline(always)]
+    fn sum_up(&mut self) {
+        for (sum, q) in self.sums.iter_mut().zip(self.q.as_chunks::<GROUP>().0) {
             *sum = q.iter().map(|&q| i16::from(q)).sum();
         }
-        for (pair, [a, b, c, d]) in self
-            .block
-            .pairs
-            .iter_mut()
-            .zip(self.block.sums.as_chunks::<4>().0)
-        {
+        for (pair, [a, b, c, d]) in self.pairs.iter_mut().zip(self.sums.as_chunks::<4>().0) {
             *pair = i32::from(a + b) & 0xffff | i32::from(c + d) << 16;
         }
     }

@@ -8,7 +8,8 @@ use std::{
 };
 
 /// What may be asked.
-const PARTS: &str = "tower, prefill ROWS, decode CONTEXT TOKENS, read, int8 or bf16";
+const PARTS: &str =
+    "tower, prefill ROWS, decode CONTEXT TOKENS, together CONTEXT TOKENS ANSWERS, read, int8 or bf16";
 
 /// Answers each line of standard input with a line of seconds, or of a limit in bytes or operations a second.
 pub(super) fn serve(engine: &Engine) -> anyhow::Result<()> {
@@ -42,6 +43,9 @@ impl Parts<'_> {
             ("tower", []) => parts::tower_block(engine)?.context("the tower has less than two blocks")?,
             ("prefill", &[rows]) => parts::prefill(engine, rows)?,
             ("decode", &[context, tokens]) => parts::decode(engine, self.memory(context)?, tokens)?,
+            ("together", &[context, tokens, answers]) => {
+                parts::decode_together(engine, self.memory(context)?, answers, tokens)?
+            }
             ("read", []) => limits::read_bandwidth(),
             ("int8", []) => limits::products_of_bytes().unwrap_or_default(),
             ("bf16", []) => limits::products_of_halves().unwrap_or_default(),

@@ -28,10 +28,11 @@ use vectors::Line;
 /// Strips that many rows go through together, and how many of the rows at a time: their sums fill the registers.
 const STRIPS: usize = 4;
 const TILE: usize = 3;
-/// Up to so many rows take the numbers as they lie; from three on with two strips at a time.
+/// Up to so many rows take the numbers as they lie; from three on with a pair of strips.
 const FEW: usize = 8;
+const PAIR: usize = 2;
 /// Pieces of work for each thread.
-const PIECES: usize = 8;
+const PIECES: usize = 16;
 
 pub(super) fn available() -> bool {
     static AVAILABLE: LazyLock<bool> =
@@ -42,42 +43,47 @@ pub(super) fn available() -> bool {
 /// As [`super::product`], which has looked at the lengths and the processor.
 pub(super) fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize, out: &mut [f32]) {
     let (strips, strip) = (strips.as_chunks().0, x.blocks * Record::of(kind).lines);
-    let together = match x.count {
-        ..3 => 1,
-        3..=FEW => 2,
-        _ => STRIPS,
+    let (together, by): (usize, Multiply) = match x.count {
+        ..3 => (1, few::<1>),
+        3..=FEW => (PAIR, few::<PAIR>),
+        _ => (STRIPS, many::<STRIPS>),
     };
-    let pieces = (strips.len() / strip).div_ceil(together);
-    let out = Columns::of(out, outputs);
+    let single: Multiply = if x.count > FEW { many::<1> } else { few::<1> };
+    let whole = strips.len() / strip / together * together;
+    let (strips, rest) = strips.split_at(whole * strip);
+    let (size, out) = ((strip, outputs), Columns::of(out, outputs));
+    pieces(kind, strips, x, (together, by), size, 0, &out);
+    pieces(kind, rest, x, (1, single), size, whole, &out);
+}
+
+type Multiply = unsafe fn(QuantType, &[Line], &Rows, &mut [Sums]);
+
+/// Pieces of so many strips each, shared between threads. `strip` is the lines of one; the first is number `first`.
+fn pieces(
+    kind: QuantType,
+    strips: &[Line],
+    x: &Rows,
+    (together, by): (usize, Multiply),
+    (strip, outputs): (usize, usize),
+    first: usize,
+    out: &Columns,
+) {
+    let least = (strips.len() / strip / together).div_ceil(PIECES * rayon::current_num_threads());
     strips
         .par_chunks(together * strip)
         .enumerate()
-        .with_min_len(pieces.div_ceil(PIECES * rayon::current_num_threads()))
+        .with_min_len(least)
         .for_each(|(number, strips)| {
-            let beside = strips.len() / strip;
-            let mut sums = vec![[0.0; ROWS]; beside * x.count];
-            piece(kind, strips, beside, x, &mut sums);
-            let (first, width) = (number * together * ROWS, beside * ROWS);
-            for (row, sums) in sums.chunks_exact(beside).enumerate() {
-                let sums = &sums.as_flattened()[..width.min(outputs - first)];
+            let mut sums = vec![[0.0; ROWS]; together * x.count];
+            // SAFETY: only where `available` says that the processor has the instructions is anything here called.
+            unsafe { by(kind, strips, x, &mut sums) };
+            let column = (first + number * together) * ROWS;
+            let width = (together * ROWS).min(outputs - column);
+            for (row, sums) in sums.chunks_exact(together).enumerate() {
                 // SAFETY: each piece is another range of columns.
-                unsafe { out.write(row, first, sums) };
+                unsafe { out.write(row, column, &sums.as_flattened()[..width]) };
             }
         });
-}
-
-/// The products of all rows with `beside` strips.
-fn piece(kind: QuantType, strips: &[Line], beside: usize, x: &Rows, sums: &mut [Sums]) {
-    let by = match (x.count > FEW, beside) {
-        (false, 1) => few::<1>,
-        (false, _) => few::<2>,
-        (true, 1) => many::<1>,
-        (true, 2) => many::<2>,
-        (true, 3) => many::<3>,
-        (true, _) => many::<STRIPS>,
-    };
-    // SAFETY: only where `available` says that the processor has the instructions is anything here called.
-    unsafe { by(kind, strips, x, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
