@@ -42,10 +42,13 @@ async fn an_honest_order_is_answered_as_the_reference_answers() {
         (id, 1, ReportKind::Started)
     );
     let reports = bench.reports().await;
-    let ReportKind::Answered { job, answer } = &reports[1] else {
-        panic!("{reports:?}")
-    };
-    assert_eq!((*job, &answer.text), (questions[1].job, &expected));
+    // Questions of a page are answered together: which answer comes first depends on their lengths.
+    let answer = reports.iter().find_map(|kind| match kind {
+        ReportKind::Answered { job, answer } if *job == questions[1].job => Some(answer),
+        _ => None,
+    });
+    let answer = answer.unwrap();
+    assert_eq!(answer.text, expected);
     assert_eq!(answer.finish_reason, FinishReason::Length);
     assert_eq!((answer.input_tokens, answer.output_tokens), (32, 16));
     assert_eq!(answers(&reports), 3);
