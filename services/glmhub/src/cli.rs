@@ -42,9 +42,7 @@ enum Command {
     Config(ConfigArgs),
     /// What `hub` starts to split a document into pages, apart from everything else.
     #[command(name = pages::child::COMMAND, hide = true)]
-    SplitPages {
-        order: String,
-    },
+    SplitPages,
 }
 
 /// Brings models in, makes them smaller, tells where they fit
@@ -185,7 +183,10 @@ impl Cli {
                 command: ConfigCommand::Show(args),
             }) => config::show::run(args),
             // On the bare thread: the child limits its own memory before anything else starts.
-            Command::SplitPages { order } => Ok(pages::child::run_child(&order, &mut io::stdout().lock())?),
+            Command::SplitPages => Ok(pages::child::run_child(
+                &mut io::stdin().lock(),
+                &mut io::stdout().lock(),
+            )?),
         }
     }
 }

@@ -55,6 +55,21 @@ pub async fn ask(
     caller: &Caller,
     wanted: Wanted<'_>,
 ) -> Result<Allowed, Problem> {
+    let (allowed, ()) = ask_before(db, policies, ids, now, caller, wanted, async { Ok(()) }).await?;
+    Ok(allowed)
+}
+
+/// As [`ask`], and does `work` once the answer is known to be an allow, while that is being recorded: both wait for the
+/// disk. Nothing that comes of `work` may be used or told before this returns. Problems: those of [`ask`] and of `work`.
+pub async fn ask_before<T>(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    caller: &Caller,
+    wanted: Wanted<'_>,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<(Allowed, T), Problem> {
     let model = wanted.model;
     let known = facts::of(db, &caller.tenant, model, wanted.revision).await?;
     let Some(revision_sha256) = known.revision_sha256 else {
@@ -73,10 +88,16 @@ pub async fn ask(
     };
     let decision = gate::decide(ids.make(), &policies, &request, &known.facts);
     let record = DecisionRecord::of(&decision, &policies, &request, &known.facts);
-    keep(db, ids, &record).await?;
     match decision {
-        Decision::Allowed(allowed) => Ok(allowed),
-        Decision::Refused(refusal) => Err(problem(&refusal)),
+        Decision::Allowed(allowed) => {
+            let (kept, done) = tokio::join!(keep(db, ids, &record), work);
+            kept?;
+            Ok((allowed, done?))
+        }
+        Decision::Refused(refusal) => {
+            keep(db, ids, &record).await?;
+            Err(problem(&refusal))
+        }
     }
 }
 

@@ -1,15 +1,14 @@
 //! From a document in the blobs to pages in the blobs, by way of a child process.
 
 use domain::digest::Sha256;
-use exchange::blobs::{BlobError, Blobs};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use pages::{PageError, PageFile, child::Splitter};
+use exchange::blobs::{BlobError, Blobs, Stored};
+use pages::{
+    PageError, PageFile,
+    child::{Ahead, Splitter},
+};
 use records::documents::NewPage;
 use std::{io, path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
-
-/// How many pages of a document are stored at once.
-const AT_ONCE: usize = 16;
 
 /// Why a document gave no pages.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +45,7 @@ impl From<PageError> for SplitFault {
 
 /// Splits documents, a bounded number at once.
 pub struct Splitting {
-    splitter: Splitter,
+    children: Arc<Ahead>,
     blobs: Arc<dyn Blobs>,
     scratch: PathBuf,
     permits: Semaphore,
@@ -54,7 +53,7 @@ pub struct Splitting {
 
 impl Splitting {
     /// `scratch` is a folder of this process alone; what an earlier one left there is removed. At most
-    /// `processes` children run at once.
+    /// `processes` children run at once, and as many more wait for a document.
     pub fn open(
         splitter: Splitter,
         blobs: Arc<dyn Blobs>,
@@ -65,11 +64,12 @@ impl Splitting {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => std::fs::create_dir_all(&scratch)?,
         }
+        let processes = processes.max(1);
         Ok(Self {
-            splitter,
+            children: Arc::new(Ahead::new(splitter, processes)),
             blobs,
             scratch,
-            permits: Semaphore::new(processes.max(1)),
+            permits: Semaphore::new(processes),
         })
     }
 
@@ -84,24 +84,36 @@ impl Splitting {
         let (document, out) = (folder.path().join("document"), folder.path().join("pages"));
         tokio::fs::create_dir(&out).await?;
         self.blobs.fetch(sha256, &document).await?;
-        let splitter = self.splitter.clone();
-        let files = tokio::task::spawn_blocking(move || splitter.split(&document, &out))
+        let whole = Stored {
+            sha256,
+            bytes: tokio::fs::metadata(&document).await?.len(),
+        };
+        let children = self.children.clone();
+        let files = tokio::task::spawn_blocking(move || children.split(&document, &out))
             .await
             .map_err(|panicked| SplitFault::Ours(panicked.into()))??;
-        let store = |file: PageFile| async move {
-            let blob = self.blobs.put_file(&file.path).await?;
-            Ok(NewPage {
-                number: file.number,
-                sha256: blob.sha256,
-                bytes: blob.bytes,
-                width: file.width,
-                height: file.height,
-            })
+        let children = self.children.clone();
+        tokio::task::spawn_blocking(move || children.prepare());
+        self.store(whole, &files).await
+    }
+
+    /// Stores the files of a document's pages. A page that is the document itself is stored already: the child says so,
+    /// and its word names nothing but bytes that were hashed here.
+    async fn store(&self, document: Stored, files: &[PageFile]) -> Result<Vec<NewPage>, SplitFault> {
+        let stored = match files {
+            [page] if page.sha256 == document.sha256.to_string() => vec![document],
+            files => {
+                let places: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+                self.blobs.put_files(&places).await?
+            }
         };
-        // Each waits for the disk, or for the bucket: together they wait hardly longer than one.
-        stream::iter(files.into_iter().map(store))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
+        let page = |(file, blob): (&PageFile, Stored)| NewPage {
+            number: file.number,
+            sha256: blob.sha256,
+            bytes: blob.bytes,
+            width: file.width,
+            height: file.height,
+        };
+        Ok(files.iter().zip(stored).map(page).collect())
     }
 }

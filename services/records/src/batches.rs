@@ -36,6 +36,7 @@ const INSERT_QUESTION: &str =
     "INSERT INTO questions (batch, place, text, parameters) VALUES ($1, $2, $3, $4)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
 const LIST: &str = "SELECT * FROM batches WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+const READ: &str = "SELECT * FROM batches WHERE id = $1";
 const LOCK: &str = "UPDATE batches SET tenant = tenant WHERE id = $1 RETURNING *";
 const WRITE_STATE: &str = "UPDATE batches SET submitted_at = $2, completed_at = $3, cancelled_at = $4, expired_at = $5 WHERE id = $1";
 const QUESTIONS: &str = "SELECT q.text, q.parameters FROM questions q JOIN batches b ON b.id = q.batch \
@@ -54,6 +55,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     INSERT_QUESTION,
     GET,
     LIST,
+    READ,
     LOCK,
     WRITE_STATE,
     QUESTIONS,
@@ -205,7 +207,7 @@ pub async fn submit(
     stamp
         .audit(&mut tx, tenant, "batch.submitted", id.to_string(), None, detail)
         .await?;
-    let batch = lock(&mut tx, id).await?;
+    let batch = read_locked(&mut tx, id).await?;
     tx.commit().await?;
     Ok(batch.map(Ok))
 }
@@ -250,7 +252,7 @@ pub async fn cancel(
     stamp
         .audit(&mut tx, tenant, "batch.cancelled", text, None, detail)
         .await?;
-    let after = lock(&mut tx, id).await?;
+    let after = read_locked(&mut tx, id).await?;
     tx.commit().await?;
     Ok(after.map(|batch| Ok(CancelledBatch { batch, withdrawn })))
 }
@@ -281,6 +283,12 @@ pub(crate) async fn lock(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>
     row.map(BatchRow::read).transpose()
 }
 
+/// A batch that `tx` has locked, as it is by now.
+async fn read_locked(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>, RecordsError> {
+    let row = on!(tx: tx, |c| sqlx::query_as::<_, BatchRow>(READ).bind(id.to_string()).fetch_optional(c))?;
+    row.map(BatchRow::read).transpose()
+}
+
 /// Stores what is true of a batch now.
 pub(crate) async fn write_state(tx: &mut Tx, id: BatchId, state: BatchState) -> Result<(), RecordsError> {
     let [submitted, completed, cancelled, expired] = row::times(state);
@@ -296,7 +304,7 @@ pub(crate) async fn write_state(tx: &mut Tx, id: BatchId, state: BatchState) -> 
 
 /// Completes a locked batch, and tells of it, if the last verdict has fallen.
 pub(crate) async fn complete_if_done(tx: &mut Tx, stamp: Stamp<'_>, id: BatchId) -> Result<(), RecordsError> {
-    let Some(batch) = lock(tx, id).await? else {
+    let Some(batch) = read_locked(tx, id).await? else {
         return Ok(());
     };
     let Ok(state) = batch.state.complete(&batch.documents, &batch.jobs, stamp.at) else {

@@ -114,6 +114,31 @@ impl Db {
         }
     }
 
+    /// Begins a transaction whose commit does not wait for the disk, on PostgreSQL: if the server dies within the moment
+    /// until the next flush, it is as if the transaction had not been. For what nobody is promised before [`Db::flush`].
+    /// Whatever is committed later and does wait is never there without it.
+    pub async fn begin_without_flush(&self) -> Result<Tx, sqlx::Error> {
+        match self {
+            Db::Postgres(pool) => {
+                let begin = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off");
+                begin.await.map(Tx::Postgres)
+            }
+            Db::Sqlite(_) => self.begin().await,
+        }
+    }
+
+    /// Waits until everything is on the disk that was committed before without waiting for it.
+    pub async fn flush(&self) -> Result<(), sqlx::Error> {
+        match self {
+            // A message that nobody reads, in a commit of its own that is flushed.
+            Db::Postgres(pool) => sqlx::query("SELECT pg_logical_emit_message(true, 'glmhub', '')")
+                .execute(pool)
+                .await
+                .map(drop),
+            Db::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Begins a transaction that only reads, and sees everything as it is at one moment. It holds up nobody.
     pub async fn snapshot(&self) -> Result<Tx, sqlx::Error> {
         match self {

@@ -16,6 +16,9 @@ pub enum RecordsError {
         /// What is wrong with it.
         why: String,
     },
+    /// What was to be stored could not be signed.
+    #[error("a grant cannot be signed: {0}")]
+    Signature(String),
 }
 
 impl RecordsError {

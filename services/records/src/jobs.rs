@@ -87,6 +87,11 @@ pub async fn get(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<Whole
         .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
     let job = row.read()?;
+    let (faults, answer) = tokio::try_join!(faults(db, id), answers::of_job(db, tenant, id))?;
+    Ok(Some(WholeJob { job, answer, faults }))
+}
+
+async fn faults(db: &Db, id: JobId) -> Result<Vec<JobFault>, RecordsError> {
     let text = id.to_string();
     let faults = on!(db, |c| sqlx::query_as::<_, (i64, String, String, At)>(FAULTS)
         .bind(&text)
@@ -103,15 +108,7 @@ pub async fn get(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<Whole
             at: at.0,
         })
     };
-    let faults = faults
-        .into_iter()
-        .map(fault)
-        .collect::<Result<_, RecordsError>>()?;
-    Ok(Some(WholeJob {
-        job,
-        answer: answers::of_job(db, tenant, id).await?,
-        faults,
-    }))
+    faults.into_iter().map(fault).collect()
 }
 
 /// The state of a job of `tenant`.

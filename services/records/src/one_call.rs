@@ -3,7 +3,7 @@
 use crate::{
     Db, RecordsError, Stamp,
     backlog::{self, Bounds, Full},
-    batches::{self, Delta, add as add_counts},
+    batches::{self, Delta},
     documents::{self, NewDocument, NewPage},
     read::Reading,
 };
@@ -14,7 +14,8 @@ use domain::{
     question::Question,
 };
 
-/// Stores a submitted batch with one document that is already split into one page, if there is room for it. Gives its job.
+/// Stores a submitted batch with one document that is already split into one page, if there is room for it. Gives its job,
+/// which may go out at once and is durable after [`Db::flush`], or with its first order.
 pub async fn submit(
     db: &Db,
     stamp: Stamp<'_>,
@@ -24,7 +25,7 @@ pub async fn submit(
     page: NewPage,
     bounds: Bounds,
 ) -> Result<Result<JobId, Full>, RecordsError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_without_flush().await?;
     if let Err(full) = backlog::room_in(&mut tx, batch.tenant(), bounds).await? {
         return Ok(Err(full));
     }
@@ -48,13 +49,8 @@ pub async fn submit(
         at: stamp.at,
     };
     let document = documents::insert(&mut tx, stamp, &stored, 0, document, state).await?;
-    add_counts(
-        &mut tx,
-        stored.id,
-        &Delta::default().documents(DocumentPhase::Split, 1),
-    )
-    .await?;
-    let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page]).await?;
+    let one = Delta::default().documents(DocumentPhase::Split, 1);
+    let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page], one).await?;
     let job = reading.required(jobs.first().copied(), "one job")?;
     tx.commit().await?;
     Ok(Ok(job))

@@ -2,11 +2,15 @@
 
 use crate::{Db, OpenError};
 use sqlx::{
-    PgPool,
+    Connection as _, PgPool,
     migrate::{Migrate, MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{collections::BTreeSet, str::FromStr as _, time::Duration};
+
+/// A connection that served within this time is taken as it is: the pool tested it when it was given back. One that
+/// rested for longer is asked first whether it still stands.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Where PostgreSQL is and how it is used.
 pub struct PostgresSettings<'a> {
@@ -42,6 +46,15 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections)
             .acquire_timeout(settings.wait)
+            .test_before_acquire(false)
+            .before_acquire(|connection, rested| {
+                Box::pin(async move {
+                    if rested.idle_for > FRESH {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await;
         pool.map(Db::Postgres).map_err(OpenError::Connect)

@@ -39,6 +39,7 @@ pub fn statements() -> Vec<&'static str> {
         .iter()
         .chain(webhooks::MORE_STATEMENTS)
         .chain(decisions::MORE_STATEMENTS)
+        .chain(dispatching::MORE_STATEMENTS)
         .chain(acceptances::MORE_STATEMENTS);
     files
         .iter()

@@ -161,6 +161,8 @@ pub(crate) struct LockedTurn {
     turn: Turn,
     /// The latest round that was begun by anybody.
     begun: u64,
+    /// As it was when the turn was locked.
+    begun_before: u64,
     /// How many more orders of the tenant may be out.
     left: u64,
     /// Who would be served next without the tenant: the round and the name.
@@ -200,10 +202,12 @@ pub(crate) async fn lock(
         credit: reading.whole(credit)?,
         weight: reading.whole(weight)?,
     };
+    let begun = reading.whole(begun)?;
     Ok(Some(LockedTurn {
         tenant: tenant.clone(),
         turn,
-        begun: reading.whole(begun)?,
+        begun,
+        begun_before: begun,
         left: reading.whole(most_of_it - out)?,
         rival: rival
             .map(|(round, name)| Ok::<_, RecordsError>((reading.whole(round)?, name)))
@@ -239,7 +243,9 @@ pub(crate) async fn store(tx: &mut Tx, tenant: &TenantName, locked: &LockedTurn)
         .bind(number(locked.turn.round))
         .bind(number(locked.turn.credit))
         .run(c))?;
-    on!(tx: tx, |c| sqlx::query(BEGIN_ROUND).bind(number(locked.begun)).run(c))?;
+    if locked.begun > locked.begun_before {
+        on!(tx: tx, |c| sqlx::query(BEGIN_ROUND).bind(number(locked.begun)).run(c))?;
+    }
     Ok(())
 }
 

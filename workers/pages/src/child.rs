@@ -1,10 +1,17 @@
 //! Splitting in a child process: a hostile document costs itself, never the process that took it in.
 //!
-//! [`Splitter`] starts `PROGRAM split-pages ORDER` without the environment of its own process. The child
-//! limits its own memory, processor time and file sizes ([`run_child`]), splits, and prints one JSON object:
-//! `pages` or `error`. A child that dies, says nothing sensible or takes too long is an error of the document.
+//! [`Splitter`] starts `PROGRAM split-pages` without the environment of its own process, and writes one line to it: the
+//! order. The child limits its own memory, processor time and file sizes ([`run_child`]), splits, and prints one JSON
+//! object: `pages` or `error`. Then it ends: no child ever sees two documents. A child that dies, says nothing sensible
+//! or takes too long is an error of the document.
+//!
+//! Starting a program takes longer than splitting a small image, so [`Ahead`] has children started before they are needed.
 
-use std::io::{self, Read, Write};
+mod ahead;
+
+pub use ahead::Ahead;
+
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -16,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Limits, PageError, PageFile, split};
 
-/// The hidden subcommand that a program offers for [`run_child`]; the order is its only argument.
+/// The hidden subcommand that a program offers for [`run_child`]; it has no arguments.
 pub const COMMAND: &str = "split-pages";
 
 /// Keeps mimalloc, where the program has it, from taking a gibibyte of address space before the child can
@@ -25,11 +32,13 @@ const NO_ADVANCE_MEMORY: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "0");
 
 /// Longest answer that is read from a child.
 const MAX_ANSWER: u64 = 16 << 20;
+/// Longest order that a child reads.
+const MAX_ORDER: u64 = 1 << 20;
 
 /// Splits documents in child processes. Blocks: asynchronous code calls it from a blocking thread.
 #[derive(Clone, Debug)]
 pub struct Splitter {
-    /// A program that hands the argument of its [`COMMAND`] to [`run_child`].
+    /// A program that hands its input to [`run_child`] when it is called with [`COMMAND`].
     pub program: PathBuf,
     /// How long one document may take.
     pub time_limit: Duration,
@@ -57,9 +66,42 @@ enum Report {
     Error(PageError),
 }
 
+/// A child that waits for its order. Dropped, it is ended.
+struct Waiting(Child);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Killing one that has ended does nothing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Splitter {
     /// As [`split`](crate::split), in a child.
     pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Vec<PageFile>, PageError> {
+        self.split_by(self.start()?, document, out_dir)
+    }
+
+    fn start(&self) -> Result<Waiting, PageError> {
+        Command::new(&self.program)
+            .arg(COMMAND)
+            .env_clear()
+            .env(NO_ADVANCE_MEMORY.0, NO_ADVANCE_MEMORY.1)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map(Waiting)
+            .map_err(|error| PageError::storage(&self.program, &error))
+    }
+
+    fn split_by(
+        &self,
+        mut child: Waiting,
+        document: &Path,
+        out_dir: &Path,
+    ) -> Result<Vec<PageFile>, PageError> {
         let order = Order {
             document: document.to_owned(),
             out_dir: out_dir.to_owned(),
@@ -67,22 +109,18 @@ impl Splitter {
             memory_limit: self.memory_limit,
             cpu_seconds: self.time_limit.as_secs() + 1,
         };
-        let order =
-            serde_json::to_string(&order).map_err(|error| PageError::storage(document, &error.into()))?;
-        let mut child = Command::new(&self.program)
-            .arg(COMMAND)
-            .arg(order)
-            .env_clear()
-            .env(NO_ADVANCE_MEMORY.0, NO_ADVANCE_MEMORY.1)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| PageError::storage(&self.program, &error))?;
-        let answer = self.answer_of(&mut child);
-        // Whatever came of it, no child is left behind; killing one that has ended does nothing.
-        let _ = child.kill();
+        let mut order =
+            serde_json::to_vec(&order).map_err(|error| PageError::storage(document, &error.into()))?;
+        order.push(b'\n');
+        if let Some(mut stdin) = child.0.stdin.take() {
+            // One that does not read its order answers nothing sensible, which is judged below.
+            let _ = stdin.write_all(&order);
+        }
+        let answer = self.answer_of(&mut child.0);
+        // Whatever came of it, no child is left behind.
+        let _ = child.0.kill();
         let status = child
+            .0
             .wait()
             .map_err(|error| PageError::storage(&self.program, &error))?;
         self.judge(answer, status)
@@ -128,10 +166,15 @@ fn ran_out_of_cpu(_: ExitStatus) -> bool {
     false
 }
 
-/// The child's whole work: limits itself, splits as `order` (made by [`Splitter`]) says, and writes the
-/// answer to `out`. Call it before the process has started threads of its own.
-pub fn run_child(order: &str, out: &mut impl Write) -> io::Result<()> {
-    let order: Order = serde_json::from_str(order)?;
+/// The child's whole work: waits for the order that [`Splitter`] writes to `input`, limits itself, splits as it says, and
+/// writes the answer to `out`. Without an order it does nothing. Call it before the process has started threads of its
+/// own.
+pub fn run_child(input: &mut impl BufRead, out: &mut impl Write) -> io::Result<()> {
+    let mut order = String::new();
+    if input.take(MAX_ORDER).read_line(&mut order)? == 0 {
+        return Ok(());
+    }
+    let order: Order = serde_json::from_str(&order)?;
     limit_this_process(&order)?;
     let report = match split(&order.document, &order.out_dir, &order.limits) {
         Ok(pages) => Report::Pages(pages),

@@ -136,7 +136,8 @@ impl Hold {
 
     /// Extends the lease and looks at the epoch; tells whether the work goes on.
     pub(crate) async fn confirm(&self) -> bool {
-        match self.queue.extend(&self.lease).await {
+        let (extended, epoch) = tokio::join!(self.queue.extend(&self.lease), self.epoch());
+        match extended {
             Ok(standing) => self.heed(standing),
             Err(error) => {
                 tracing::warn!(%error, "the lease could not be extended");
@@ -145,13 +146,13 @@ impl Hold {
                 }
             }
         }
-        self.look_at_epoch().await;
+        self.heed_epoch(epoch);
         !self.stop.is_set()
     }
 
     /// Stops the work if the tenant's epoch rose or the order was taken back.
     async fn look(&self) {
-        self.look_at_epoch().await;
+        self.heed_epoch(self.epoch().await);
         // A queue that does not answer is noticed when the lease has to be extended.
         if let Ok(standing) = self.queue.extend(&self.lease).await {
             self.heed(standing);
@@ -166,10 +167,14 @@ impl Hold {
         }
     }
 
+    async fn epoch(&self) -> Result<u64, QueueError> {
+        self.epochs.of(&*self.queue, &self.grant.tenant).await
+    }
+
     /// Stops the work if the tenant's epoch rose.
-    async fn look_at_epoch(&self) {
+    fn heed_epoch(&self, epoch: Result<u64, QueueError>) {
         // If the epoch cannot be read, the extension will soon fail too and end the work.
-        if let Ok(current) = self.epochs.of(&*self.queue, &self.grant.tenant).await
+        if let Ok(current) = epoch
             && current > self.grant.epoch
         {
             let granted = self.grant.epoch;
@@ -195,14 +200,16 @@ impl Hold {
     /// Reports the last things about an order whose work has stopped, and settles it, if it is still held. If
     /// that fails the order stays, and another worker will have it when the lease has ended.
     pub(crate) async fn end(&self, last: &[ReportKind]) -> Result<Standing, QueueError> {
-        let standing = self.queue.extend(&self.lease).await?;
-        if standing == Standing::Held {
+        if !last.is_empty() {
+            let standing = self.queue.extend(&self.lease).await?;
+            if standing != Standing::Held {
+                return Ok(standing);
+            }
             for kind in last {
                 self.queue.report(self.signed(kind.clone())).await?;
             }
-            self.queue.settle(&self.lease).await?;
         }
-        Ok(standing)
+        self.queue.settle(&self.lease).await
     }
 
     fn signed(&self, kind: ReportKind) -> Report {

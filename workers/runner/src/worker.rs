@@ -241,7 +241,7 @@ impl Worker {
             }
         }
         match self.parts.queue.settle(lease).await {
-            Ok(()) => Outcome::Refused {
+            Ok(_) => Outcome::Refused {
                 order: lease.order.id,
                 code: error.code(),
             },

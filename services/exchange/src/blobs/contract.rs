@@ -27,6 +27,7 @@ macro_rules! blob_contract {
             an_absent_blob_is_told_from_an_empty_one
             a_blob_is_read_from_any_byte_on
             a_stored_file_is_independent_of_its_original
+            files_that_are_stored_together_come_back_in_their_order
             a_fetched_blob_stands_whole_at_its_place
             a_deleted_blob_is_absent
             a_reader_takes_no_more_than_it_allows
@@ -119,6 +120,30 @@ pub(crate) async fn a_stored_file_is_independent_of_its_original(store: &dyn Blo
     assert!(
         store.put_file(folder.path()).await.is_err(),
         "a folder is not a file"
+    );
+}
+
+pub(crate) async fn files_that_are_stored_together_come_back_in_their_order(store: &dyn Blobs) {
+    let folder = tempfile::tempdir().unwrap();
+    // Some are alike, and they are more than are stored at once.
+    let text = |number: usize| format!("page {}", number % 30);
+    let place = |number: usize| folder.path().join(number.to_string());
+    for number in 0..50 {
+        std::fs::write(place(number), text(number)).unwrap();
+    }
+    let files: Vec<_> = (0..50).map(place).collect();
+    let stored = store.put_files(&files).await.unwrap();
+    assert_eq!(stored.len(), 50);
+    for (number, stored) in stored.into_iter().enumerate() {
+        assert_eq!(
+            read(store, stored.sha256, PLENTY).await.unwrap(),
+            text(number).as_bytes()
+        );
+    }
+    assert_eq!(store.put_files(&[]).await.unwrap(), []);
+    assert!(
+        store.put_files(&[place(1), place(50)]).await.is_err(),
+        "one is missing"
     );
 }
 

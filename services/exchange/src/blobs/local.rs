@@ -11,12 +11,13 @@
 //! ended: the next one to open the folder removes it. No age has to be guessed, and several processes may
 //! have the same folder open (a hub, and an import beside it).
 
-use super::{BlobError, Blobs, ByteStream, Stored};
+use super::{AT_ONCE, BlobError, Blobs, ByteStream, Stored};
 use async_trait::async_trait;
 use domain::digest::Sha256;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::Digest as _;
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -62,6 +63,18 @@ impl LocalBlobs {
             Err(stopped) => Err(BlobError::Io(io::Error::other(stopped))),
         }
     }
+
+    /// As [`LocalBlobs::blocking`] for each of `things`, several at once. Gives the results in their order.
+    async fn each<A: Send + 'static, T: Send + 'static>(
+        &self,
+        things: impl IntoIterator<Item = A, IntoIter: Send> + Send,
+        work: fn(&Inner, A) -> Result<T, BlobError>,
+    ) -> Result<Vec<T>, BlobError> {
+        let begun = things
+            .into_iter()
+            .map(|thing| self.blocking(move |inner| work(inner, thing)));
+        stream::iter(begun).buffered(AT_ONCE).try_collect().await
+    }
 }
 
 impl Inner {
@@ -70,8 +83,9 @@ impl Inner {
         self.folder.join("sha256").join(&name[..2]).join(&name)
     }
 
-    /// Gives a finished and synced draft its name. A blob that is there already stays, and the draft goes.
-    fn keep(&self, draft: TempPath, stored: Stored) -> Result<Stored, BlobError> {
+    /// Gives a finished and synced draft its name. A blob that is there already stays, and the draft goes. Gives the
+    /// folder of the name, which is not durable before that was synced.
+    fn name(&self, draft: TempPath, stored: Stored) -> Result<PathBuf, BlobError> {
         let place = self.path_of(stored.sha256);
         let shard = place.parent().unwrap_or(&self.folder);
         let known = fs::metadata(&place).is_ok_and(|there| there.len() == stored.bytes);
@@ -83,20 +97,21 @@ impl Inner {
             }
             draft.persist(&place).map_err(|error| error.error)?;
         }
-        // Also for a known blob: whoever renamed it may not have come to this line yet.
-        sync_folder(shard)?;
-        Ok(stored)
+        Ok(shard.to_owned())
     }
 
-    fn copy_in(&self, file: &Path) -> Result<Stored, BlobError> {
+    /// The system's own copy: a clone without new blocks where the filesystem can. The copy is hashed and not the
+    /// original, which somebody may be writing to.
+    fn copy_in(&self, file: PathBuf) -> Result<(TempPath, Stored), BlobError> {
         let draft = self.drafts.file()?.into_temp_path();
-        // The system's own copy: a clone without new blocks where the filesystem can. The copy is hashed and
-        // not the original, which somebody may be writing to.
         fs::copy(file, &draft)?;
-        let copy = File::open(&draft)?;
-        copy.sync_all()?;
-        let stored = hash(copy)?;
-        self.keep(draft, stored)
+        let stored = hash(File::open(&draft)?)?;
+        Ok((draft, stored))
+    }
+
+    fn sync_draft(&self, (draft, stored): (TempPath, Stored)) -> Result<(TempPath, Stored), BlobError> {
+        File::open(&draft)?.sync_all()?;
+        Ok((draft, stored))
     }
 
     fn place_at(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
@@ -114,8 +129,7 @@ impl Inner {
         let leftover = draft.to_path_buf();
         draft.persist(to).map_err(|error| error.error)?;
         // A rename onto another link of the same file does nothing and leaves both names.
-        gone(fs::remove_file(leftover))?;
-        Ok(sync_folder(folder)?)
+        Ok(gone(fs::remove_file(leftover))?)
     }
 
     fn remove(&self, sha256: Sha256) -> Result<(), BlobError> {
@@ -158,12 +172,33 @@ impl Blobs for LocalBlobs {
             sha256: Sha256::from_bytes(hasher.finalize().into()),
             bytes,
         };
-        self.blocking(move |inner| inner.keep(draft, stored)).await
+        // Also for a known blob: whoever renamed it may not have come to the folder yet.
+        self.blocking(move |inner| Ok(sync_folder(&inner.name(draft, stored)?)?))
+            .await?;
+        Ok(stored)
     }
 
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError> {
-        let file = file.to_owned();
-        self.blocking(move |inner| inner.copy_in(&file)).await
+        let stored = self.put_files(&[file.to_owned()]).await?;
+        let first = stored.first().copied();
+        first.ok_or_else(|| io::Error::other("nothing was stored").into())
+    }
+
+    /// All files together, step by step: what waits for the disk at the same moment waits for the same flush, and each
+    /// folder is synced once.
+    async fn put_files(&self, files: &[PathBuf]) -> Result<Vec<Stored>, BlobError> {
+        let drafts = self.each(files.to_vec(), Inner::copy_in).await?;
+        let drafts = self.each(drafts, Inner::sync_draft).await?;
+        let stored = drafts.iter().map(|(_, stored)| *stored).collect();
+        let name_all = |inner: &Inner| {
+            let folders = drafts
+                .into_iter()
+                .map(|(draft, stored)| inner.name(draft, stored));
+            folders.collect::<Result<BTreeSet<PathBuf>, BlobError>>()
+        };
+        let folders = self.blocking(name_all).await?;
+        self.each(folders, |_, folder| Ok(sync_folder(&folder)?)).await?;
+        Ok(stored)
     }
 
     async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError> {

@@ -12,13 +12,16 @@ mod contract;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::digest::Sha256;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sha2::Digest as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// Bytes on their way in or out, in pieces.
 pub type ByteStream = BoxStream<'static, Result<Bytes, std::io::Error>>;
+
+/// How many files are stored at once: each waits for the disk, or for the bucket.
+const AT_ONCE: usize = 16;
 
 /// What was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,11 @@ pub trait Blobs: Send + Sync {
     /// Stores a file of this machine. The file is copied (or cloned by the filesystem), never linked: whoever
     /// edits it later does not reach the blob.
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError>;
+    /// As [`Blobs::put_file`] of each file, in less time than one after the other. Gives what was stored, in their order.
+    async fn put_files(&self, files: &[PathBuf]) -> Result<Vec<Stored>, BlobError> {
+        let stores: Vec<_> = files.iter().map(|file| self.put_file(file)).collect();
+        stream::iter(stores).buffered(AT_ONCE).try_collect().await
+    }
     /// The bytes of a blob, in pieces. They are not checked on the way; see [`read`], [`verified`] and
     /// [`Blobs::fetch`].
     async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {

@@ -198,8 +198,8 @@ pub(crate) async fn a_settled_order_is_gone<Q: Queue>(stage: &Stage<Q>) {
         .await
         .unwrap()
         .unwrap();
-    stage.queue.settle(&lease).await.unwrap();
-    stage.queue.settle(&lease).await.unwrap();
+    assert_eq!(stage.queue.settle(&lease).await.unwrap(), Standing::Held);
+    assert_eq!(stage.queue.settle(&lease).await.unwrap(), Standing::Lost);
     assert_eq!(stage.depth().await, (0, 0, 0));
     assert_eq!(stage.queue.held(&[order.id]).await.unwrap(), []);
     assert_eq!(stage.queue.extend(&lease).await.unwrap(), Standing::Lost);
@@ -217,7 +217,7 @@ where
         .unwrap()
         .unwrap();
     stage.a_lease_goes_by().await;
-    stage.queue.settle(&lost).await.unwrap();
+    assert_eq!(stage.queue.settle(&lost).await.unwrap(), Standing::Lost);
     let found = stage
         .queue
         .take(&Taker::of_anything(stage.worker()), NO_WAIT)
@@ -225,7 +225,7 @@ where
         .unwrap()
         .unwrap();
     assert_eq!(found.order, order);
-    stage.queue.settle(&lost).await.unwrap();
+    assert_eq!(stage.queue.settle(&lost).await.unwrap(), Standing::Lost);
     assert_eq!(stage.queue.extend(&found).await.unwrap(), Standing::Held);
 }
 
@@ -240,7 +240,7 @@ pub(crate) async fn a_withdrawn_order_is_gone_and_its_worker_learns_of_it<Q: Que
     stage.queue.withdraw(order.id).await.unwrap();
     assert_eq!(stage.queue.held(&[order.id]).await.unwrap(), []);
     assert_eq!(stage.queue.extend(&lease).await.unwrap(), Standing::Withdrawn);
-    assert_eq!(stage.queue.extend(&lease).await.unwrap(), Standing::Withdrawn);
+    assert_eq!(stage.queue.settle(&lease).await.unwrap(), Standing::Withdrawn);
     assert_eq!(stage.depth().await, (0, 0, 0));
 }
 

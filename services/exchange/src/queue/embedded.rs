@@ -157,9 +157,8 @@ impl Queue for EmbeddedQueue {
         Ok(held.extend(lease, now))
     }
 
-    async fn settle(&self, lease: &Lease) -> Result<(), QueueError> {
-        self.now().0.settle(lease);
-        Ok(())
+    async fn settle(&self, lease: &Lease) -> Result<Standing, QueueError> {
+        Ok(self.now().0.settle(lease))
     }
 
     async fn withdraw(&self, order: OrderId) -> Result<(), QueueError> {

@@ -108,8 +108,8 @@ pub trait Queue: Tokens {
     async fn take(&self, taker: &Taker, wait: Duration) -> Result<Option<Lease>, QueueError>;
     /// Prolongs a lease by the configured time from now.
     async fn extend(&self, lease: &Lease) -> Result<Standing, QueueError>;
-    /// Removes the order of a lease that still stands; otherwise changes nothing.
-    async fn settle(&self, lease: &Lease) -> Result<(), QueueError>;
+    /// Removes the order of a lease that still stands; otherwise changes nothing. Tells whether it stood.
+    async fn settle(&self, lease: &Lease) -> Result<Standing, QueueError>;
     /// Removes an order, waiting or leased; its worker learns of it at its next [`Queue::extend`].
     async fn withdraw(&self, order: OrderId) -> Result<(), QueueError>;
     /// Which of `orders` the queue still holds, waiting or under a lease.

@@ -181,12 +181,8 @@ impl RedisQueue {
         self.links.invoke(&remove).await
     }
 
-    /// Runs a script about one lease.
-    async fn about<T: redis::FromRedisValue>(
-        &self,
-        script: &redis::Script,
-        lease: &Lease,
-    ) -> Result<T, QueueError> {
+    /// Runs a script about one lease, which tells whether it stood.
+    async fn about(&self, script: &redis::Script, lease: &Lease) -> Result<Standing, QueueError> {
         let mut about = script.prepare_invoke();
         about.key(self.keys.orders(&lease.order.revision_sha256));
         about.key(&self.keys.places);
@@ -194,7 +190,12 @@ impl RedisQueue {
         about.arg(WORKERS).arg(self.lease_millis());
         about.arg(lease.order.id.to_string());
         about.arg(lease.worker.to_string()).arg(lease.delivery);
-        self.links.invoke(&about).await
+        let standing: String = self.links.invoke(&about).await?;
+        Ok(match standing.as_str() {
+            "held" => Standing::Held,
+            "withdrawn" => Standing::Withdrawn,
+            _ => Standing::Lost,
+        })
     }
 }
 
@@ -228,15 +229,10 @@ impl Queue for RedisQueue {
     }
 
     async fn extend(&self, lease: &Lease) -> Result<Standing, QueueError> {
-        let standing: String = self.about(&self.scripts.extend, lease).await?;
-        Ok(match standing.as_str() {
-            "held" => Standing::Held,
-            "withdrawn" => Standing::Withdrawn,
-            _ => Standing::Lost,
-        })
+        self.about(&self.scripts.extend, lease).await
     }
 
-    async fn settle(&self, lease: &Lease) -> Result<(), QueueError> {
+    async fn settle(&self, lease: &Lease) -> Result<Standing, QueueError> {
         self.about(&self.scripts.settle, lease).await
     }
 

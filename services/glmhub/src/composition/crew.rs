@@ -48,9 +48,12 @@ impl Crew {
             Deliver::new(deliver.clone()).at_start().await?;
         }
         let (mut work, work_ends) = (JoinSet::new(), CancellationToken::new());
-        keep_up(&mut work, "intake", &work_ends, move |ends| {
-            Intake::new(intake.clone()).run(ends)
-        });
+        for _ in 0..pieces.work.split_processes.max(1) {
+            let intake = intake.clone();
+            keep_up(&mut work, "intake", &work_ends, move |ends| {
+                Intake::new(intake.clone()).run(ends)
+            });
+        }
         keep_up(&mut work, "dispatch", &work_ends, move |ends| {
             Dispatch::new(dispatch.clone()).run(ends)
         });

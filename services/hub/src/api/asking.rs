@@ -19,6 +19,7 @@ use domain::{
     clock::SharedClock,
     gate::Allowed,
     id::{IdMaker, JobId},
+    job::JobState,
     names::ModelName,
     order::Parameters,
     policy::CurrentPolicies,
@@ -30,9 +31,9 @@ use exchange::blobs::Blobs;
 use futures_util::Stream;
 use pages::PageError;
 use records::{
-    Db, Stamp, backlog,
+    Db, RecordsError, Stamp, backlog,
     documents::{NewDocument, NewPage},
-    one_call,
+    jobs, one_call,
 };
 use std::{fmt::Display, time::Duration};
 use time::OffsetDateTime;
@@ -66,6 +67,17 @@ pub(crate) struct Call {
 impl Asking<'_> {
     /// Asks the gate, if there is room for what it allows. Problems: those of [`full::problem`] and of [`gate::ask`].
     pub(crate) async fn allow(&self, model: &ModelName, purpose: Purpose) -> Result<Allowed, Problem> {
+        let (allowed, ()) = self.allow_before(model, purpose, async { Ok(()) }).await?;
+        Ok(allowed)
+    }
+
+    /// As [`Asking::allow`], and does `work` if it is allowed. Problems: those of [`gate::ask_before`] beside.
+    pub(crate) async fn allow_before<T>(
+        &self,
+        model: &ModelName,
+        purpose: Purpose,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<(Allowed, T), Problem> {
         let room = backlog::room(self.db, &self.caller.tenant, self.settings.bounds());
         room.await?.map_err(full::problem)?;
         let wanted = Wanted {
@@ -75,7 +87,7 @@ impl Asking<'_> {
             metadata: &Metadata::new(),
         };
         let now = self.clock.now();
-        gate::ask(self.db, self.policies, self.ids, now, self.caller, wanted).await
+        gate::ask_before(self.db, self.policies, self.ids, now, self.caller, wanted, work).await
     }
 
     /// The question, if it keeps its limits. Problem: 400 `question_invalid`.
@@ -113,8 +125,9 @@ impl Asking<'_> {
         })
     }
 
-    /// Splits the image and stores the job. Problems: 422 with the image's fault, 422 `too_many_pages`,
-    /// 503 `storage_unavailable`, and those of [`full::problem`].
+    /// Splits the image and stores the job, which is durable as soon as [`Asking::settled_within`] or [`Asking::kept`]
+    /// returns, and not before: until then it is on its way to a worker already. Problems: 422 with the image's fault,
+    /// 422 `too_many_pages`, 503 `storage_unavailable`, and those of [`full::problem`].
     pub(crate) async fn submit(&self, call: &Call) -> Result<JobId, Problem> {
         let page = one_page(self.splitting.split(call.image.sha256).await)?;
         let now = self.clock.now();
@@ -130,18 +143,39 @@ impl Asking<'_> {
         Ok(job)
     }
 
-    /// The job when it has its verdict or is stopped, or as it is after `wait`.
+    /// Waits until the jobs that were submitted are durable.
+    pub(crate) async fn kept(&self) -> Result<(), Problem> {
+        Ok(self.db.flush().await.map_err(RecordsError::from)?)
+    }
+
+    /// The job when it has its verdict or is stopped, or as it is after `wait`; in any case it is durable.
     pub(crate) async fn settled_within(&self, job: JobId, wait: Duration) -> Result<JobView, Problem> {
         let deadline = Instant::now() + wait;
         let mut verdicts = self.signals.listen();
+        // Most jobs are not over at the first look, which reads no more than it needs.
+        let mut may_be_over = self.is_over(job).await?;
         loop {
-            let view = whole(self.db, &self.caller.tenant, job).await?;
-            let told = view.is_settled() || view.stopped_by().is_some();
-            if told || Instant::now() >= deadline {
-                return Ok(view);
+            let is_late = Instant::now() >= deadline;
+            if may_be_over || is_late {
+                let view = whole(self.db, &self.caller.tenant, job).await?;
+                // What says so is durable, and with it all that was stored before.
+                if view.is_settled() || view.stopped_by().is_some() {
+                    return Ok(view);
+                }
+                if is_late {
+                    self.kept().await?;
+                    return Ok(view);
+                }
             }
             verdicts.wait_for(job, LOOK_AFTER, deadline).await;
+            may_be_over = true;
         }
+    }
+
+    async fn is_over(&self, job: JobId) -> Result<bool, Problem> {
+        let state = jobs::state(self.db, &self.caller.tenant, job).await?;
+        let is_over = |state: JobState| state.phase().is_settled() || matches!(state, JobState::Held(_));
+        Ok(state.is_none_or(is_over))
     }
 
     /// The refusal of the decision that stopped a job meanwhile; nothing, if none did.

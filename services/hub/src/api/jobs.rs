@@ -157,10 +157,11 @@ async fn requeue(
 /// A job of `tenant` with its question, answer and faults.
 pub(super) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<JobView, Problem> {
     let job = jobs::get(db, tenant, id).await?.ok_or_else(no_job)?;
-    let batch = batches::get(db, tenant, job.job.batch)
-        .await?
-        .ok_or_else(no_job)?;
-    let questions = batches::questions(db, tenant, batch.id).await?;
+    let (batch, questions) = tokio::try_join!(
+        batches::get(db, tenant, job.job.batch),
+        batches::questions(db, tenant, job.job.batch),
+    )?;
+    let batch = batch.ok_or_else(no_job)?;
     Ok(JobView::whole(&batch, &questions, &job))
 }
 

@@ -136,12 +136,7 @@ async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), 
             once(&mut draft.parameters, "parameters", parameters)
         }
         "image" => {
-            // Those who name model and purpose first are refused before they have sent the image.
-            if draft.model.is_some() && draft.purpose.is_some() && draft.allowed.is_none() {
-                draft.allowed = Some(allow(asking, draft).await?);
-            }
-            let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
-            let image = asking.image(name, media_type, part.into_stream()).await?;
+            let image = image(asking, draft, part).await?;
             once(&mut draft.image, "image", image)
         }
         other => {
@@ -151,6 +146,20 @@ async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), 
             );
             Err(Problem::bad_request("part_unknown", detail))
         }
+    }
+}
+
+/// Keeps the image. Those who name model and purpose first are refused before they have sent it.
+async fn image(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<NewDocument, Problem> {
+    let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
+    let image = asking.image(name, media_type, part.into_stream());
+    match (&draft.model, draft.purpose) {
+        (Some(model), Some(purpose)) if draft.allowed.is_none() => {
+            let (allowed, image) = asking.allow_before(model, purpose, image).await?;
+            draft.allowed = Some(allowed);
+            Ok(image)
+        }
+        _ => image.await,
     }
 }
 

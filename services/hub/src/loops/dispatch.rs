@@ -23,15 +23,17 @@ use domain::{
     digest::Sha256,
     gate::Refusal,
     grant::Grant,
+    hardware::Need,
     id::{IdMaker, OrderId},
     model::artifacts_digest,
     order::{WorkOrder, questions_digest},
     policy::CurrentPolicies,
 };
 use exchange::{grant, queue::Queue, signing::SigningKey};
+use futures_util::{StreamExt as _, stream};
 use records::{
     Db, Stamp, attempts, batches,
-    dispatching::{self, ClaimedPage, Room},
+    dispatching::{self, ClaimedPage, Room, Signed},
     epochs, models,
     turns::{self, DuePage},
 };
@@ -41,6 +43,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long jobs are put off that no worker has room for. One order of theirs stays out, and goes to whoever comes.
 const PUT_OFF: time::Duration = time::Duration::seconds(30);
+
+/// How many orders are on their way to the queue at once.
+const OFFERS_AT_ONCE: usize = 32;
 
 /// What dispatch works with.
 #[derive(Clone)]
@@ -98,7 +103,12 @@ impl Dispatch {
         let now = parts.clock.now();
         let due = turns::next_page(&parts.db, now, room.of_tenant).await?;
         let Some(due) = due else { return Ok(Outcome::Idle) };
-        let batch = batches::get(&parts.db, &due.tenant, due.batch).await?;
+        // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
+        // worker accepts, never one that outlives it.
+        let (batch, epoch) = tokio::try_join!(
+            batches::get(&parts.db, &due.tenant, due.batch),
+            epochs::of(&parts.db, &due.tenant),
+        )?;
         let batch = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
         if batch.is_over(now) {
             let stamp = Stamp::of_hub(&parts.ids, now);
@@ -113,23 +123,36 @@ impl Dispatch {
             dispatching::put_off(&parts.db, batch.id, now, now + PUT_OFF).await?;
             return Ok(Outcome::Worked);
         }
-        // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
-        // worker accepts, never one that outlives it.
-        let epoch = epochs::of(&parts.db, &due.tenant).await?;
-        let earlier = EarlierAllow::of(&batch);
-        match gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await? {
-            Ok(confirmed) => {
-                let allowed = Allowed {
-                    now,
-                    batch: &batch,
-                    confirmed,
-                    epoch,
-                };
-                self.send_out(&due, room, &allowed).await?;
-            }
+        match self.weigh(now, &batch, epoch).await? {
+            Ok(allowed) => self.send_out(&due, room, &allowed).await?,
             Err(refusal) => self.stop(now, &batch, &refusal).await?,
         }
         Ok(Outcome::Worked)
+    }
+
+    /// Asks the gate whether orders of `batch` may go out now.
+    async fn weigh<'a>(
+        &self,
+        now: OffsetDateTime,
+        batch: &'a StoredBatch,
+        epoch: u64,
+    ) -> anyhow::Result<Result<Allowed<'a>, Refusal>> {
+        let parts = &self.parts;
+        let (model, revision) = (&batch.license.model, &batch.license.revision_sha256);
+        let earlier = EarlierAllow::of(batch);
+        let (judged, artifacts, need) = tokio::try_join!(
+            gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier),
+            models::revision_artifacts(&parts.db, revision),
+            models::revision_need(&parts.db, model, revision),
+        )?;
+        Ok(judged.map(|confirmed| Allowed {
+            now,
+            batch,
+            confirmed,
+            epoch,
+            artifacts_sha256: artifacts_digest(&artifacts),
+            need,
+        }))
     }
 
     async fn stop(&self, now: OffsetDateTime, batch: &StoredBatch, refusal: &Refusal) -> anyhow::Result<()> {
@@ -149,13 +172,17 @@ impl Dispatch {
     async fn send_out(&self, due: &DuePage, room: Room, allowed: &Allowed<'_>) -> anyhow::Result<()> {
         let parts = &self.parts;
         let stamp = Stamp::of_hub(&parts.ids, allowed.now);
-        // None if another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
-        let claimed = dispatching::claim(&parts.db, stamp, due, room).await?;
-        let ids: Vec<OrderId> = claimed.iter().map(|page| page.out.order).collect();
-        let (missing, fault) = match self.signed(claimed, allowed).await {
-            Ok(orders) => self.offer(orders).await,
-            Err(fault) => (ids, Some(fault)),
+        let sign = |page: &ClaimedPage| {
+            let grant = self.grant(page, allowed);
+            let token = grant::mint(&parts.key, &grant).map_err(|error| error.to_string())?;
+            Ok(Signed { grant, token })
         };
+        // None if another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
+        let claimed = dispatching::claim(&parts.db, stamp, due, room, sign).await?;
+        let order = |(page, Signed { grant, token }): (ClaimedPage, Signed)| {
+            WorkOrder::new(&grant, token, page.questions).with_need(allowed.need)
+        };
+        let (missing, fault) = self.offer(claimed.into_iter().map(order)).await;
         for order in missing {
             // Nobody has the order: its jobs wait again.
             attempts::lose(&parts.db, stamp, order, &parts.settings.retry_rule()).await?;
@@ -173,41 +200,14 @@ impl Dispatch {
         ends.into_iter().flatten().fold(usual, OffsetDateTime::min)
     }
 
-    /// The orders for claimed pages of a batch, whose grants are kept.
-    async fn signed(
-        &self,
-        claimed: Vec<ClaimedPage>,
-        allowed: &Allowed<'_>,
-    ) -> anyhow::Result<Vec<WorkOrder>> {
-        if claimed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let parts = &self.parts;
-        let revision_sha256 = allowed.batch.license.revision_sha256;
-        let artifacts = models::revision_artifacts(&parts.db, &revision_sha256).await?;
-        let artifacts_sha256 = artifacts_digest(&artifacts);
-        let mut grants = Vec::with_capacity(claimed.len());
-        for page in &claimed {
-            let grant = self.grant(page, allowed, artifacts_sha256);
-            let token = grant::mint(&parts.key, &grant)?;
-            grants.push((grant, token));
-        }
-        let stamp = Stamp::of_hub(&parts.ids, allowed.now);
-        dispatching::keep_grants(&parts.db, stamp, &grants).await?;
-        let model = &allowed.batch.license.model;
-        let need = models::revision_need(&parts.db, model, &revision_sha256).await?;
-        let orders = grants.into_iter().zip(claimed);
-        Ok(orders
-            .map(|((grant, token), page)| WorkOrder::new(&grant, token, page.questions).with_need(need))
-            .collect())
-    }
-
-    fn grant(&self, page: &ClaimedPage, allowed: &Allowed<'_>, artifacts_sha256: Sha256) -> Grant {
+    fn grant(&self, page: &ClaimedPage, allowed: &Allowed<'_>) -> Grant {
         let Allowed {
             now,
             batch,
             confirmed,
             epoch,
+            artifacts_sha256,
+            ..
         } = allowed;
         Grant {
             order: page.out.order,
@@ -218,7 +218,7 @@ impl Dispatch {
             questions_sha256: questions_digest(&page.questions),
             model: batch.license.model.clone(),
             revision_sha256: batch.license.revision_sha256,
-            artifacts_sha256,
+            artifacts_sha256: *artifacts_sha256,
             policies_sha256: confirmed.policies_sha256,
             terms_sha256: confirmed.terms_sha256,
             decision: batch.license.decision,
@@ -229,12 +229,21 @@ impl Dispatch {
         }
     }
 
-    /// Offers orders. Gives those that the queue did not take, and why the last of them was not taken.
-    async fn offer(&self, orders: Vec<WorkOrder>) -> (Vec<OrderId>, Option<anyhow::Error>) {
-        let (mut missing, mut fault) = (Vec::new(), None);
-        for order in orders {
+    /// Offers orders, in their order and several at once. Gives those that the queue did not take, and why the last of
+    /// them was not taken.
+    async fn offer(
+        &self,
+        orders: impl Iterator<Item = WorkOrder> + Send,
+    ) -> (Vec<OrderId>, Option<anyhow::Error>) {
+        let offer = |order: WorkOrder| async move {
             let id = order.id;
-            if let Err(error) = self.parts.queue.offer(order).await {
+            (id, self.parts.queue.offer(order).await)
+        };
+        let offers: Vec<_> = orders.map(offer).collect();
+        let mut offered = stream::iter(offers).buffered(OFFERS_AT_ONCE);
+        let (mut missing, mut fault) = (Vec::new(), None);
+        while let Some((id, taken)) = offered.next().await {
+            if let Err(error) = taken {
                 missing.push(id);
                 fault = Some(error.into());
             }
@@ -249,6 +258,10 @@ struct Allowed<'a> {
     batch: &'a StoredBatch,
     confirmed: Confirmed,
     epoch: u64,
+    /// Of all files of the revision.
+    artifacts_sha256: Sha256,
+    /// What the revision takes in memory.
+    need: Option<Need>,
 }
 
 #[async_trait]

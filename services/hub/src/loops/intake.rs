@@ -69,6 +69,8 @@ impl Intake {
         let Some(taken) = taken else {
             return Ok(Outcome::Idle);
         };
+        // Another one that rests may look for the next.
+        parts.signals.intake.notify_one();
         self.last = Some(taken.tenant.clone());
         self.settle(taken).await?;
         Ok(Outcome::Worked)

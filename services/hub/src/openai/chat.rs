@@ -34,7 +34,7 @@ use domain::{
 };
 use exchange::{blobs::Blobs, queue::Queue};
 use futures_util::stream;
-use records::Db;
+use records::{Db, documents::NewDocument};
 use std::{convert::Infallible, time::Duration};
 
 #[expect(
@@ -79,6 +79,7 @@ pub(super) async fn complete(
     let call = call(&asking, asked, usual, &outgoing).await?;
     let job = asking.submit(&call).await?;
     if let Streamed::Tokens { usage } = streamed {
+        asking.kept().await?;
         let with = Followed {
             db: db.clone(),
             queue,
@@ -119,20 +120,9 @@ async fn call(
 ) -> Result<Call, Problem> {
     let question = asking.question(asked.text, asked.parameters)?;
     let expires_at = asking.end(asked.expires_at.as_deref())?;
-    let allowed = asking.allow(&asked.model, asked.purpose.unwrap_or(usual)).await?;
-    let image = match asked.image {
-        Picture::Here(image) => {
-            let bytes = Bytes::from(image.bytes);
-            let content = stream::once(async { Ok::<_, Infallible>(bytes) });
-            asking.image(None, image.media_type, content).await?
-        }
-        Picture::Elsewhere(url) => {
-            let fetching = fetching::fetch(outgoing, &url).await?;
-            asking
-                .image(None, fetching.media_type(), fetching.content())
-                .await?
-        }
-    };
+    let purpose = asked.purpose.unwrap_or(usual);
+    let image = image(asking, asked.image, outgoing);
+    let (allowed, image) = asking.allow_before(&asked.model, purpose, image).await?;
     Ok(Call {
         allowed,
         question,
@@ -140,4 +130,20 @@ async fn call(
         expires_at,
         image,
     })
+}
+
+/// Keeps the image, wherever it is.
+async fn image(asking: &Asking<'_>, picture: Picture, outgoing: &Outgoing) -> Result<NewDocument, Problem> {
+    match picture {
+        Picture::Here(image) => {
+            let bytes = Bytes::from(image.bytes);
+            let content = stream::once(async { Ok::<_, Infallible>(bytes) });
+            asking.image(None, image.media_type, content).await
+        }
+        Picture::Elsewhere(url) => {
+            let fetching = fetching::fetch(outgoing, &url).await?;
+            let media_type = fetching.media_type();
+            asking.image(None, media_type, fetching.content()).await
+        }
+    }
 }

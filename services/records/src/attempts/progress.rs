@@ -71,7 +71,11 @@ pub async fn progress(
     batch: BatchId,
     said: &[Progress<'_>],
 ) -> Result<Vec<Taken>, RecordsError> {
-    let mut tx = db.begin().await?;
+    // That work began is told to whoever looks, and decides nothing.
+    let mut tx = match said.iter().all(|one| matches!(one.said, Said::Began)) {
+        true => db.begin_without_flush().await?,
+        false => db.begin().await?,
+    };
     let batch = batches::lock(&mut tx, batch).await?;
     // When its time is up nothing is answered any more, whether or not that was written down.
     let Some(batch) = batch.filter(|batch| !batch.is_over(stamp.at)) else {

@@ -79,30 +79,33 @@ pub async fn take(
     now: OffsetDateTime,
     until: OffsetDateTime,
 ) -> Result<Option<TakenDocument>, RecordsError> {
-    let mut next = None;
-    if let Some(after) = after {
-        next = next_id(db, after.as_str(), now).await?;
+    loop {
+        let mut next = None;
+        if let Some(after) = after {
+            next = next_id(db, after.as_str(), now).await?;
+        }
+        if next.is_none() {
+            next = next_id(db, "", now).await?;
+        }
+        let Some(id) = next else { return Ok(None) };
+        let row = on!(db, |c| sqlx::query_as::<_, DocumentRow>(TAKE)
+            .bind(&id)
+            .bind(At(now))
+            .bind(At(until))
+            .fetch_optional(c))?;
+        // None: another intake was first, and there may be more.
+        if let Some(row) = row {
+            return Ok(Some(TakenDocument {
+                tenant: Reading {
+                    table: "documents",
+                    id: &row.id,
+                }
+                .parsed(&row.tenant)?,
+                document: row.read()?,
+                until,
+            }));
+        }
     }
-    if next.is_none() {
-        next = next_id(db, "", now).await?;
-    }
-    let Some(id) = next else { return Ok(None) };
-    let row = on!(db, |c| sqlx::query_as::<_, DocumentRow>(TAKE)
-        .bind(&id)
-        .bind(At(now))
-        .bind(At(until))
-        .fetch_optional(c))?;
-    let Some(row) = row else { return Ok(None) };
-    let tenant = Reading {
-        table: "documents",
-        id: &row.id,
-    }
-    .parsed(&row.tenant)?;
-    Ok(Some(TakenDocument {
-        document: row.read()?,
-        tenant,
-        until,
-    }))
 }
 
 async fn next_id(db: &Db, after: &str, now: OffsetDateTime) -> Result<Option<String>, RecordsError> {
@@ -150,8 +153,8 @@ pub async fn split(
     if !settle(&mut tx, stamp, taken, verdict).await? {
         return Ok(false);
     }
-    insert_pages(&mut tx, stamp, &batch, &taken.document, pages).await?;
-    add_counts(&mut tx, batch.id, &settled(DocumentPhase::Split)).await?;
+    let delta = settled(DocumentPhase::Split);
+    insert_pages(&mut tx, stamp, &batch, &taken.document, pages, delta).await?;
     batches::complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
     Ok(true)
@@ -236,39 +239,28 @@ fn settled(phase: DocumentPhase) -> Delta {
         .documents(phase, 1)
 }
 
-/// Stores pages and their jobs within `tx` and counts them. Gives the jobs in order of page and question.
+/// Stores pages and their jobs within `tx` and counts them, together with `delta`. Gives the jobs in order of page and
+/// question.
 pub(crate) async fn insert_pages(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
     document: &Document,
     pages: &[NewPage],
+    delta: Delta,
 ) -> Result<Vec<JobId>, RecordsError> {
     let batch_id = batch.id.to_string();
     let questions: i64 =
         on!(tx: &mut *tx, |c| sqlx::query_scalar(COUNT_QUESTIONS).bind(&batch_id).fetch_one(c))?;
-    let (mut page_rows, mut job_rows, mut jobs) = (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
-    for page in pages {
-        let id: PageId = stamp.ids.make();
-        page_rows.push(json!({
-            "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes), "width": page.width,
-            "height": page.height,
-        }));
-        for question in 0..questions {
-            let job: JobId = stamp.ids.make();
-            job_rows.push(json!({ "id": job, "page": id, "page_number": page.number, "question": question }));
-            jobs.push(job);
-        }
-    }
-    let (page_rows, job_rows) = (many::rows(page_rows), many::rows(job_rows));
+    let new = NewRows::of(stamp, pages, questions);
     on!(tx: &mut *tx, |c| sqlx::query(INSERT_PAGES)
-        .bind(&page_rows)
+        .bind(&new.pages)
         .bind(batch.tenant.as_str())
         .bind(&batch_id)
         .bind(document.id.to_string())
         .run(c))?;
     on!(tx: &mut *tx, |c| sqlx::query(INSERT_JOBS)
-        .bind(&job_rows)
+        .bind(&new.jobs)
         .bind(batch.tenant.as_str())
         .bind(&batch_id)
         .bind(document.id.to_string())
@@ -276,10 +268,43 @@ pub(crate) async fn insert_pages(
         .bind(At(stamp.at))
         .bind(batch.priority.rank())
         .run(c))?;
-    let delta = Delta::default()
+    let delta = delta
         .pages(number(pages.len()))
-        .jobs(JobPhase::Queued, number(jobs.len()));
+        .jobs(JobPhase::Queued, number(new.ids.len()));
     add_counts(tx, batch.id, &delta).await?;
     turns::mark(tx, batch.id, stamp.at).await?;
-    Ok(jobs)
+    Ok(new.ids)
+}
+
+/// Rows of pages and of their jobs, as parameters.
+struct NewRows {
+    pages: String,
+    jobs: String,
+    /// The jobs, in order of page and question.
+    ids: Vec<JobId>,
+}
+
+impl NewRows {
+    fn of(stamp: Stamp<'_>, pages: &[NewPage], questions: i64) -> Self {
+        let (mut page_rows, mut job_rows, mut ids) =
+            (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
+        for page in pages {
+            let id: PageId = stamp.ids.make();
+            page_rows.push(json!({
+                "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes),
+                "width": page.width, "height": page.height,
+            }));
+            for question in 0..questions {
+                let job: JobId = stamp.ids.make();
+                job_rows
+                    .push(json!({ "id": job, "page": id, "page_number": page.number, "question": question }));
+                ids.push(job);
+            }
+        }
+        Self {
+            pages: many::rows(page_rows),
+            jobs: many::rows(job_rows),
+            ids,
+        }
+    }
 }

@@ -4,11 +4,14 @@ use super::*;
 use crate::{
     Stamp,
     databases::{empty_postgres, on_each},
-    dispatching::{self, Room},
+    dispatching::{self, ClaimedPage, Room, Signed},
 };
 use domain::{
     clock::{Clock as _, HandClock, SharedClock},
+    grant::Grant,
     id::{DecisionId, DocumentId, IdMaker, JobId},
+    order::questions_digest,
+    purpose::Purpose,
 };
 use std::sync::Arc;
 
@@ -74,6 +77,28 @@ impl Hall {
         batch
     }
 
+    fn grant(&self, due: &DuePage, page: &ClaimedPage) -> Grant {
+        let sha256 = page.page_sha256;
+        Grant {
+            order: page.out.order,
+            tenant: due.tenant.clone(),
+            jobs: page.questions.iter().map(|question| question.job).collect(),
+            purpose: Purpose::Research,
+            page_sha256: sha256,
+            questions_sha256: questions_digest(&page.questions),
+            model: "acme/tiny".parse().unwrap(),
+            revision_sha256: sha256,
+            artifacts_sha256: sha256,
+            policies_sha256: sha256,
+            terms_sha256: None,
+            decision: self.ids.make(),
+            attempt: page.out.attempt,
+            epoch: 0,
+            exp: 0,
+            iat: 0,
+        }
+    }
+
     /// One step of a dispatch: whose page went out, if one did.
     async fn step(&self, db: &Db, most: u64) -> Option<String> {
         let sent = self.steps(db, most, 1).await?;
@@ -89,7 +114,13 @@ impl Hall {
             orders,
             of_tenant: most,
         };
-        let claimed = dispatching::claim(db, stamp, &due, room).await.unwrap();
+        let sign = |page: &ClaimedPage| {
+            Ok(Signed {
+                grant: self.grant(&due, page),
+                token: page.out.order.to_string(),
+            })
+        };
+        let claimed = dispatching::claim(db, stamp, &due, room, sign).await.unwrap();
         let tenant = due.tenant.to_string();
         Some(claimed.into_iter().map(|_| tenant.clone()).collect())
     }

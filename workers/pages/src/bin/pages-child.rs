@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let order = match (arguments.next(), arguments.next()) {
-        (Some(command), Some(order)) if command == pages::child::COMMAND => order,
-        _ => return ExitCode::from(2),
-    };
-    match pages::child::run_child(&order, &mut io::stdout().lock()) {
+    if arguments.next().as_deref() != Some(pages::child::COMMAND) {
+        return ExitCode::from(2);
+    }
+    match pages::child::run_child(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

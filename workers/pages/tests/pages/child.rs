@@ -1,10 +1,11 @@
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image::ImageFormat;
 use pages::PageError;
-use pages::child::Splitter;
+use pages::child::{Ahead, Splitter};
 use tempfile::TempDir;
 
 use crate::documents::{TiffPage, encode, limits, picture, tiff, with_exif};
@@ -103,11 +104,43 @@ fn a_program_that_is_no_splitter_is_a_crash_and_one_that_is_missing_our_fault() 
 }
 
 #[test]
+fn a_child_that_was_started_before_has_the_same_limits() {
+    let (dir, path) = document(&encode(picture(4_000, 3_000), ImageFormat::Png));
+    let tight = Splitter {
+        memory_limit: 8 << 20,
+        ..splitter()
+    };
+    for (splitter, crashes) in [(tight, true), (splitter(), false)] {
+        let ahead = Ahead::new(splitter, 1);
+        ahead.prepare();
+        let split = ahead.split(&path, dir.path());
+        assert_eq!(
+            split.is_err_and(|refused| refused.code() == "splitting_crashed"),
+            crashes
+        );
+    }
+}
+
+#[test]
+fn a_child_that_gets_no_order_ends_by_itself() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pages-child"))
+        .arg(pages::child::COMMAND)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn an_order_that_is_none_is_refused() {
-    let status = Command::new(env!("CARGO_BIN_EXE_pages-child"))
-        .args([pages::child::COMMAND, "{}"])
-        .status();
-    assert!(!status.unwrap().success());
-    assert!(pages::child::run_child("{}", &mut Vec::new()).is_err());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pages-child"))
+        .arg(pages::child::COMMAND)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"{}\n").unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert!(pages::child::run_child(&mut &b"{}"[..], &mut Vec::new()).is_err());
     assert!(!Path::new("split-pages").exists());
 }

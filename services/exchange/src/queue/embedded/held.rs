@@ -108,27 +108,33 @@ impl Held {
         })
     }
 
-    pub(super) fn extend(&mut self, lease: &Lease, now: OffsetDateTime) -> Standing {
-        let is_same = |hold: &&mut Hold| hold.delivery == lease.delivery;
-        if let Some(hold) = self.leased.get_mut(&lease.order.id).filter(is_same) {
-            hold.until = now + hold.lasts;
-            return Standing::Held;
-        }
-        match self.withdrawn.get_mut(&lease.order.id).filter(is_same) {
-            Some(_) => Standing::Withdrawn,
-            None => Standing::Lost,
+    fn standing(&self, lease: &Lease) -> Standing {
+        let is_of = |holds: &HashMap<OrderId, Hold>| {
+            let hold = holds.get(&lease.order.id);
+            hold.is_some_and(|hold| hold.delivery == lease.delivery)
+        };
+        match (is_of(&self.leased), is_of(&self.withdrawn)) {
+            (true, _) => Standing::Held,
+            (false, true) => Standing::Withdrawn,
+            (false, false) => Standing::Lost,
         }
     }
 
-    pub(super) fn settle(&mut self, lease: &Lease) {
-        if self
-            .leased
-            .get(&lease.order.id)
-            .is_some_and(|hold| hold.delivery == lease.delivery)
-        {
+    pub(super) fn extend(&mut self, lease: &Lease, now: OffsetDateTime) -> Standing {
+        let standing = self.standing(lease);
+        if let (Standing::Held, Some(hold)) = (standing, self.leased.get_mut(&lease.order.id)) {
+            hold.until = now + hold.lasts;
+        }
+        standing
+    }
+
+    pub(super) fn settle(&mut self, lease: &Lease) -> Standing {
+        let standing = self.standing(lease);
+        if standing == Standing::Held {
             self.leased.remove(&lease.order.id);
             self.places.remove(&lease.order.id);
         }
+        standing
     }
 
     pub(super) fn withdraw(&mut self, order: OrderId) {

@@ -137,8 +137,9 @@ impl Watch {
         let Some(lease) = self.leases.get(number).cloned() else {
             return;
         };
-        self.queue.settle(&lease).await.unwrap();
-        if self.stands(&lease) {
+        let stood = self.queue.settle(&lease).await.unwrap() == Standing::Held;
+        assert_eq!(stood, self.stands(&lease));
+        if stood {
             self.alive.remove(&lease.order.id);
         }
     }

@@ -1,7 +1,4 @@
 -- After standing.lua. Gives held, withdrawn or lost.
-if is_mine(hold()) then
-  redis.call('XCLAIM', orders, group, ARGV[4], 0, place, 'JUSTID')
-  return 'held'
-end
-if redis.call('GET', withdrawn) == ARGV[4] .. ' ' .. ARGV[5] then return 'withdrawn' end
-return 'lost'
+local stands = standing()
+if stands == 'held' then redis.call('XCLAIM', orders, group, ARGV[4], 0, place, 'JUSTID') end
+return stands

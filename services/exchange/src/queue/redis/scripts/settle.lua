@@ -1,2 +1,4 @@
--- After standing.lua.
-if is_mine(hold()) then drop() end
+-- After standing.lua. Gives held, withdrawn or lost.
+local stood = standing()
+if stood == 'held' then drop() end
+return stood

@@ -12,8 +12,12 @@ local function hold()
   return pending[1]
 end
 
-local function is_mine(held)
-  return held and held[2] == ARGV[4] and held[4] == tonumber(ARGV[5])
+-- Of the lease that is asked about.
+local function standing()
+  local held = hold()
+  if held and held[2] == ARGV[4] and held[4] == tonumber(ARGV[5]) then return 'held' end
+  if redis.call('GET', withdrawn) == ARGV[4] .. ' ' .. ARGV[5] then return 'withdrawn' end
+  return 'lost'
 end
 
 local function drop()

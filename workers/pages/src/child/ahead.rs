@@ -1,0 +1,116 @@
+//! Children that were started before they were needed.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Splitter, Waiting};
+use crate::{PageError, PageFile};
+
+/// Splits as [`Splitter`] does, by children that wait for their document where there are any. Each serves one document
+/// and ends, and has the limits that every child has.
+pub struct Ahead {
+    splitter: Splitter,
+    most: usize,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+impl Ahead {
+    /// With at most `most` children that wait.
+    pub fn new(splitter: Splitter, most: usize) -> Self {
+        Self {
+            splitter,
+            most,
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// As [`split`](crate::split), in a child.
+    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Vec<PageFile>, PageError> {
+        match self.take() {
+            Some(child) => self.splitter.split_by(child, document, out_dir),
+            None => self.splitter.split(document, out_dir),
+        }
+    }
+
+    /// Starts a child for a later document, unless enough wait. One that cannot be started will be missed by nobody but
+    /// that document, which tries for itself.
+    pub fn prepare(&self) {
+        if self.waiting().len() < self.most
+            && let Ok(child) = self.splitter.start()
+        {
+            self.waiting().push(child);
+        }
+    }
+
+    /// A child that waits. That one ended before it saw a document is not the document's fault.
+    fn take(&self) -> Option<Waiting> {
+        loop {
+            let mut child = self.waiting().pop()?;
+            if let Ok(None) = child.0.try_wait() {
+                return Some(child);
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    /// A splitter whose children answer nothing sensible.
+    fn ahead(program: &str, most: usize) -> Ahead {
+        let splitter = Splitter {
+            program: PathBuf::from(program),
+            time_limit: Duration::from_secs(60),
+            memory_limit: 1 << 30,
+            limits: Limits::default(),
+        };
+        Ahead::new(splitter, most)
+    }
+
+    #[test]
+    fn no_more_children_wait_than_may_and_each_serves_once() {
+        let ahead = ahead("/usr/bin/yes", 2);
+        for _ in 0..3 {
+            ahead.prepare();
+        }
+        assert_eq!(ahead.waiting().len(), 2);
+        let (document, out) = (Path::new("document"), Path::new("pages"));
+        for left in [1, 0, 0] {
+            let refused = ahead.split(document, out).unwrap_err();
+            assert_eq!(
+                (refused.code(), ahead.waiting().len()),
+                ("splitting_crashed", left)
+            );
+        }
+    }
+
+    #[test]
+    fn a_child_that_ended_while_it_waited_is_passed_over() {
+        let ahead = ahead("/bin/false", 2);
+        ahead.prepare();
+        let ended = ahead.waiting()[0].0.wait();
+        assert!(!ended.unwrap().success());
+        assert!(ahead.take().is_none());
+        ahead.prepare();
+        assert_eq!(ahead.waiting().len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_told_to_whoever_needs_it() {
+        let ahead = ahead("/nowhere/at/all", 2);
+        ahead.prepare();
+        assert!(ahead.waiting().is_empty());
+        let missing = ahead
+            .split(Path::new("document"), Path::new("pages"))
+            .unwrap_err();
+        assert_eq!(missing.code(), "page_storage");
+    }
+}
