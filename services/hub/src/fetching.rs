@@ -1,6 +1,7 @@
 //! Documents that the hub fetches from where a tenant says they lie, past the same guard as webhooks.
 
 use crate::{
+    multipart::essence,
     outgoing::{NotSent, Outgoing, refusal_in},
     problem::Problem,
 };
@@ -37,9 +38,7 @@ impl Fetching {
     /// What it is said to be.
     pub(crate) fn media_type(&self) -> String {
         let said = self.response.headers().get(CONTENT_TYPE);
-        let said = said.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = said.split(';').next().unwrap_or_default();
-        essence.trim().to_ascii_lowercase()
+        essence(said.and_then(|value| value.to_str().ok()).unwrap_or_default())
     }
 
     /// The last part of its path.

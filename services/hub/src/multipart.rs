@@ -12,12 +12,13 @@ pub fn media_type(request: &HttpRequest) -> String {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    header
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    essence(header)
+}
+
+/// A media type without its parameters.
+pub fn essence(header: &str) -> String {
+    let essence = header.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
 }
 
 /// The parts of a `multipart/form-data` body, one after the other.

@@ -1,10 +1,11 @@
 //! Bytes from a request into the blobs, in pieces: nothing is held whole, and what breaks off leaves nothing.
 
-use crate::problem::Problem;
+use crate::{problem::Problem, work_settings::WorkSettings};
 use actix_web::http::StatusCode;
 use bytes::Bytes;
 use exchange::blobs::{BlobError, Blobs, ByteStream, Stored};
 use futures_util::{Stream, StreamExt, stream};
+use records::documents::NewDocument;
 use std::{fmt::Display, io, pin::pin};
 use tokio::sync::mpsc;
 
@@ -84,6 +85,31 @@ async fn first_piece<E: Display>(
         }
     }
     Ok(None)
+}
+
+/// Whether documents may have this media type. Problem: 415 `content_type_wrong`.
+pub fn check_type(settings: &WorkSettings, media_type: &str) -> Result<(), Problem> {
+    match settings.takes(media_type) {
+        true => Ok(()),
+        false => Err(wrong_type(media_type, &settings.media_types)),
+    }
+}
+
+/// Stores a document whose media type is [checked](check_type). Problems: those of [`store`].
+pub async fn document<E: Display>(
+    blobs: &dyn Blobs,
+    settings: &WorkSettings,
+    name: Option<String>,
+    media_type: String,
+    source: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<NewDocument, Problem> {
+    let stored = store(blobs, settings.most_document_bytes, source).await?;
+    Ok(NewDocument {
+        name,
+        media_type,
+        sha256: stored.sha256,
+        bytes: stored.bytes,
+    })
 }
 
 /// The 413 for a document beyond `limit` bytes.

@@ -80,12 +80,7 @@ impl Asking<'_> {
     ) -> Result<(Allowed, T), Problem> {
         let room = backlog::room(self.db, &self.caller.tenant, self.settings.bounds());
         room.await?.map_err(full::problem)?;
-        let wanted = Wanted {
-            model,
-            revision: None,
-            purpose,
-            metadata: &Metadata::new(),
-        };
+        let wanted = Wanted::model(model, None, purpose);
         let now = self.clock.now();
         gate::ask_before(self.db, self.policies, self.ids, now, self.caller, wanted, work).await
     }
@@ -113,16 +108,8 @@ impl Asking<'_> {
         media_type: String,
         content: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<NewDocument, Problem> {
-        if !self.settings.takes(&media_type) {
-            return Err(uploads::wrong_type(&media_type, &self.settings.media_types));
-        }
-        let stored = uploads::store(self.blobs, self.settings.most_document_bytes, content).await?;
-        Ok(NewDocument {
-            name,
-            media_type,
-            sha256: stored.sha256,
-            bytes: stored.bytes,
-        })
+        uploads::check_type(self.settings, &media_type)?;
+        uploads::document(self.blobs, self.settings, name, media_type, content).await
     }
 
     /// Splits the image and stores the job, which is durable as soon as [`Asking::settled_within`] or [`Asking::kept`]

@@ -101,9 +101,7 @@ async fn body(
     name: Option<String>,
 ) -> Result<NewDocument, Problem> {
     let name = checked_name(name)?;
-    if !settings.takes(media_type) {
-        return Err(uploads::wrong_type(media_type, &settings.media_types));
-    }
+    uploads::check_type(settings, media_type)?;
     let declared = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -111,13 +109,7 @@ async fn body(
     if declared.is_some_and(|bytes| bytes > settings.most_document_bytes) {
         return Err(uploads::too_large(settings.most_document_bytes));
     }
-    let stored = uploads::store(blobs, settings.most_document_bytes, payload).await?;
-    Ok(NewDocument {
-        name,
-        media_type: media_type.to_owned(),
-        sha256: stored.sha256,
-        bytes: stored.bytes,
-    })
+    uploads::document(blobs, settings, name, media_type.to_owned(), payload).await
 }
 
 /// Where a document lies that the hub fetches.
@@ -145,17 +137,9 @@ async fn fetched(
     let named = checked_name(from.name)?;
     let fetching = fetching::fetch(outgoing, &from.url).await?;
     let media_type = fetching.media_type();
-    if !settings.takes(&media_type) {
-        return Err(uploads::wrong_type(&media_type, &settings.media_types));
-    }
+    uploads::check_type(settings, &media_type)?;
     let name = named.or_else(|| checked_name(fetching.name()).ok().flatten());
-    let stored = uploads::store(blobs, settings.most_document_bytes, fetching.content()).await?;
-    Ok(NewDocument {
-        name,
-        media_type,
-        sha256: stored.sha256,
-        bytes: stored.bytes,
-    })
+    uploads::document(blobs, settings, name, media_type, fetching.content()).await
 }
 
 async fn parts(
@@ -173,16 +157,8 @@ async fn parts(
             return Err(Problem::bad_request("part_unknown", detail));
         }
         let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
-        if !settings.takes(&media_type) {
-            return Err(uploads::wrong_type(&media_type, &settings.media_types));
-        }
-        let stored = uploads::store(blobs, settings.most_document_bytes, part.into_stream()).await?;
-        documents.push(NewDocument {
-            name,
-            media_type,
-            sha256: stored.sha256,
-            bytes: stored.bytes,
-        });
+        uploads::check_type(settings, &media_type)?;
+        documents.push(uploads::document(blobs, settings, name, media_type, part.into_stream()).await?);
     }
     if documents.is_empty() {
         return Err(Problem::bad_request(
