@@ -1,9 +1,10 @@
 //! Answers. The table's key makes a second answer of a job impossible.
 
 use crate::{
-    At, Db, RecordsError, Tx, many, on,
+    At, Db, RecordsError, Tx,
+    audit::rows::{Fact, Rows},
+    many, on,
     read::{Reading, number},
-    run::Run as _,
 };
 use domain::{
     id::{BatchId, DecisionId, JobId, WorkerId},
@@ -26,7 +27,7 @@ const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_
     CAST(r.value ->> 'attempt' AS BIGINT), r.value ->> 'text', r.value ->> 'finish_reason', \
     CAST(r.value ->> 'input_tokens' AS BIGINT), CAST(r.value ->> 'output_tokens' AS BIGINT), \
     CAST(r.value ->> 'compute_ms' AS BIGINT), r.value ->> 'engine', r.value ->> 'worker', $2, $3 \
-    FROM json_each($1) AS r";
+    FROM json_each($1) AS r RETURNING job AS fact, *";
 
 pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT];
 
@@ -147,18 +148,19 @@ impl NewAnswer<'_> {
     }
 }
 
-/// Stores answers that `decision` allowed.
+/// Stores answers that `decision` allowed. Gives their rows.
 pub(crate) async fn insert(
     tx: &mut Tx,
     answers: &[NewAnswer<'_>],
     decision: DecisionId,
     at: OffsetDateTime,
-) -> Result<(), RecordsError> {
-    let rows = many::rows(answers.iter().map(NewAnswer::row));
-    on!(tx: tx, |c| sqlx::query(INSERT)
-        .bind(&rows)
-        .bind(At(at))
-        .bind(decision.to_string())
-        .run(c))?;
-    Ok(())
+) -> Result<Rows, RecordsError> {
+    let (rows, decision) = (
+        many::rows(answers.iter().map(NewAnswer::row)),
+        decision.to_string(),
+    );
+    on!(tx: tx, |c| async {
+        let insert = sqlx::query(INSERT).bind(&rows).bind(At(at)).bind(&decision);
+        Rows::of(Fact::Answer, &insert.fetch_all(c).await?)
+    })
 }

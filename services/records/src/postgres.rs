@@ -12,6 +12,16 @@ use std::{collections::BTreeSet, str::FromStr as _, time::Duration};
 /// rested for longer is asked first whether it still stands.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How statements are planned. Each of them finds its rows by an index, however many there are, and is planned when its
+/// tables may still be small: without this a plan of the first minute would read whole tables for as long as it is kept.
+const PLANS: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // Costs count for nothing where ways are forbidden, and compiling would be done for them.
+    ("jit", "off"),
+];
+
 /// Where PostgreSQL is and how it is used.
 pub struct PostgresSettings<'a> {
     /// `postgres://NAME@HOST:PORT/DATABASE`; `sslmode` and `sslrootcert` say how TLS is used.
@@ -43,6 +53,7 @@ impl Db {
             ("statement_timeout", limit.as_str()),
             ("idle_in_transaction_session_timeout", limit.as_str()),
         ]);
+        let options = options.options(PLANS);
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections)
             .acquire_timeout(settings.wait)

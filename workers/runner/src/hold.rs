@@ -186,9 +186,10 @@ impl Hold {
     }
 
     /// Reports, if the work goes on; tells whether it was reported. Tries for as long as the lease lasts.
-    pub(crate) async fn report(&self, kind: ReportKind) -> bool {
+    pub(crate) async fn report(&self, kinds: &[ReportKind]) -> bool {
+        let reports = self.signed(kinds);
         while self.confirm().await {
-            match self.queue.report(self.signed(kind.clone())).await {
+            match self.queue.report(&reports).await {
                 Ok(()) => return true,
                 Err(error) => tracing::warn!(%error, "a report was not taken; trying again"),
             }
@@ -205,15 +206,13 @@ impl Hold {
             if standing != Standing::Held {
                 return Ok(standing);
             }
-            for kind in last {
-                self.queue.report(self.signed(kind.clone())).await?;
-            }
+            self.queue.report(&self.signed(last)).await?;
         }
         self.queue.settle(&self.lease).await
     }
 
-    fn signed(&self, kind: ReportKind) -> Report {
-        report(self.order(), self.lease.worker, kind)
+    fn signed(&self, kinds: &[ReportKind]) -> Vec<Report> {
+        reports(self.order(), self.lease.worker, kinds)
     }
 
     fn last_confirmed(&self) -> std::sync::MutexGuard<'_, Instant> {
@@ -221,14 +220,15 @@ impl Hold {
     }
 }
 
-/// `kind` as a report of `worker` about `order`.
-pub(crate) fn report(order: &WorkOrder, worker: WorkerId, kind: ReportKind) -> Report {
-    Report {
+/// `kinds` as reports of `worker` about `order`.
+pub(crate) fn reports(order: &WorkOrder, worker: WorkerId, kinds: &[ReportKind]) -> Vec<Report> {
+    let report = |kind: &ReportKind| Report {
         order: order.id,
         attempt: order.attempt,
         worker,
-        kind,
-    }
+        kind: kind.clone(),
+    };
+    kinds.iter().map(report).collect()
 }
 
 #[cfg(test)]

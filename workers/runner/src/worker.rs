@@ -5,7 +5,7 @@ use crate::{
     announcing::{About, Pace, keep_announcing},
     answering::Sitting,
     fault,
-    hold::{Epochs, Hold, Stop, StopReason, report},
+    hold::{Epochs, Hold, Stop, StopReason, reports},
     models::Models,
     noop::{self, Computing},
     outcome::{Outcome, Tally},
@@ -35,6 +35,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
+
+/// How far the engine may be ahead of what was reported, in answers.
+const TOLD_AT_ONCE: usize = 32;
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -228,17 +231,10 @@ impl Worker {
     /// Fails every job of an order that is not believed, and removes it.
     async fn refuse(&self, lease: &Lease, error: &GrantError) -> Outcome {
         tracing::warn!(code = error.code(), %error, "an order was refused");
-        let mut tally = Tally::of(&lease.order);
-        for kind in tally.failures(&fault::of_grant(error)) {
-            tally.count(&kind);
-            if let Err(error) = self
-                .parts
-                .queue
-                .report(report(&lease.order, self.parts.id, kind))
-                .await
-            {
-                return error.into();
-            }
+        let failures = Tally::of(&lease.order).failures(&fault::of_grant(error));
+        let reports = reports(&lease.order, self.parts.id, &failures);
+        if let Err(error) = self.parts.queue.report(&reports).await {
+            return error.into();
         }
         match self.parts.queue.settle(lease).await {
             Ok(_) => Outcome::Refused {
@@ -278,11 +274,10 @@ impl Worker {
             return Ok(());
         };
         let engine = engine?;
-        if !hold.report(ReportKind::Started).await {
+        if !hold.report(&[ReportKind::Started]).await {
             return Ok(());
         }
-        // One place: the engine is at most one answer ahead of what was reported.
-        let (tell, told) = mpsc::channel(1);
+        let (tell, told) = mpsc::channel(TOLD_AT_ONCE);
         let (pen, seen) = Pen::take();
         let thread = self.sit_down(hold, engine, page, tell, pen);
         let telling = Telling::new(&*self.parts.queue, &hold.stop, hold.order().attempt, seen);
@@ -374,14 +369,18 @@ impl Worker {
     }
 }
 
-/// Reports what the engine's thread tells, until it has told everything or the work stops.
+/// Reports what the engine's thread tells, until it has told everything or the work stops. What it told while others were
+/// reported goes together.
 async fn relay(hold: &Hold, mut told: mpsc::Receiver<ReportKind>, tally: &mut Tally, pace: &Pace) {
-    while let Some(kind) = hold.stop.unless(told.recv()).await.flatten() {
-        if !hold.report(kind.clone()).await {
+    let mut kinds = Vec::new();
+    while let Some(1..) = hold.stop.unless(told.recv_many(&mut kinds, TOLD_AT_ONCE)).await {
+        if !hold.report(&kinds).await {
             break;
         }
-        tally.count(&kind);
-        pace.report(hold.grant(), &kind);
+        for kind in kinds.drain(..) {
+            tally.count(&kind);
+            pace.report(hold.grant(), &kind);
+        }
     }
 }
 

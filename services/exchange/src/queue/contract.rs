@@ -8,7 +8,7 @@ use domain::{
     id::WorkerId,
     order::{Report, ReportKind, WorkOrder},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, slice::from_ref, time::Duration};
 
 mod workers;
 
@@ -271,9 +271,7 @@ where
     let order = stage.desk.order();
     let kinds = [ReportKind::Started, ReportKind::HandedBack];
     let reports = kinds.map(|kind| stage.report(&order, kind));
-    for report in &reports {
-        stage.queue.report(report.clone()).await.unwrap();
-    }
+    stage.queue.report(&reports).await.unwrap();
     let received = stage.queue.collect(9, NO_WAIT).await.unwrap();
     assert_eq!(
         received.iter().map(|one| &one.report).collect::<Vec<_>>(),
@@ -302,7 +300,10 @@ where
 pub(crate) async fn a_collector_that_waits_gets_what_arrives<Q: Queue>(stage: &Stage<Q>) {
     let order = stage.desk.order();
     let report = stage.report(&order, ReportKind::Started);
-    let (collected, sent) = tokio::join!(stage.queue.collect(1, LONG), stage.queue.report(report.clone()));
+    let (collected, sent) = tokio::join!(
+        stage.queue.collect(1, LONG),
+        stage.queue.report(from_ref(&report))
+    );
     sent.unwrap();
     assert_eq!(collected.unwrap()[0].report, report);
 }

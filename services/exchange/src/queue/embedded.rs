@@ -175,8 +175,10 @@ impl Queue for EmbeddedQueue {
             .collect())
     }
 
-    async fn report(&self, report: Report) -> Result<(), QueueError> {
-        self.now().0.report(report);
+    async fn report(&self, reports: &[Report]) -> Result<(), QueueError> {
+        let mut held = self.now().0;
+        reports.iter().for_each(|report| held.report(report.clone()));
+        drop(held);
         self.reports_arrive.notify_waiters();
         Ok(())
     }

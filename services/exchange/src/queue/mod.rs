@@ -114,8 +114,8 @@ pub trait Queue: Tokens {
     async fn withdraw(&self, order: OrderId) -> Result<(), QueueError>;
     /// Which of `orders` the queue still holds, waiting or under a lease.
     async fn held(&self, orders: &[OrderId]) -> Result<Vec<OrderId>, QueueError>;
-    /// Tells the hub something.
-    async fn report(&self, report: Report) -> Result<(), QueueError>;
+    /// Tells the hub something, in this order. If it fails, some of it may have been told.
+    async fn report(&self, reports: &[Report]) -> Result<(), QueueError>;
     /// Up to `most` reports, waiting up to `wait` for the first.
     async fn collect(&self, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;
     /// Forgets reports for good.

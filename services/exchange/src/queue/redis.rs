@@ -268,13 +268,13 @@ impl Queue for RedisQueue {
         Ok(held.map(|(order, _)| *order).collect())
     }
 
-    async fn report(&self, report: Report) -> Result<(), QueueError> {
-        let mut add = redis::cmd("XADD");
-        add.arg(&self.keys.reports)
-            .arg("*")
-            .arg("body")
-            .arg(json(&report)?);
-        self.links.query(&add).await
+    async fn report(&self, reports: &[Report]) -> Result<(), QueueError> {
+        let mut adds = redis::pipe();
+        for report in reports {
+            let add = adds.cmd("XADD").arg(&self.keys.reports).arg("*");
+            add.arg("body").arg(json(report)?).ignore();
+        }
+        self.links.query_all(&adds).await
     }
 
     async fn collect(&self, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {

@@ -25,7 +25,7 @@ Examples:
 
 Starts a hub and a process of workers of its own on the PostgreSQL and the Redis that it is given, which should be empty:
 what it writes there stays. The engine is a no-op, named so in every answer; all else is as always: gate, grants,
-digests, leases, audit log and its tree. Measured are jobs a second from the submitting of a batch to its last answer,
+digests, leases, audit log and its tree. Measured are jobs a second from the submitting of batches to their last answer,
 and one call after another, each answered before the next (idle). bench/queue compares it with other queues.";
 
 /// Settings that the measured hub has, unless the environment says otherwise.
@@ -51,9 +51,12 @@ pub struct QueueArgs {
     /// A Redis of the measurement's own
     #[arg(long, value_name = "URL")]
     redis: String,
-    /// Jobs of the batch: pages times questions
+    /// Jobs of all batches: pages times questions
     #[arg(long, value_name = "N", default_value_t = 5000)]
     jobs: u32,
+    /// Batches that the jobs are of, submitted one after another
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    batches: u32,
     /// Questions of each page
     #[arg(long, value_name = "N", default_value_t = 1)]
     questions: u32,
@@ -81,6 +84,7 @@ impl QueueArgs {
     fn check(&self) -> Result<(), Misuse> {
         let counts = [
             ("--jobs", u64::from(self.jobs)),
+            ("--batches", u64::from(self.batches)),
             ("--questions", u64::from(self.questions)),
             ("--calls", u64::from(self.calls)),
             ("--workers", self.workers as u64),

@@ -16,6 +16,7 @@ use exchange::{
     grant::GrantError,
     queue::{Queue, Received},
 };
+use futures_util::{StreamExt as _, stream};
 use records::{
     Db, RecordsError, Stamp,
     attempts::{self, Progress, Retry, Said, Sender, Taken},
@@ -23,6 +24,9 @@ use records::{
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// How many batches' reports are stored at once.
+const BATCHES_AT_ONCE: usize = 4;
 
 /// What collect works with.
 #[derive(Clone)]
@@ -96,47 +100,54 @@ impl Collect {
         for (one, progress) in plain {
             match batches.get(&one.report.order) {
                 Some(batch) => by_batch.entry(*batch).or_default().push((one, progress)),
-                None => self.done_with(one, Taken::Fenced, receipts),
+                None => receipts.push(self.done_with(one, Taken::Fenced)),
             }
         }
+        let together: Vec<_> = by_batch
+            .iter()
+            .map(|(batch, ones)| self.store_together(*batch, ones))
+            .collect();
+        let together = stream::iter(together).buffer_unordered(BATCHES_AT_ONCE);
+        let stored: Vec<_> = together.collect().await;
         let mut fault = None;
-        for (batch, ones) in by_batch {
-            if let Err(error) = self.store_together(batch, &ones, receipts).await {
-                fault = Some(error);
-            }
+        for (done, result) in stored {
+            receipts.extend(done);
+            fault = result.err().or(fault);
         }
         for one in stretch.iter().filter(|one| progress_of(&one.report).is_none()) {
             let taken = self.store_end(&one.report).await?;
-            self.done_with(one, taken, receipts);
+            receipts.push(self.done_with(one, taken));
         }
         fault.map_or(Ok(()), Err)
     }
 
     /// Stores what was said of a batch in one transaction. If that cannot be, for a reason that does not pass by itself,
-    /// each is tried alone, so that one does not hold up the others.
+    /// each is tried alone, so that one does not hold up the others. Gives the receipts of those that are done with.
     async fn store_together(
         &self,
         batch: BatchId,
         ones: &[(&Received, Progress<'_>)],
-        receipts: &mut Vec<String>,
-    ) -> Result<(), RecordsError> {
+    ) -> (Vec<String>, Result<(), RecordsError>) {
         let said: Vec<Progress<'_>> = ones.iter().map(|(_, progress)| *progress).collect();
         match attempts::progress(&self.0.db, self.stamp(), batch, &said).await {
             Ok(taken) => {
-                for ((one, _), taken) in ones.iter().zip(taken) {
-                    self.done_with(one, taken, receipts);
-                }
-                Ok(())
+                let taken = ones.iter().zip(taken);
+                (
+                    taken
+                        .map(|((one, _), taken)| self.done_with(one, taken))
+                        .collect(),
+                    Ok(()),
+                )
             }
-            Err(error) if ones.len() == 1 || error.may_pass() => Err(error),
+            Err(error) if ones.len() == 1 || error.may_pass() => (Vec::new(), Err(error)),
             Err(_) => {
-                let mut fault = None;
+                let (mut receipts, mut stored) = (Vec::new(), Ok(()));
                 for one in ones.chunks(1) {
-                    if let Err(error) = Box::pin(self.store_together(batch, one, receipts)).await {
-                        fault = Some(error);
-                    }
+                    let (done, result) = Box::pin(self.store_together(batch, one)).await;
+                    receipts.extend(done);
+                    stored = result.and(stored);
                 }
-                fault.map_or(Ok(()), Err)
+                (receipts, stored)
             }
         }
     }
@@ -145,14 +156,15 @@ impl Collect {
         Stamp::of_hub(&self.0.ids, self.0.clock.now())
     }
 
-    fn done_with(&self, one: &Received, taken: Taken, receipts: &mut Vec<String>) {
+    /// Tells whoever listens that a report was taken. Gives its receipt.
+    fn done_with(&self, one: &Received, taken: Taken) -> String {
         if let (Taken::Stored, ReportKind::Answered { job, .. } | ReportKind::Failed { job, .. }) =
             (taken, &one.report.kind)
         {
             self.0.signals.settled(*job);
         }
         self.count(&one.report, taken);
-        receipts.push(one.receipt.clone());
+        one.receipt.clone()
     }
 
     /// Stores that a job, or an order, came to nothing for now.

@@ -179,6 +179,11 @@ impl Dispatch {
         };
         // None if another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
         let claimed = dispatching::claim(&parts.db, stamp, due, room, sign).await?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        // Should it fail, nobody has the orders, and the sweep finds them missing.
+        parts.db.flush().await?;
         let order = |(page, Signed { grant, token }): (ClaimedPage, Signed)| {
             WorkOrder::new(&grant, token, page.questions).with_need(allowed.need)
         };

@@ -90,9 +90,7 @@ impl Sweep {
             after = Some(last.order);
             let orders: Vec<OrderId> = open.iter().map(|attempt| attempt.order).collect();
             let held: HashSet<OrderId> = self.0.queue.held(&orders).await?.into_iter().collect();
-            for attempt in &open {
-                lost += self.judge(attempt, held.contains(&attempt.order), grace).await?;
-            }
+            lost += self.judge(&open, &held, grace).await?;
         }
         if lost > 0 {
             tracing::info!(
@@ -106,23 +104,31 @@ impl Sweep {
         Ok(Outcome::Idle)
     }
 
-    /// Gives how many orders were lost: one or none.
-    async fn judge(&self, attempt: &OpenAttempt, held: bool, grace: Duration) -> anyhow::Result<u64> {
+    /// Notes which orders are missing, and which are not any more. Gives how many were lost.
+    async fn judge(
+        &self,
+        open: &[OpenAttempt],
+        held: &HashSet<OrderId>,
+        grace: Duration,
+    ) -> anyhow::Result<u64> {
         let (parts, now) = (&self.0, self.0.clock.now());
-        if held {
-            if attempt.missing_since.is_some() {
-                attempts::forget_missing(&parts.db, attempt.order).await?;
+        let (mut missing, mut found, mut lost) = (Vec::new(), Vec::new(), 0);
+        for attempt in open {
+            let since = attempt.missing_since.unwrap_or(now);
+            match held.contains(&attempt.order) {
+                true if attempt.missing_since.is_some() => found.push(attempt.order),
+                true => {}
+                false if now - since < grace => missing.push(attempt.order),
+                false => {
+                    let (stamp, rule) = (Stamp::of_hub(&parts.ids, now), parts.settings.retry_rule());
+                    let taken = attempts::lose(&parts.db, stamp, attempt.order, &rule).await?;
+                    lost += u64::from(taken == Taken::Stored);
+                }
             }
-            return Ok(0);
         }
-        let since = attempt.missing_since.unwrap_or(now);
-        if now - since < grace {
-            attempts::mark_missing(&parts.db, attempt.order, now).await?;
-            return Ok(0);
-        }
-        let stamp = Stamp::of_hub(&parts.ids, now);
-        let taken = attempts::lose(&parts.db, stamp, attempt.order, &parts.settings.retry_rule()).await?;
-        Ok(u64::from(taken == Taken::Stored))
+        attempts::forget_missing(&parts.db, &found).await?;
+        attempts::mark_missing(&parts.db, &missing, now).await?;
+        Ok(lost)
     }
 }
 

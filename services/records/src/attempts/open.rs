@@ -1,15 +1,16 @@
 //! Orders that are out, as the records believe; the sweep compares them with what the queue holds.
 
-use crate::{At, Db, RecordsError, on, read::Reading, run::Run as _};
+use crate::{At, Db, RecordsError, many, on, read::Reading, run::Run as _};
 use domain::id::OrderId;
 use time::OffsetDateTime;
 
 pub(super) const OUTSTANDING: &str = "SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL";
 pub(super) const OPEN_AFTER: &str = "SELECT order_id, dispatched_at, missing_since FROM attempts \
     WHERE closed_at IS NULL AND order_id > $1 ORDER BY order_id LIMIT $2";
-pub(super) const MARK_MISSING: &str = "UPDATE attempts SET missing_since = $2 WHERE order_id = $1 \
-    AND closed_at IS NULL AND missing_since IS NULL";
-pub(super) const FORGET_MISSING: &str = "UPDATE attempts SET missing_since = NULL WHERE order_id = $1";
+pub(super) const MARK_MISSING: &str = "UPDATE attempts SET missing_since = $2 WHERE order_id IN \
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND closed_at IS NULL AND missing_since IS NULL";
+pub(super) const FORGET_MISSING: &str = "UPDATE attempts SET missing_since = NULL WHERE order_id IN \
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 
 /// An order that is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,17 +59,23 @@ pub async fn open_after(
     rows.into_iter().map(read).collect()
 }
 
-/// The queue does not hold an order.
-pub async fn mark_missing(db: &Db, order: OrderId, at: OffsetDateTime) -> Result<(), RecordsError> {
-    on!(db, |c| sqlx::query(MARK_MISSING)
-        .bind(order.to_string())
-        .bind(At(at))
-        .run(c))?;
+/// The queue does not hold these orders.
+pub async fn mark_missing(db: &Db, orders: &[OrderId], at: OffsetDateTime) -> Result<(), RecordsError> {
+    if !orders.is_empty() {
+        let orders = many::ids(orders);
+        on!(db, |c| sqlx::query(MARK_MISSING)
+            .bind(&orders)
+            .bind(At(at))
+            .run(c))?;
+    }
     Ok(())
 }
 
-/// The queue holds an order after all.
-pub async fn forget_missing(db: &Db, order: OrderId) -> Result<(), RecordsError> {
-    on!(db, |c| sqlx::query(FORGET_MISSING).bind(order.to_string()).run(c))?;
+/// The queue holds these orders after all.
+pub async fn forget_missing(db: &Db, orders: &[OrderId]) -> Result<(), RecordsError> {
+    if !orders.is_empty() {
+        let orders = many::ids(orders);
+        on!(db, |c| sqlx::query(FORGET_MISSING).bind(&orders).run(c))?;
+    }
     Ok(())
 }

@@ -5,7 +5,6 @@ use super::{Sender, Taken};
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     answers::{self, NewAnswer},
-    audit::rows::{Fact, with_rows},
     batches::{self, complete_if_done},
     jobs::{self, Job},
     many, on,
@@ -28,8 +27,7 @@ pub(super) const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(starte
     missing_since = NULL FROM json_each($1) AS r WHERE order_id = r.value ->> 'order' \
     AND attempt = CAST(r.value ->> 'attempt' AS BIGINT) AND closed_at IS NULL RETURNING order_id, attempt";
 pub(super) const CLOSE_DONE: &str = "UPDATE attempts SET closed_at = $2, outcome = 'done' WHERE closed_at IS NULL \
-    AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND NOT EXISTS (SELECT 1 FROM jobs \
-    WHERE jobs.order_id = attempts.order_id AND jobs.state IN ('dispatched', 'running'))";
+    AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 
 /// One thing that a worker said.
 #[derive(Debug, Clone, Copy)]
@@ -148,7 +146,16 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// The orders of answers that leave no job of theirs out.
+    fn done(&self) -> BTreeSet<OrderId> {
+        let answered = self.answers.iter().map(|answer| answer.out.order);
+        let open = self.jobs.values().filter_map(|(_, state)| state.out());
+        let open: BTreeSet<OrderId> = open.map(|out| out.order).collect();
+        answered.filter(|order| !open.contains(order)).collect()
+    }
+
     async fn store(mut self, tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch) -> Result<(), RecordsError> {
+        let done = self.done();
         let jobs = std::mem::take(&mut self.jobs).into_values();
         let changed: Vec<(Job, JobState)> = jobs.filter(|(job, to)| job.state != *to).collect();
         jobs::change_all(tx, batch.id, &changed).await?;
@@ -156,12 +163,12 @@ impl<'a> Told<'a> {
             return Ok(());
         }
         let decision = batch.license.decision;
-        answers::insert(tx, &self.answers, decision, stamp.at).await?;
+        let rows = answers::insert(tx, &self.answers, decision, stamp.at).await?;
         let details = self.answers.iter().map(|answer| {
             let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
             (answer.job.to_string(), detail)
         });
-        let details = with_rows(tx, Fact::Answer, details.collect()).await?;
+        let details = rows.vouched_for_by(details.collect())?;
         stamp
             .audit_all(tx, &batch.tenant, "job.answered", Some(decision), details)
             .await?;
@@ -171,8 +178,7 @@ impl<'a> Told<'a> {
         };
         let events = self.answers.iter().map(event).collect();
         stamp.tell_all(tx, &batch.tenant, events).await?;
-        let orders = self.answers.iter().map(|answer| answer.out.order);
-        close_done(tx, stamp, orders.collect()).await?;
+        close_done(tx, stamp, done).await?;
         complete_if_done(tx, stamp, batch.id).await
     }
 }

@@ -105,15 +105,41 @@ pub(crate) async fn with_row(
 pub(crate) async fn with_rows(
     tx: &mut Tx,
     fact: Fact,
-    mut details: Vec<(String, Value)>,
+    details: Vec<(String, Value)>,
 ) -> Result<Vec<(String, Value)>, RecordsError> {
     let ids: Vec<&String> = details.iter().map(|(id, _)| id).collect();
-    let rows = read_all(tx, fact, &ids).await?;
-    for (id, detail) in &mut details {
-        let row = rows.get(id).ok_or_else(|| absent(fact, id))?;
-        detail["row"] = json!({ "of": fact.as_str(), "sha256": sha256(row).to_string() });
+    read_all(tx, fact, &ids).await?.vouched_for_by(details)
+}
+
+/// Rows of a fact as they stand in the database, by their ids.
+pub(crate) struct Rows {
+    fact: Fact,
+    rows: HashMap<String, Value>,
+}
+
+impl Rows {
+    /// What a statement gave that reads or writes rows of `fact`, with the id of each as the column `fact`.
+    pub(crate) fn of<R: AnyRow>(fact: Fact, rows: &[R]) -> Result<Self, RecordsError> {
+        let read = |row: &R| {
+            let (id, row) = row.found()?;
+            let row = row.map_err(|why| RecordsError::nonsense(fact.as_str(), &id, why))?;
+            Ok((id, row))
+        };
+        let rows = rows.iter().map(read).collect::<Result<_, RecordsError>>()?;
+        Ok(Self { fact, rows })
     }
-    Ok(details)
+
+    /// `details`, each with the digest of the row with its id.
+    pub(crate) fn vouched_for_by(
+        &self,
+        mut details: Vec<(String, Value)>,
+    ) -> Result<Vec<(String, Value)>, RecordsError> {
+        for (id, detail) in &mut details {
+            let row = self.rows.get(id).ok_or_else(|| absent(self.fact, id))?;
+            detail["row"] = json!({ "of": self.fact.as_str(), "sha256": sha256(row).to_string() });
+        }
+        Ok(details)
+    }
 }
 
 fn absent(fact: Fact, id: &str) -> RecordsError {
@@ -127,26 +153,13 @@ pub fn sha256(row: &Value) -> Sha256 {
 
 /// The row of `fact`, as canonical JSON.
 pub(crate) async fn read(tx: &mut Tx, fact: Fact, id: &str) -> Result<Option<Value>, RecordsError> {
-    Ok(read_all(tx, fact, &[id]).await?.remove(id))
+    Ok(read_all(tx, fact, &[id]).await?.rows.remove(id))
 }
 
 /// The rows of `fact` that are there, by their ids.
-async fn read_all(
-    tx: &mut Tx,
-    fact: Fact,
-    ids: &[impl Display],
-) -> Result<HashMap<String, Value>, RecordsError> {
+async fn read_all(tx: &mut Tx, fact: Fact, ids: &[impl Display]) -> Result<Rows, RecordsError> {
     let wanted = many::ids(ids);
-    let found: Result<Vec<Found>, sqlx::Error> = on!(tx: tx, |c| async {
-        let rows = sqlx::query(fact.these()).bind(&wanted).fetch_all(c).await?;
-        rows.iter().map(|row| row.found()).collect()
-    });
-    let mut rows = HashMap::new();
-    for (id, row) in found? {
-        let row = row.map_err(|why| RecordsError::nonsense(fact.as_str(), &id, why))?;
-        rows.insert(id, row);
-    }
-    Ok(rows)
+    on!(tx: tx, |c| async { Rows::of(fact, &sqlx::query(fact.these()).bind(&wanted).fetch_all(c).await?) })
 }
 
 /// The next rows of `fact` after the id `after`; none are left if it gives none.
@@ -159,7 +172,7 @@ pub(crate) async fn after(tx: &mut Tx, fact: Fact, after: &str) -> Result<Vec<Fo
 }
 
 /// Reads a row without knowing its columns.
-trait AnyRow {
+pub(crate) trait AnyRow {
     fn found(&self) -> Result<Found, sqlx::Error>;
 }
 

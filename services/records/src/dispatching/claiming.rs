@@ -3,12 +3,11 @@
 use super::{ClaimedPage, Room, Signed};
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
-    audit::rows::{Fact, with_rows},
+    audit::rows::{Fact, Rows},
     batches,
     jobs::{self, Job, JobRow},
     many, on,
     read::{Reading, number},
-    run::Run as _,
     turns::{self, DuePage},
 };
 use domain::{
@@ -23,13 +22,14 @@ use std::collections::{HashMap, HashSet};
 // All jobs of a batch have its priority.
 const DUE_IN_TURN: &str = "SELECT batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
     AND priority = (SELECT priority FROM batches WHERE id = $2) AND not_before <= $3 ORDER BY not_before, id LIMIT $4";
+// The state is hidden from the planner, or it might go through all jobs that wait for those of the pages.
 const DUE_OF_PAGES: &str = "SELECT * FROM jobs WHERE page IN (SELECT r.value ->> 'id' FROM json_each($1) AS r) \
-    AND state = 'queued' AND not_before <= $2 ORDER BY question";
+    AND state || '' = 'queued' AND not_before <= $2 ORDER BY question";
 const NEXT_ATTEMPTS: &str = "UPDATE pages SET attempts = attempts + 1 \
     WHERE id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r) RETURNING id, attempts, sha256";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at, grant_token) \
     SELECT r.value ->> 'order', $2, $3, r.value ->> 'page', CAST(r.value ->> 'attempt' AS BIGINT), $4, \
-    r.value ->> 'token' FROM json_each($1) AS r";
+    r.value ->> 'token' FROM json_each($1) AS r RETURNING order_id AS fact, grant_token";
 const QUESTIONS: &str = "SELECT place, text, parameters FROM questions WHERE batch = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -50,7 +50,8 @@ type Asked = [(i64, String, Json<Parameters>)];
 /// an order is out for each page, under the grant that `sign` makes for it, and the tenant has had its turn. They are
 /// those that would have gone out if one had been claimed after the other: as many as there is room for, until it is
 /// another tenant's turn or another batch's. Gives none if none is due any more, or as many orders of the tenant are out
-/// as may be.
+/// as may be. What it did is durable after [`Db::flush`], before which no order may go out: so the batch is not locked
+/// while the disk is waited for.
 pub async fn claim(
     db: &Db,
     stamp: Stamp<'_>,
@@ -58,7 +59,7 @@ pub async fn claim(
     room: Room,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<Vec<(ClaimedPage, Signed)>, RecordsError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_without_flush().await?;
     batches::lock(&mut tx, first.batch).await?;
     let asked: Vec<(i64, String, Json<Parameters>)> = on!(tx: &mut tx, |c| sqlx::query_as(QUESTIONS)
         .bind(first.batch.to_string())
@@ -199,12 +200,12 @@ async fn store_attempts(
         })
     };
     let rows = many::rows(claimed.iter().map(row));
-    on!(tx: &mut *tx, |c| sqlx::query(INSERT_ATTEMPTS)
-        .bind(&rows)
-        .bind(first.tenant.as_str())
-        .bind(first.batch.to_string())
-        .bind(At(stamp.at))
-        .run(c))?;
+    let batch = first.batch.to_string();
+    let written: Result<Rows, RecordsError> = on!(tx: &mut *tx, |c| async {
+        let insert = sqlx::query(INSERT_ATTEMPTS).bind(&rows).bind(first.tenant.as_str());
+        let insert = insert.bind(&batch).bind(At(stamp.at));
+        Rows::of(Fact::Grant, &insert.fetch_all(c).await?)
+    });
     let Some((_, Signed { grant, .. })) = claimed.first() else {
         return Ok(());
     };
@@ -215,7 +216,7 @@ async fn store_attempts(
         });
         (grant.order.to_string(), detail)
     };
-    let details = with_rows(tx, Fact::Grant, claimed.iter().map(detail).collect()).await?;
+    let details = written?.vouched_for_by(claimed.iter().map(detail).collect())?;
     stamp
         .audit_all(tx, &first.tenant, "grant.minted", Some(grant.decision), details)
         .await

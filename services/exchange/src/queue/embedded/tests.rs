@@ -6,7 +6,7 @@ use crate::{
         tokens::contract::tokens_contract,
     },
 };
-use std::sync::Arc;
+use std::{slice::from_ref, sync::Arc};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -71,7 +71,7 @@ async fn a_hub_that_does_not_collect_gets_no_more_work_done() {
         kind,
     };
     for _ in 0..8 * REPORTS_PER_ORDER {
-        stage.queue.report(report.clone()).await.unwrap();
+        stage.queue.report(from_ref(&report)).await.unwrap();
     }
     assert!(matches!(
         stage.queue.offer(order.clone()).await,

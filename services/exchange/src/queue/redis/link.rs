@@ -138,6 +138,12 @@ impl Links {
         cmd.query_async(&mut link).await.map_err(unreachable)
     }
 
+    /// Sends all commands at once, and waits until all are answered.
+    pub(super) async fn query_all(&self, commands: &Pipeline) -> Result<(), QueueError> {
+        let mut link = self.shared.clone();
+        commands.exec_async(&mut link).await.map_err(unreachable)
+    }
+
     /// Up to `most` entries of each stream, waiting up to `wait` for the first. A group that is not there, or goes away
     /// meanwhile, has none: whoever makes it lets entries come.
     pub(super) async fn wait_for(&self, read: Waiting<'_>, wait: Duration) -> Result<Vec<Entry>, QueueError> {

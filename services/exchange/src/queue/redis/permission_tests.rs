@@ -7,7 +7,7 @@ use super::{
 use crate::queue::{Tokens as _, Written};
 use domain::{hardware::Room, order::ReportKind};
 use redis::{Client, Cmd, FromRedisValue as _, Value, aio::MultiplexedConnection};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, slice::from_ref};
 
 const LINE: &str = include_str!("../../../../../deploy/redis-users.acl");
 const NO_WAIT: Duration = Duration::ZERO;
@@ -84,7 +84,7 @@ async fn a_workers_user_does_a_workers_part() {
         worker: id,
         kind: ReportKind::Started,
     };
-    worker.report(report.clone()).await.unwrap();
+    worker.report(from_ref(&report)).await.unwrap();
     let announcement = Announcement {
         worker: id,
         version: "1.2.3".into(),

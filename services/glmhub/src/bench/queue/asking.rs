@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 /// The most pages of a document, as the settings have it by default.
 const PAGES_OF_DOCUMENT: u32 = 500;
 /// How often it is looked whether a batch is done.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(25);
 /// After so long without a single further answer something is wrong.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long one call may wait for its answer.
@@ -34,7 +34,7 @@ impl Size {
     }
 }
 
-/// When what was done of a batch, from the moment before it was submitted.
+/// When what was done of batches, from the moment before the first was submitted.
 pub struct Passed {
     /// All pages were split and all jobs stored.
     pub taken_in: Duration,
@@ -74,13 +74,23 @@ pub async fn submit(caller: &BenchCaller, batch: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Submits an uploaded batch and waits for its last answer.
-pub async fn answered(caller: &BenchCaller, batch: &str, size: Size) -> anyhow::Result<Passed> {
+/// Submits uploaded batches of one size and waits for their last answer.
+pub async fn answered(caller: &BenchCaller, batches: &[String], size: Size) -> anyhow::Result<Passed> {
     let begun = Instant::now();
-    submit(caller, batch).await?;
-    let taken_in = until(caller, batch, begun, |jobs| jobs["total"] == size.jobs()).await?;
-    let answered = until(caller, batch, begun, |jobs| jobs["answered"] == size.jobs()).await?;
-    Ok(Passed { taken_in, answered })
+    for batch in batches {
+        submit(caller, batch).await?;
+    }
+    let all = async |state: &str| {
+        let mut longest = Duration::ZERO;
+        for batch in batches {
+            longest = until(caller, batch, begun, |jobs| jobs[state] == size.jobs()).await?;
+        }
+        anyhow::Ok(longest)
+    };
+    Ok(Passed {
+        taken_in: all("total").await?,
+        answered: all("answered").await?,
+    })
 }
 
 /// How long it took from `begun` until the batch's jobs were as wanted.

@@ -90,7 +90,7 @@ async fn moment(
         questions: 1,
     };
     let batch = asking::upload(caller, &args.name, size, first).await?;
-    let passed = asking::answered(caller, &batch, size).await?;
+    let passed = asking::answered(caller, std::slice::from_ref(&batch), size).await?;
     let (mut submit, mut answered, mut list) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..args.calls {
         let number = first + u64::from(PAGES + 2 * number);

@@ -325,7 +325,7 @@ impl Desk {
             worker: self.worker,
             kind,
         };
-        self.queue.report(report).await.unwrap();
+        self.queue.report(&[report]).await.unwrap();
     }
 
     /// A worker answers all of an order and is done with it.
