@@ -154,6 +154,8 @@ ids! {
     WorkerId = "wrk";
     /// A secret that a program calls with.
     ApiKeyId = "key";
+    /// A request that holds a key of the caller's own.
+    ClaimId = "clm";
 }
 
 #[cfg(test)]

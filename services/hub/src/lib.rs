@@ -19,6 +19,7 @@ pub mod gate;
 pub mod going_along;
 pub mod handing_out;
 pub mod hf;
+pub mod idempotency;
 pub mod loops;
 pub mod multipart;
 pub mod oidc;

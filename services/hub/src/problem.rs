@@ -74,6 +74,17 @@ impl Problem {
         problem
     }
 
+    /// The same, with the seconds after which the client may try again.
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// After how many seconds the client may try again, if that helps.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// Adds a member to the problem's body.
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.more.insert(key.to_owned(), value.into());
@@ -176,6 +187,10 @@ impl ResponseError for Problem {
 
 impl From<RecordsError> for Problem {
     fn from(error: RecordsError) -> Self {
+        if matches!(error, RecordsError::ClaimLost) {
+            let detail = "another request with this Idempotency-Key went ahead, and this one made nothing: send it again";
+            return Self::conflict("idempotency_key_in_use", detail).after(1);
+        }
         if error.may_pass() {
             tracing::warn!(cause = %error, "the records did not answer in time");
             let detail = "the hub's records are busy or away: try again, and look first whether it was done where \

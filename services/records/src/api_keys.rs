@@ -154,6 +154,7 @@ pub async fn create(
             detail,
         )
         .await?;
+    stamp.made(&mut tx, &caller.tenant, key.id()).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -75,6 +75,7 @@ pub async fn open(
 ) -> Result<(), RecordsError> {
     let mut tx = db.begin().await?;
     insert(&mut tx, stamp, batch, questions).await?;
+    stamp.made(&mut tx, batch.tenant(), batch.id()).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -105,6 +105,9 @@ pub async fn add(
     }
     let delta = Delta::default().documents(DocumentPhase::Received, number(added.len()));
     add_counts(&mut tx, batch.id, &delta).await?;
+    if let Some(first) = added.first() {
+        stamp.made(&mut tx, tenant, first.id).await?;
+    }
     tx.commit().await?;
     Ok(Some(Ok(added)))
 }

@@ -16,6 +16,9 @@ pub enum RecordsError {
         /// What is wrong with it.
         why: String,
     },
+    /// The request's key is another request's by now. Nothing was stored.
+    #[error("another request holds the key")]
+    ClaimLost,
     /// What was to be stored could not be signed.
     #[error("a grant cannot be signed: {0}")]
     Signature(String),

@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod audit;
 pub mod backlog;
 pub mod batches;
+pub mod claims;
 pub mod counts;
 #[cfg(test)]
 mod databases;

@@ -52,6 +52,7 @@ pub async fn submit(
     let one = Delta::default().documents(DocumentPhase::Split, 1);
     let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page], one).await?;
     let job = reading.required(jobs.first().copied(), "one job")?;
+    stamp.made(&mut tx, batch.tenant(), job).await?;
     tx.commit().await?;
     Ok(Ok(job))
 }

@@ -8,7 +8,11 @@ use domain::{
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{RecordsError, Tx, audit, webhooks};
+use crate::{
+    RecordsError, Tx, audit,
+    claims::{self, Claim},
+    webhooks,
+};
 use domain::{
     audit::NewAudit,
     webhook::{Event, EventKind},
@@ -23,6 +27,8 @@ pub struct Stamp<'a> {
     pub at: OffsetDateTime,
     /// The member that asked for it; nobody, if a loop does it.
     pub member: Option<&'a MemberName>,
+    /// The key under which it was asked for, if it was one.
+    pub claim: Option<Claim>,
 }
 
 impl<'a> Stamp<'a> {
@@ -32,6 +38,7 @@ impl<'a> Stamp<'a> {
             ids,
             at,
             member: Some(&caller.member),
+            claim: None,
         }
     }
 
@@ -41,6 +48,25 @@ impl<'a> Stamp<'a> {
             ids,
             at,
             member: None,
+            claim: None,
+        }
+    }
+
+    /// The same, of what was asked for under a key.
+    pub fn under(self, claim: Option<Claim>) -> Self {
+        Self { claim, ..self }
+    }
+
+    /// Writes beside the key of the request, within `tx`, that it has made `subject`.
+    pub(crate) async fn made(
+        &self,
+        tx: &mut Tx,
+        tenant: &TenantName,
+        subject: impl ToString,
+    ) -> Result<(), RecordsError> {
+        match &self.claim {
+            Some(claim) => claims::note(tx, tenant, claim, &subject.to_string()).await,
+            None => Ok(()),
         }
     }
 

@@ -1,14 +1,14 @@
 //! Every statement of this crate in one list, so that all can be prepared on both databases.
 
 use crate::{
-    acceptances, answers, api_keys, attempts, audit, backlog, batches, counts, decisions, dispatching,
-    documents, epochs, expiring, facts, holding, jobs, lineage, models, policies, proofs, sessions, terms,
-    turns, webhooks, workers,
+    acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, counts, decisions,
+    dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models, policies, proofs,
+    sessions, terms, turns, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 25] = [
+    let files: [&[&str]; 26] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         api_keys::STATEMENTS,
@@ -16,6 +16,7 @@ pub fn statements() -> Vec<&'static str> {
         audit::STATEMENTS,
         backlog::STATEMENTS,
         batches::STATEMENTS,
+        claims::STATEMENTS,
         counts::STATEMENTS,
         decisions::STATEMENTS,
         dispatching::STATEMENTS,

@@ -246,6 +246,7 @@ fn sweep_parts(pieces: &Pieces) -> SweepParts {
 
 fn tidy_parts(pieces: &Pieces) -> TidyParts {
     TidyParts {
+        db: pieces.db.clone(),
         blobs: pieces.blobs.clone(),
         clock: pieces.clock.clone(),
         after: pieces.settings.blobs.unfinished(),

@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use hub::{app, caller::Door, oidc::Oidc, request_log};
+use hub::{app, caller::Door, idempotency, oidc::Oidc, request_log};
 use std::{net::SocketAddr, thread};
 
 /// A server on the address of the settings, not answering yet, and the addresses that it took.
@@ -19,6 +19,7 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
         App::new()
             .configure(provide.clone())
             .configure(app::configure)
+            .wrap(from_fn(idempotency::of_v1))
             .wrap(from_fn(request_log::around))
     };
     let threads = match settings.threads {
@@ -50,6 +51,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         db: pieces.db.clone(),
         oidc: Oidc::new(&pieces.settings.oidc).context("the client for issuers")?,
     });
+    let idempotency = Data::new(pieces.settings.idempotency.clone());
     let api_keys = Data::new(pieces.settings.api_keys.clone());
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());
@@ -97,6 +99,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(openai.clone())
             .app_data(hf.clone())
             .app_data(api_keys.clone())
+            .app_data(idempotency.clone())
             .app_data(randomness.clone());
     })
 }

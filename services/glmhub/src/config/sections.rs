@@ -6,7 +6,8 @@ use domain::hardware::Room;
 use engine::LoadOptions;
 use hub::{
     acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
-    dashboard_settings::DashboardSettings, hf::settings::HfSettings, oidc::settings::OidcSettings,
+    dashboard_settings::DashboardSettings, hf::settings::HfSettings,
+    idempotency::settings::IdempotencySettings, oidc::settings::OidcSettings,
     openai::settings::OpenaiSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
     webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
@@ -33,6 +34,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub access: AccessSettings,
     pub api_keys: ApiKeySettings,
+    pub idempotency: IdempotencySettings,
     pub oidc: OidcSettings,
     pub policies: PolicySettings,
     pub audit: AuditSettings,
@@ -128,6 +130,7 @@ impl Settings {
         self.policies.check()?;
         self.openai.check()?;
         self.api_keys.check()?;
+        self.idempotency.check()?;
         self.oidc.check()?;
         self.hf.check()?;
         self.acceptances.check()?;

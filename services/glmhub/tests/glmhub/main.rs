@@ -29,6 +29,7 @@ mod full_queue;
 mod hf;
 mod hf_package;
 mod hub;
+mod idempotency;
 mod import;
 mod jobs;
 mod keys;

@@ -90,7 +90,7 @@ pub async fn comment(
 ) -> Result<HttpResponse, Refused> {
     visitor.check(&form.csrf)?;
     let text = form.into_inner().text;
-    acceptance_comments::write(&visitor.caller, *path, text, &desk, &settings).await?;
+    acceptance_comments::write(&visitor.caller, *path, text, &desk, &settings, None).await?;
     Ok(back_to(*path))
 }
 

@@ -6,7 +6,10 @@ use super::{
     acceptances::scope,
     paging::{Listed, Paging},
 };
-use crate::{acceptance_settings::AcceptanceSettings, app::ok, caller::Authenticated, problem::Problem};
+use crate::{
+    acceptance_settings::AcceptanceSettings, app::ok, caller::Authenticated, idempotency::Once,
+    problem::Problem,
+};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Json, Path, Query},
@@ -16,6 +19,7 @@ use domain::{
     access::Act,
     id::{AcceptanceId, CommentId},
 };
+use records::claims::Claim;
 use records::{
     Db, Stamp,
     acceptances::{self, comments},
@@ -63,8 +67,17 @@ async fn add(
     body: Json<NewComment>,
     desk: Desk,
     settings: Data<AcceptanceSettings>,
+    once: Once,
 ) -> Result<HttpResponse, Problem> {
-    let comment = write(&caller, *path, body.into_inner().text, &desk, &settings).await?;
+    let comment = write(
+        &caller,
+        *path,
+        body.into_inner().text,
+        &desk,
+        &settings,
+        once.claim(),
+    )
+    .await?;
     Ok(HttpResponse::Created().json(CommentView::from(comment)))
 }
 
@@ -75,6 +88,7 @@ pub(crate) async fn write(
     text: String,
     desk: &Desk,
     settings: &AcceptanceSettings,
+    claim: Option<Claim>,
 ) -> Result<Comment, Problem> {
     let scope = scope(caller)?;
     let author = caller.may(Act::CommentAcceptance)?;
@@ -86,7 +100,10 @@ pub(crate) async fn write(
         at: desk.clock.now(),
         text,
     };
-    let (stamp, most) = (Stamp::of_hub(&desk.ids, comment.at), settings.most_comments);
+    let (stamp, most) = (
+        Stamp::of_hub(&desk.ids, comment.at).under(claim),
+        settings.most_comments,
+    );
     let added = comments::add(&desk.db, stamp, scope, acceptance, comment, most).await?;
     added.ok_or_else(no_acceptance)?.map_err(|_| {
         let detail = format!("an acceptance has at most {most} comments; write to each other elsewhere");

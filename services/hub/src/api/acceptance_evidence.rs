@@ -8,6 +8,7 @@ use crate::{
     app::ok,
     caller::Authenticated,
     handing_out::HandedOut,
+    idempotency::Once,
     multipart::{checked_name, media_type},
     problem::Problem,
     uploads,
@@ -83,6 +84,7 @@ async fn add(
     query: Query<Named>,
     request: HttpRequest,
     payload: Payload,
+    once: Once,
     db: Data<Db>,
     blobs: Data<dyn Blobs>,
     settings: Data<AcceptanceSettings>,
@@ -113,7 +115,7 @@ async fn add(
         by: Judge::from(caller),
         at,
     };
-    let stamp = Stamp::of(&ids, at, caller);
+    let stamp = Stamp::of(&ids, at, caller).under(once.claim());
     let added = evidence::add(&db, stamp, &caller.tenant, *path, new, most).await?;
     let evidence = added.ok_or_else(no_acceptance)?.map_err(not_taken)?;
     Ok(HttpResponse::Created().json(EvidenceView::from(evidence)))

@@ -5,7 +5,10 @@ use super::{
     acceptance_view::AcceptanceView,
     paging::{Listed, Paging},
 };
-use crate::{app::ok, caller::Authenticated, gate::unknown_model, problem::Problem, signals::Signals};
+use crate::{
+    app::ok, caller::Authenticated, gate::unknown_model, idempotency::Once, problem::Problem,
+    signals::Signals,
+};
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header::LOCATION},
@@ -83,6 +86,10 @@ impl NewAcceptance {
     }
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
 async fn request(
     caller: Authenticated,
     body: Json<NewAcceptance>,
@@ -91,6 +98,7 @@ async fn request(
     signals: Data<Signals>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
+    once: Once,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::AcceptTerms)?;
     let (submit, at) = (body.submit, clock.now());
@@ -109,7 +117,7 @@ async fn request(
         declared,
         submit,
     };
-    let stamp = Stamp::of(&ids, at, caller);
+    let stamp = Stamp::of(&ids, at, caller).under(once.claim());
     let stored = acceptances::request(&db, stamp, &subject, asking).await?;
     let acceptance = stored.map_err(|why| not_stored(&license.id, why))?;
     // What has become active may allow what is held, and may have superseded something.

@@ -2,7 +2,7 @@
 
 use super::paging::{Listed, Paging};
 use crate::{
-    api_key_settings::ApiKeySettings, app::ok, caller::Authenticated, problem::Problem,
+    api_key_settings::ApiKeySettings, app::ok, caller::Authenticated, idempotency::Once, problem::Problem,
     randomness::Randomness,
 };
 use actix_web::{
@@ -119,6 +119,10 @@ fn maker(caller: &Authenticated) -> Result<&Caller, Problem> {
     }
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
 async fn create(
     caller: Authenticated,
     body: Json<CreateBody>,
@@ -127,6 +131,7 @@ async fn create(
     clock: Data<SharedClock>,
     randomness: Data<Randomness>,
     settings: Data<ApiKeySettings>,
+    once: Once,
 ) -> Result<HttpResponse, Problem> {
     let caller = maker(&caller)?;
     let now = clock.now();
@@ -140,7 +145,7 @@ async fn create(
     };
     wish.check(caller).map_err(|bad| unfit(&bad))?;
     let key = ApiKey::of(ids.make(), randomness.bytes());
-    let stamp = Stamp::of(&ids, now, caller);
+    let stamp = Stamp::of(&ids, now, caller).under(once.claim());
     if !api_keys::create(&db, stamp, caller, &key, &wish, settings.most_keys).await? {
         return Err(too_many(settings.most_keys));
     }

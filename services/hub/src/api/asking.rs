@@ -5,6 +5,7 @@
 use super::{batches::bad_questions, end, full, job_view::JobView, jobs::whole, stopped};
 use crate::{
     gate::{self, Wanted},
+    idempotency::Once,
     problem::Problem,
     signals::Signals,
     splitting::{SplitFault, Splitting},
@@ -53,6 +54,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) blobs: &'a dyn Blobs,
     pub(crate) splitting: &'a Splitting,
     pub(crate) signals: &'a Signals,
+    /// Whether this was asked before.
+    pub(crate) once: &'a Once,
 }
 
 /// All that a call needs, read and allowed.
@@ -115,13 +118,18 @@ impl Asking<'_> {
     /// Splits the image and stores the job, which is durable as soon as [`Asking::settled_within`] or [`Asking::kept`]
     /// returns, and not before: until then it is on its way to a worker already. Problems: 422 with the image's fault,
     /// 422 `too_many_pages`, 503 `storage_unavailable`, and those of [`full::problem`].
+    ///
+    /// A request that has made its job before makes none.
     pub(crate) async fn submit(&self, call: &Call) -> Result<JobId, Problem> {
+        if let Some(job) = self.once.job() {
+            return Ok(job);
+        }
         let page = one_page(self.splitting.split(call.image.sha256).await)?;
         let now = self.clock.now();
         let batch = Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now)
             .with_priority(call.priority)
             .with_end(call.expires_at);
-        let stamp = Stamp::of(self.ids, now, self.caller);
+        let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
         let submitted =
             one_call::submit(self.db, stamp, &batch, &call.question, &call.image, page, bounds).await?;

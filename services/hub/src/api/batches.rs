@@ -8,6 +8,7 @@ use crate::{
     app::ok,
     caller::Authenticated,
     gate::{self, Wanted},
+    idempotency::Once,
     problem::Problem,
     signals::Signals,
     stopping::withdraw,
@@ -75,6 +76,10 @@ struct NewQuestion {
     parameters: Parameters,
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
 async fn open(
     caller: Authenticated,
     body: Json<NewBatch>,
@@ -83,6 +88,7 @@ async fn open(
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
+    once: Once,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     let new = body.into_inner();
@@ -105,7 +111,7 @@ async fn open(
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now)
         .with_priority(new.priority)
         .with_end(expires_at);
-    let stamp = Stamp::of(&ids, now, caller);
+    let stamp = Stamp::of(&ids, now, caller).under(once.claim());
     batches::open(&db, stamp, &batch, &questions).await?;
     let stored = batches::get(&db, &caller.tenant, batch.id())
         .await?

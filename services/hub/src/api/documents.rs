@@ -8,6 +8,7 @@ use crate::{
     app::ok,
     caller::Authenticated,
     fetching,
+    idempotency::Once,
     multipart::{Parts, checked_name, media_type},
     outgoing::Outgoing,
     problem::Problem,
@@ -70,6 +71,7 @@ async fn upload(
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
     outgoing: Data<Outgoing>,
+    once: Once,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     // Before the body is read: a batch that takes nothing costs nobody an upload.
@@ -85,7 +87,7 @@ async fn upload(
             vec![body(blobs.get_ref(), &settings, &request, payload, media_type, name).await?]
         }
     };
-    let stamp = Stamp::of(&ids, clock.now(), caller);
+    let stamp = Stamp::of(&ids, clock.now(), caller).under(once.claim());
     let added = documents::add(&db, stamp, &caller.tenant, *path, &new, settings.most_documents).await?;
     let added = added.ok_or_else(no_batch)?.map_err(not_taken)?;
     let views: Vec<DocumentView> = added.into_iter().map(DocumentView::of).collect();

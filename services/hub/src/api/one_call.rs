@@ -7,6 +7,7 @@
 use super::asking::{Asking, Call};
 use crate::{
     caller::Authenticated,
+    idempotency::Once,
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
     signals::Signals,
@@ -49,6 +50,7 @@ async fn ask(
     caller: Authenticated,
     request: HttpRequest,
     payload: Payload,
+    once: Once,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
@@ -74,7 +76,12 @@ async fn ask(
         blobs: blobs.get_ref(),
         splitting: &splitting,
         signals: &signals,
+        once: &once,
     };
+    // The body of a repetition was read when it was known again.
+    if let Some(job) = once.job() {
+        return answer(&asking, job, wait).await;
+    }
     let call = read(&asking, Parts::of(&request, payload)).await?;
     let job = asking.submit(&call).await?;
     answer(&asking, job, wait).await

@@ -1,7 +1,7 @@
 //! `POST /v1/models`: registering a model with its license and what it was made from.
 
 use super::models::ModelView;
-use crate::{caller::Authenticated, problem::Problem};
+use crate::{caller::Authenticated, idempotency::Once, problem::Problem};
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header::LOCATION},
@@ -85,6 +85,7 @@ async fn register(
     policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
+    once: Once,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::RegisterModel)?;
     let (now, policies) = (clock.now(), policies.get());
@@ -98,7 +99,7 @@ async fn register(
     }
     new.check(policies.licenses(), &lineages)
         .map_err(not_registered)?;
-    let stamp = Stamp::of(&ids, now, caller);
+    let stamp = Stamp::of(&ids, now, caller).under(once.claim());
     match models::register(&db, stamp, &caller.tenant, &new).await? {
         Registered::Already => Err(registered_before(&new.model.name)),
         Registered::New => {

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     app::ok,
     caller::Authenticated,
+    idempotency::Once,
     outgoing::{Outgoing, OutgoingRefusal},
     problem::Problem,
     randomness::Randomness,
@@ -15,7 +16,7 @@ use crate::{
 };
 use actix_web::{
     HttpResponse,
-    http::header::LOCATION,
+    http::header::{CACHE_CONTROL, LOCATION},
     web::{self, Data, Json, Path, Query},
 };
 use domain::{
@@ -126,6 +127,7 @@ async fn create(
     outgoing: Data<Outgoing>,
     randomness: Data<Randomness>,
     settings: Data<WebhookSettings>,
+    once: Once,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepWebhooks)?;
     let CreateBody {
@@ -151,7 +153,7 @@ async fn create(
         event_types: &event_types,
         secret: &secret,
     };
-    let stamp = Stamp::of(&ids, clock.now(), caller);
+    let stamp = Stamp::of(&ids, clock.now(), caller).under(once.claim());
     if !endpoints::create(&db, stamp, &new, settings.most_endpoints).await? {
         return Err(too_many(settings.most_endpoints));
     }
@@ -163,7 +165,10 @@ async fn create(
         ..EndpointView::of(stored)
     };
     let location = (LOCATION, format!("/v1/webhook-endpoints/{}", new.id));
-    Ok(HttpResponse::Created().insert_header(location).json(view))
+    Ok(HttpResponse::Created()
+        .insert_header(location)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(view))
 }
 
 async fn list(

@@ -1,9 +1,11 @@
-//! Tidy: uploads into the blobs that somebody began and never finished are given up, so that they take no space.
+//! Tidy: uploads into the blobs that somebody began and never finished are given up, and keys of requests forgotten whose
+//! time is over, so that they take no space.
 
 use super::{Outcome, Step, drive};
 use async_trait::async_trait;
 use domain::clock::SharedClock;
 use exchange::blobs::Blobs;
+use records::{Db, claims};
 use std::sync::Arc;
 use time::Duration;
 use tokio::sync::Notify;
@@ -15,6 +17,8 @@ const PAUSE: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 /// What tidy works with.
 #[derive(Clone)]
 pub struct TidyParts {
+    /// Where keys of requests are.
+    pub db: Db,
     /// Where uploads go.
     pub blobs: Arc<dyn Blobs>,
     /// Tells the time.
@@ -43,7 +47,9 @@ impl Step for Tidy {
     const NAME: &'static str = "tidy";
 
     async fn step(&mut self) -> anyhow::Result<Outcome> {
-        let before = self.0.clock.now() - self.0.after;
+        let now = self.0.clock.now();
+        claims::forget(&self.0.db, now).await?;
+        let before = now - self.0.after;
         let given_up = self.0.blobs.give_up_unfinished(before).await?;
         if given_up > 0 {
             tracing::info!(uploads = given_up, "uploads that nobody finished were given up");

@@ -16,6 +16,7 @@ use crate::{
     },
     caller::Authenticated,
     fetching,
+    idempotency::Once,
     multipart::media_type,
     outgoing::Outgoing,
     problem::Problem,
@@ -45,6 +46,7 @@ pub(super) async fn complete(
     caller: Authenticated,
     request: HttpRequest,
     payload: Payload,
+    once: Once,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
@@ -74,6 +76,7 @@ pub(super) async fn complete(
         blobs: blobs.get_ref(),
         splitting: &splitting,
         signals: &signals,
+        once: &once,
     };
     let streamed = asked.streamed;
     let call = call(&asking, asked, usual, &outgoing).await?;

@@ -41,7 +41,8 @@ pub async fn around<B: MessageBody>(
 /// Whether sending the request again cannot help, although the status may look like it. A problem that names a job
 /// has kept it: asking again would make another one.
 fn is_final(problem: &Problem) -> bool {
-    problem.status() == StatusCode::CONFLICT || problem.member("job").is_some()
+    (problem.status() == StatusCode::CONFLICT && problem.retry_after().is_none())
+        || problem.member("job").is_some()
 }
 
 /// The body of a response that tells of `problem`.

@@ -14,7 +14,7 @@ pub mod settings;
 mod streaming;
 mod unanswered;
 
-use crate::app::unserved;
+use crate::{app::unserved, idempotency};
 use actix_web::{middleware::from_fn, web};
 
 /// The paths of this surface. Whatever else begins like it is refused in OpenAI's form too.
@@ -22,6 +22,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
             web::resource("/openai/v1/chat/completions")
+                .wrap(from_fn(idempotency::around))
                 .wrap(from_fn(errors::around))
                 .route(web::post().to(chat::complete))
                 .default_service(web::to(unserved)),

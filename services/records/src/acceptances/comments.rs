@@ -53,6 +53,7 @@ pub async fn add(
     let digest = Sha256::of(new.text.as_bytes());
     let detail = json!({ "by": new.by, "comment": new.id, "text_sha256": digest });
     audit(&mut tx, stamp, &held, "acceptance.commented", detail).await?;
+    stamp.made(&mut tx, &new.by.tenant, new.id).await?;
     tx.commit().await?;
     Ok(Some(Ok(new)))
 }

@@ -45,6 +45,7 @@ pub async fn add(
     insert(&mut tx, id, &new).await?;
     let detail = json!({ "sha256": new.sha256, "media_type": new.media_type, "bytes": new.bytes });
     audit(&mut tx, stamp, &held, "acceptance.evidence_added", detail).await?;
+    stamp.made(&mut tx, tenant, new.sha256).await?;
     tx.commit().await?;
     Ok(Some(Ok(new)))
 }

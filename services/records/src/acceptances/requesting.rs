@@ -80,6 +80,7 @@ pub async fn request(
         event: None,
     };
     let changed = settle(&mut tx, stamp, change, held).await?;
+    stamp.made(&mut tx, tenant, changed.acceptance.id).await?;
     tx.commit().await?;
     Ok(Ok(changed.acceptance))
 }

@@ -36,6 +36,7 @@ pub async fn register(
     stamp
         .audit(&mut tx, tenant, "model.registered", subject, None, detail)
         .await?;
+    stamp.made(&mut tx, tenant, &model.name).await?;
     tx.commit().await?;
     Ok(Registered::New)
 }

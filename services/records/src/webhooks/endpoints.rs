@@ -151,6 +151,7 @@ pub async fn create(
             detail,
         )
         .await?;
+    stamp.made(&mut tx, new.tenant, new.id).await?;
     tx.commit().await?;
     Ok(true)
 }

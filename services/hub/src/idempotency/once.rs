@@ -1,0 +1,92 @@
+//! What a handler is told about its request's key.
+
+use super::reading::Said;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
+use domain::{
+    digest::Sha256,
+    id::{ClaimId, JobId},
+};
+use records::claims::{Claim, ClaimKind};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
+use time::OffsetDateTime;
+
+/// A request that may make something once, as a handler's argument.
+#[derive(Clone)]
+pub struct Once(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// It came without a key.
+    AnyTime,
+    First(First),
+    /// It made this job before.
+    Again(JobId),
+}
+
+#[derive(Clone)]
+struct First {
+    said: Said,
+    head: Sha256,
+    key: Sha256,
+    id: ClaimId,
+    kind: ClaimKind,
+    forget_at: OffsetDateTime,
+}
+
+impl Once {
+    pub(super) fn first(
+        said: Said,
+        head: Sha256,
+        (key, id): (Sha256, ClaimId),
+        kind: ClaimKind,
+        forget_at: OffsetDateTime,
+    ) -> Self {
+        Self(Kind::First(First {
+            said,
+            head,
+            key,
+            id,
+            kind,
+            forget_at,
+        }))
+    }
+
+    pub(super) fn again(job: JobId) -> Self {
+        Self(Kind::Again(job))
+    }
+
+    /// The job that the request has made before: then nothing is made, and it is answered from that.
+    pub fn job(&self) -> Option<JobId> {
+        match &self.0 {
+            Kind::Again(job) => Some(*job),
+            _ => None,
+        }
+    }
+
+    /// What the stamp of whatever is made must carry. The body has been read.
+    pub fn claim(&self) -> Option<Claim> {
+        let Kind::First(first) = &self.0 else {
+            return None;
+        };
+        Some(Claim {
+            key: first.key,
+            id: first.id,
+            request: first.said.digest(first.head),
+            forget_at: first.forget_at,
+            kind: first.kind,
+        })
+    }
+}
+
+impl FromRequest for Once {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let known = request.extensions().get::<Self>().cloned();
+        ready(Ok(known.unwrap_or(Self(Kind::AnyTime))))
+    }
+}
