@@ -31,6 +31,12 @@ pub struct Parameters {
     /// Makes sampling repeatable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Texts that end the answer, which is cut before them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Vec<String>>,
+    /// Report the tokens of the answer with the logarithms of their probabilities, and so many alternatives to each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<u32>,
 }
 
 /// A question of an order: the job that it belongs to, its text, how to answer.
@@ -111,7 +117,7 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model ended its answer.
+    /// The model ended its answer, or a text came that ends it.
     Stop,
     /// The limit of tokens was reached.
     Length,
@@ -132,6 +138,35 @@ pub struct AnswerReport {
     pub compute_ms: u64,
     /// Name and version of the engine.
     pub engine: String,
+    /// The tokens of the text, if they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Vec<TokenLogprob>>,
+}
+
+/// A token with the natural logarithm of its probability, before temperature and penalties.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Logprob {
+    /// The token as text; U+FFFD where it is a part of a character.
+    pub token: String,
+    /// The logarithm, at least [`Logprob::LEAST`].
+    pub logprob: f32,
+    /// What the token adds to the text.
+    pub bytes: Vec<u8>,
+}
+
+impl Logprob {
+    /// What stands for everything that is less likely, and for what cannot be.
+    pub const LEAST: f32 = -9999.0;
+}
+
+/// A token of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token that was chosen.
+    #[serde(flatten)]
+    pub chosen: Logprob,
+    /// What was likely there, the likeliest first.
+    pub top_logprobs: Vec<Logprob>,
 }
 
 /// What a worker tells the hub about an order.

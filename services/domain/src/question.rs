@@ -128,6 +128,8 @@ fn check_parameters(given: &Parameters) -> Result<(), Broken> {
         penalty,
         "must be above 0 and at most 10",
     )?;
+    check_stop(given.stop.as_deref().unwrap_or_default())?;
+    check_logprobs(given)?;
     // What JSON carries exactly in every client: larger seeds would come back changed.
     match given.seed {
         Some(seed) if seed > (1 << 53) - 1 => {
@@ -135,6 +137,44 @@ fn check_parameters(given: &Parameters) -> Result<(), Broken> {
         }
         _ => Ok(()),
     }
+}
+
+/// The most texts that end an answer, and the most bytes of each.
+const MOST_STOPS: usize = 4;
+const MOST_STOP_BYTES: usize = 256;
+
+fn check_stop(given: &[String]) -> Result<(), Broken> {
+    let fits = |text: &String| (1..=MOST_STOP_BYTES).contains(&text.len()) && !text.contains('\0');
+    if given.len() > MOST_STOPS || !given.iter().all(fits) {
+        let rule = format!("must be at most {MOST_STOPS} texts of 1 to {MOST_STOP_BYTES} bytes");
+        return Err(("parameters.stop", rule));
+    }
+    Ok(())
+}
+
+/// The most alternatives to a token.
+const MOST_ALTERNATIVES: u32 = 20;
+/// The most tokens, alternatives counted in, that are reported of an answer: they are kept with it.
+const MOST_REPORTED: u32 = 65_536;
+/// What an answer may have that says no length.
+const USUAL_TOKENS: u32 = 1_024;
+
+fn check_logprobs(given: &Parameters) -> Result<(), Broken> {
+    let Some(alternatives) = given.top_logprobs else {
+        return Ok(());
+    };
+    if alternatives > MOST_ALTERNATIVES {
+        let rule = format!("must be at most {MOST_ALTERNATIVES}");
+        return Err(("parameters.top_logprobs", rule));
+    }
+    let tokens = given.max_new_tokens.unwrap_or(USUAL_TOKENS);
+    if tokens.saturating_mul(alternatives + 1) > MOST_REPORTED {
+        let rule = format!(
+            "are too many for {tokens} tokens: with the tokens themselves at most {MOST_REPORTED} are reported"
+        );
+        return Err(("parameters.top_logprobs", rule));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -236,5 +276,40 @@ mod tests {
             }),
             Some("parameters.seed")
         );
+    }
+
+    #[test]
+    fn stops_are_few_and_short() {
+        let stop = |texts: &[&str]| Parameters {
+            stop: Some(texts.iter().map(|&text| text.to_owned()).collect()),
+            ..Parameters::default()
+        };
+        let long = "x".repeat(256);
+        for good in [&[][..], &["a", "b", "c", "d"], &[&long]] {
+            assert_eq!(field_of(stop(good)), None, "{good:?}");
+        }
+        let longer = "x".repeat(257);
+        for bad in [&[""][..], &["a", "b", "c", "d", "e"], &[&longer], &["\0"]] {
+            assert_eq!(field_of(stop(bad)), Some("parameters.stop"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn reported_tokens_are_bounded_with_their_alternatives() {
+        let logprobs = |top, tokens| Parameters {
+            top_logprobs: Some(top),
+            max_new_tokens: tokens,
+            ..Parameters::default()
+        };
+        for good in [
+            logprobs(20, None),
+            logprobs(0, Some(8_192)),
+            logprobs(7, Some(8_192)),
+        ] {
+            assert_eq!(field_of(good), None);
+        }
+        for bad in [logprobs(21, Some(1)), logprobs(8, Some(8_192))] {
+            assert_eq!(field_of(bad), Some("parameters.top_logprobs"));
+        }
     }
 }

@@ -139,6 +139,7 @@ impl AskArgs {
             },
             ignore_eos: self.ignore_eos,
             top_logprobs: self.top_logprobs,
+            ..Parameters::default()
         }
     }
 }

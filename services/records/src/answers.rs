@@ -10,9 +10,10 @@ use domain::{
     id::{BatchId, DecisionId, JobId, WorkerId},
     job::Out,
     names::TenantName,
-    order::{AnswerReport, FinishReason},
+    order::{AnswerReport, FinishReason, TokenLogprob},
 };
 use serde_json::{Value, json};
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 const COLUMNS_OF_JOB: &str =
@@ -23,10 +24,10 @@ const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM
     AND (document_place, page_number, question) \
     <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch = $2))";
 const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_reason, input_tokens, output_tokens, \
-    compute_ms, engine, worker, answered_at, decision) SELECT r.value ->> 'job', r.value ->> 'order', \
+    compute_ms, engine, worker, answered_at, decision, logprobs) SELECT r.value ->> 'job', r.value ->> 'order', \
     CAST(r.value ->> 'attempt' AS BIGINT), r.value ->> 'text', r.value ->> 'finish_reason', \
     CAST(r.value ->> 'input_tokens' AS BIGINT), CAST(r.value ->> 'output_tokens' AS BIGINT), \
-    CAST(r.value ->> 'compute_ms' AS BIGINT), r.value ->> 'engine', r.value ->> 'worker', $2, $3 \
+    CAST(r.value ->> 'compute_ms' AS BIGINT), r.value ->> 'engine', r.value ->> 'worker', $2, $3, r.value -> 'logprobs' \
     FROM json_each($1) AS r RETURNING job AS fact, *";
 
 pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT];
@@ -61,6 +62,7 @@ struct AnswerRow {
     worker: String,
     answered_at: At,
     decision: Option<String>,
+    logprobs: Option<Json<Vec<TokenLogprob>>>,
 }
 
 impl AnswerRow {
@@ -84,6 +86,7 @@ impl AnswerRow {
                 compute_ms: reading.whole(self.compute_ms)?,
                 text: self.text,
                 engine: self.engine,
+                logprobs: self.logprobs.map(|tokens| tokens.0),
             },
             worker: reading.parsed(&self.worker)?,
             answered_at: self.answered_at.0,
@@ -123,6 +126,17 @@ pub fn as_stored(text: &str) -> String {
     text.replace('\0', "")
 }
 
+/// Tokens as they are stored, without U+0000 in their texts; their bytes say what it was.
+fn logprobs_as_stored(tokens: &[TokenLogprob]) -> Vec<TokenLogprob> {
+    let mut tokens = tokens.to_vec();
+    for token in &mut tokens {
+        for one in std::iter::once(&mut token.chosen).chain(&mut token.top_logprobs) {
+            one.token = as_stored(&one.token);
+        }
+    }
+    tokens
+}
+
 /// An answer that has come, from whom and for which job.
 pub(crate) struct NewAnswer<'a> {
     pub job: JobId,
@@ -139,12 +153,17 @@ impl NewAnswer<'_> {
             worker,
             report,
         } = self;
-        json!({
+        let mut row = json!({
             "job": job, "order": out.order, "attempt": out.attempt, "text": as_stored(&report.text),
             "finish_reason": report.finish_reason, "input_tokens": report.input_tokens,
             "output_tokens": report.output_tokens, "compute_ms": number(report.compute_ms),
             "engine": as_stored(&report.engine), "worker": worker,
-        })
+        });
+        // Where nothing is, no column has a value: the log's digests leave it out.
+        if let Some(tokens) = &report.logprobs {
+            row["logprobs"] = json!(logprobs_as_stored(tokens));
+        }
+        row
     }
 }
 

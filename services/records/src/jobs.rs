@@ -137,6 +137,29 @@ pub async fn of_batch(
     rows.into_iter().map(JobRow::read).collect()
 }
 
+/// The jobs of the batch of one page that `job` of `tenant` belongs to, in the order of its questions, `limit` at most.
+pub async fn of_one_call(
+    db: &Db,
+    tenant: &TenantName,
+    job: JobId,
+    limit: u32,
+) -> Result<Vec<JobId>, RecordsError> {
+    let id = job.to_string();
+    let batch: Option<String> = on!(db, |c| sqlx::query_scalar(BATCH_OF)
+        .bind(&id)
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    let Some(batch) = batch else {
+        return Ok(Vec::new());
+    };
+    let reading = Reading {
+        table: "jobs",
+        id: &id,
+    };
+    let jobs = of_batch(db, tenant, reading.parsed(&batch)?, None, limit).await?;
+    Ok(jobs.into_iter().map(|job| job.id).collect())
+}
+
 /// Up to `limit` failed jobs of `tenant`, newest first, older than `after`.
 pub async fn failed(
     db: &Db,

@@ -1,4 +1,4 @@
-//! A job made by one call: a batch of one question and one page, stored whole or not at all.
+//! Jobs made by one call: a batch of one page and its questions, stored whole or not at all.
 
 use crate::{
     Db, RecordsError, Stamp,
@@ -14,22 +14,22 @@ use domain::{
     question::Question,
 };
 
-/// Stores a submitted batch with one document that is already split into one page, if there is room for it. Gives its job,
-/// which may go out at once and is durable after [`Db::flush`], or with its first order.
+/// Stores a submitted batch with one document that is already split into one page, if there is room for it. Gives its jobs
+/// in the order of the questions, which may go out at once and are durable after [`Db::flush`], or with their first order.
 pub async fn submit(
     db: &Db,
     stamp: Stamp<'_>,
     batch: &Batch,
-    question: &Question,
+    questions: &[Question],
     document: &NewDocument,
     page: NewPage,
     bounds: Bounds,
-) -> Result<Result<JobId, Full>, RecordsError> {
+) -> Result<Result<Vec<JobId>, Full>, RecordsError> {
     let mut tx = db.begin_without_flush().await?;
     if let Err(full) = backlog::room_in(&mut tx, batch.tenant(), bounds).await? {
         return Ok(Err(full));
     }
-    batches::insert(&mut tx, stamp, batch, std::slice::from_ref(question)).await?;
+    batches::insert(&mut tx, stamp, batch, questions).await?;
     batches::write_state(
         &mut tx,
         batch.id(),
@@ -51,8 +51,8 @@ pub async fn submit(
     let document = documents::insert(&mut tx, stamp, &stored, 0, document, state).await?;
     let one = Delta::default().documents(DocumentPhase::Split, 1);
     let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page], one).await?;
-    let job = reading.required(jobs.first().copied(), "one job")?;
-    stamp.made(&mut tx, batch.tenant(), job).await?;
+    let first = reading.required(jobs.first().copied(), "a job")?;
+    stamp.made(&mut tx, batch.tenant(), first).await?;
     tx.commit().await?;
-    Ok(Ok(job))
+    Ok(Ok(jobs))
 }

@@ -213,13 +213,23 @@ fn draw(weighted: &[(u32, f64)], point: f64) -> Option<u32> {
 /// The `k` likeliest ids with the natural logarithm of their probabilities, likeliest first, lower ids
 /// first among equals. Take it from the model's own logits, before [`Sampler::choose`] changes them.
 pub fn top_logprobs(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
-    let peak = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let mass: f64 = logits.iter().map(|&logit| (f64::from(logit) - peak).exp()).sum();
-    let normaliser = peak + mass.ln();
+    let normaliser = normaliser(logits);
     greatest_first(logits, k)
         .into_iter()
         .map(|(id, logit)| (id, (f64::from(logit) - normaliser) as f32))
         .collect()
+}
+
+/// The natural logarithm of one id's probability, of the same logits as [`top_logprobs`]. None for an id that they lack.
+pub fn logprob(logits: &[f32], id: u32) -> Option<f32> {
+    let logit = f64::from(*logits.get(id as usize)?);
+    Some((logit - normaliser(logits)) as f32)
+}
+
+fn normaliser(logits: &[f32]) -> f64 {
+    let peak = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let mass: f64 = logits.iter().map(|&logit| (f64::from(logit) - peak).exp()).sum();
+    peak + mass.ln()
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ mod tests {
             output_tokens,
             compute_ms,
             engine: "glmhub-glm4v".into(),
+            logprobs: None,
         };
         let job = bench.ids.make();
         ReportKind::Answered { job, answer }

@@ -3,10 +3,11 @@
 use crate::{fault, hold::Stop, parameters, telling::Pen};
 use domain::{
     id::JobId,
-    order::{AnswerReport, Fault, FinishReason, OrderQuestion, ReportKind},
+    order::{AnswerReport, Fault, FinishReason, Logprob, OrderQuestion, ReportKind, TokenLogprob},
 };
 use engine::{
-    Answer, Audience, EncodedPage, Engine, EngineError, Question, Token, glm4v::Asked, prompt::Conversation,
+    Answer, Audience, EncodedPage, Engine, EngineError, Question, Token, TopLogprob, glm4v::Asked,
+    prompt::Conversation,
 };
 use pages::Limits;
 use std::{ops::ControlFlow, time::Duration};
@@ -177,13 +178,40 @@ fn report_of(answer: Answer, input_tokens: usize) -> Option<AnswerReport> {
     took("prefill", prefill);
     took("decode", decode);
     Some(AnswerReport {
-        text: answer.text,
+        text: answer.text.clone(),
         finish_reason,
         input_tokens: input_tokens as u32,
         output_tokens: answer.token_ids.len() as u32,
         compute_ms: (prefill + decode).as_millis() as u64,
         engine: ENGINE.to_owned(),
+        logprobs: logprobs_of(&answer),
     })
+}
+
+/// The tokens of the text, if they were asked for.
+fn logprobs_of(answer: &Answer) -> Option<Vec<TokenLogprob>> {
+    let told = |one: &TopLogprob| Logprob {
+        token: one.token.clone(),
+        logprob: one.logprob.max(Logprob::LEAST),
+        bytes: one.bytes.clone(),
+    };
+    let places = answer.text_tokens.clone();
+    let chosen = answer
+        .logprobs
+        .get(places.clone())
+        .filter(|_| !answer.logprobs.is_empty())?;
+    let likely = |place: usize| {
+        answer
+            .top_logprobs
+            .get(place)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    };
+    let tokens = chosen.iter().zip(places).map(|(chosen, place)| TokenLogprob {
+        chosen: told(chosen),
+        top_logprobs: likely(place).iter().map(told).collect(),
+    });
+    Some(tokens.collect())
 }
 
 fn took(stage: &'static str, duration: Duration) {

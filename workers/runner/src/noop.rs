@@ -35,6 +35,7 @@ pub(crate) fn answer_all(
                 output_tokens: 0,
                 compute_ms: 0,
                 engine: ENGINE.to_owned(),
+                logprobs: None,
             },
         })
     })

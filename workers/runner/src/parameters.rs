@@ -29,6 +29,9 @@ pub(crate) fn for_engine(given: &Parameters) -> Result<engine::Parameters, Fault
     Ok(engine::Parameters {
         max_new_tokens,
         sampling,
+        stop: given.stop.clone().unwrap_or_default(),
+        logprobs: given.top_logprobs.is_some(),
+        top_logprobs: given.top_logprobs.unwrap_or_default() as usize,
         ..engine::Parameters::default()
     })
 }
@@ -62,6 +65,8 @@ mod tests {
             top_k: Some(40),
             repetition_penalty: Some(1.2),
             seed: Some(11),
+            stop: Some(vec!["END".into()]),
+            top_logprobs: Some(3),
         };
         let seen = for_engine(&given).unwrap();
         let expected = Sampling {
@@ -72,6 +77,10 @@ mod tests {
             seed: 11,
         };
         assert_eq!((seen.max_new_tokens, seen.sampling), (Some(7), expected));
+        assert_eq!(
+            (seen.stop, seen.logprobs, seen.top_logprobs),
+            (vec!["END".to_owned()], true, 3)
+        );
     }
 
     #[test]

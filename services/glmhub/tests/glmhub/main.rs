@@ -38,6 +38,7 @@ mod links;
 mod locked_file;
 mod oidc;
 mod openai;
+mod openai_choices;
 mod openai_package;
 mod openapi;
 mod policies;

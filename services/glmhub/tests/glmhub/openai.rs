@@ -140,7 +140,18 @@ async fn what_the_model_cannot_do_is_refused_with_a_code_and_the_field() {
         image("data:image/png;base64,AQID"),
     );
     for (code, param, body) in [
-        ("choices_unsupported", json!("n"), with(good(), "n", json!(2))),
+        ("choices_out_of_range", json!("n"), with(good(), "n", json!(9))),
+        ("choices_out_of_range", json!("n"), with(good(), "n", json!(0))),
+        (
+            "logprobs_missing",
+            json!("top_logprobs"),
+            with(good(), "top_logprobs", json!(2)),
+        ),
+        (
+            "question_invalid",
+            json!("stop"),
+            with(good(), "stop", json!(["a", "b", "c", "d", "e"])),
+        ),
         (
             "tools_unsupported",
             json!("tools"),
@@ -200,11 +211,6 @@ async fn what_the_model_cannot_do_is_refused_with_a_code_and_the_field() {
             "question_invalid",
             json!("max_tokens"),
             with(good(), "max_completion_tokens", json!(0)),
-        ),
-        (
-            "field_unsupported",
-            json!("stop"),
-            with(good(), "stop", json!(["\n"])),
         ),
         (
             "field_unsupported",

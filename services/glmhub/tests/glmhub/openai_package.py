@@ -47,6 +47,34 @@ def answers():
     assert usage == whole.usage, (usage, whole.usage)
 
 
+def choices():
+    """Several answers, cut before a stop, with their tokens: whole and streamed."""
+    more = {"n": 2, "stop": given["answer"][4:], "logprobs": True, "top_logprobs": 2, "seed": 7}
+    whole = ask(given["reader"], "commercial", **more)
+    cut = given["answer"][:4]
+    assert [(choice.index, choice.message.content) for choice in whole.choices] == [(0, cut), (1, cut)], whole
+    for choice in whole.choices:
+        assert choice.finish_reason == "stop", choice
+        tokens = choice.logprobs.content
+        assert b"".join(bytes(token.bytes) for token in tokens).decode() == cut, tokens
+        assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in tokens), tokens
+    texts, tokens = ["", ""], [[], []]
+    for chunk in ask(given["reader"], "commercial", stream=True, **more):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+            tokens[choice.index] += choice.logprobs.content if choice.logprobs else []
+    assert texts == [cut, cut], texts
+    assert tokens == [choice.logprobs.content for choice in whole.choices], tokens
+
+
+def repetitions():
+    """The same call with the same key is the same job."""
+    header = {"Idempotency-Key": "package"}
+    first = ask(given["reader"], "commercial", extra_headers=header)
+    again = ask(given["reader"], "commercial", extra_headers=header)
+    assert first.job == again.job and first.choices == again.choices, (first, again)
+
+
 def models():
     listed = [model.id for model in client.models.list()]
     assert given["reader"] in listed, listed
@@ -104,6 +132,8 @@ if given["act"] == "follow":
     revoked()
 else:
     answers()
+    choices()
+    repetitions()
     models()
     refusals()
     webhooks()

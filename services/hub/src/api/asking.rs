@@ -25,7 +25,7 @@ use domain::{
     order::Parameters,
     policy::CurrentPolicies,
     purpose::Purpose,
-    question::{BadQuestions, Question, questions},
+    question::{Question, questions},
     turn::Priority,
 };
 use exchange::blobs::Blobs;
@@ -61,7 +61,8 @@ pub(crate) struct Asking<'a> {
 /// All that a call needs, read and allowed.
 pub(crate) struct Call {
     pub(crate) allowed: Allowed,
-    pub(crate) question: Question,
+    /// What is asked of the image.
+    pub(crate) questions: Vec<Question>,
     pub(crate) priority: Priority,
     pub(crate) expires_at: Option<OffsetDateTime>,
     pub(crate) image: NewDocument,
@@ -88,15 +89,9 @@ impl Asking<'_> {
         gate::ask_before(self.db, self.policies, self.ids, now, self.caller, wanted, work).await
     }
 
-    /// The question, if it keeps its limits. Problem: 400 `question_invalid`.
-    pub(crate) fn question(&self, text: String, parameters: Parameters) -> Result<Question, Problem> {
-        let limits = self.settings.question_limits();
-        let asked = questions(vec![(text, parameters)], limits).map_err(|bad| bad_questions(&bad))?;
-        let none = BadQuestions::Number {
-            most: limits.most,
-            found: 0,
-        };
-        asked.into_iter().next().ok_or_else(|| bad_questions(&none))
+    /// The questions, if they keep their limits. Problem: 400 `question_invalid`.
+    pub(crate) fn questions(&self, given: Vec<(String, Parameters)>) -> Result<Vec<Question>, Problem> {
+        questions(given, self.settings.question_limits()).map_err(|bad| bad_questions(&bad))
     }
 
     /// Until when it may be answered, if that is said. Problems: those of [`end::read`].
@@ -115,14 +110,15 @@ impl Asking<'_> {
         uploads::document(self.blobs, self.settings, name, media_type, content).await
     }
 
-    /// Splits the image and stores the job, which is durable as soon as [`Asking::settled_within`] or [`Asking::kept`]
-    /// returns, and not before: until then it is on its way to a worker already. Problems: 422 with the image's fault,
+    /// Splits the image and stores a job for each question, which are durable as soon as [`Asking::settled_within`] or [`Asking::kept`]
+    /// returns, and not before: until then they are on their way to a worker already. Problems: 422 with the image's fault,
     /// 422 `too_many_pages`, 503 `storage_unavailable`, and those of [`full::problem`].
     ///
-    /// A request that has made its job before makes none.
-    pub(crate) async fn submit(&self, call: &Call) -> Result<JobId, Problem> {
+    /// A request that has made its jobs before makes none.
+    pub(crate) async fn submit(&self, call: &Call) -> Result<Vec<JobId>, Problem> {
         if let Some(job) = self.once.job() {
-            return Ok(job);
+            let most = u32::try_from(call.questions.len()).unwrap_or(u32::MAX);
+            return Ok(jobs::of_one_call(self.db, &self.caller.tenant, job, most).await?);
         }
         let page = one_page(self.splitting.split(call.image.sha256).await)?;
         let now = self.clock.now();
@@ -132,10 +128,10 @@ impl Asking<'_> {
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
         let submitted =
-            one_call::submit(self.db, stamp, &batch, &call.question, &call.image, page, bounds).await?;
-        let job = submitted.map_err(full::problem)?;
+            one_call::submit(self.db, stamp, &batch, &call.questions, &call.image, page, bounds).await?;
+        let jobs = submitted.map_err(full::problem)?;
         self.signals.dispatch.notify_one();
-        Ok(job)
+        Ok(jobs)
     }
 
     /// Waits until the jobs that were submitted are durable.

@@ -7,7 +7,7 @@ use domain::{
     id::{BatchId, DecisionId, DocumentId, JobId, WorkerId},
     job::{EXPIRED, Hold, JobPhase, JobState},
     names::ModelName,
-    order::{FinishReason, Parameters},
+    order::{FinishReason, Parameters, TokenLogprob},
 };
 use records::{
     answers::Answer,
@@ -95,6 +95,9 @@ pub(crate) struct AnswerView {
     pub(crate) notices: Vec<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) answered_at: OffsetDateTime,
+    /// The tokens of the text, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) logprobs: Option<Vec<TokenLogprob>>,
 }
 
 /// A row of a batch's answers: one job and its verdict, if it has one.
@@ -248,6 +251,7 @@ impl AnswerView {
             decision_id: answer.decision.unwrap_or(batch.license.decision),
             notices: batch.license.notices().map(str::to_owned).collect(),
             answered_at: answer.answered_at,
+            logprobs: report.logprobs.clone(),
         }
     }
 }

@@ -83,7 +83,8 @@ async fn ask(
         return answer(&asking, job, wait).await;
     }
     let call = read(&asking, Parts::of(&request, payload)).await?;
-    let job = asking.submit(&call).await?;
+    let jobs = asking.submit(&call).await?;
+    let job = jobs.first().copied().ok_or_else(|| Problem::not_found("job"))?;
     answer(&asking, job, wait).await
 }
 
@@ -106,7 +107,7 @@ async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
         take(asking, &mut draft, part).await?;
     }
     let question = draft.question.take().ok_or_else(|| missing("question"))?;
-    let question = asking.question(question, draft.parameters.take().unwrap_or_default())?;
+    let questions = asking.questions(vec![(question, draft.parameters.take().unwrap_or_default())])?;
     let expires_at = asking.end(draft.expires_at.as_deref())?;
     let image = draft.image.take().ok_or_else(|| missing("image"))?;
     if draft.allowed.is_none() {
@@ -115,7 +116,7 @@ async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
     let allowed = draft.allowed.ok_or_else(|| missing("model"))?;
     Ok(Call {
         allowed,
-        question,
+        questions,
         priority: draft.priority.unwrap_or_default(),
         expires_at,
         image,

@@ -127,7 +127,7 @@ impl Body {
 /// A digest that goes along.
 enum Digesting {
     Plain(sha2::Sha256),
-    Parts(Parts),
+    Parts(Box<Parts>),
 }
 
 struct Parts {
@@ -145,12 +145,12 @@ impl Digesting {
         let is_multipart = multipart::essence(content_type).starts_with("multipart/");
         match boundary(content_type).filter(|_| is_multipart) {
             None => Self::Plain(sha2::Sha256::new()),
-            Some(boundary) => Self::Parts(Parts {
+            Some(boundary) => Self::Parts(Box::new(Parts {
                 boundary: Finder::new(boundary.as_bytes()).into_owned(),
                 hasher: sha2::Sha256::new(),
                 ended: sha2::Sha256::new(),
                 carry: Vec::new(),
-            }),
+            })),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     api::{
         asking::{Asking, Call},
         following::Followed,
+        job_view::JobView,
     },
     caller::Authenticated,
     fetching,
@@ -31,12 +32,18 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use domain::{
-    access::Act, clock::SharedClock, id::IdMaker, policy::CurrentPolicies, purpose::Purpose, turn::Priority,
+    access::Act,
+    clock::SharedClock,
+    id::{IdMaker, JobId},
+    policy::CurrentPolicies,
+    purpose::Purpose,
+    turn::Priority,
 };
 use exchange::{blobs::Blobs, queue::Queue};
 use futures_util::stream;
 use records::{Db, documents::NewDocument};
 use std::{convert::Infallible, time::Duration};
+use tokio::time::Instant;
 
 #[expect(
     clippy::too_many_arguments,
@@ -65,7 +72,10 @@ pub(super) async fn complete(
         .and_then(|key| key.purpose)
         .unwrap_or(settings.purpose);
     let caller = caller.may(Act::SubmitBatch)?;
-    let asked = conversation::read(&body(&request, payload, settings.most_body_bytes).await?)?;
+    let asked = conversation::read(
+        &body(&request, payload, settings.most_body_bytes).await?,
+        settings.most_choices,
+    )?;
     let asking = Asking {
         caller,
         db: &db,
@@ -80,7 +90,7 @@ pub(super) async fn complete(
     };
     let streamed = asked.streamed;
     let call = call(&asking, asked, usual, &outgoing).await?;
-    let job = asking.submit(&call).await?;
+    let jobs = asking.submit(&call).await?;
     if let Streamed::Tokens { usage } = streamed {
         asking.kept().await?;
         let with = Followed {
@@ -88,17 +98,29 @@ pub(super) async fn complete(
             queue,
             signals: signals.clone(),
         };
-        return streaming::respond(with, &call.allowed, job, usage).await;
+        return streaming::respond(with, &call.allowed, jobs, usage).await;
     }
-    let longest = Duration::from_secs(work.longest_wait_seconds);
-    let view = asking.settled_within(job, longest).await?;
-    if let Some(problem) = asking.stopped(&view).await? {
-        return Err(problem);
+    let views = settled(&asking, jobs).await?;
+    completion::respond(&views)
+}
+
+/// The jobs with their answers. Problems: the refusal that stopped one, and those of [`unanswered`].
+async fn settled(asking: &Asking<'_>, jobs: Vec<JobId>) -> Result<Vec<JobView>, Problem> {
+    let end = Instant::now() + Duration::from_secs(asking.settings.longest_wait_seconds);
+    let mut views = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let view = asking
+            .settled_within(job, end.saturating_duration_since(Instant::now()))
+            .await?;
+        if let Some(problem) = asking.stopped(&view).await? {
+            return Err(problem);
+        }
+        if view.answer().is_none() {
+            return Err(unanswered::problem(&view));
+        }
+        views.push(view);
     }
-    match view.answer() {
-        Some(answer) => Ok(completion::respond(&view, answer)),
-        None => Err(unanswered::problem(&view)),
-    }
+    Ok(views)
 }
 
 /// The whole body. Problems: 415 `content_type_wrong`, 413 `body_too_large`, 400 `upload_broken`.
@@ -121,14 +143,14 @@ async fn call(
     usual: Purpose,
     outgoing: &Outgoing,
 ) -> Result<Call, Problem> {
-    let question = asking.question(asked.text, asked.parameters)?;
+    let questions = asking.questions(asked.choices())?;
     let expires_at = asking.end(asked.expires_at.as_deref())?;
     let purpose = asked.purpose.unwrap_or(usual);
     let image = image(asking, asked.image, outgoing);
     let (allowed, image) = asking.allow_before(&asked.model, purpose, image).await?;
     Ok(Call {
         allowed,
-        question,
+        questions,
         priority: Priority::default(),
         expires_at,
         image,

@@ -1,8 +1,17 @@
 //! Answers in OpenAI's form.
 
-use crate::api::job_view::{AnswerView, JobView};
+use super::unanswered;
+use crate::{
+    api::job_view::{AnswerView, JobView},
+    problem::Problem,
+};
 use actix_web::HttpResponse;
-use domain::{digest::Sha256, id::DecisionId, names::ModelName, order::FinishReason};
+use domain::{
+    digest::Sha256,
+    id::DecisionId,
+    names::ModelName,
+    order::{FinishReason, TokenLogprob},
+};
 use serde::Serialize;
 
 /// A completion.
@@ -12,7 +21,7 @@ struct Completion<'a> {
     object: &'static str,
     created: i64,
     model: &'a ModelName,
-    choices: [Choice<'a>; 1],
+    choices: Vec<Choice<'a>>,
     usage: Usage,
     #[serde(flatten)]
     about: About<'a>,
@@ -43,9 +52,9 @@ impl<'a> About<'a> {
 
 #[derive(Serialize)]
 struct Choice<'a> {
-    index: u32,
+    index: usize,
     message: Message<'a>,
-    logprobs: Option<()>,
+    logprobs: Option<Logprobs<'a>>,
     finish_reason: FinishReason,
 }
 
@@ -56,6 +65,24 @@ struct Message<'a> {
     refusal: Option<()>,
 }
 
+/// The tokens of an answer.
+#[derive(Serialize)]
+pub(super) struct Logprobs<'a> {
+    content: &'a [TokenLogprob],
+    refusal: Option<()>,
+}
+
+impl<'a> Logprobs<'a> {
+    /// Those of an answer, if they were asked for.
+    pub(super) fn of(answer: &'a AnswerView) -> Option<Self> {
+        let content = answer.logprobs.as_deref()?;
+        Some(Self {
+            content,
+            refusal: None,
+        })
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Usage {
     prompt_tokens: u32,
@@ -64,12 +91,19 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) fn of(answer: &AnswerView) -> Self {
-        Self {
-            prompt_tokens: answer.input_tokens,
-            completion_tokens: answer.output_tokens,
-            total_tokens: answer.input_tokens + answer.output_tokens,
+    /// What all answers to one question took: the question counts once.
+    pub(super) fn of<'a>(answers: impl IntoIterator<Item = &'a AnswerView>) -> Self {
+        let mut usage = Self {
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            total_tokens: 0,
+        };
+        for answer in answers {
+            usage.prompt_tokens = answer.input_tokens;
+            usage.completion_tokens += answer.output_tokens;
         }
+        usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
+        usage
     }
 }
 
@@ -78,29 +112,40 @@ pub(super) fn id_of(job: &str) -> String {
     format!("chatcmpl-{job}")
 }
 
-/// The response that carries the answer of a job.
-pub(super) fn respond(job: &JobView, answer: &AnswerView) -> HttpResponse {
-    let message = Message {
-        role: "assistant",
-        content: &answer.text,
-        refusal: None,
-    };
-    let choice = Choice {
-        index: 0,
-        message,
-        logprobs: None,
-        finish_reason: answer.finish_reason,
+/// The response that carries the answers of jobs, of which each has one.
+pub(super) fn respond(jobs: &[JobView]) -> Result<HttpResponse, Problem> {
+    let answered = jobs.iter().filter_map(|job| Some((job, job.answer()?)));
+    let answered: Vec<(&JobView, &AnswerView)> = answered.collect();
+    let Some(&(first, answer)) = answered.first() else {
+        return Err(unanswered::broken_off(""));
     };
     let completion = Completion {
-        id: id_of(&job.id()),
+        id: id_of(&first.id()),
         object: "chat.completion",
         created: answer.answered_at.unix_timestamp(),
         model: &answer.model,
-        choices: [choice],
-        usage: Usage::of(answer),
-        about: About::of(job, answer),
+        choices: answered
+            .iter()
+            .enumerate()
+            .map(|(index, (_, answer))| choice(index, answer))
+            .collect(),
+        usage: Usage::of(answered.iter().map(|(_, answer)| *answer)),
+        about: About::of(first, answer),
     };
     let mut response = HttpResponse::Ok();
     answer.attribute(&mut response);
-    response.json(completion)
+    Ok(response.json(completion))
+}
+
+fn choice(index: usize, answer: &AnswerView) -> Choice<'_> {
+    Choice {
+        index,
+        message: Message {
+            role: "assistant",
+            content: &answer.text,
+            refusal: None,
+        },
+        logprobs: Logprobs::of(answer),
+        finish_reason: answer.finish_reason,
+    }
 }

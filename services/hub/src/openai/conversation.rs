@@ -20,6 +20,8 @@ pub(super) struct Asked {
     pub(super) expires_at: Option<String>,
     pub(super) text: String,
     pub(super) parameters: Parameters,
+    /// How many answers are wanted.
+    pub(super) choices: u32,
     pub(super) image: Picture,
     pub(super) streamed: Streamed,
 }
@@ -47,14 +49,15 @@ struct Body {
     top_k: Option<u32>,
     repetition_penalty: Option<f64>,
     seed: Option<u64>,
-    n: Option<u64>,
+    n: Option<u32>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     tools: Option<Value>,
     functions: Option<Value>,
     response_format: Option<Value>,
-    stop: Option<Value>,
-    logprobs: Option<Value>,
+    stop: Option<Stop>,
+    logprobs: Option<bool>,
+    top_logprobs: Option<u32>,
     logit_bias: Option<Value>,
     presence_penalty: Option<Value>,
     frequency_penalty: Option<Value>,
@@ -63,8 +66,43 @@ struct Body {
 }
 
 #[derive(Deserialize)]
+#[serde(untagged)]
+enum Stop {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Stop {
+    fn texts(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Several(texts) => texts,
+        }
+    }
+}
+
+#[derive(Deserialize)]
 struct StreamOptions {
     include_usage: Option<bool>,
+}
+
+impl Asked {
+    /// The question once for each answer that is wanted, no two drawn alike: the seeds count up.
+    pub(super) fn choices(&self) -> Vec<(String, Parameters)> {
+        let drawn = |number: u32| {
+            let first = self.parameters.seed.unwrap_or_default();
+            let seed = match number {
+                0 => self.parameters.seed,
+                number => Some((first + u64::from(number)) % (1 << 53)),
+            };
+            let parameters = Parameters {
+                seed,
+                ..self.parameters.clone()
+            };
+            (self.text.clone(), parameters)
+        };
+        (0..self.choices).map(drawn).collect()
+    }
 }
 
 impl Body {
@@ -120,12 +158,14 @@ struct ImageUrl {
 
 /// Reads a request's body.
 ///
-/// Problems: 404 `model_unknown`; 400 `body_malformed`, `field_unsupported`, `purpose_unknown`, `choices_unsupported`,
+/// Problems: 404 `model_unknown`; 400 `body_malformed`, `field_unsupported`, `purpose_unknown`, `choices_out_of_range`,
 /// `tools_unsupported`, and those of [`only_turn`] and [`question_and_image`].
-pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
+pub(super) fn read(bytes: &[u8], most_choices: u32) -> Result<Asked, Problem> {
     let body: Body = serde_json::from_slice(bytes)
         .map_err(|error| Problem::bad_request("body_malformed", error.to_string()))?;
     supported(&body)?;
+    let choices = choices(body.n, most_choices)?;
+    let top_logprobs = top_logprobs(&body)?;
     let model = body.model.parse().map_err(|_| no_model(&body.model))?;
     let purpose = body.purpose.as_deref().map(str::parse).transpose();
     let purpose = purpose
@@ -137,8 +177,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
         top_k: body.top_k,
         repetition_penalty: body.repetition_penalty,
         seed: body.seed,
+        top_logprobs,
+        stop: None,
     };
     let streamed = body.streamed();
+    let parameters = Parameters {
+        stop: body.stop.map(Stop::texts).filter(|texts| !texts.is_empty()),
+        ..parameters
+    };
     let (text, image) = question_and_image(only_turn(body.messages)?)?;
     Ok(Asked {
         model,
@@ -146,6 +192,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Asked, Problem> {
         expires_at: body.expires_at,
         text,
         parameters,
+        choices,
         image,
         streamed,
     })
@@ -162,10 +209,6 @@ fn no_model(name: &str) -> Problem {
 
 /// Whether nothing is asked for that would be left out.
 fn supported(body: &Body) -> Result<(), Problem> {
-    if body.n.is_some_and(|n| n != 1) {
-        let detail = "one answer is given to a question: leave `n` out, and ask again with another `seed`";
-        return Err(refused("choices_unsupported", "n", detail));
-    }
     for (name, value) in [("tools", &body.tools), ("functions", &body.functions)] {
         if !says_nothing(value.as_ref()) {
             let detail = format!("the model calls no tools: leave `{name}` out");
@@ -174,8 +217,6 @@ fn supported(body: &Body) -> Result<(), Problem> {
     }
     for (name, value) in [
         ("response_format", &body.response_format),
-        ("stop", &body.stop),
-        ("logprobs", &body.logprobs),
         ("logit_bias", &body.logit_bias),
         ("presence_penalty", &body.presence_penalty),
         ("frequency_penalty", &body.frequency_penalty),
@@ -188,6 +229,30 @@ fn supported(body: &Body) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// How many answers are wanted. Problem: 400 `choices_out_of_range`.
+fn choices(n: Option<u32>, most: u32) -> Result<u32, Problem> {
+    let choices = n.unwrap_or(1);
+    match (1..=most).contains(&choices) {
+        true => Ok(choices),
+        false => {
+            let detail = format!("`n` is from 1 to {most}: ask again, with another `seed`, for more answers");
+            Err(refused("choices_out_of_range", "n", detail))
+        }
+    }
+}
+
+/// How many alternatives are told with each token, if tokens are. Problem: 400 `logprobs_missing`.
+fn top_logprobs(body: &Body) -> Result<Option<u32>, Problem> {
+    match (body.logprobs, body.top_logprobs) {
+        (Some(true), alternatives) => Ok(Some(alternatives.unwrap_or_default())),
+        (_, None | Some(0)) => Ok(None),
+        _ => {
+            let detail = "`top_logprobs` are told with `logprobs`: send `\"logprobs\": true` too";
+            Err(refused("logprobs_missing", "top_logprobs", detail))
+        }
+    }
 }
 
 /// Whether a field is as if it were not there.

@@ -11,6 +11,8 @@ pub struct OpenaiSettings {
     pub purpose: Purpose,
     /// The most bytes of a request's body.
     pub most_body_bytes: usize,
+    /// The most answers to one question.
+    pub most_choices: u32,
 }
 
 impl OpenaiSettings {
@@ -22,6 +24,9 @@ impl OpenaiSettings {
                         those who make it"
                     .into(),
             );
+        }
+        if self.most_choices == 0 {
+            return Err("openai.most_choices is 0 and must be at least 1".into());
         }
         match self.most_body_bytes {
             0 => Err("openai.most_body_bytes is 0 and must be at least 1".into()),

@@ -1,11 +1,11 @@
 //! A completion that comes while it is being written, as events of OpenAI's form.
 //!
 //! Nothing is sent before there is something to send, or for so long that a sign of life is due: until then a refusal or
-//! a fault is answered with its status. Later it is an event with `error`, and the last one. All texts together are
-//! exactly the answer of the records, or the stream ends with an error.
+//! a fault is answered with its status. Later it is an event with `error`, and the last one. All texts of a
+//! choice together are exactly the answer of the records, or the stream ends with an error.
 
 use super::{
-    completion::{About, Usage, id_of},
+    completion::{About, Logprobs, Usage, id_of},
     errors,
     sent::{Departed, Sent},
     unanswered,
@@ -20,7 +20,10 @@ use crate::{
 };
 use actix_web::{HttpResponse, http::header::HeaderValue, web::Bytes};
 use domain::{gate::Allowed, id::JobId, license::Duty, names::ModelName, order::FinishReason};
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{
+    Stream, StreamExt as _,
+    stream::{self, LocalBoxStream, SelectAll},
+};
 use serde::Serialize;
 use std::convert::Infallible;
 
@@ -44,9 +47,10 @@ struct Chunk<'a> {
 
 #[derive(Serialize)]
 struct Choice<'a> {
-    index: u32,
+    index: usize,
     delta: Delta<'a>,
-    logprobs: Option<()>,
+    /// Of the whole answer, with its end.
+    logprobs: Option<Logprobs<'a>>,
     finish_reason: Option<FinishReason>,
 }
 
@@ -58,15 +62,35 @@ struct Delta<'a> {
     content: Option<&'a str>,
 }
 
+/// What happened to the choice of that place.
+type Happened = (usize, Step);
+
 /// A completion on its way.
 struct Streaming {
-    following: Following,
+    steps: SelectAll<LocalBoxStream<'static, Happened>>,
     /// What happened and is to be told.
-    next: Option<Step>,
-    sent: Sent,
+    next: Option<Happened>,
+    choices: Vec<Line>,
     told: Told,
-    job: String,
     over: bool,
+}
+
+/// A choice on its way.
+struct Line {
+    job: String,
+    sent: Sent,
+    /// Its job, when it has its answer.
+    answered: Option<Box<JobView>>,
+}
+
+impl Line {
+    fn of(job: &JobId) -> Self {
+        Self {
+            job: job.to_string(),
+            sent: Sent::default(),
+            answered: None,
+        }
+    }
 }
 
 /// What all chunks of a completion have in common.
@@ -77,18 +101,22 @@ struct Told {
     usage: bool,
 }
 
-/// The response that streams the answer of `job`, which was made under `allowed`.
+/// The response that streams the answers of `jobs`, which were made under `allowed`.
 ///
-/// Problems, as long as nothing was sent: the refusal of the decision that stopped it, and those of [`unanswered`].
+/// Problems, as long as nothing was sent: the refusal of the decision that stopped one, and those of [`unanswered`].
 pub(super) async fn respond(
     with: Followed,
     allowed: &Allowed,
-    job: JobId,
+    jobs: Vec<JobId>,
     usage: bool,
 ) -> Result<HttpResponse, Problem> {
-    let mut following = Following::begin(with, allowed.tenant().clone(), job).await?;
-    let job = job.to_string();
-    let first = first(&mut following, &job).await?;
+    let choices: Vec<Line> = jobs.iter().map(Line::of).collect();
+    let mut steps = SelectAll::new();
+    for (place, job) in jobs.iter().enumerate() {
+        let following = Following::begin(with.clone(), allowed.tenant().clone(), *job).await?;
+        steps.push(steps_of(place, following));
+    }
+    let first = first(&mut steps, &choices).await?;
     let mut response = event_stream::response()?;
     for notice in allowed.duties().iter().filter_map(Duty::notice) {
         if let Ok(notice) = HeaderValue::from_str(notice) {
@@ -96,41 +124,66 @@ pub(super) async fn respond(
         }
     }
     let told = Told {
-        id: id_of(&job),
+        id: id_of(&job_of(&choices, 0)),
         created: allowed.at().unix_timestamp(),
         model: allowed.model().clone(),
         usage,
     };
     let streaming = Streaming {
-        following,
+        steps,
         next: Some(first),
-        sent: Sent::default(),
+        choices,
         told,
-        job,
         over: false,
     };
     Ok(response.streaming(streaming.events()))
 }
 
+fn steps_of(place: usize, following: Following) -> LocalBoxStream<'static, Happened> {
+    let steps = stream::unfold(following, |mut following| async move {
+        let step = following.next().await?;
+        Some((step, following))
+    });
+    steps.map(move |step| (place, step)).boxed_local()
+}
+
+fn job_of(choices: &[Line], place: usize) -> String {
+    choices
+        .get(place)
+        .map(|line| line.job.clone())
+        .unwrap_or_default()
+}
+
 /// The first step that something is sent for.
-async fn first(following: &mut Following, job: &str) -> Result<Step, Problem> {
+async fn first(
+    steps: &mut SelectAll<LocalBoxStream<'static, Happened>>,
+    choices: &[Line],
+) -> Result<Happened, Problem> {
     loop {
-        match following.next().await {
-            Some(Step::State(_)) => {}
-            Some(Step::Stopped(problem)) => return Err(problem),
-            Some(Step::Verdict(view)) if view.answer().is_none() => return Err(unanswered::problem(&view)),
-            Some(step) => return Ok(step),
-            None => return Err(unanswered::broken_off(job)),
+        match steps.next().await {
+            Some((_, Step::State(_))) => {}
+            Some((_, Step::Stopped(problem))) => return Err(problem),
+            Some((_, Step::Verdict(view))) if view.answer().is_none() => {
+                return Err(unanswered::problem(&view));
+            }
+            Some(happened) => return Ok(happened),
+            None => return Err(unanswered::broken_off(&job_of(choices, 0))),
         }
     }
 }
 
 impl Streaming {
     fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        let begin = self.told.chunk(&[Choice::of(Delta {
-            role: Some("assistant"),
-            content: Some(""),
-        })]);
+        let begin = |place| {
+            self.told.chunk(&[Choice::of(
+                place,
+                Delta {
+                    role: Some("assistant"),
+                    content: Some(""),
+                },
+            )])
+        };
+        let begin: String = (0..self.choices.len()).map(begin).collect();
         let begin = stream::iter([Ok(Bytes::from(begin))]);
         let rest = stream::unfold(self, |mut streaming| async move {
             let text = streaming.more().await?;
@@ -142,17 +195,17 @@ impl Streaming {
     /// What is sent next; nothing after the last event.
     async fn more(&mut self) -> Option<Bytes> {
         while !self.over {
-            let step = match self.next.take() {
-                Some(step) => Some(step),
-                None => self.following.next().await,
+            let happened = match self.next.take() {
+                Some(happened) => Some(happened),
+                None => self.steps.next().await,
             };
-            let text = match step {
-                Some(Step::State(_)) => continue,
-                Some(Step::Silence) => return Some(SIGN_OF_LIFE),
-                Some(Step::Text { attempt, text }) => self.go_on(attempt, &text),
-                Some(Step::Verdict(view)) => self.end(&view),
-                Some(Step::Stopped(problem)) => self.break_off(&problem),
-                None => self.break_off(&unanswered::broken_off(&self.job)),
+            let text = match happened {
+                Some((_, Step::State(_))) => continue,
+                Some((_, Step::Silence)) => return Some(SIGN_OF_LIFE),
+                Some((place, Step::Text { attempt, text })) => self.go_on(place, attempt, &text),
+                Some((place, Step::Verdict(view))) => self.end(place, view),
+                Some((_, Step::Stopped(problem))) => self.break_off(&problem),
+                None => self.break_off(&unanswered::broken_off(&job_of(&self.choices, 0))),
             };
             if !text.is_empty() {
                 return Some(text.into());
@@ -161,36 +214,48 @@ impl Streaming {
         None
     }
 
-    fn go_on(&mut self, attempt: u32, piece: &str) -> String {
-        match self.sent.go_on(attempt, piece) {
+    fn go_on(&mut self, place: usize, attempt: u32, piece: &str) -> String {
+        match self.choices[place].sent.go_on(attempt, piece) {
             Ok("") => String::new(),
-            Ok(new) => self.told.content(new),
-            Err(Departed) => self.break_off(&unanswered::departed(&self.job)),
+            Ok(new) => self.told.content(place, new),
+            Err(Departed) => self.break_off(&unanswered::departed(&job_of(&self.choices, place))),
         }
     }
 
-    /// The end of the answer, why it ends, what it took, and the last line.
-    fn end(&mut self, view: &JobView) -> String {
+    /// The end of an answer, and why it ends; after the last one what all took, and the last line.
+    fn end(&mut self, place: usize, view: Box<JobView>) -> String {
         let Some(answer) = view.answer() else {
-            return self.break_off(&unanswered::problem(view));
+            return self.break_off(&unanswered::problem(&view));
         };
-        let Ok(rest) = self.sent.rest(&answer.text) else {
-            return self.break_off(&unanswered::departed(&self.job));
+        let Ok(rest) = self.choices[place].sent.rest(&answer.text) else {
+            return self.break_off(&unanswered::departed(&job_of(&self.choices, place)));
         };
-        self.over = true;
         let mut text = match rest {
             "" => String::new(),
-            rest => self.told.content(rest),
+            rest => self.told.content(place, rest),
         };
-        let mut last = Choice::of(Delta::default());
+        let mut last = Choice::of(place, Delta::default());
         last.finish_reason = Some(answer.finish_reason);
+        last.logprobs = Logprobs::of(answer);
         text += &self
             .told
-            .chunk_about(&[last], Some(About::of(view, answer)), None);
-        if self.told.usage {
-            text += &self.told.chunk_about(&[], None, Some(Usage::of(answer)));
-        }
-        text + DONE
+            .chunk_about(&[last], Some(About::of(&view, answer)), None);
+        self.choices[place].answered = Some(view);
+        text + &self.end_of_all()
+    }
+
+    /// Nothing, as long as an answer is on its way.
+    fn end_of_all(&mut self) -> String {
+        let answered = self.choices.iter().map(|line| line.answered.as_ref()?.answer());
+        let Some(answers) = answered.collect::<Option<Vec<_>>>() else {
+            return String::new();
+        };
+        self.over = true;
+        let usage = match self.told.usage {
+            true => self.told.chunk_about(&[], None, Some(Usage::of(answers))),
+            false => String::new(),
+        };
+        usage + DONE
     }
 
     fn break_off(&mut self, problem: &Problem) -> String {
@@ -200,11 +265,12 @@ impl Streaming {
 }
 
 impl Told {
-    fn content(&self, content: &str) -> String {
-        self.chunk(&[Choice::of(Delta {
+    fn content(&self, place: usize, content: &str) -> String {
+        let delta = Delta {
             role: None,
             content: Some(content),
-        })])
+        };
+        self.chunk(&[Choice::of(place, delta)])
     }
 
     fn chunk(&self, choices: &[Choice<'_>]) -> String {
@@ -225,9 +291,9 @@ impl Told {
 }
 
 impl<'a> Choice<'a> {
-    fn of(delta: Delta<'a>) -> Self {
+    fn of(place: usize, delta: Delta<'a>) -> Self {
         Self {
-            index: 0,
+            index: place,
             delta,
             logprobs: None,
             finish_reason: None,

@@ -1,6 +1,6 @@
 //! One answer: take the prompt in, then choose token after token.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 use super::fit::Plan;
@@ -22,6 +22,10 @@ pub struct Parameters {
     pub ignore_eos: bool,
     /// Alternatives to report for each token.
     pub top_logprobs: usize,
+    /// Whether to report each chosen token's own logarithm.
+    pub logprobs: bool,
+    /// Texts that end the answer, which is cut before them. None is empty.
+    pub stop: Vec<String>,
 }
 
 /// A token as it is chosen.
@@ -40,13 +44,15 @@ pub struct Token {
 pub struct TopLogprob {
     pub id: u32,
     pub token: String,
+    /// What it adds to the text: not always whole characters, and nothing for a special token.
+    pub bytes: Vec<u8>,
     pub logprob: f32,
 }
 
 /// Why an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended it.
+    /// The model ended it, or a text that ends it came.
     Stop,
     /// It has as many tokens as were asked for.
     Length,
@@ -90,6 +96,10 @@ pub struct Answer {
     pub timings: Timings,
     /// One list for each of `token_ids`, likeliest first; empty unless asked for.
     pub top_logprobs: Vec<Vec<TopLogprob>>,
+    /// Each of `token_ids` with its own logarithm, whether or not it was likely; empty unless asked for.
+    pub logprobs: Vec<TopLogprob>,
+    /// The places in `token_ids` of which `text` is made: without the newline before it, and what was cut.
+    pub text_tokens: Range<usize>,
 }
 
 /// An answer in the making, with its memory and the logits that its next token is chosen from.

@@ -4,6 +4,7 @@ mod answer;
 mod error;
 mod fit;
 mod page;
+mod stops;
 mod together;
 mod writing;
 

@@ -1,11 +1,12 @@
 //! Choosing the tokens of one answer.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob};
 use super::fit::Plan;
+use super::stops::Stops;
 use super::{Engine, EngineError};
-use crate::sampling::{Sampler, SamplingError, top_logprobs};
+use crate::sampling::{Sampler, SamplingError, logprob, top_logprobs};
 use crate::tokenizer::DecodeStream;
 
 /// An answer in the making.
@@ -22,6 +23,12 @@ pub(super) struct Writing<'a> {
     /// Whether a newline would be the one that the model begins with.
     at_start: bool,
     top_logprobs: Vec<Vec<TopLogprob>>,
+    logprobs: Vec<TopLogprob>,
+    stops: Stops<'a>,
+    /// Bytes of the text before each token.
+    before: Vec<usize>,
+    /// Where a stop text cut the text.
+    cut: Option<usize>,
 }
 
 impl<'a> Writing<'a> {
@@ -37,6 +44,10 @@ impl<'a> Writing<'a> {
             text: String::new(),
             at_start: true,
             top_logprobs: Vec::new(),
+            logprobs: Vec::new(),
+            stops: Stops::new(&parameters.stop),
+            before: Vec::new(),
+            cut: None,
         }
     }
 
@@ -52,6 +63,9 @@ impl<'a> Writing<'a> {
         if observe(&token).is_break() {
             return Ok(ControlFlow::Break(FinishReason::Cancelled));
         }
+        if self.cut.is_some() {
+            return Ok(ControlFlow::Break(FinishReason::Stop));
+        }
         if self.token_ids.len() == self.max_new_tokens {
             return Ok(ControlFlow::Break(FinishReason::Length));
         }
@@ -65,6 +79,8 @@ impl<'a> Writing<'a> {
             return Err(EngineError::NotFinite { tokens });
         }
         let alternatives = self.alternatives(logits);
+        // Choosing changes them.
+        let own = self.parameters.logprobs.then(|| logits.to_vec());
         let id = self
             .sampler
             .choose(logits, &self.history)
@@ -78,15 +94,41 @@ impl<'a> Writing<'a> {
         if self.parameters.top_logprobs > 0 {
             self.top_logprobs.push(alternatives);
         }
+        if let Some(logprob) = own.and_then(|own| logprob(&own, id)) {
+            self.logprobs.push(self.told(id, logprob));
+        }
         self.history.push(id);
         self.token_ids.push(id);
+        self.before.push(self.text.len());
         let piece = self.stream.push(id);
-        let text = self.add(piece);
+        self.add(&piece);
         Ok(Some(Token {
             id,
-            text,
+            text: self.fresh(),
             index: tokens,
         }))
+    }
+
+    /// What of the text is to be shown now. A stop text cuts it.
+    fn fresh(&mut self) -> String {
+        self.cut = self.stops.cut(&self.text);
+        let fresh = match self.cut {
+            Some(at) => {
+                self.text.truncate(at);
+                self.stops.show_rest(&self.text)
+            }
+            None => self.stops.show(&self.text),
+        };
+        fresh.to_owned()
+    }
+
+    fn told(&self, id: u32, logprob: f32) -> TopLogprob {
+        TopLogprob {
+            id,
+            token: self.engine.tokenizer.token(id),
+            bytes: self.engine.tokenizer.bytes(id).to_vec(),
+            logprob,
+        }
     }
 
     fn alternatives(&self, logits: &[f32]) -> Vec<TopLogprob> {
@@ -94,30 +136,36 @@ impl<'a> Writing<'a> {
             return Vec::new();
         }
         let likeliest = top_logprobs(logits, self.parameters.top_logprobs).into_iter();
-        likeliest
-            .map(|(id, logprob)| TopLogprob {
-                id,
-                token: self.engine.tokenizer.token(id),
-                logprob,
-            })
-            .collect()
+        likeliest.map(|(id, logprob)| self.told(id, logprob)).collect()
     }
 
-    /// Adds to the text, without the newline that the model begins with, and gives what was added.
-    fn add(&mut self, piece: String) -> String {
+    /// Adds to the text, without the newline that the model begins with.
+    fn add(&mut self, piece: &str) {
         let added = match piece.strip_prefix('\n') {
-            Some(rest) if self.at_start => rest.to_owned(),
-            _ => piece.clone(),
+            Some(rest) if self.at_start => rest,
+            _ => piece,
         };
+        self.text.push_str(added);
         self.at_start &= piece.is_empty();
-        self.text.push_str(&added);
-        added
+    }
+
+    /// See [`Answer::text_tokens`].
+    fn text_tokens(&self) -> Range<usize> {
+        let newline = self.token_ids.first().map(|&id| self.engine.tokenizer.bytes(id));
+        let first = usize::from(newline == Some(b"\n"));
+        let end = match self.cut {
+            Some(at) => self.before.partition_point(|&before| before < at),
+            None => self.token_ids.len(),
+        };
+        first.min(end)..end
     }
 
     pub(super) fn into_answer(mut self, plan: Plan, finish_reason: FinishReason, timings: Timings) -> Answer {
         let stream = std::mem::replace(&mut self.stream, self.engine.tokenizer.stream());
-        let rest = stream.finish();
-        self.add(rest);
+        if self.cut.is_none() {
+            self.add(&stream.finish());
+        }
+        let text_tokens = self.text_tokens();
         Answer {
             text: self.text,
             token_ids: self.token_ids,
@@ -125,7 +173,9 @@ impl<'a> Writing<'a> {
             image_tokens: plan.fit.image_tokens,
             finish_reason,
             timings,
+            text_tokens,
             top_logprobs: self.top_logprobs,
+            logprobs: self.logprobs,
         }
     }
 }

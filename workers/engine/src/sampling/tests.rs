@@ -208,4 +208,6 @@ fn logprobs_are_natural_sorted_and_sum_to_one() {
     assert_eq!(top_logprobs(&logits, 2).len(), 2);
     assert_eq!(top_logprobs(&logits, 9).len(), 4);
     assert!(top_logprobs(&logits, 0).is_empty());
+    assert_eq!(logprob(&logits, 2), Some(top[1].1));
+    assert_eq!(logprob(&logits, 4), None);
 }

@@ -112,6 +112,11 @@ impl Tokenizer {
         }
     }
 
+    /// The bytes that one token adds to a text: none for a special token or an id without a token.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        self.ranks.bytes_of(id).unwrap_or_default()
+    }
+
     /// Decodes id by id without ever cutting a character; see [`DecodeStream`].
     pub fn stream(&self) -> DecodeStream<'_> {
         DecodeStream::new(&self.ranks)

@@ -46,6 +46,7 @@ fn parameters(number: usize) -> Parameters {
             seed: 7,
             ..Sampling::default()
         },
+        ..Parameters::default()
     }
 }
 

@@ -347,6 +347,7 @@ pub fn answered(job: JobId, text: &str) -> ReportKind {
         output_tokens: 5,
         compute_ms: 40,
         engine: "glm4v 0.1.0".into(),
+        logprobs: None,
     };
     ReportKind::Answered { job, answer }
 }
