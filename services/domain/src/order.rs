@@ -8,6 +8,7 @@ use crate::{
     names::ModelName,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How an answer is to be generated. Absent fields take the engine's defaults (greedy decoding).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct Parameters {
     /// Report the tokens of the answer with the logarithms of their probabilities, and so many alternatives to each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_logprobs: Option<u32>,
+    /// The JSON schema that the answer keeps to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
 }
 
 /// A question of an order: the job that it belongs to, its text, how to answer.

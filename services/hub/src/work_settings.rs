@@ -57,6 +57,8 @@ pub struct WorkSettings {
     pub most_orders_of_tenant: u64,
     /// Tenants that get more or less than the others.
     pub shares: Vec<ShareSettings>,
+    /// The most bytes of a question's JSON schema.
+    pub most_schema_bytes: usize,
     /// How long a grant is good, in seconds: longer than an order waits for a worker and is worked on.
     pub grant_seconds: u64,
     /// After how many faults that may pass a job is dead-lettered.

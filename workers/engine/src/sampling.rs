@@ -163,7 +163,7 @@ fn penalise(logits: &mut [f32], history: &[u32], penalty: f64) {
 }
 
 /// The id of the greatest logit, the lowest of equals.
-fn greatest(logits: &[f32]) -> Option<u32> {
+pub(crate) fn greatest(logits: &[f32]) -> Option<u32> {
     let mut best: Option<(u32, f32)> = None;
     for (id, &logit) in (0..).zip(logits) {
         if best.is_none_or(|(_, greatest)| logit > greatest) {

@@ -133,6 +133,9 @@ impl Audience for Answering<'_, '_> {
         } = self.ready[question];
         self.sitting.pen.end(job);
         let told = match answer {
+            Ok(answer) if self.is_off_schema(question, &answer) => {
+                self.sitting.fails(job, fault::off_schema())
+            }
             Ok(answer) => match report_of(answer, input_tokens) {
                 Some(answer) => (self.sitting.tell)(ReportKind::Answered { job, answer }),
                 None => return ControlFlow::Break(()),
@@ -141,6 +144,15 @@ impl Audience for Answering<'_, '_> {
         };
         self.open.retain(|&open| open != job);
         told
+    }
+}
+
+impl Answering<'_, '_> {
+    /// Whether a whole answer does not keep to its question's schema.
+    fn is_off_schema(&self, question: usize, answer: &Answer) -> bool {
+        let shape = self.ready[question].parameters.shape.as_deref();
+        answer.finish_reason == engine::FinishReason::Stop
+            && shape.is_some_and(|shape| !shape.fits(&answer.text))
     }
 }
 

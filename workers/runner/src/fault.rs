@@ -92,8 +92,25 @@ pub(crate) fn of_engine(error: &EngineError) -> Fault {
         EngineError::ForeignToken { .. } => lasting("model_unusable", error),
         EngineError::NotFinite { .. } => lasting("answer_not_finite", error),
         EngineError::NoPage | EngineError::NoImage => lasting("engine_failed", error),
+        EngineError::BadShape(_) | EngineError::OffShape(_) => of_shape(),
         EngineError::Cancelled | EngineError::Compute(_) => passing("engine_failed", error),
     }
+}
+
+/// A schema that no answer can keep to. What exactly is wrong may hold texts of the question.
+pub(crate) fn of_shape() -> Fault {
+    lasting(
+        "schema_unusable",
+        "no answer can keep to the question's schema: make it simpler",
+    )
+}
+
+/// An answer that does not keep to the question's schema.
+pub(crate) fn off_schema() -> Fault {
+    lasting(
+        "answer_off_schema",
+        "the answer does not keep to the question's schema: ask with a simpler one",
+    )
 }
 
 /// The engine's thread died of this order. Another one would too, so nobody else is made to try.

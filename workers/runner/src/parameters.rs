@@ -3,6 +3,9 @@
 use crate::fault;
 use domain::order::{Fault, Parameters};
 use engine::sampling::Sampling;
+use serde_json::Value;
+use shapes::Shape;
+use std::sync::Arc;
 
 /// The engine's parameters, or the fault `parameters_invalid` that names the field.
 ///
@@ -29,11 +32,17 @@ pub(crate) fn for_engine(given: &Parameters) -> Result<engine::Parameters, Fault
     Ok(engine::Parameters {
         max_new_tokens,
         sampling,
+        shape: given.schema.as_ref().map(shape).transpose()?,
         stop: given.stop.clone().unwrap_or_default(),
         logprobs: given.top_logprobs.is_some(),
         top_logprobs: given.top_logprobs.unwrap_or_default() as usize,
         ..engine::Parameters::default()
     })
+}
+
+fn shape(schema: &Value) -> Result<Arc<Shape>, Fault> {
+    let shape = Shape::of(schema, shapes::MOST_BYTES).map_err(|_| fault::of_shape())?;
+    Ok(Arc::new(shape))
 }
 
 fn within(field: &str, value: Option<f64>, least: f64, most: f64) -> Result<(), Fault> {
@@ -67,8 +76,13 @@ mod tests {
             seed: Some(11),
             stop: Some(vec!["END".into()]),
             top_logprobs: Some(3),
+            schema: Some(Shape::object()),
         };
         let seen = for_engine(&given).unwrap();
+        assert!(
+            seen.shape
+                .is_some_and(|shape| shape.fits("{}") && !shape.fits("1"))
+        );
         let expected = Sampling {
             temperature: Some(0.8),
             top_p: Some(0.9),
@@ -144,5 +158,15 @@ mod tests {
             );
             assert!(fault.message.starts_with(field), "{}", fault.message);
         }
+    }
+
+    #[test]
+    fn a_schema_that_no_answer_can_keep_to_is_a_fault() {
+        let given = Parameters {
+            schema: Some(serde_json::json!({ "enum": [] })),
+            ..Parameters::default()
+        };
+        let fault = for_engine(&given).unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.may_pass), ("schema_unusable", false));
     }
 }

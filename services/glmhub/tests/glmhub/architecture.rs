@@ -8,11 +8,11 @@ use std::{
 };
 
 /// Our crates, and which of ours each may use.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("records", &["domain"]),
     ("exchange", &["domain"]),
-    ("hub", &["domain", "records", "exchange", "pages"]),
+    ("hub", &["domain", "records", "exchange", "pages", "shapes"]),
     (
         "glmhub",
         &[
@@ -21,12 +21,14 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ),
     ("kernels", &[]),
     ("pages", &[]),
-    ("engine", &["kernels", "pages"]),
-    ("runner", &["domain", "exchange", "pages", "engine"]),
+    ("shapes", &[]),
+    ("engine", &["kernels", "pages", "shapes"]),
+    ("runner", &["domain", "exchange", "pages", "shapes", "engine"]),
 ];
 
 /// What only some crates may list, tests included.
-const RESERVED: [(&str, &[&str]); 10] = [
+const RESERVED: [(&str, &[&str]); 11] = [
+    ("llguidance", &["shapes"]),
     ("sqlx", &["records"]),
     ("redis", &["exchange"]),
     ("aws-sdk-s3", &["exchange"]),

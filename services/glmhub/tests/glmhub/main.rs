@@ -51,6 +51,7 @@ mod receiver;
 mod registration;
 mod requeueing;
 mod revocation;
+mod schemas;
 mod site;
 mod splitting;
 mod strangers;

@@ -213,9 +213,18 @@ async fn what_the_model_cannot_do_is_refused_with_a_code_and_the_field() {
             with(good(), "max_completion_tokens", json!(0)),
         ),
         (
-            "field_unsupported",
+            "response_format_unknown",
             json!("response_format"),
-            with(good(), "response_format", json!({ "type": "json_object" })),
+            with(good(), "response_format", json!({ "type": "json_schema" })),
+        ),
+        (
+            "schema_unusable",
+            json!("response_format"),
+            with(
+                good(),
+                "response_format",
+                json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": { "type": "nothing" } } }),
+            ),
         ),
         (
             "purpose_unknown",

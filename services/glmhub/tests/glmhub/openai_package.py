@@ -69,7 +69,7 @@ def choices():
 
 def repetitions():
     """The same call with the same key is the same job."""
-    header = {"Idempotency-Key": "package"}
+    header = {"Idempotency-Key": "package " + openai.__version__}
     first = ask(given["reader"], "commercial", extra_headers=header)
     again = ask(given["reader"], "commercial", extra_headers=header)
     assert first.job == again.job and first.choices == again.choices, (first, again)

@@ -2,7 +2,7 @@
 //!
 //! The gate is asked first, the image is kept and split at once, the job is stored whole or not at all.
 
-use super::{batches::bad_questions, end, full, job_view::JobView, jobs::whole, stopped};
+use super::{batches::bad_questions, end, full, job_view::JobView, jobs::whole, schemas, stopped};
 use crate::{
     gate::{self, Wanted},
     idempotency::Once,
@@ -89,9 +89,13 @@ impl Asking<'_> {
         gate::ask_before(self.db, self.policies, self.ids, now, self.caller, wanted, work).await
     }
 
-    /// The questions, if they keep their limits. Problem: 400 `question_invalid`.
-    pub(crate) fn questions(&self, given: Vec<(String, Parameters)>) -> Result<Vec<Question>, Problem> {
-        questions(given, self.settings.question_limits()).map_err(|bad| bad_questions(&bad))
+    /// The questions, if they keep their limits. Problems: 400 `question_invalid` and those of [`schemas::check`].
+    pub(crate) async fn questions(&self, given: Vec<(String, Parameters)>) -> Result<Vec<Question>, Problem> {
+        let limits = self.settings.question_limits();
+        let questions = questions(given, limits).map_err(|bad| bad_questions(&bad))?;
+        // Several answers to one question have one schema.
+        schemas::check(questions.get(..1).unwrap_or_default(), self.settings).await?;
+        Ok(questions)
     }
 
     /// Until when it may be answered, if that is said. Problems: those of [`end::read`].

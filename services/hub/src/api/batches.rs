@@ -3,6 +3,7 @@
 use super::{
     end, full,
     paging::{Listed, Paging},
+    schemas,
 };
 use crate::{
     app::ok,
@@ -98,6 +99,7 @@ async fn open(
         .map(|question| (question.text, question.parameters))
         .collect();
     let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
+    schemas::check(&questions, &settings).await?;
     check_metadata(&new.metadata, &settings)?;
     let now = clock.now();
     let expires_at = end::read(new.expires_at.as_deref(), now, &settings)?;

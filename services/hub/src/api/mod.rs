@@ -35,6 +35,7 @@ pub mod paging;
 pub mod policies;
 pub mod proofs;
 pub mod registration;
+mod schemas;
 pub mod simulation;
 mod stopped;
 pub mod terms;

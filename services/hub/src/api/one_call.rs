@@ -107,7 +107,9 @@ async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
         take(asking, &mut draft, part).await?;
     }
     let question = draft.question.take().ok_or_else(|| missing("question"))?;
-    let questions = asking.questions(vec![(question, draft.parameters.take().unwrap_or_default())])?;
+    let questions = asking
+        .questions(vec![(question, draft.parameters.take().unwrap_or_default())])
+        .await?;
     let expires_at = asking.end(draft.expires_at.as_deref())?;
     let image = draft.image.take().ok_or_else(|| missing("image"))?;
     if draft.allowed.is_none() {
@@ -139,7 +141,8 @@ async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), 
             once(&mut draft.question, "question", part.text(limit).await?)
         }
         "parameters" => {
-            let text = part.text(SHORT_PART).await?;
+            let limit = SHORT_PART.saturating_add(asking.settings.most_schema_bytes);
+            let text = part.text(limit).await?;
             let parameters = serde_json::from_str(&text).map_err(|error| invalid("parameters", error))?;
             once(&mut draft.parameters, "parameters", parameters)
         }

@@ -135,6 +135,8 @@ struct Parts {
     hasher: sha2::Sha256,
     /// The digest up to the last boundary.
     ended: sha2::Sha256,
+    /// Bytes since then.
+    since: u64,
     /// What may be the beginning of a boundary.
     carry: Vec<u8>,
 }
@@ -149,6 +151,7 @@ impl Digesting {
                 boundary: Finder::new(boundary.as_bytes()).into_owned(),
                 hasher: sha2::Sha256::new(),
                 ended: sha2::Sha256::new(),
+                since: 0,
                 carry: Vec::new(),
             })),
         }
@@ -177,13 +180,15 @@ impl Parts {
         while let Some(place) = self.boundary.find(&text[from..]) {
             self.hasher.update(&text[from..from + place]);
             // No text between two boundaries can look like one: each is told with its length.
-            self.hasher.update((place as u64).to_le_bytes());
+            self.hasher.update((self.since + place as u64).to_le_bytes());
+            self.since = 0;
             self.ended = self.hasher.clone();
             from += place + length;
         }
         let kept = (length - 1).min(text.len() - from);
         let until = text.len() - kept;
         self.hasher.update(&text[from..until]);
+        self.since += (until - from) as u64;
         self.carry = text[until..].to_vec();
     }
 }

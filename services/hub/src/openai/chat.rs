@@ -143,7 +143,7 @@ async fn call(
     usual: Purpose,
     outgoing: &Outgoing,
 ) -> Result<Call, Problem> {
-    let questions = asking.questions(asked.choices())?;
+    let questions = asking.questions(asked.choices()).await?;
     let expires_at = asking.end(asked.expires_at.as_deref())?;
     let purpose = asked.purpose.unwrap_or(usual);
     let image = image(asking, asked.image, outgoing);

@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use domain::{names::ModelName, order::Parameters, purpose::Purpose};
 use serde::Deserialize;
 use serde_json::Value;
+use shapes::Shape;
 
 /// What a chat request asks for.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ struct Body {
     stream_options: Option<StreamOptions>,
     tools: Option<Value>,
     functions: Option<Value>,
-    response_format: Option<Value>,
+    response_format: Option<ResponseFormat>,
     stop: Option<Stop>,
     logprobs: Option<bool>,
     top_logprobs: Option<u32>,
@@ -79,6 +80,18 @@ impl Stop {
             Self::Several(texts) => texts,
         }
     }
+}
+
+#[derive(Deserialize)]
+struct ResponseFormat {
+    #[serde(rename = "type")]
+    kind: String,
+    json_schema: Option<NamedSchema>,
+}
+
+#[derive(Deserialize)]
+struct NamedSchema {
+    schema: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -179,10 +192,12 @@ pub(super) fn read(bytes: &[u8], most_choices: u32) -> Result<Asked, Problem> {
         seed: body.seed,
         top_logprobs,
         stop: None,
+        schema: None,
     };
     let streamed = body.streamed();
     let parameters = Parameters {
         stop: body.stop.map(Stop::texts).filter(|texts| !texts.is_empty()),
+        schema: body.response_format.map(schema).transpose()?.flatten(),
         ..parameters
     };
     let (text, image) = question_and_image(only_turn(body.messages)?)?;
@@ -216,7 +231,6 @@ fn supported(body: &Body) -> Result<(), Problem> {
         }
     }
     for (name, value) in [
-        ("response_format", &body.response_format),
         ("logit_bias", &body.logit_bias),
         ("presence_penalty", &body.presence_penalty),
         ("frequency_penalty", &body.frequency_penalty),
@@ -251,6 +265,20 @@ fn top_logprobs(body: &Body) -> Result<Option<u32>, Problem> {
         _ => {
             let detail = "`top_logprobs` are told with `logprobs`: send `\"logprobs\": true` too";
             Err(refused("logprobs_missing", "top_logprobs", detail))
+        }
+    }
+}
+
+/// The schema that the answer is to keep to, if it is not to be any text. Problem: 400 `response_format_unknown`.
+fn schema(format: ResponseFormat) -> Result<Option<Value>, Problem> {
+    let schema = format.json_schema.and_then(|named| named.schema);
+    match (format.kind.as_str(), schema) {
+        ("text", _) => Ok(None),
+        ("json_object", _) => Ok(Some(Shape::object())),
+        ("json_schema", Some(schema)) => Ok(Some(schema)),
+        _ => {
+            let detail = "`response_format` has the type `text`, `json_object`, or `json_schema` with `json_schema.schema`";
+            Err(refused("response_format_unknown", "response_format", detail))
         }
     }
 }

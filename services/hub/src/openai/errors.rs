@@ -84,6 +84,7 @@ fn parameter(field: &str) -> &str {
     match field.strip_prefix("questions[0].").unwrap_or(field) {
         "text" => "messages",
         "parameters.max_new_tokens" => "max_tokens",
+        "parameters.schema" => "response_format",
         field => field.strip_prefix("parameters.").unwrap_or(field),
     }
 }

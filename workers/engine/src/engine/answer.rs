@@ -1,7 +1,10 @@
 //! One answer: take the prompt in, then choose token after token.
 
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use shapes::Shape;
 
 use super::fit::Plan;
 use super::page::PageSession;
@@ -24,6 +27,8 @@ pub struct Parameters {
     pub top_logprobs: usize,
     /// Whether to report each chosen token's own logarithm.
     pub logprobs: bool,
+    /// What the answer keeps to, from its first token that is no newline on.
+    pub shape: Option<Arc<Shape>>,
     /// Texts that end the answer, which is cut before them. None is empty.
     pub stop: Vec<String>,
 }
@@ -52,7 +57,7 @@ pub struct TopLogprob {
 /// Why an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended it, or a text that ends it came.
+    /// The model ended it, or a text that ends it came, or nothing keeps to its shape any more.
     Stop,
     /// It has as many tokens as were asked for.
     Length,
@@ -184,7 +189,7 @@ impl Engine {
         let start = Instant::now();
         let (cache, logits) = self.prefill(&plan, page, trace)?;
         Ok(Seat {
-            writing: Writing::new(self, &plan, parameters, sampler),
+            writing: Writing::new(self, &plan, parameters, sampler)?,
             plan,
             cache,
             logits,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use shapes::{BadShape, OffShape};
+
 use crate::config::ConfigError;
 use crate::glm4v::ComputeError;
 use crate::prompt::PromptError;
@@ -54,6 +56,10 @@ pub enum EngineError {
         "the model computed values that are not finite after {tokens} tokens of the answer: nothing can be said"
     )]
     NotFinite { tokens: usize },
+    #[error(transparent)]
+    BadShape(#[from] BadShape),
+    #[error(transparent)]
+    OffShape(#[from] OffShape),
     #[error("the request was cancelled")]
     Cancelled,
     #[error("the computation failed: {0}")]

@@ -10,6 +10,8 @@ mod writing;
 
 use std::path::Path;
 
+use shapes::Vocabulary;
+
 pub use answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob};
 pub use error::{EngineError, LoadError};
 pub use fit::{DEFAULT_NEW_TOKENS, Fit};
@@ -60,6 +62,7 @@ pub struct Engine {
     tokenizer: Tokenizer,
     end_ids: Vec<u32>,
     tokenless: Vec<u32>,
+    vocabulary: Vocabulary,
     at_once: usize,
     model: Glm4v,
 }
@@ -79,12 +82,15 @@ impl Engine {
         let model = Glm4v::new(&config, &mut weights)?;
         weights.finish()?;
         let tokenless = tokenizer.tokenless(config.vocabulary as u32);
+        let words = (0..config.vocabulary as u32).map(|id| tokenizer.bytes(id).to_vec());
+        let vocabulary = Vocabulary::new(words.collect(), end_ids.first().copied().unwrap_or_default());
         tracing::debug!(layers = config.layers, context = config.context, dtype = ?options.dtype, "model loaded");
         Ok(Engine {
             config,
             tokenizer,
             end_ids,
             tokenless,
+            vocabulary,
             at_once: options.at_once.clamp(1, TOGETHER),
             model,
         })

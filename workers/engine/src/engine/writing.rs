@@ -2,11 +2,13 @@
 
 use std::ops::{ControlFlow, Range};
 
+use shapes::Following;
+
 use super::answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob};
 use super::fit::Plan;
 use super::stops::Stops;
 use super::{Engine, EngineError};
-use crate::sampling::{Sampler, SamplingError, logprob, top_logprobs};
+use crate::sampling::{Sampler, SamplingError, greatest, logprob, top_logprobs};
 use crate::tokenizer::DecodeStream;
 
 /// An answer in the making.
@@ -25,6 +27,7 @@ pub(super) struct Writing<'a> {
     top_logprobs: Vec<Vec<TopLogprob>>,
     logprobs: Vec<TopLogprob>,
     stops: Stops<'a>,
+    following: Option<Following>,
     /// Bytes of the text before each token.
     before: Vec<usize>,
     /// Where a stop text cut the text.
@@ -32,8 +35,15 @@ pub(super) struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(engine: &'a Engine, plan: &Plan, parameters: &'a Parameters, sampler: Sampler) -> Self {
-        Self {
+    pub(super) fn new(
+        engine: &'a Engine,
+        plan: &Plan,
+        parameters: &'a Parameters,
+        sampler: Sampler,
+    ) -> Result<Self, EngineError> {
+        let shape = parameters.shape.as_deref();
+        let following = shape.map(|shape| engine.vocabulary.follow(shape)).transpose()?;
+        Ok(Self {
             engine,
             parameters,
             max_new_tokens: plan.fit.max_new_tokens,
@@ -46,9 +56,10 @@ impl<'a> Writing<'a> {
             top_logprobs: Vec::new(),
             logprobs: Vec::new(),
             stops: Stops::new(&parameters.stop),
+            following,
             before: Vec::new(),
             cut: None,
-        }
+        })
     }
 
     /// Chooses the next token from the logits and shows it; gives its id, or why the answer ends.
@@ -63,7 +74,7 @@ impl<'a> Writing<'a> {
         if observe(&token).is_break() {
             return Ok(ControlFlow::Break(FinishReason::Cancelled));
         }
-        if self.cut.is_some() {
+        if self.cut.is_some() || self.following.as_ref().is_some_and(Following::is_complete) {
             return Ok(ControlFlow::Break(FinishReason::Stop));
         }
         if self.token_ids.len() == self.max_new_tokens {
@@ -81,13 +92,7 @@ impl<'a> Writing<'a> {
         let alternatives = self.alternatives(logits);
         // Choosing changes them.
         let own = self.parameters.logprobs.then(|| logits.to_vec());
-        let id = self
-            .sampler
-            .choose(logits, &self.history)
-            .map_err(|error| match error {
-                SamplingError::NotANumber => EngineError::NotFinite { tokens },
-                error => EngineError::Sampling(error),
-            })?;
+        let id = self.pick(logits)?;
         if !self.parameters.ignore_eos && self.engine.end_ids.contains(&id) {
             return Ok(None);
         }
@@ -107,6 +112,32 @@ impl<'a> Writing<'a> {
             text: self.fresh(),
             index: tokens,
         }))
+    }
+
+    /// The next id, which keeps to the answer's shape. The newline that the model begins with is no part of that.
+    fn pick(&mut self, logits: &mut [f32]) -> Result<u32, EngineError> {
+        let tokens = self.token_ids.len();
+        if self.following.is_some()
+            && tokens == 0
+            && let Some(id) = greatest(logits)
+            && self.engine.tokenizer.bytes(id) == b"\n"
+        {
+            return Ok(id);
+        }
+        if let Some(following) = &mut self.following {
+            following.narrow(logits)?;
+        }
+        let chosen = self.sampler.choose(logits, &self.history);
+        let id = chosen.map_err(|error| match error {
+            SamplingError::NotANumber => EngineError::NotFinite { tokens },
+            error => EngineError::Sampling(error),
+        })?;
+        if let Some(following) = &mut self.following
+            && !self.engine.end_ids.contains(&id)
+        {
+            following.take(id)?;
+        }
+        Ok(id)
     }
 
     /// What of the text is to be shown now. A stop text cuts it.
