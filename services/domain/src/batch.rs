@@ -312,6 +312,8 @@ impl BatchState {
 /// How many jobs are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct JobCounts {
+    /// See [`JobPhase::Waiting`].
+    pub waiting: u64,
     /// See [`JobPhase::Queued`].
     pub queued: u64,
     /// See [`JobPhase::Dispatched`].
@@ -336,6 +338,7 @@ impl JobCounts {
     /// The number in `phase`.
     pub fn of(&self, phase: JobPhase) -> u64 {
         match phase {
+            JobPhase::Waiting => self.waiting,
             JobPhase::Queued => self.queued,
             JobPhase::Dispatched => self.dispatched,
             JobPhase::Running => self.running,

@@ -22,6 +22,8 @@ pub const EXPIRED: &str = "expired";
 /// What is true of a job now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
+    /// It combines answers that have not all come: nothing of it can be dispatched or held.
+    Waiting,
     /// It waits to be dispatched.
     Queued {
         /// Not earlier than this.
@@ -90,6 +92,8 @@ pub struct Out {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobPhase {
+    /// [`JobState::Waiting`].
+    Waiting,
     /// [`JobState::Queued`].
     Queued,
     /// [`JobState::Dispatched`].
@@ -112,7 +116,8 @@ pub enum JobPhase {
 
 impl JobPhase {
     /// All of them, in the order of a job's life.
-    pub const ALL: [JobPhase; 9] = [
+    pub const ALL: [JobPhase; 10] = [
+        JobPhase::Waiting,
         JobPhase::Queued,
         JobPhase::Dispatched,
         JobPhase::Running,
@@ -127,6 +132,7 @@ impl JobPhase {
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
+            JobPhase::Waiting => "waiting",
             JobPhase::Queued => "queued",
             JobPhase::Dispatched => "dispatched",
             JobPhase::Running => "running",
@@ -140,7 +146,8 @@ impl JobPhase {
     }
 
     /// Those without a verdict, in the order of a job's life.
-    pub const UNSETTLED: [JobPhase; 4] = [
+    pub const UNSETTLED: [JobPhase; 5] = [
+        JobPhase::Waiting,
         JobPhase::Queued,
         JobPhase::Dispatched,
         JobPhase::Running,
@@ -161,7 +168,9 @@ impl fmt::Display for JobPhase {
 
 /// The word names no state of a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a job is queued, dispatched, running, held, answered, failed, cancelled, refused or expired")]
+#[error(
+    "a job is waiting, queued, dispatched, running, held, answered, failed, cancelled, refused or expired"
+)]
 pub struct BadPhase;
 
 impl FromStr for JobPhase {
@@ -221,6 +230,7 @@ impl JobState {
     /// The word for it.
     pub fn phase(&self) -> JobPhase {
         match self {
+            JobState::Waiting => JobPhase::Waiting,
             JobState::Queued { .. } => JobPhase::Queued,
             JobState::Dispatched(_) => JobPhase::Dispatched,
             JobState::Running(_) => JobPhase::Running,
@@ -377,6 +387,8 @@ fn dead_letter(tries: u32, code: &str, message: &str, at: OffsetDateTime) -> Job
         at,
     }
 }
+
+mod waiting;
 
 #[cfg(test)]
 mod tests;

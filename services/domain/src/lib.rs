@@ -12,6 +12,7 @@ pub mod bom;
 pub mod bundle;
 pub mod card;
 pub mod clock;
+pub mod combining;
 pub mod comparison;
 pub mod deadline;
 pub mod digest;

@@ -81,14 +81,14 @@ pub struct Provenance {
     pub answered_at: String,
 }
 
-/// The page that was read.
+/// The page that was read, or the text of what pages of its document answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageRead {
     /// Its document.
     pub document: DocumentId,
-    /// Its number in the document, from 1.
-    pub number: u32,
+    /// Its number in the document, from 1; none for the text of more than one.
+    pub number: Option<u32>,
     /// Its bytes.
     pub sha256: Sha256,
 }

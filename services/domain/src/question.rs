@@ -1,6 +1,7 @@
 //! Questions of a batch: every page of every document is asked all of them.
 
-use crate::order::Parameters;
+use crate::{combining::Scope, order::Parameters};
+use serde::Serialize;
 
 /// How many questions a batch may have, and how long each may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,18 @@ pub struct QuestionLimits {
 pub struct Question {
     text: String,
     parameters: Parameters,
+    scope: Scope,
+}
+
+/// A question of a batch as it was asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Asked {
+    /// The question's text.
+    pub text: String,
+    /// How to generate its answers.
+    pub parameters: Parameters,
+    /// What it is about.
+    pub scope: Scope,
 }
 
 /// Why a list of questions is not taken.
@@ -51,6 +64,26 @@ impl Question {
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
+
+    /// What it is about.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The same about something else.
+    pub fn about(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+}
+
+impl From<&Question> for Asked {
+    fn from(question: &Question) -> Self {
+        Self {
+            text: question.text.clone(),
+            parameters: question.parameters.clone(),
+            scope: question.scope,
+        }
+    }
 }
 
 /// The questions of a batch, in the order given, if all keep `limits`.
@@ -68,7 +101,11 @@ pub fn questions(
         let bad = |(field, rule)| BadQuestions::Field { place, field, rule };
         check_text(&text, limits.characters).map_err(bad)?;
         check_parameters(&parameters).map_err(bad)?;
-        Ok(Question { text, parameters })
+        Ok(Question {
+            text,
+            parameters,
+            scope: Scope::Page,
+        })
     };
     given.into_iter().enumerate().map(check).collect()
 }
@@ -156,8 +193,8 @@ fn check_stop(given: &[String]) -> Result<(), Broken> {
 const MOST_ALTERNATIVES: u32 = 20;
 /// The most tokens, alternatives counted in, that are reported of an answer: they are kept with it.
 const MOST_REPORTED: u32 = 65_536;
-/// What an answer may have that says no length.
-const USUAL_TOKENS: u32 = 1_024;
+/// The tokens that an answer may have whose question says no length.
+pub const USUAL_TOKENS: u32 = 1_024;
 
 fn check_logprobs(given: &Parameters) -> Result<(), Broken> {
     let Some(alternatives) = given.top_logprobs else {

@@ -102,7 +102,7 @@ mod tests {
             batch: desk.ids.make(),
             page: PageRead {
                 document: desk.ids.make(),
-                number: 1,
+                number: Some(1),
                 sha256: grant.page_sha256,
             },
             question: QuestionAsked {

@@ -195,7 +195,7 @@ async fn predicate(
         .ok_or(ProvingError::NoJob)?;
     let asked = batches::questions(db, &job.tenant, job.batch).await?;
     let place = usize::try_from(job.question).unwrap_or(usize::MAX);
-    let (question, parameters) = asked.into_iter().nth(place).ok_or(ProvingError::NoJob)?;
+    let asked = asked.into_iter().nth(place).ok_or(ProvingError::NoJob)?;
     let said = |name| field(evidence, "answer", name).unwrap_or_default();
     Ok(Provenance {
         tenant: job.tenant.clone(),
@@ -203,12 +203,12 @@ async fn predicate(
         batch: job.batch,
         page: PageRead {
             document: job.document,
-            number: job.page_number,
+            number: job.page(),
             sha256: grant.page_sha256,
         },
         question: QuestionAsked {
-            sha256: Sha256::of(question.as_bytes()),
-            parameters,
+            sha256: Sha256::of(asked.text.as_bytes()),
+            parameters: job.role.parameters(&asked.parameters),
         },
         model: ModelUsed {
             name: grant.model.clone(),

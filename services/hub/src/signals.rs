@@ -21,6 +21,8 @@ pub struct Signals {
     pub intake: Notify,
     /// Jobs may be due, or there is room for orders.
     pub dispatch: Notify,
+    /// What documents were asked may have its verdicts.
+    pub combine: Notify,
     /// Events wait to be sent.
     pub deliver: Notify,
     /// What was allowed may not be any more, or the other way round.
@@ -35,6 +37,7 @@ impl Default for Signals {
         Self {
             intake: Notify::new(),
             dispatch: Notify::new(),
+            combine: Notify::new(),
             deliver: Notify::new(),
             reconsider: Notify::new(),
             ending: CancellationToken::new(),

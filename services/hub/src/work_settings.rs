@@ -15,6 +15,8 @@ pub struct WorkSettings {
     pub most_questions: usize,
     /// The most characters of a question.
     pub most_question_characters: usize,
+    /// The tokens of a context in which answers of pages are combined, with question and answer.
+    pub combine_context_tokens: u32,
     /// The most entries of a batch's metadata.
     pub most_metadata_entries: usize,
     /// The most characters of a key, and of a value, of metadata.

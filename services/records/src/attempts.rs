@@ -275,7 +275,12 @@ async fn insert_fault(
     Ok(())
 }
 
-async fn tell_if_failed(tx: &mut Tx, stamp: Stamp<'_>, job: &Job, to: &JobState) -> Result<(), RecordsError> {
+pub(crate) async fn tell_if_failed(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    job: &Job,
+    to: &JobState,
+) -> Result<(), RecordsError> {
     let JobState::Failed { code, .. } = to else {
         return Ok(());
     };

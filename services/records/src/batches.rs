@@ -12,7 +12,7 @@ pub(crate) use row::BatchRow;
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     backlog::{self, Bounds, Full},
-    on,
+    combining, on,
     read::number,
     run::Run as _,
 };
@@ -23,7 +23,7 @@ use domain::{
     job::JobPhase,
     names::TenantName,
     order::Parameters,
-    question::Question,
+    question::{Asked, Question},
     webhook::EventKind,
 };
 use serde_json::json;
@@ -33,20 +33,20 @@ const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_s
     terms_sha256, duties, metadata, opened_at, priority, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const INSERT_QUESTION: &str =
-    "INSERT INTO questions (batch, place, text, parameters) VALUES ($1, $2, $3, $4)";
+    "INSERT INTO questions (batch, place, text, parameters, scope) VALUES ($1, $2, $3, $4, $5)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
 const LIST: &str = "SELECT * FROM batches WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 const READ: &str = "SELECT * FROM batches WHERE id = $1";
 const LOCK: &str = "UPDATE batches SET tenant = tenant WHERE id = $1 RETURNING *";
 const WRITE_STATE: &str = "UPDATE batches SET submitted_at = $2, completed_at = $3, cancelled_at = $4, expired_at = $5 WHERE id = $1";
-const QUESTIONS: &str = "SELECT q.text, q.parameters FROM questions q JOIN batches b ON b.id = q.batch \
+const QUESTIONS: &str = "SELECT q.text, q.parameters, q.scope FROM questions q JOIN batches b ON b.id = q.batch \
     WHERE q.batch = $1 AND b.tenant = $2 ORDER BY q.place";
 const SEND_TO_INTAKE: &str = "UPDATE documents SET state = 'waiting' WHERE batch = $1 AND state = 'received'";
 const CANCEL_DOCUMENTS: &str = "UPDATE documents SET state = 'cancelled', splitting_until = NULL, settled_at = $2 \
     WHERE batch = $1 AND state IN ('received', 'waiting', 'splitting')";
 const CANCEL_JOBS: &str = "UPDATE jobs SET state = 'cancelled', settled_at = $2, not_before = NULL, order_id = NULL, \
     attempt = NULL, held_since = NULL, decision = NULL, code = NULL \
-    WHERE batch = $1 AND state IN ('queued', 'dispatched', 'running', 'held')";
+    WHERE batch = $1 AND state IN ('waiting', 'queued', 'dispatched', 'running', 'held')";
 const WITHDRAW_ATTEMPTS: &str = "UPDATE attempts SET closed_at = $2, outcome = 'withdrawn' \
     WHERE batch = $1 AND closed_at IS NULL RETURNING order_id";
 
@@ -109,6 +109,7 @@ pub(crate) async fn insert(
             .bind(number(place))
             .bind(question.text())
             .bind(Json(question.parameters()))
+            .bind(question.scope().as_str())
             .run(c))?;
     }
     let detail = json!({ "model": license.model, "purpose": license.purpose, "questions": questions.len() });
@@ -151,18 +152,20 @@ pub async fn list(
 }
 
 /// The questions of a batch of `tenant`, in their order.
-pub async fn questions(
-    db: &Db,
-    tenant: &TenantName,
-    id: BatchId,
-) -> Result<Vec<(String, Parameters)>, RecordsError> {
-    let rows = on!(db, |c| sqlx::query_as::<_, (String, Json<Parameters>)>(QUESTIONS)
-        .bind(id.to_string())
-        .bind(tenant.as_str())
-        .fetch_all(c))?;
+pub async fn questions(db: &Db, tenant: &TenantName, id: BatchId) -> Result<Vec<Asked>, RecordsError> {
+    let rows = on!(db, |c| sqlx::query_as::<_, (String, Json<Parameters>, String)>(
+        QUESTIONS
+    )
+    .bind(id.to_string())
+    .bind(tenant.as_str())
+    .fetch_all(c))?;
     Ok(rows
         .into_iter()
-        .map(|(text, Json(parameters))| (text, parameters))
+        .map(|(text, Json(parameters), scope)| Asked {
+            text,
+            parameters,
+            scope: combining::scope(&scope),
+        })
         .collect())
 }
 

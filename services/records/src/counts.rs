@@ -9,11 +9,11 @@ const WORK: &str = "SELECT \
     CAST(COUNT(CASE WHEN submitted_at IS NOT NULL AND completed_at IS NULL AND cancelled_at IS NULL \
         AND expired_at IS NULL THEN 1 END) AS BIGINT), \
     CAST(COUNT(completed_at) AS BIGINT), CAST(COUNT(cancelled_at) AS BIGINT), CAST(COUNT(expired_at) AS BIGINT), \
-    CAST(COALESCE(SUM(jobs_queued), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_dispatched), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(jobs_queued - jobs_waiting), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_dispatched), 0) AS BIGINT), \
     CAST(COALESCE(SUM(jobs_running), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_answered), 0) AS BIGINT), \
     CAST(COALESCE(SUM(jobs_failed), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_cancelled - jobs_expired), 0) AS BIGINT), \
     CAST(COALESCE(SUM(jobs_stopped - jobs_held), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_held), 0) AS BIGINT), \
-    CAST(COALESCE(SUM(jobs_expired), 0) AS BIGINT) \
+    CAST(COALESCE(SUM(jobs_expired), 0) AS BIGINT), CAST(COALESCE(SUM(jobs_waiting), 0) AS BIGINT) \
     FROM batches";
 
 pub(crate) const STATEMENTS: &[&str] = &[WORK];
@@ -28,6 +28,7 @@ pub struct WorkCounts {
 }
 
 type Row = (
+    i64,
     i64,
     i64,
     i64,
@@ -63,6 +64,7 @@ pub async fn work(db: &Db) -> Result<WorkCounts, RecordsError> {
             ("expired", whole(row.4)?),
         ],
         jobs: JobCounts {
+            waiting: whole(row.14)?,
             queued: whole(row.5)?,
             dispatched: whole(row.6)?,
             running: whole(row.7)?,

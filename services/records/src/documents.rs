@@ -40,7 +40,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     intake::PUT_BACK_ALL,
     intake::INSERT_PAGES,
     intake::INSERT_JOBS,
-    intake::COUNT_QUESTIONS,
+    intake::SCOPES,
     reading::GET,
     reading::GET_PAGE,
 ];

@@ -21,7 +21,7 @@ const DUE: &str = "SELECT id FROM batches WHERE completed_at IS NULL AND cancell
     AND expires_at IS NOT NULL AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2";
 const EXPIRE_JOBS: &str = "UPDATE jobs SET state = 'expired', settled_at = $2, not_before = NULL, order_id = NULL, \
     attempt = NULL, held_since = NULL, decision = NULL, code = NULL \
-    WHERE batch = $1 AND state IN ('queued', 'dispatched', 'running', 'held') RETURNING id";
+    WHERE batch = $1 AND state IN ('waiting', 'queued', 'dispatched', 'running', 'held') RETURNING id";
 const FAIL_DOCUMENTS: &str = "UPDATE documents SET state = 'failed', splitting_until = NULL, settled_at = $2, code = $3, \
     message = $4 WHERE batch = $1 AND state IN ('received', 'waiting', 'splitting')";
 

@@ -14,13 +14,14 @@ use crate::{
     answers::{self, Answer},
     attempts,
     batches::{self, Delta, add as add_counts},
-    on,
+    combining, on,
     read::{Reading, number},
     run::Run as _,
     turns,
 };
 use domain::{
     batch::{BatchRefusal, StoredBatch},
+    combining::Role,
     id::{BatchId, JobId, OrderId},
     job::{DEAD_LETTERED, JobRefusal, JobState, Tries},
     names::TenantName,
@@ -55,6 +56,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     WRITE_STATE,
     OUT_OF_ORDER,
     requeueing::REQUEUE_FAILED,
+    requeueing::WAIT_AGAIN,
     moving::MOVE,
     moving::OUT_OF_ORDERS,
 ];
@@ -249,7 +251,11 @@ pub async fn requeue(
     let Some((batch, job)) = lock(&mut tx, tenant, id).await? else {
         return Ok(None);
     };
-    let state = match job.state.clone().requeue(stamp.at) {
+    let requeued = match job.role {
+        Role::Whole => job.state.clone().wait_again(),
+        Role::Page | Role::Source | Role::Part => job.state.clone().requeue(stamp.at),
+    };
+    let state = match requeued {
         Ok(state) => state,
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
     };
@@ -258,6 +264,7 @@ pub async fn requeue(
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
     }
     change(&mut tx, &job, &state, Tries::default()).await?;
+    combining::forget_parts(&mut tx, &[job.id]).await?;
     stamp
         .audit(
             &mut tx,

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod backlog;
 pub mod batches;
 pub mod claims;
+pub mod combining;
 pub mod counts;
 #[cfg(test)]
 mod databases;

@@ -1,14 +1,14 @@
 //! Every statement of this crate in one list, so that all can be prepared on both databases.
 
 use crate::{
-    acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, counts, decisions,
+    acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, combining, counts, decisions,
     dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models, policies, proofs,
     sessions, terms, turns, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 26] = [
+    let files: [&[&str]; 27] = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         api_keys::STATEMENTS,
@@ -17,6 +17,7 @@ pub fn statements() -> Vec<&'static str> {
         backlog::STATEMENTS,
         batches::STATEMENTS,
         claims::STATEMENTS,
+        combining::STATEMENTS,
         counts::STATEMENTS,
         decisions::STATEMENTS,
         dispatching::STATEMENTS,

@@ -2,6 +2,7 @@
 
 use crate::{fault, hold::Stop, parameters, telling::Pen};
 use domain::{
+    combining::Texts,
     id::JobId,
     order::{AnswerReport, Fault, FinishReason, Logprob, OrderQuestion, ReportKind, TokenLogprob},
 };
@@ -39,15 +40,27 @@ impl Sitting<'_> {
     /// computed; the page is encoded once, the others are answered together, and each answer is told when it is ready. A
     /// stop ends it between two tokens or two parts of a layer, and nothing is told of what was broken off.
     pub(crate) fn hold(&mut self, page: &[u8], questions: &[OrderQuestion]) -> ControlFlow<()> {
+        let texts = match Texts::read(page).transpose() {
+            Ok(texts) => texts,
+            Err(error) => {
+                let fault = fault::lasting("page_unreadable", error);
+                return questions
+                    .iter()
+                    .try_for_each(|question| self.fails(question.job, fault.clone()));
+            }
+        };
         let mut ready = Vec::new();
         for question in questions {
-            match prepare(self.engine, question) {
+            match prepare(self.engine, question, texts.as_ref()) {
                 Ok(one) => ready.push(one),
                 Err(fault) => self.fails(question.job, fault)?,
             }
         }
         if ready.is_empty() {
             return ControlFlow::Continue(());
+        }
+        if texts.is_some() {
+            return self.answer_texts(&ready);
         }
         match self.encode(page) {
             Some(Ok(encoded)) => self.answer_all(&encoded, &ready),
@@ -98,6 +111,30 @@ impl Sitting<'_> {
                     .try_for_each(|job| sitting.fails(job, fault.clone()))
             }
         }
+    }
+
+    /// Questions about texts, without a picture, one after the other.
+    fn answer_texts(&mut self, ready: &[Ready]) -> ControlFlow<()> {
+        let (engine, stop) = (self.engine, self.stop);
+        let mut answering = Answering {
+            open: Vec::new(),
+            sitting: self,
+            ready,
+        };
+        for (place, one) in ready.iter().enumerate() {
+            let answer = engine.answer_traced(
+                &one.conversation,
+                None,
+                &one.parameters,
+                &mut |token| answering.token(place, token),
+                &mut Asked(|| goes_on(stop)),
+            );
+            match answer {
+                Err(EngineError::Cancelled) => return ControlFlow::Break(()),
+                answer => answering.ended(place, answer)?,
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     fn fails(&mut self, job: JobId, fault: Fault) -> ControlFlow<()> {
@@ -165,10 +202,13 @@ impl Ready {
     }
 }
 
-fn prepare(engine: &Engine, question: &OrderQuestion) -> Result<Ready, Fault> {
+fn prepare(engine: &Engine, question: &OrderQuestion, texts: Option<&Texts>) -> Result<Ready, Fault> {
     let parameters = parameters::for_engine(&question.parameters)?;
-    let conversation =
-        Conversation::question(&question.text, true).map_err(|error| fault::of_engine(&error.into()))?;
+    let conversation = match texts {
+        Some(texts) => Conversation::question(&texts.ask(&question.text), false),
+        None => Conversation::question(&question.text, true),
+    };
+    let conversation = conversation.map_err(|error| fault::of_engine(&error.into()))?;
     let fit = engine.check_fit(&conversation, parameters.max_new_tokens);
     let input_tokens = fit.map_err(|error| fault::of_engine(&error))?.prompt_tokens;
     Ok(Ready {

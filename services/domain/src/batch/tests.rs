@@ -82,8 +82,9 @@ fn counts_add_up_over_every_phase() {
         cancelled: 7,
         refused: 8,
         expired: 9,
+        waiting: 10,
     };
-    assert_eq!((jobs.total(), jobs.unsettled()), (45, 10));
+    assert_eq!((jobs.total(), jobs.unsettled()), (55, 20));
 }
 
 #[test]

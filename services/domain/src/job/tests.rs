@@ -208,3 +208,29 @@ fn whatever_has_no_verdict_expires_and_its_order_is_fenced() {
         Err(JobRefusal::WrongState(JobPhase::Answered))
     );
 }
+
+#[test]
+fn what_waits_for_others_is_queued_or_fails_and_nothing_else_but_an_end() {
+    let at = now();
+    assert_eq!(
+        JobState::Waiting.ready(at),
+        Ok(JobState::Queued { not_before: at })
+    );
+    let failed = JobState::Waiting
+        .fail_empty("no_page_answered", "none did".into(), at)
+        .unwrap();
+    assert_eq!(failed.phase(), JobPhase::Failed);
+    assert_eq!(failed.clone().wait_again(), Ok(JobState::Waiting));
+    let wrong = Err(JobRefusal::WrongState(JobPhase::Failed));
+    assert_eq!(failed.ready(at), wrong);
+    for refused in [
+        JobState::Waiting.dispatch(out()),
+        JobState::Waiting.requeue(at),
+        JobState::Waiting.resume(at),
+        JobState::Waiting.wait_again(),
+    ] {
+        assert_eq!(refused, Err(JobRefusal::WrongState(JobPhase::Waiting)));
+    }
+    assert_eq!(JobState::Waiting.cancel(at), Ok(JobState::Cancelled { at }));
+    assert_eq!(JobState::Waiting.expire(at), Ok(JobState::Expired { at }));
+}

@@ -46,7 +46,7 @@ fn proof() -> Proof {
         batch: ids.make(),
         page: PageRead {
             document: ids.make(),
-            number: 1,
+            number: Some(1),
             sha256: grant.page_sha256,
         },
         question: QuestionAsked {

@@ -51,9 +51,13 @@ fn told(proof: &Proof) -> String {
         true => "no acceptance was needed or stood".to_owned(),
         false => acceptances.join(", "),
     };
+    let what = match said.page.number {
+        Some(number) => format!("number {number} of"),
+        None => "answers of pages, in one text, of".to_owned(),
+    };
     format!(
         "the answer of {job} is proven\n\
-         page         {page} (number {number} of {document})\n\
+         page         {page} ({what} {document})\n\
          model        {model}, revision {revision}\n\
          purpose      {purpose}, for {tenant}\n\
          decision     {decision}\n\
@@ -63,7 +67,6 @@ fn told(proof: &Proof) -> String {
          {entries} entries of the log are under its checkpoint of {size}\n",
         job = proof.job,
         page = said.page.sha256,
-        number = said.page.number,
         document = said.page.document,
         model = said.model.name,
         revision = said.model.revision_sha256,

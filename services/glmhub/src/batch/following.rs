@@ -50,7 +50,7 @@ pub async fn until_done(remote: &Remote, batch: BatchId, as_json: bool) -> anyho
 /// How many jobs have a verdict.
 fn settled(seen: &Value) -> u64 {
     let count = |of: &&str| seen["jobs"][*of].as_u64().unwrap_or_default();
-    ["queued", "dispatched", "running", "held"]
+    ["waiting", "queued", "dispatched", "running", "held"]
         .iter()
         .map(count)
         .fold(count(&"total"), u64::saturating_sub)

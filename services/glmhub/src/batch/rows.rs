@@ -16,6 +16,7 @@ Examples:
   glmhub batch results bat_01jd9z5m2k7q8r3s4t5v6w7x8y --format jsonl | jq .answer.text
 
 Rows are in the order of documents, pages and questions, also while the batch runs; what has no verdict yet is pending.
+An answer about a document comes after those of its pages, and names the pages that it is from, such as 1-3 5.
 Documents that could not be read are rows without a page. Answers stand in the CSV as they are: import it as text.";
 
 /// How rows are written.
@@ -66,6 +67,28 @@ pub async fn run(args: ResultsArgs) -> anyhow::Result<()> {
     Ok(out.finish()?)
 }
 
+/// The page that a row is about, or those that its answer is from: `2`, or `1-3 5`.
+fn pages(row: &Value) -> String {
+    let sources = row["sources"].as_array().into_iter().flatten();
+    let answered = sources.filter(|source| source["verdict"] == "answered");
+    let numbers = answered
+        .map(|source| &source["page"])
+        .chain([&row["page"]])
+        .filter_map(Value::as_u64);
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |(first, last): (u64, u64)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(" ")
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
@@ -85,7 +108,7 @@ impl<W: Write> Out<W> {
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(out);
                 csv.write_record([
-                    "document", "page", "question", "verdict", "answer", "fault", "job", "decision",
+                    "document", "page", "question", "verdict", "answer", "fault", "job", "decision", "scope",
                 ])?;
                 Out::Csv(Box::new(csv))
             }
@@ -95,10 +118,7 @@ impl<W: Write> Out<W> {
     fn write(&mut self, names: &HashMap<String, String>, row: &Value) -> io::Result<()> {
         let document = text(&row["document"]);
         let name = names.get(&document).unwrap_or(&document);
-        let page = row["page"]
-            .as_u64()
-            .map(|page| page.to_string())
-            .unwrap_or_default();
+        let page = pages(row);
         let (question, verdict) = (text(&row["question_text"]), text(&row["verdict"]));
         let answer = text(&row["answer"]["text"]);
         let fault = text(&row["fault"]["message"]);
@@ -117,9 +137,11 @@ impl<W: Write> Out<W> {
                 )
             }
             Out::Csv(csv) => {
-                let (job, decision) = (text(&row["job"]), text(&row["decision_id"]));
-                csv.write_record([name, &page, &question, &verdict, &answer, &fault, &job, &decision])
-                    .map_err(io::Error::from)
+                let [job, decision, scope] = ["job", "decision_id", "scope"].map(|field| text(&row[field]));
+                csv.write_record([
+                    name, &page, &question, &verdict, &answer, &fault, &job, &decision, &scope,
+                ])
+                .map_err(io::Error::from)
             }
         }
     }
@@ -147,22 +169,33 @@ mod tests {
 
     #[test]
     fn rows_are_written_as_wished_for() {
+        let source = |page: u64| {
+            let verdict = if page == 3 { "failed" } else { "answered" };
+            json!({ "page": page, "job": "job_1", "verdict": verdict, "cut": false })
+        };
+        let sources: Vec<Value> = (1..=5).map(source).collect();
         let rows = [
             json!({
-                "job": "job_1", "document": "doc_1", "page": 2, "question_text": "who?", "verdict": "answered",
+                "job": "job_1", "document": "doc_1", "scope": "page", "page": 2, "question_text": "who?", "verdict": "answered",
                 "answer": { "text": "\"a\"\nb" }, "fault": null, "decision_id": "dec_1",
+            }),
+            json!({
+                "job": "job_2", "document": "doc_1", "scope": "document", "page": null, "question_text": "who?", "verdict": "answered",
+                "answer": { "text": "a" }, "fault": null, "decision_id": null,
+                "sources": sources,
             }),
             json!({ "document": "doc_1", "verdict": "failed", "fault": { "message": "encrypted" } }),
         ];
         assert_eq!(
             written(Format::Text, &rows),
-            "a, b.pdf 2\twho?\t\"a\"\n\tb\na, b.pdf \t\t(failed) encrypted\n"
+            "a, b.pdf 2\twho?\t\"a\"\n\tb\na, b.pdf 1-2 4-5\twho?\ta\na, b.pdf \t\t(failed) encrypted\n"
         );
         assert_eq!(
             written(Format::Csv, &rows),
-            "document,page,question,verdict,answer,fault,job,decision\n\
-             \"a, b.pdf\",2,who?,answered,\"\"\"a\"\"\nb\",,job_1,dec_1\n\
-             \"a, b.pdf\",,,failed,,encrypted,,\n"
+            "document,page,question,verdict,answer,fault,job,decision,scope\n\
+             \"a, b.pdf\",2,who?,answered,\"\"\"a\"\"\nb\",,job_1,dec_1,page\n\
+             \"a, b.pdf\",1-2 4-5,who?,answered,a,,job_2,,document\n\
+             \"a, b.pdf\",,,failed,,encrypted,,,\n"
         );
         let lines = written(Format::Jsonl, &rows);
         assert_eq!(

@@ -5,6 +5,7 @@ use hub::api::health;
 use hub::loops::{
     acceptances::{Acceptances, AcceptancesParts},
     collect::{Collect, CollectParts},
+    combine::{Combine, CombineParts},
     deliver::{Deliver, DeliverParts},
     dispatch::{Dispatch, DispatchParts},
     expire::{Expire, ExpireParts},
@@ -74,6 +75,10 @@ impl Crew {
         let expire = expire_parts(pieces);
         keep_up(&mut work, "expire", &work_ends, move |ends| {
             Expire::new(expire.clone()).run(ends)
+        });
+        let combine = combine_parts(pieces);
+        keep_up(&mut work, "combine", &work_ends, move |ends| {
+            Combine::new(combine.clone()).run(ends)
         });
         let tidy = tidy_parts(pieces);
         keep_up(&mut work, "tidy", &work_ends, move |ends| {
@@ -197,6 +202,17 @@ fn expire_parts(pieces: &Pieces) -> ExpireParts {
     ExpireParts {
         db: pieces.db.clone(),
         queue: pieces.queue.clone(),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.work.clone(),
+        signals: pieces.signals.clone(),
+    }
+}
+
+fn combine_parts(pieces: &Pieces) -> CombineParts {
+    CombineParts {
+        db: pieces.db.clone(),
+        blobs: pieces.blobs.clone(),
         ids: pieces.ids.clone(),
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),

@@ -92,7 +92,7 @@ async fn files_become_a_batch_that_is_waited_for_and_read() {
     let csv = results("csv");
     assert!(
         csv.starts_with(
-            "document,page,question,verdict,answer,fault,job,decision\n\"1, first.png\",1,a?,answered,"
+            "document,page,question,verdict,answer,fault,job,decision,scope\n\"1, first.png\",1,a?,answered,"
         ),
         "{csv}"
     );

@@ -15,6 +15,7 @@ mod bom;
 mod catalogue;
 mod cli;
 mod client;
+mod combining;
 mod contract;
 mod crash;
 mod dashboard;

@@ -24,6 +24,7 @@ use domain::{
     access::Act,
     batch::{Batch, BatchRefusal, BatchState, JobCounts, Metadata, StoredBatch},
     clock::SharedClock,
+    combining::Scope,
     digest::Sha256,
     document::DocumentCounts,
     gate::Duty,
@@ -32,7 +33,7 @@ use domain::{
     order::Parameters,
     policy::CurrentPolicies,
     purpose::Purpose,
-    question::{BadQuestions, Question, questions},
+    question::{Asked, BadQuestions, Question, questions},
     turn::Priority,
 };
 use exchange::queue::Queue;
@@ -75,6 +76,8 @@ struct NewQuestion {
     text: String,
     #[serde(default)]
     parameters: Parameters,
+    #[serde(default)]
+    scope: Scope,
 }
 
 #[expect(
@@ -93,12 +96,7 @@ async fn open(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     let new = body.into_inner();
-    let given = new
-        .questions
-        .into_iter()
-        .map(|question| (question.text, question.parameters))
-        .collect();
-    let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
+    let questions = read_questions(new.questions, &settings)?;
     schemas::check(&questions, &settings).await?;
     check_metadata(&new.metadata, &settings)?;
     let now = clock.now();
@@ -122,6 +120,17 @@ async fn open(
     Ok(HttpResponse::Created()
         .insert_header(location)
         .json(BatchView::with_questions(stored, &questions)))
+}
+
+fn read_questions(new: Vec<NewQuestion>, settings: &WorkSettings) -> Result<Vec<Question>, Problem> {
+    let scopes: Vec<Scope> = new.iter().map(|question| question.scope).collect();
+    let given = new
+        .into_iter()
+        .map(|question| (question.text, question.parameters))
+        .collect();
+    let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
+    let about = |(question, scope): (Question, Scope)| question.about(scope);
+    Ok(questions.into_iter().zip(scopes).map(about).collect())
 }
 
 async fn list(
@@ -227,11 +236,8 @@ async fn requeue(
 async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, Problem> {
     let batch = batches::get(db, tenant, id).await?.ok_or_else(no_batch)?;
     let questions = batches::questions(db, tenant, id).await?;
-    let views = questions
-        .into_iter()
-        .map(|(text, parameters)| QuestionView { text, parameters });
     Ok(BatchView {
-        questions: Some(views.collect()),
+        questions: Some(questions),
         ..BatchView::of(batch)
     })
 }
@@ -278,12 +284,6 @@ fn check_metadata(metadata: &Metadata, settings: &WorkSettings) -> Result<(), Pr
     Ok(())
 }
 
-#[derive(Serialize)]
-struct QuestionView {
-    text: String,
-    parameters: Parameters,
-}
-
 /// A batch in JSON.
 #[derive(Serialize)]
 struct BatchView {
@@ -296,7 +296,7 @@ struct BatchView {
     terms_sha256: Option<Sha256>,
     duties: Vec<Duty>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    questions: Option<Vec<QuestionView>>,
+    questions: Option<Vec<Asked>>,
     metadata: Metadata,
     priority: Priority,
     /// Told where one batch is read.
@@ -368,12 +368,8 @@ impl BatchView {
     }
 
     fn with_questions(batch: StoredBatch, questions: &[Question]) -> Self {
-        let view = |question: &Question| QuestionView {
-            text: question.text().to_owned(),
-            parameters: question.parameters().clone(),
-        };
         Self {
-            questions: Some(questions.iter().map(view).collect()),
+            questions: Some(questions.iter().map(Asked::from).collect()),
             ..Self::of(batch)
         }
     }

@@ -3,11 +3,13 @@
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::HeaderValue};
 use domain::{
     batch::StoredBatch,
+    combining::SourcePage,
     digest::Sha256,
     id::{BatchId, DecisionId, DocumentId, JobId, WorkerId},
     job::{EXPIRED, Hold, JobPhase, JobState},
     names::ModelName,
-    order::{FinishReason, Parameters, TokenLogprob},
+    order::{FinishReason, TokenLogprob},
+    question::Asked,
 };
 use records::{
     answers::Answer,
@@ -17,7 +19,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 /// The questions of a batch, in their order.
-type Questions = [(String, Parameters)];
+type Questions = [Asked];
 
 /// A job in JSON. Lists leave out the question's text, the answer and the faults.
 #[derive(Serialize)]
@@ -25,7 +27,9 @@ pub(crate) struct JobView {
     id: JobId,
     batch: BatchId,
     document: DocumentId,
-    page: u32,
+    scope: &'static str,
+    /// None for what is about more than one.
+    page: Option<u32>,
     question: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     question_text: Option<String>,
@@ -51,6 +55,9 @@ pub(crate) struct JobView {
     faults: Option<Vec<FaultView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<AnswerView>,
+    /// The pages that it combines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<SourcePage>>,
 }
 
 /// Why a job is held, and since when.
@@ -105,13 +112,16 @@ pub(crate) struct AnswerView {
 pub(super) struct RowView {
     job: JobId,
     document: DocumentId,
-    page: u32,
+    scope: &'static str,
+    page: Option<u32>,
     question: u32,
     question_text: String,
     verdict: &'static str,
     answer: Option<AnswerView>,
     fault: Option<CodeView>,
     decision_id: Option<DecisionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<SourcePage>>,
 }
 
 impl JobView {
@@ -119,7 +129,9 @@ impl JobView {
     pub(super) fn brief(job: &Job) -> Self {
         let (not_before, settled_at) = match job.state {
             JobState::Queued { not_before } => (Some(not_before), None),
-            JobState::Dispatched(_) | JobState::Running(_) | JobState::Held(_) => (None, None),
+            JobState::Waiting | JobState::Dispatched(_) | JobState::Running(_) | JobState::Held(_) => {
+                (None, None)
+            }
             JobState::Answered { at }
             | JobState::Failed { at, .. }
             | JobState::Cancelled { at }
@@ -130,7 +142,8 @@ impl JobView {
             id: job.id,
             batch: job.batch,
             document: job.document,
-            page: job.page_number,
+            scope: job.role.scope(),
+            page: job.page(),
             question: job.question,
             question_text: None,
             state: job.state.phase(),
@@ -145,6 +158,7 @@ impl JobView {
             decision_id: stopped_by(&job.state),
             faults: None,
             answer: None,
+            sources: None,
         }
     }
 
@@ -157,6 +171,11 @@ impl JobView {
             answer: whole.answer.as_ref().map(|answer| AnswerView::of(batch, answer)),
             ..Self::brief(&whole.job)
         }
+    }
+
+    /// The same with the pages that it combines.
+    pub(super) fn of_pages(self, sources: Option<Vec<SourcePage>>) -> Self {
+        Self { sources, ..self }
     }
 
     /// Its id.
@@ -203,20 +222,27 @@ impl RowView {
     /// The row of `job`.
     pub(super) fn of(batch: &StoredBatch, questions: &Questions, job: &Job, answer: Option<&Answer>) -> Self {
         let verdict = match job.state.phase() {
-            JobPhase::Queued | JobPhase::Dispatched | JobPhase::Running => "pending",
+            JobPhase::Waiting | JobPhase::Queued | JobPhase::Dispatched | JobPhase::Running => "pending",
             told => told.as_str(),
         };
         Self {
             job: job.id,
             document: job.document,
-            page: job.page_number,
+            scope: job.role.scope(),
+            page: job.page(),
             question: job.question,
             question_text: text_of(questions, job),
             verdict,
             answer: answer.map(|answer| AnswerView::of(batch, answer)),
             fault: code_of(&job.state),
             decision_id: stopped_by(&job.state),
+            sources: None,
         }
+    }
+
+    /// The same with the pages that it combines.
+    pub(super) fn of_pages(self, sources: Option<Vec<SourcePage>>) -> Self {
+        Self { sources, ..self }
     }
 
     /// The id of its job.
@@ -270,7 +296,7 @@ impl FaultView {
 fn text_of(questions: &Questions, job: &Job) -> String {
     questions
         .get(job.question as usize)
-        .map(|(text, _)| text.clone())
+        .map(|asked| asked.text.clone())
         .unwrap_or_default()
 }
 

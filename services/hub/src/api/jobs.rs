@@ -19,7 +19,7 @@ use domain::{
 };
 use exchange::queue::Queue;
 use records::{
-    Db, Stamp, answers, batches,
+    Db, Stamp, answers, batches, combining,
     jobs::{self, FailedJobs, RequeueRefusal},
 };
 use serde::Deserialize;
@@ -98,9 +98,12 @@ async fn answers_of_batch(
         let found = answers::between(&db, &caller.tenant, *path, first.id, last.id).await?;
         answers.extend(found.into_iter().map(|answer| (answer.job, answer)));
     }
+    let mut sources = combining::sources(&db, &caller.tenant, &jobs).await?;
     let rows = jobs
         .iter()
-        .map(|job| RowView::of(&batch, &questions, job, answers.get(&job.id)))
+        .map(|job| {
+            RowView::of(&batch, &questions, job, answers.get(&job.id)).of_pages(sources.remove(&job.id))
+        })
         .collect();
     Ok(ok(Listed::new(rows, limit, RowView::id)))
 }
@@ -162,7 +165,8 @@ pub(super) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<Job
         batches::questions(db, tenant, job.job.batch),
     )?;
     let batch = batch.ok_or_else(no_job)?;
-    Ok(JobView::whole(&batch, &questions, &job))
+    let sources = combining::sources(db, tenant, std::slice::from_ref(&job.job)).await?;
+    Ok(JobView::whole(&batch, &questions, &job).of_pages(sources.into_values().next()))
 }
 
 fn no_job() -> Problem {

@@ -85,6 +85,7 @@ impl Collect {
         }
         self.0.queue.acknowledge(&receipts).await?;
         self.0.signals.dispatch.notify_one();
+        self.0.signals.combine.notify_one();
         self.0.signals.deliver.notify_one();
         fault.map_or(Ok(Outcome::Worked), |error| Err(error.into()))
     }

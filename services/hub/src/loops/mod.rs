@@ -3,6 +3,7 @@
 
 pub mod acceptances;
 pub mod collect;
+pub mod combine;
 pub mod deliver;
 pub mod dispatch;
 pub mod expire;

@@ -11,14 +11,14 @@ pub(super) const ADD: &str = "UPDATE batches SET \
     jobs_dispatched = jobs_dispatched + $11, jobs_running = jobs_running + $12, \
     jobs_answered = jobs_answered + $13, jobs_failed = jobs_failed + $14, \
     jobs_cancelled = jobs_cancelled + $15, jobs_stopped = jobs_stopped + $16, \
-    jobs_held = jobs_held + $17, jobs_expired = jobs_expired + $18 WHERE id = $1";
+    jobs_held = jobs_held + $17, jobs_expired = jobs_expired + $18, jobs_waiting = jobs_waiting + $19 WHERE id = $1";
 
 /// What is added to the counters of a batch; less than zero where something leaves a state.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Delta {
     documents: [i64; 5],
     pages: i64,
-    jobs: [i64; 9],
+    jobs: [i64; 10],
 }
 
 impl Delta {
@@ -67,6 +67,7 @@ impl Delta {
 pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<(), RecordsError> {
     let [received, waiting, split, failed, cancelled] = delta.documents;
     let [
+        combining,
         queued,
         dispatched,
         running,
@@ -87,7 +88,7 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         .bind(cancelled)
         .bind(delta.pages)
         .bind(delta.jobs.iter().sum::<i64>())
-        .bind(queued)
+        .bind(queued + combining)
         .bind(dispatched)
         .bind(running)
         .bind(answered)
@@ -96,6 +97,12 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         .bind(refused + held)
         .bind(held)
         .bind(expired)
+        .bind(combining)
         .run(c))?;
-    backlog::add(tx, batch, waiting + queued + dispatched + running + held).await
+    backlog::add(
+        tx,
+        batch,
+        waiting + combining + queued + dispatched + running + held,
+    )
+    .await
 }

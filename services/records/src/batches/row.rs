@@ -43,6 +43,7 @@ pub(crate) struct BatchRow {
     jobs_stopped: i64,
     jobs_held: i64,
     jobs_expired: i64,
+    jobs_waiting: i64,
 }
 
 impl BatchRow {
@@ -103,7 +104,8 @@ impl BatchRow {
 
     fn jobs(&self, reading: Reading<'_>) -> Result<JobCounts, RecordsError> {
         Ok(JobCounts {
-            queued: reading.whole(self.jobs_queued)?,
+            waiting: reading.whole(self.jobs_waiting)?,
+            queued: reading.whole(self.jobs_queued - self.jobs_waiting)?,
             dispatched: reading.whole(self.jobs_dispatched)?,
             running: reading.whole(self.jobs_running)?,
             answered: reading.whole(self.jobs_answered)?,

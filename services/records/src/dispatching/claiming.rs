@@ -183,7 +183,7 @@ fn question(reading: Reading<'_>, asked: &Asked, job: &Job) -> Result<OrderQuest
     Ok(OrderQuestion {
         job: job.id,
         text: text.clone(),
-        parameters: parameters.clone(),
+        parameters: job.role.parameters(parameters),
     })
 }
 

@@ -7,20 +7,21 @@ use super::row::DocumentRow;
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
-    many, on,
+    combining, many, on,
     read::{Reading, number},
     run::Run as _,
     turns,
 };
 use domain::{
     batch::StoredBatch,
+    combining::{FIRST_TEXT, Role, Scope},
     digest::Sha256,
     document::{Document, DocumentPhase},
     id::{JobId, PageId},
     job::JobPhase,
     names::TenantName,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 pub(super) const NEXT: &str = "SELECT id FROM documents WHERE tenant > $1 AND (state = 'waiting' OR \
@@ -40,10 +41,11 @@ pub(super) const INSERT_PAGES: &str = "INSERT INTO pages (id, tenant, batch, doc
     CAST(r.value ->> 'bytes' AS BIGINT), CAST(r.value ->> 'width' AS BIGINT), CAST(r.value ->> 'height' AS BIGINT) \
     FROM json_each($1) AS r";
 pub(super) const INSERT_JOBS: &str = "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, \
-    question, state, created_at, not_before, priority) SELECT r.value ->> 'id', $2, $3, $4, $5, r.value ->> 'page', \
-    CAST(r.value ->> 'page_number' AS BIGINT), CAST(r.value ->> 'question' AS BIGINT), 'queued', $6, $6, $7 \
+    question, state, created_at, not_before, priority, role) SELECT r.value ->> 'id', $2, $3, $4, $5, r.value ->> 'page', \
+    CAST(r.value ->> 'page_number' AS BIGINT), CAST(r.value ->> 'question' AS BIGINT), r.value ->> 'state', $6, \
+    $6, $7, r.value ->> 'role' \
     FROM json_each($1) AS r";
-pub(super) const COUNT_QUESTIONS: &str = "SELECT COUNT(*) FROM questions WHERE batch = $1";
+pub(super) const SCOPES: &str = "SELECT scope FROM questions WHERE batch = $1 ORDER BY place";
 
 /// A document in intake's hands.
 #[derive(Debug, Clone)]
@@ -250,9 +252,9 @@ pub(crate) async fn insert_pages(
     delta: Delta,
 ) -> Result<Vec<JobId>, RecordsError> {
     let batch_id = batch.id.to_string();
-    let questions: i64 =
-        on!(tx: &mut *tx, |c| sqlx::query_scalar(COUNT_QUESTIONS).bind(&batch_id).fetch_one(c))?;
-    let new = NewRows::of(stamp, pages, questions);
+    let scopes: Vec<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(SCOPES).bind(&batch_id).fetch_all(c))?;
+    let scopes: Vec<Scope> = scopes.iter().map(|scope| combining::scope(scope)).collect();
+    let new = NewRows::of(stamp, pages, &scopes);
     on!(tx: &mut *tx, |c| sqlx::query(INSERT_PAGES)
         .bind(&new.pages)
         .bind(batch.tenant.as_str())
@@ -270,7 +272,8 @@ pub(crate) async fn insert_pages(
         .run(c))?;
     let delta = delta
         .pages(number(pages.len()))
-        .jobs(JobPhase::Queued, number(new.ids.len()));
+        .jobs(JobPhase::Queued, number(new.ids.len()))
+        .jobs(JobPhase::Waiting, number(new.waiting));
     add_counts(tx, batch.id, &delta).await?;
     turns::mark(tx, batch.id, stamp.at).await?;
     Ok(new.ids)
@@ -282,10 +285,12 @@ struct NewRows {
     jobs: String,
     /// The jobs, in order of page and question.
     ids: Vec<JobId>,
+    /// How many more wait for what those answer.
+    waiting: usize,
 }
 
 impl NewRows {
-    fn of(stamp: Stamp<'_>, pages: &[NewPage], questions: i64) -> Self {
+    fn of(stamp: Stamp<'_>, pages: &[NewPage], scopes: &[Scope]) -> Self {
         let (mut page_rows, mut job_rows, mut ids) =
             (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
         for page in pages {
@@ -294,17 +299,47 @@ impl NewRows {
                 "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes),
                 "width": page.width, "height": page.height,
             }));
-            for question in 0..questions {
+            for (question, scope) in scopes.iter().enumerate() {
                 let job: JobId = stamp.ids.make();
-                job_rows
-                    .push(json!({ "id": job, "page": id, "page_number": page.number, "question": question }));
+                let role = match scope {
+                    Scope::Page => Role::Page,
+                    Scope::Document => Role::Source,
+                };
+                job_rows.push(json!({
+                    "id": job, "page": id, "page_number": page.number, "question": question, "state": JobPhase::Queued,
+                    "role": role.as_word(),
+                }));
                 ids.push(job);
             }
         }
+        let waiting = job_rows.len();
+        if !pages.is_empty() {
+            push_wholes(stamp, scopes, &mut page_rows, &mut job_rows);
+        }
         Self {
+            waiting: job_rows.len() - waiting,
             pages: many::rows(page_rows),
             jobs: many::rows(job_rows),
             ids,
         }
+    }
+}
+
+/// Adds the job that gives the answer about the document for each question of that scope, with the text that it will read.
+fn push_wholes(stamp: Stamp<'_>, scopes: &[Scope], pages: &mut Vec<Value>, jobs: &mut Vec<Value>) {
+    let about_all = scopes
+        .iter()
+        .enumerate()
+        .filter(|(_, scope)| **scope == Scope::Document);
+    for (place, (question, _)) in about_all.enumerate() {
+        let (page, job): (PageId, JobId) = (stamp.ids.make(), stamp.ids.make());
+        let number = u64::from(FIRST_TEXT) + place as u64;
+        pages.push(json!({
+            "id": page, "number": number, "sha256": Sha256::of(b""), "bytes": 0, "width": 0, "height": 0,
+        }));
+        jobs.push(json!({
+            "id": job, "page": page, "page_number": number, "question": question, "state": JobPhase::Waiting,
+            "role": Role::Whole.as_word(),
+        }));
     }
 }

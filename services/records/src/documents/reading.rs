@@ -12,7 +12,7 @@ use serde_json::json;
 
 pub(super) const GET: &str = "SELECT * FROM documents WHERE id = $1 AND batch = $2 AND tenant = $3";
 pub(super) const GET_PAGE: &str = "SELECT sha256, bytes FROM pages WHERE document = $1 AND batch = $2 AND tenant = $3 \
-    AND number = $4";
+    AND number = $4 AND width > 0";
 
 /// A document that is about to be given out to a member of `tenant`. `None`: the tenant has no such document.
 pub async fn read(

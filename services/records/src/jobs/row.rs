@@ -5,6 +5,7 @@ use crate::{
     read::{Reading, number},
 };
 use domain::{
+    combining::Role,
     id::{BatchId, DocumentId, JobId, PageId},
     job::{Hold, JobPhase, JobState, Out, Tries},
     names::TenantName,
@@ -24,8 +25,10 @@ pub struct Job {
     pub document: DocumentId,
     /// Its page.
     pub page: PageId,
-    /// The page's number in the document, from 1.
+    /// Its page's place in the document: the page's number, from 1.
     pub page_number: u32,
+    /// What it is for.
+    pub role: Role,
     /// The question's place in the batch, from 0.
     pub question: u32,
     /// When it was made.
@@ -34,6 +37,13 @@ pub struct Job {
     pub state: JobState,
     /// Attempts that came to nothing.
     pub tries: Tries,
+}
+
+impl Job {
+    /// The number of the page that it is about, from 1; none if it combines answers of more than one.
+    pub fn page(&self) -> Option<u32> {
+        self.role.has_page().then_some(self.page_number)
+    }
 }
 
 /// An attempt that came to nothing.
@@ -57,6 +67,7 @@ pub(crate) struct JobRow {
     document: String,
     page: String,
     page_number: i64,
+    role: Option<String>,
     question: i64,
     state: String,
     created_at: At,
@@ -85,6 +96,7 @@ impl JobRow {
             document: reading.parsed(&self.document)?,
             page: reading.parsed(&self.page)?,
             page_number: reading.whole(self.page_number)?,
+            role: reading.required(Role::of_word(self.role.as_deref()), "a known role")?,
             question: reading.whole(self.question)?,
             created_at: self.created_at.0,
             tries: Tries {
@@ -107,6 +119,7 @@ impl JobRow {
         };
         let decision = || reading.parsed(reading.required(self.decision.as_deref(), "decision")?);
         Ok(match reading.parsed(&self.state)? {
+            JobPhase::Waiting => JobState::Waiting,
             JobPhase::Queued => JobState::Queued {
                 not_before: reading.required(self.not_before, "not_before")?.0,
             },
@@ -150,6 +163,7 @@ impl<'a> Columns<'a> {
     pub(super) fn of(state: &'a JobState) -> Self {
         let none = Columns::default();
         match state {
+            JobState::Waiting => none,
             JobState::Queued { not_before } => Columns {
                 not_before: Some(At(*not_before)),
                 ..none

@@ -19,12 +19,13 @@ pub struct Work {
 impl Work {
     /// So many orders are out at once.
     pub async fn with_orders_at_once(most: u32) -> Self {
-        let most = most.to_string();
-        let scene = Scene::set_with(&[
-            ("GLMHUB_WORK__MOST_ORDERS", &most),
-            ("GLMHUB_OUTGOING__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]"),
-        ])
-        .await;
+        Self::with(&[("GLMHUB_WORK__MOST_ORDERS", &most.to_string())]).await
+    }
+
+    /// As some settings say.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let networks = ("GLMHUB_OUTGOING__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]");
+        let scene = Scene::set_with(&[settings, &[networks]].concat()).await;
         let tokens = [
             ("acme", "submitter"),
             ("acme", "signatory"),

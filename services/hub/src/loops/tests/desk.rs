@@ -9,6 +9,7 @@ use crate::{
     loops::{
         Outcome,
         collect::Collect,
+        combine::{Combine, CombineParts},
         dispatch::Dispatch,
         expire::{Expire, ExpireParts},
         reconsider::Reconsider,
@@ -21,16 +22,18 @@ use domain::{
     access::Caller,
     batch::{Batch, Metadata, StoredBatch},
     clock::{Clock as _, HandClock, SharedClock},
+    combining::Scope,
     digest::Sha256,
     id::{BatchId, IdMaker, JobId, WorkerId},
     names::TenantName,
     order::{AnswerReport, Fault, FinishReason, Parameters, Report, ReportKind, WorkOrder},
     policy::{self, CurrentPolicies, Policies},
     purpose::Purpose,
-    question::questions,
+    question::{Question, questions},
     turn::Priority,
 };
 use exchange::{
+    blobs::local::LocalBlobs,
     queue::{Lease, Queue as _, Taker, embedded::EmbeddedQueue},
     signing::SigningKey,
 };
@@ -57,6 +60,9 @@ pub struct Desk {
     pub worker: WorkerId,
     /// Of every batch.
     pub purpose: Purpose,
+    /// Of every question.
+    pub scope: Scope,
+    pub blobs: Arc<LocalBlobs>,
     _folder: tempfile::TempDir,
 }
 
@@ -100,6 +106,7 @@ impl Desk {
         let (dispatch, collect, sweep, reconsider) =
             loops(&db, &clock, &ids, &key, &queue, &settings, &policies);
         let worker = ids.make();
+        let blobs = Arc::new(LocalBlobs::open(folder.path().join("blobs")).unwrap());
         Self {
             db,
             clock,
@@ -114,6 +121,8 @@ impl Desk {
             reconsider,
             worker,
             purpose,
+            scope: Scope::Page,
+            blobs,
             _folder: folder,
         }
     }
@@ -140,6 +149,18 @@ impl Desk {
         Expire::new(ExpireParts {
             db: self.db.clone(),
             queue: self.queue.clone(),
+            ids: self.ids.clone(),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+            signals: Arc::new(Signals::default()),
+        })
+    }
+
+    /// As any process has it.
+    pub fn combine(&self) -> Combine {
+        Combine::new(CombineParts {
+            db: self.db.clone(),
+            blobs: self.blobs.clone(),
             ids: self.ids.clone(),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
@@ -238,6 +259,7 @@ impl Desk {
             .map(|number| (format!("Question {number}?"), Parameters::default()))
             .collect();
         let given = questions(given, self.settings.question_limits()).unwrap();
+        let given: Vec<Question> = given.into_iter().map(|one| one.about(self.scope)).collect();
         batches::open(&self.db, self.stamp(), &batch, &given)
             .await
             .unwrap();
