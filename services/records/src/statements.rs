@@ -52,6 +52,9 @@ pub fn statements() -> Vec<&'static str> {
 }
 
 #[cfg(test)]
+mod plans;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{databases::on_each, on};

@@ -217,6 +217,11 @@ pub(crate) async fn lock(
 }
 
 impl LockedTurn {
+    /// How many more orders of the tenant may be out.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Whether an order of `questions` goes out for the tenant now. The first does: who asked found that it is the
     /// tenant's turn. After that the rule of [`next_page`] decides.
     pub(crate) fn serve(&mut self, questions: usize) -> bool {

@@ -64,18 +64,16 @@ pub async fn claim(
     let asked: Vec<(i64, String, Json<Parameters>)> = on!(tx: &mut tx, |c| sqlx::query_as(QUESTIONS)
         .bind(first.batch.to_string())
         .fetch_all(c))?;
-    let most_jobs = room
-        .orders
-        .saturating_mul(asked.len().max(1) as u64)
-        .min(MOST_JOBS);
+    let Some(mut turn) = turns::lock(&mut tx, &first.tenant, room.of_tenant, stamp.at).await? else {
+        return Ok(Vec::new());
+    };
+    let orders = room.orders.min(turn.left());
+    let most_jobs = orders.saturating_mul(asked.len().max(1) as u64).min(MOST_JOBS);
     let mut due = due_pages(&mut tx, stamp, first, most_jobs).await?;
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(mut turn) = turns::lock(&mut tx, &first.tenant, room.of_tenant, stamp.at).await? else {
-        return Ok(Vec::new());
-    };
-    let orders = usize::try_from(room.orders).unwrap_or(usize::MAX);
+    let orders = usize::try_from(orders).unwrap_or(usize::MAX);
     let served = due
         .iter()
         .take(orders)

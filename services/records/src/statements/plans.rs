@@ -1,0 +1,81 @@
+//! How PostgreSQL would carry statements out that it planned while their tables were empty: it keeps such plans.
+
+use super::statements;
+use crate::{Db, databases::empty_postgres};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use std::time::Duration;
+
+/// Indexes that a statement may walk along: what is in them is bounded, however much there is in their tables.
+const BOUNDED: [&str; 3] = ["attempts_open", "attempts_open_of_tenant", "workers_pkey"];
+
+/// The highest number of a parameter.
+fn parameters(sql: &str) -> usize {
+    let numbers = sql.split('$').skip(1).filter_map(|rest| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse().ok()
+    });
+    numbers.max().unwrap_or(0)
+}
+
+async fn generic_plan(connection: &mut PgConnection, sql: &str) -> Value {
+    let parameters = vec!["NULL"; parameters(sql)].join(", ");
+    let prepare = format!("PREPARE one AS {sql}");
+    sqlx::raw_sql(AssertSqlSafe(prepare))
+        .execute(&mut *connection)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE one ({parameters})");
+    let plan = sqlx::query_scalar(AssertSqlSafe(explain))
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    sqlx::raw_sql("DEALLOCATE one").execute(connection).await.unwrap();
+    plan
+}
+
+/// Nodes that go through a table or an index from end to end.
+fn whole_scans(plan: &Value, found: &mut Vec<String>) {
+    let scans = plan["Node Type"]
+        .as_str()
+        .is_some_and(|node| node.ends_with("Scan"));
+    let reads = plan
+        .get("Relation Name")
+        .or(plan.get("Index Name"))
+        .and_then(Value::as_str);
+    let by_key = plan.get("Index Cond").is_some() || plan["Node Type"] == "Bitmap Heap Scan";
+    if let Some(reads) = reads.filter(|_| scans && !by_key) {
+        let index = plan["Index Name"].as_str().unwrap_or_default();
+        if !BOUNDED.contains(&index) {
+            found.push(format!("{reads} {index}"));
+        }
+    }
+    for below in plan["Plans"].as_array().into_iter().flatten() {
+        whole_scans(below, found);
+    }
+}
+
+#[tokio::test]
+async fn many_rows_are_found_one_by_one_however_large_a_table_becomes_after_it_was_planned() {
+    let Some(db) = empty_postgres(Duration::from_secs(60)).await else {
+        return;
+    };
+    db.migrate().await.unwrap();
+    let Db::Postgres(pool) = &db else { unreachable!() };
+    let mut connection = pool.acquire().await.unwrap().detach();
+    sqlx::raw_sql("SET plan_cache_mode = force_generic_plan")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let mut faults = Vec::new();
+    for sql in statements().into_iter().filter(|sql| sql.contains("json_each")) {
+        let mut found = Vec::new();
+        whole_scans(&generic_plan(&mut connection, sql).await[0]["Plan"], &mut found);
+        if !found.is_empty() {
+            faults.push(format!("{found:?}: {sql}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    connection.close().await.unwrap();
+}
