@@ -4,6 +4,7 @@ use crate::{
     access::{Caller, Role},
     digest::Sha256,
     id::ApiKeyId,
+    limits::Limits,
     names::MemberName,
     purpose::Purpose,
 };
@@ -92,6 +93,8 @@ pub struct Wish {
     pub roles: BTreeSet<Role>,
     /// What requests are for that cannot say it.
     pub purpose: Option<Purpose>,
+    /// How much may be asked for with it, where that differs from what holds for all.
+    pub limits: Limits,
     /// From when it is good for nothing.
     pub ends_at: OffsetDateTime,
 }
@@ -181,6 +184,7 @@ mod tests {
             name: name.into(),
             roles: roles.iter().copied().collect(),
             purpose: None,
+            limits: Limits::default(),
             ends_at: OffsetDateTime::UNIX_EPOCH,
         };
         let most = "名".repeat(MOST_NAME_CHARS);

@@ -4,7 +4,7 @@ use crate::{
     digest::Sha256,
     document::DocumentCounts,
     gate::{Allowed, Duty},
-    id::{BatchId, DecisionId},
+    id::{ApiKeyId, BatchId, DecisionId},
     job::JobPhase,
     names::{MemberName, ModelName, TenantName},
     purpose::Purpose,
@@ -28,6 +28,7 @@ pub struct Batch {
     priority: Priority,
     opened_at: OffsetDateTime,
     expires_at: Option<OffsetDateTime>,
+    key: Option<ApiKeyId>,
 }
 
 /// What the gate's allow says about a batch.
@@ -75,6 +76,7 @@ impl Batch {
             priority: Priority::default(),
             opened_at: at,
             expires_at: None,
+            key: None,
         }
     }
 
@@ -86,6 +88,11 @@ impl Batch {
     /// The same with a moment from which on nothing more of it is answered.
     pub fn with_end(self, expires_at: Option<OffsetDateTime>) -> Self {
         Self { expires_at, ..self }
+    }
+
+    /// The same, opened with an API key.
+    pub fn with_key(self, key: Option<ApiKeyId>) -> Self {
+        Self { key, ..self }
     }
 
     /// Its id.
@@ -126,6 +133,11 @@ impl Batch {
     /// From when on nothing more of it is answered.
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
         self.expires_at
+    }
+
+    /// The API key that it was opened with, if it was one.
+    pub fn key(&self) -> Option<ApiKeyId> {
+        self.key
     }
 }
 

@@ -27,6 +27,7 @@ pub mod id;
 pub mod job;
 pub mod language;
 pub mod license;
+pub mod limits;
 pub mod lineage;
 pub mod model;
 pub mod names;

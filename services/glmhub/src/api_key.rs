@@ -2,10 +2,13 @@
 
 use crate::remote::Remote;
 use clap::{Args, Subcommand};
-use domain::{access::Role, id::ApiKeyId, purpose::Purpose};
+use domain::{access::Role, id::ApiKeyId, limits::Limits, purpose::Purpose};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    num::{NonZeroU32, NonZeroU64},
+};
 
 pub const EXAMPLE: &str = "\
 Examples:
@@ -20,6 +23,7 @@ access token: as `Authorization: Bearer`, as OPENAI_API_KEY, as HF_TOKEN.";
 const CREATE: &str = "\
 Examples:
   glmhub api-key create --name 'scan station' --role submitter --purpose commercial
+  glmhub api-key create --name intern --role submitter --requests-per-minute 60 --pages-per-day 500
   OPENAI_API_KEY=$(glmhub api-key create --name notebook --role submitter --expires-in-days 7)";
 
 const LIST: &str = "\
@@ -67,6 +71,15 @@ pub struct CreateArgs {
     /// After how many days it is good for nothing [default: api_keys.usual_days of the hub's settings]
     #[arg(long, value_name = "DAYS")]
     expires_in_days: Option<u32>,
+    /// How many requests it may make in a minute [default: as the hub's settings say, as for all below]
+    #[arg(long, value_name = "N")]
+    requests_per_minute: Option<NonZeroU32>,
+    /// How many pages may be asked about with it in a day
+    #[arg(long, value_name = "N")]
+    pages_per_day: Option<NonZeroU64>,
+    /// How many tokens may be read and written for it in a day
+    #[arg(long, value_name = "N")]
+    tokens_per_day: Option<NonZeroU64>,
     /// Print the JSON object of the API
     #[arg(long)]
     json: bool,
@@ -116,9 +129,14 @@ pub async fn run(command: ApiKeyCommand) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match command {
         ApiKeyCommand::Create(args) => {
+            let limits = Limits {
+                requests_per_minute: args.requests_per_minute,
+                pages_per_day: args.pages_per_day,
+                tokens_per_day: args.tokens_per_day,
+            };
             let body = json!({
                 "name": args.name, "roles": args.roles, "purpose": args.purpose,
-                "expires_in_days": args.expires_in_days,
+                "expires_in_days": args.expires_in_days, "limits": limits,
             });
             let made = args.remote.post("/v1/api-keys", &body).await?;
             Ok(reveal(&mut stdout, &made, args.json)?)

@@ -2,7 +2,7 @@
 
 use crate::{
     admin, api_key, ask, audit, batch, bench, config, fit, import, inspect, key, license, migrate, policy,
-    quantize, serve, synthesize, token, up, worker,
+    quantize, serve, synthesize, token, up, usage, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -37,6 +37,7 @@ enum Command {
     Admin(AdminArgs),
     Bench(BenchArgs),
     Token(TokenArgs),
+    Usage(usage::UsageArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
     Config(ConfigArgs),
@@ -177,6 +178,7 @@ impl Cli {
             Command::Token(TokenArgs {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),
+            Command::Usage(args) => block_on(usage::run(args)),
             Command::Worker(args) => block_on(worker::run(args)),
             Command::Migrate(args) => block_on(migrate::run(args)),
             Command::Config(ConfigArgs {

@@ -32,6 +32,7 @@ mod synthesize;
 mod telemetry;
 mod token;
 mod up;
+mod usage;
 mod worker;
 
 use clap::Parser as _;

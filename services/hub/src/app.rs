@@ -47,6 +47,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::job_stream::routes)
         .configure(api::proofs::routes)
         .configure(api::one_call::routes)
+        .configure(api::usage::routes)
         .configure(api::webhook_endpoints::routes)
         .configure(api::deliveries::routes)
         .configure(api::workers::routes)

@@ -2,11 +2,12 @@
 
 use crate::{
     access_token::{self, Unwelcome},
+    limits::{self, Keeper},
     oidc::{self, Oidc},
     problem::Problem,
 };
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpMessage as _, HttpRequest,
     dev::Payload,
     http::{StatusCode, header::AUTHORIZATION},
     web::Data,
@@ -16,6 +17,7 @@ use domain::{
     api_key::{self, ApiKey},
     clock::SharedClock,
     id::ApiKeyId,
+    limits::Limits,
     policy::{CurrentPolicies, Policies},
     purpose::Purpose,
 };
@@ -48,9 +50,12 @@ pub struct ByKey {
     pub id: ApiKeyId,
     /// What its requests are for that cannot say it.
     pub purpose: Option<Purpose>,
+    /// How much may be asked for with it, where that differs from what holds for all keys.
+    pub limits: Limits,
 }
 
-/// The caller of a request, as a handler's argument. A handler begins with [`Authenticated::may`].
+/// The caller of a request, as a handler's argument, within its limits. A handler begins with [`Authenticated::may`].
+#[derive(Clone)]
 pub struct Authenticated {
     caller: Caller,
     key: Option<ByKey>,
@@ -99,11 +104,26 @@ fn unauthorized(code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, detail)
 }
 
-async fn authenticate(request: HttpRequest) -> Result<Authenticated, Problem> {
-    let door = request
-        .app_data::<Data<Door>>()
-        .ok_or_else(|| Problem::internal(anyhow::anyhow!("the application has no door")))?;
-    let token = bearer(&request)?;
+/// The caller, let in and counted once for all that look who it is.
+async fn enter(request: &HttpRequest) -> Result<Authenticated, Problem> {
+    let known = request.extensions().get::<Authenticated>().cloned();
+    if let Some(caller) = known {
+        return Ok(caller);
+    }
+    let caller = authenticate(request).await?;
+    limits::count(request, piece::<Keeper>(request)?, &caller)?;
+    request.extensions_mut().insert(caller.clone());
+    Ok(caller)
+}
+
+fn piece<T: 'static>(request: &HttpRequest) -> Result<&T, Problem> {
+    let piece = request.app_data::<Data<T>>().map(|piece| piece.get_ref());
+    piece.ok_or_else(|| Problem::internal(anyhow::anyhow!("the application lacks a piece")))
+}
+
+async fn authenticate(request: &HttpRequest) -> Result<Authenticated, Problem> {
+    let door = piece::<Door>(request)?;
+    let token = bearer(request)?;
     let (caller, key) = match token.starts_with(api_key::PREFIX) {
         true => by_key(door, token).await?,
         false => (by_token(door, token).await?, None),
@@ -177,6 +197,7 @@ async fn by_key(door: &Door, text: &str) -> Result<(Caller, Option<ByKey>), Prob
     let by = ByKey {
         id: stored.id,
         purpose: stored.purpose,
+        limits: stored.limits,
     };
     Ok((stored.caller, Some(by)))
 }
@@ -186,6 +207,7 @@ impl FromRequest for Authenticated {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        Box::pin(authenticate(request.clone()))
+        let request = request.clone();
+        Box::pin(async move { enter(&request).await })
     }
 }

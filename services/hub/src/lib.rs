@@ -20,6 +20,7 @@ pub mod going_along;
 pub mod handing_out;
 pub mod hf;
 pub mod idempotency;
+pub mod limits;
 pub mod loops;
 pub mod multipart;
 pub mod oidc;

@@ -9,6 +9,7 @@ use domain::{
     access::{Caller, Role},
     api_key::{ApiKey, Wish},
     id::ApiKeyId,
+    limits::Limits,
     names::{MemberName, TenantName},
     purpose::Purpose,
 };
@@ -21,14 +22,14 @@ use time::{Duration, OffsetDateTime};
 const USED: Duration = Duration::minutes(1);
 
 const COUNT: &str = "SELECT COUNT(*) FROM api_keys WHERE tenant = $1 AND revoked_at IS NULL AND ends_at > $2";
-const INSERT: &str = "INSERT INTO api_keys (id, tenant, member, name, roles, purpose, sha256, created_at, ends_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const INSERT: &str = "INSERT INTO api_keys (id, tenant, member, name, roles, purpose, sha256, created_at, ends_at, \
+    limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const FIND: &str = "SELECT id, tenant, member, name, roles, purpose, sha256, created_at, ends_at, old_sha256, \
-    old_ends_at, rotated_at, used_at, revoked_at FROM api_keys WHERE id = $1";
+    old_ends_at, rotated_at, used_at, revoked_at, limits FROM api_keys WHERE id = $1";
 const GET: &str = "SELECT id, tenant, member, name, roles, purpose, sha256, created_at, ends_at, old_sha256, \
-    old_ends_at, rotated_at, used_at, revoked_at FROM api_keys WHERE id = $1 AND tenant = $2";
+    old_ends_at, rotated_at, used_at, revoked_at, limits FROM api_keys WHERE id = $1 AND tenant = $2";
 const LIST: &str = "SELECT id, tenant, member, name, roles, purpose, sha256, created_at, ends_at, old_sha256, \
-    old_ends_at, rotated_at, used_at, revoked_at FROM api_keys WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    old_ends_at, rotated_at, used_at, revoked_at, limits FROM api_keys WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 const ROTATE: &str = "UPDATE api_keys SET old_sha256 = sha256, old_ends_at = $5, sha256 = $4, rotated_at = $6 \
     WHERE id = $1 AND tenant = $2 AND member = $3 AND revoked_at IS NULL AND ends_at > $6";
 const REVOKE: &str =
@@ -48,6 +49,8 @@ pub struct StoredKey {
     pub name: String,
     /// What requests are for that cannot say it.
     pub purpose: Option<Purpose>,
+    /// How much may be asked for with it, where that differs from what holds for all.
+    pub limits: Limits,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// From when it is good for nothing.
@@ -76,6 +79,7 @@ struct Row {
     rotated_at: Option<At>,
     used_at: Option<At>,
     revoked_at: Option<At>,
+    limits: Option<Json<Limits>>,
 }
 
 impl Row {
@@ -93,6 +97,7 @@ impl Row {
                 roles: self.roles.0,
             },
             purpose: purpose.transpose()?,
+            limits: self.limits.map(|limits| limits.0).unwrap_or_default(),
             created_at: self.created_at.0,
             ends_at: self.ends_at.0,
             rotated: self
@@ -142,8 +147,9 @@ pub async fn create(
         .bind(key.sha256().to_string())
         .bind(At(stamp.at))
         .bind(At(wish.ends_at))
+        .bind(Json(wish.limits))
         .run(c))?;
-    let detail = json!({ "roles": wish.roles, "purpose": wish.purpose });
+    let detail = json!({ "roles": wish.roles, "purpose": wish.purpose, "limits": wish.limits });
     stamp
         .audit(
             &mut tx,
@@ -280,6 +286,7 @@ mod tests {
             name: "scan station".into(),
             roles: caller.roles.clone(),
             purpose: Some(Purpose::Evaluation),
+            limits: Limits::default(),
             ends_at: NOW + Duration::days(1),
         };
         let stamp = Stamp::of(&ids, NOW, &caller);

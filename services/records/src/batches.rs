@@ -30,8 +30,8 @@ use serde_json::json;
 use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
-    terms_sha256, duties, metadata, opened_at, priority, expires_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    terms_sha256, duties, metadata, opened_at, priority, expires_at, api_key) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 const INSERT_QUESTION: &str =
     "INSERT INTO questions (batch, place, text, parameters, scope) VALUES ($1, $2, $3, $4, $5)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
@@ -102,6 +102,7 @@ pub(crate) async fn insert(
         .bind(At(batch.opened_at()))
         .bind(batch.priority().rank())
         .bind(batch.expires_at().map(At))
+        .bind(batch.key().map(|key| key.to_string()))
         .run(c))?;
     for (place, question) in questions.iter().enumerate() {
         on!(tx: &mut *tx, |c| sqlx::query(INSERT_QUESTION)

@@ -41,6 +41,7 @@ mod stamp;
 mod statements;
 pub mod terms;
 pub mod turns;
+pub mod usage;
 pub mod webhooks;
 pub mod workers;
 

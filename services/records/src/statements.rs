@@ -3,7 +3,7 @@
 use crate::{
     acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, combining, counts, decisions,
     dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models, policies, proofs,
-    sessions, terms, turns, webhooks, workers,
+    sessions, terms, turns, usage, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
@@ -34,6 +34,7 @@ pub fn statements() -> Vec<&'static str> {
         sessions::STATEMENTS,
         terms::STATEMENTS,
         turns::STATEMENTS,
+        usage::STATEMENTS,
         webhooks::STATEMENTS,
         workers::STATEMENTS,
     ];

@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use hub::{app, caller::Door, idempotency, oidc::Oidc, request_log};
+use hub::{app, caller::Door, idempotency, limits, oidc::Oidc, request_log};
 use std::{net::SocketAddr, thread};
 
 /// A server on the address of the settings, not answering yet, and the addresses that it took.
@@ -20,6 +20,7 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
             .configure(provide.clone())
             .configure(app::configure)
             .wrap(from_fn(idempotency::of_v1))
+            .wrap(from_fn(limits::around))
             .wrap(from_fn(request_log::around))
     };
     let threads = match settings.threads {
@@ -52,6 +53,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         oidc: Oidc::new(&pieces.settings.oidc).context("the client for issuers")?,
     });
     let idempotency = Data::new(pieces.settings.idempotency.clone());
+    let limits = Data::new(limits::Keeper::new(pieces.settings.limits.clone()));
     let api_keys = Data::new(pieces.settings.api_keys.clone());
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());
@@ -99,6 +101,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(openai.clone())
             .app_data(hf.clone())
             .app_data(api_keys.clone())
+            .app_data(limits.clone())
             .app_data(idempotency.clone())
             .app_data(randomness.clone());
     })

@@ -7,9 +7,9 @@ use engine::LoadOptions;
 use hub::{
     acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
     dashboard_settings::DashboardSettings, hf::settings::HfSettings,
-    idempotency::settings::IdempotencySettings, oidc::settings::OidcSettings,
-    openai::settings::OpenaiSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    idempotency::settings::IdempotencySettings, limits::settings::LimitSettings,
+    oidc::settings::OidcSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
+    policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use runner::{About, ModelsFolder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -34,6 +34,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub access: AccessSettings,
     pub api_keys: ApiKeySettings,
+    pub limits: LimitSettings,
     pub idempotency: IdempotencySettings,
     pub oidc: OidcSettings,
     pub policies: PolicySettings,
@@ -130,6 +131,7 @@ impl Settings {
         self.policies.check()?;
         self.openai.check()?;
         self.api_keys.check()?;
+        self.limits.check()?;
         self.idempotency.check()?;
         self.oidc.check()?;
         self.hf.check()?;

@@ -35,6 +35,7 @@ mod import;
 mod jobs;
 mod keys;
 mod licence;
+mod limits;
 mod links;
 mod locked_file;
 mod oidc;

@@ -18,6 +18,7 @@ use domain::{
     api_key::{ApiKey, BadWish, Wish},
     clock::SharedClock,
     id::{ApiKeyId, IdMaker},
+    limits::Limits,
     names::MemberName,
     purpose::Purpose,
 };
@@ -46,6 +47,8 @@ struct CreateBody {
     roles: BTreeSet<Role>,
     purpose: Option<Purpose>,
     expires_in_days: Option<u32>,
+    #[serde(default)]
+    limits: Limits,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +66,7 @@ struct KeyView {
     member: MemberName,
     roles: BTreeSet<Role>,
     purpose: Option<Purpose>,
+    limits: Limits,
     state: &'static str,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -94,6 +98,7 @@ impl KeyView {
             member: stored.caller.member,
             roles: stored.caller.roles,
             purpose: stored.purpose,
+            limits: stored.limits,
             state,
             created_at: stored.created_at,
             expires_at: stored.ends_at,
@@ -141,6 +146,7 @@ async fn create(
         name: body.name,
         roles: body.roles,
         purpose: body.purpose,
+        limits: body.limits,
         ends_at: now + lifetime(days, settings.most_days)?,
     };
     wish.check(caller).map_err(|bad| unfit(&bad))?;

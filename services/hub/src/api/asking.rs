@@ -46,6 +46,8 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// Who asks, and the pieces that asking works with.
 pub(crate) struct Asking<'a> {
     pub(crate) caller: &'a Caller,
+    /// The API key that it came with, if it was one.
+    pub(crate) key: Option<ApiKeyId>,
     pub(crate) db: &'a Db,
     pub(crate) policies: &'a CurrentPolicies,
     pub(crate) ids: &'a IdMaker,
@@ -128,7 +130,8 @@ impl Asking<'_> {
         let now = self.clock.now();
         let batch = Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now)
             .with_priority(call.priority)
-            .with_end(call.expires_at);
+            .with_end(call.expires_at)
+            .with_key(self.key);
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
         let submitted =

@@ -10,6 +10,7 @@ use crate::{
     caller::Authenticated,
     gate::{self, Wanted},
     idempotency::Once,
+    limits::Submitting,
     problem::Problem,
     signals::Signals,
     stopping::withdraw,
@@ -85,7 +86,7 @@ struct NewQuestion {
     reason = "a handler names each piece that it uses"
 )]
 async fn open(
-    caller: Authenticated,
+    caller: Submitting,
     body: Json<NewBatch>,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
@@ -94,7 +95,7 @@ async fn open(
     settings: Data<WorkSettings>,
     once: Once,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller.may(Act::SubmitBatch)?;
+    let (caller, key) = (caller.may(Act::SubmitBatch)?, caller.key().map(|key| key.id));
     let new = body.into_inner();
     let questions = read_questions(new.questions, &settings)?;
     schemas::check(&questions, &settings).await?;
@@ -110,7 +111,8 @@ async fn open(
     let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now)
         .with_priority(new.priority)
-        .with_end(expires_at);
+        .with_end(expires_at)
+        .with_key(key);
     let stamp = Stamp::of(&ids, now, caller).under(once.claim());
     batches::open(&db, stamp, &batch, &questions).await?;
     let stored = batches::get(&db, &caller.tenant, batch.id())
@@ -181,7 +183,7 @@ async fn lacks_worker(
 }
 
 async fn submit(
-    caller: Authenticated,
+    caller: Submitting,
     path: Path<BatchId>,
     db: Data<Db>,
     ids: Data<IdMaker>,

@@ -39,5 +39,6 @@ mod schemas;
 pub mod simulation;
 mod stopped;
 pub mod terms;
+pub mod usage;
 pub mod webhook_endpoints;
 pub mod workers;

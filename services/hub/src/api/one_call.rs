@@ -6,8 +6,8 @@
 
 use super::asking::{Asking, Call};
 use crate::{
-    caller::Authenticated,
     idempotency::Once,
+    limits::Submitting,
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
     signals::Signals,
@@ -47,7 +47,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     reason = "a handler names each piece that it uses"
 )]
 async fn ask(
-    caller: Authenticated,
+    caller: Submitting,
     request: HttpRequest,
     payload: Payload,
     once: Once,
@@ -60,7 +60,7 @@ async fn ask(
     splitting: Data<Splitting>,
     signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller.may(Act::SubmitBatch)?;
+    let (caller, key) = (caller.may(Act::SubmitBatch)?, caller.key().map(|key| key.id));
     let wait = wanted_wait(&request, settings.longest_wait_seconds);
     let media_type = multipart::media_type(&request);
     if media_type != "multipart/form-data" {
@@ -68,6 +68,7 @@ async fn ask(
     }
     let asking = Asking {
         caller,
+        key,
         db: &db,
         policies: &policies,
         ids: &ids,

@@ -15,9 +15,9 @@ use crate::{
         following::Followed,
         job_view::JobView,
     },
-    caller::Authenticated,
     fetching,
     idempotency::Once,
+    limits::Submitting,
     multipart::media_type,
     outgoing::Outgoing,
     problem::Problem,
@@ -50,7 +50,7 @@ use tokio::time::Instant;
     reason = "a handler names each piece that it uses"
 )]
 pub(super) async fn complete(
-    caller: Authenticated,
+    caller: Submitting,
     request: HttpRequest,
     payload: Payload,
     once: Once,
@@ -71,13 +71,14 @@ pub(super) async fn complete(
         .key()
         .and_then(|key| key.purpose)
         .unwrap_or(settings.purpose);
-    let caller = caller.may(Act::SubmitBatch)?;
+    let (caller, key) = (caller.may(Act::SubmitBatch)?, caller.key().map(|key| key.id));
     let asked = conversation::read(
         &body(&request, payload, settings.most_body_bytes).await?,
         settings.most_choices,
     )?;
     let asking = Asking {
         caller,
+        key,
         db: &db,
         policies: &policies,
         ids: &ids,

@@ -10,11 +10,13 @@ use crate::{
     many, on,
     read::Reading,
     run::Run as _,
+    usage,
 };
 use domain::{
     batch::StoredBatch,
     id::{BatchId, JobId, OrderId},
     job::{JobState, Out},
+    limits::Usage,
     order::AnswerReport,
     webhook::EventKind,
 };
@@ -154,6 +156,19 @@ impl<'a> Told<'a> {
         answered.filter(|order| !open.contains(order)).collect()
     }
 
+    /// What the answers took.
+    fn used(&self) -> Usage {
+        let mut used = Usage {
+            answers: self.answers.len() as u64,
+            ..Usage::default()
+        };
+        for answer in &self.answers {
+            used.input_tokens += u64::from(answer.report.input_tokens);
+            used.output_tokens += u64::from(answer.report.output_tokens);
+        }
+        used
+    }
+
     async fn store(mut self, tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch) -> Result<(), RecordsError> {
         let done = self.done();
         let jobs = std::mem::take(&mut self.jobs).into_values();
@@ -179,6 +194,7 @@ impl<'a> Told<'a> {
         let events = self.answers.iter().map(event).collect();
         stamp.tell_all(tx, &batch.tenant, events).await?;
         close_done(tx, stamp, done).await?;
+        usage::add(tx, batch.id, stamp.at, self.used()).await?;
         complete_if_done(tx, stamp, batch.id).await
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     combining, many, on,
     read::{Reading, number},
     run::Run as _,
-    turns,
+    turns, usage,
 };
 use domain::{
     batch::StoredBatch,
@@ -19,6 +19,7 @@ use domain::{
     document::{Document, DocumentPhase},
     id::{JobId, PageId},
     job::JobPhase,
+    limits::Usage,
     names::TenantName,
 };
 use serde_json::{Value, json};
@@ -275,6 +276,11 @@ pub(crate) async fn insert_pages(
         .jobs(JobPhase::Queued, number(new.ids.len()))
         .jobs(JobPhase::Waiting, number(new.waiting));
     add_counts(tx, batch.id, &delta).await?;
+    let used = Usage {
+        pages: pages.len() as u64,
+        ..Usage::default()
+    };
+    usage::add(tx, batch.id, stamp.at, used).await?;
     turns::mark(tx, batch.id, stamp.at).await?;
     Ok(new.ids)
 }
