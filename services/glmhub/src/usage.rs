@@ -2,9 +2,9 @@
 
 use crate::remote::Remote;
 use clap::Args;
-use reqwest::Method;
 use serde_json::Value;
 use std::io::{self, Write};
+use time::{Date, macros::format_description};
 
 pub const EXAMPLE: &str = "\
 Examples:
@@ -21,26 +21,29 @@ pub struct UsageArgs {
     #[command(flatten)]
     remote: Remote,
     /// The first day [default: 30 days before the last]
-    #[arg(long, value_name = "DAY")]
-    from: Option<String>,
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    from: Option<Date>,
     /// The last day [default: today]
-    #[arg(long, value_name = "DAY")]
-    to: Option<String>,
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    to: Option<Date>,
     /// Print the JSON object of the API
     #[arg(long)]
     json: bool,
 }
 
+fn day(text: &str) -> Result<Date, String> {
+    let day = Date::parse(text, format_description!("[year]-[month]-[day]"));
+    day.map_err(|_| "a day looks like 2026-03-01".to_owned())
+}
+
 /// Prints it.
 pub async fn run(args: UsageArgs) -> anyhow::Result<()> {
-    let span: Vec<(&str, &String)> = [("from", &args.from), ("to", &args.to)]
+    let wish = |(name, day): (&str, Option<Date>)| day.map(|day| format!("{name}={day}"));
+    let span: Vec<String> = [("from", args.from), ("to", args.to)]
         .into_iter()
-        .filter_map(|(name, day)| Some((name, day.as_ref()?)))
+        .filter_map(wish)
         .collect();
-    let told = args
-        .remote
-        .json(Method::GET, "/v1/usage", |request| request.query(&span))
-        .await?;
+    let told = args.remote.get(&format!("/v1/usage?{}", span.join("&"))).await?;
     let mut stdout = io::stdout().lock();
     if args.json {
         return Ok(writeln!(stdout, "{told}")?);

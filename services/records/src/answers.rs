@@ -20,9 +20,9 @@ const COLUMNS_OF_JOB: &str =
     "SELECT a.* FROM answers a JOIN jobs j ON j.id = a.job WHERE a.job = $1 AND j.tenant = $2";
 const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM jobs WHERE tenant = $1 AND batch = $2 \
     AND state = 'answered' AND (document_place, page_number, question) \
-    >= (SELECT document_place, page_number, question FROM jobs WHERE id = $3 AND batch = $2) \
+    >= (SELECT document_place, page_number, question FROM jobs WHERE id = $3 AND batch || '' = $2) \
     AND (document_place, page_number, question) \
-    <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch = $2))";
+    <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch || '' = $2))";
 const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_reason, input_tokens, output_tokens, \
     compute_ms, engine, worker, answered_at, decision, logprobs) SELECT r.value ->> 'job', r.value ->> 'order', \
     CAST(r.value ->> 'attempt' AS BIGINT), r.value ->> 'text', r.value ->> 'finish_reason', \

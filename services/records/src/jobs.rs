@@ -32,10 +32,11 @@ const GET: &str = "SELECT * FROM jobs WHERE id = $1 AND tenant = $2";
 const GET_IN_BATCH: &str = "SELECT * FROM jobs WHERE id = $1 AND batch = $2";
 const BATCH_OF: &str = "SELECT batch FROM jobs WHERE id = $1 AND tenant = $2";
 const FAULTS: &str = "SELECT attempt, code, message, at FROM job_faults WHERE job = $1 ORDER BY at, attempt";
+// The batch is hidden from the planner where a job is named, or it might look for that among all jobs of the batch.
 const OF_BATCH: &str = "SELECT * FROM jobs WHERE tenant = $1 AND batch = $2 AND (document_place, page_number, question) \
-    > (COALESCE((SELECT document_place FROM jobs WHERE id = CAST($3 AS TEXT) AND batch = $2), -1), \
-    COALESCE((SELECT page_number FROM jobs WHERE id = CAST($3 AS TEXT) AND batch = $2), -1), \
-    COALESCE((SELECT question FROM jobs WHERE id = CAST($3 AS TEXT) AND batch = $2), -1)) \
+    > (COALESCE((SELECT document_place FROM jobs WHERE id = CAST($3 AS TEXT) AND batch || '' = $2), -1), \
+    COALESCE((SELECT page_number FROM jobs WHERE id = CAST($3 AS TEXT) AND batch || '' = $2), -1), \
+    COALESCE((SELECT question FROM jobs WHERE id = CAST($3 AS TEXT) AND batch || '' = $2), -1)) \
     ORDER BY document_place, page_number, question LIMIT $4";
 const LIST_FAILED: &str = "SELECT * FROM jobs WHERE tenant = $1 AND state = 'failed' AND id < $2 \
     ORDER BY id DESC LIMIT $3";

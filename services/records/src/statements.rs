@@ -8,7 +8,7 @@ use crate::{
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
 pub fn statements() -> Vec<&'static str> {
-    let files: [&[&str]; 27] = [
+    let files = [
         acceptances::STATEMENTS,
         answers::STATEMENTS,
         api_keys::STATEMENTS,

@@ -1,6 +1,12 @@
 //! The engine's side of an order: everything here blocks its thread and computes.
 
-use crate::{fault, hold::Stop, parameters, telling::Pen};
+use crate::{
+    fault,
+    hold::Stop,
+    kept_pages::{KeptPages, PageKey},
+    parameters,
+    telling::Pen,
+};
 use domain::{
     combining::Texts,
     id::JobId,
@@ -28,6 +34,8 @@ struct Ready {
 pub(crate) struct Sitting<'a> {
     pub engine: &'a Engine,
     pub limits: &'a Limits,
+    /// Pages of before, and which one this is.
+    pub kept: (&'a KeptPages, PageKey),
     pub stop: &'a Stop,
     /// Writes answers out while they are being made.
     pub pen: &'a Pen,
@@ -73,6 +81,13 @@ impl Sitting<'_> {
 
     /// The page's rows, or nothing if it was stopped.
     fn encode(&self, page: &[u8]) -> Option<Result<EncodedPage, Fault>> {
+        if self.stop.is_set() {
+            return None;
+        }
+        let (kept, key) = &self.kept;
+        if let Some(encoded) = kept.get(key) {
+            return Some(Ok(encoded));
+        }
         let page = match pages::decode(page, self.limits) {
             Ok(page) => page,
             Err(error) => return Some(Err(fault::of_page(&error))),
@@ -83,6 +98,7 @@ impl Sitting<'_> {
         {
             Ok(encoded) => {
                 took("tower", encoded.took);
+                kept.keep(key.clone(), encoded.clone());
                 Some(Ok(encoded))
             }
             Err(EngineError::Cancelled) => None,
@@ -290,9 +306,11 @@ mod tests {
             stop.set(StopReason::Withdrawn);
             ControlFlow::Continue(())
         };
+        let (kept, key) = (KeptPages::new(u64::MAX), PageKey::of(&bench.grant(&[])));
         let mut sitting = Sitting {
             engine: &engine,
             limits: &limits,
+            kept: (&kept, key),
             stop: &stop,
             pen: &Pen::take().0,
             tell: &mut tell,

@@ -6,10 +6,12 @@ use crate::{
     answering::Sitting,
     fault,
     hold::{Epochs, Hold, Stop, StopReason, reports},
+    kept_pages::{KeptPages, PageKey},
     models::Models,
     noop::{self, Computing},
     outcome::{Outcome, Tally},
     seat::Seat,
+    settings::Settings,
     spent::Spent,
     telling::{Pen, Telling},
 };
@@ -19,7 +21,7 @@ use domain::{
     id::WorkerId,
     order::{Fault, ReportKind, WorkOrder},
 };
-use engine::{Engine, LoadOptions};
+use engine::Engine;
 use exchange::{
     blobs::{self, Blobs},
     grant::{self, GrantError},
@@ -27,7 +29,7 @@ use exchange::{
     signing::VerifyingKeys,
 };
 use pages::Limits;
-use std::{convert::Infallible, future, sync::Arc, time::Duration};
+use std::{convert::Infallible, future, sync::Arc};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
@@ -38,45 +40,6 @@ use tracing::Instrument as _;
 
 /// How far the engine may be ahead of what was reported, in answers.
 const TOLD_AT_ONCE: usize = 32;
-
-/// How a worker behaves.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How long one look into the queue waits for an order.
-    pub wait: Duration,
-    /// How often it looks, while it works, whether what allows the work was revoked.
-    pub look: Duration,
-    /// How far the clocks of hub and worker may differ.
-    pub leeway: Duration,
-    /// How long a worker that shall leave goes on with its order before it hands it back.
-    pub drain: Duration,
-    /// How long it leaves the queue alone that did not answer, or whose orders its clock is against.
-    pub pause: Duration,
-    /// How often it says what it is.
-    pub announce: Duration,
-    /// How long it prefers orders of the model that it has loaded.
-    pub stay: Duration,
-    /// How weights are held in memory.
-    pub load: LoadOptions,
-    /// What works at its orders.
-    pub computing: Computing,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            wait: Duration::from_secs(1),
-            look: Duration::from_millis(250),
-            leeway: grant::LEEWAY.unsigned_abs(),
-            drain: Duration::from_secs(10),
-            pause: Duration::from_secs(1),
-            announce: Duration::from_secs(10),
-            stay: Duration::from_secs(60),
-            load: LoadOptions::default(),
-            computing: Computing::default(),
-        }
-    }
-}
 
 /// What a worker is made of.
 pub struct WorkerParts {
@@ -104,6 +67,7 @@ pub struct WorkerParts {
 pub struct Worker {
     parts: WorkerParts,
     models: Models,
+    kept: Arc<KeptPages>,
     epochs: Arc<Epochs>,
     spent: Spent,
     pace: Pace,
@@ -119,9 +83,11 @@ impl Worker {
     pub fn new(parts: WorkerParts) -> Self {
         let load = parts.settings.load.clone();
         let models = Models::new(parts.models.clone(), parts.blobs.clone(), load);
+        let kept = Arc::new(KeptPages::new(parts.settings.most_kept_bytes));
         Self {
             parts,
             models,
+            kept,
             epochs: Arc::default(),
             spent: Spent::default(),
             pace: Pace::default(),
@@ -308,6 +274,7 @@ impl Worker {
             hold.stop.clone(),
             hold.order().questions.clone(),
         );
+        let (kept, key) = (self.kept.clone(), PageKey::of(hold.grant()));
         let (span, computing) = (tracing::Span::current(), self.parts.settings.computing);
         spawn_blocking(move || {
             let (_entered, _seat) = (span.enter(), Seat::take());
@@ -322,6 +289,7 @@ impl Worker {
             let mut sitting = Sitting {
                 engine: &engine,
                 limits: &limits,
+                kept: (&kept, key),
                 stop: &stop,
                 pen: &pen,
                 tell: &mut tell,

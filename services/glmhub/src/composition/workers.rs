@@ -58,6 +58,7 @@ impl Workers {
                 drain: self.settings.drain(),
                 announce: self.settings.announce(),
                 stay: self.settings.stay(),
+                most_kept_bytes: self.settings.most_kept_bytes,
                 load,
                 computing: self.computing,
                 ..runner::Settings::default()

@@ -88,6 +88,7 @@ pub struct WorkerSettings {
     pub drain_seconds: u64,
     pub models_folder: PathBuf,
     pub most_models_bytes: u64,
+    pub most_kept_bytes: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -317,7 +318,8 @@ impl WorkerSettings {
         About {
             device: "cpu".to_owned(),
             room: Room {
-                memory_bytes: memory.map(|bytes| bytes / self.count as u64),
+                memory_bytes: memory
+                    .map(|bytes| (bytes / self.count as u64).saturating_sub(self.most_kept_bytes)),
                 value_bytes: self.value_bytes(),
             },
         }

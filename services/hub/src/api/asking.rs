@@ -19,7 +19,7 @@ use domain::{
     batch::{Batch, Metadata},
     clock::SharedClock,
     gate::Allowed,
-    id::{IdMaker, JobId},
+    id::{ApiKeyId, IdMaker, JobId},
     job::JobState,
     names::ModelName,
     order::Parameters,

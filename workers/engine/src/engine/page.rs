@@ -26,6 +26,11 @@ impl EncodedPage {
     pub fn rows(&self) -> &Tensor {
         &self.rows
     }
+
+    /// The memory that its rows take, in bytes.
+    pub fn bytes(&self) -> u64 {
+        (self.rows.elem_count() * self.rows.dtype().size_in_bytes()) as u64
+    }
 }
 
 /// How far an encoding is: the tower's blocks are nearly all of the work.

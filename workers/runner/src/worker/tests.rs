@@ -2,12 +2,14 @@
 
 mod attacker;
 mod models;
+mod pages_again;
 
 use super::*;
 use crate::announcing::announcement;
 use crate::fixtures::{Bench, LEASE, faults, golden, golden_question_and_answer, import};
 use domain::{digest::Sha256, order::FinishReason, worker::Announcement};
 use exchange::queue::Depth;
+use std::time::Duration;
 
 fn answers(reports: &[ReportKind]) -> usize {
     reports
