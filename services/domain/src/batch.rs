@@ -8,6 +8,7 @@ use crate::{
     job::JobPhase,
     names::{MemberName, ModelName, TenantName},
     purpose::Purpose,
+    trace::Trace,
     turn::Priority,
 };
 use serde::Serialize;
@@ -29,6 +30,7 @@ pub struct Batch {
     opened_at: OffsetDateTime,
     expires_at: Option<OffsetDateTime>,
     key: Option<ApiKeyId>,
+    trace: Option<Trace>,
 }
 
 /// What the gate's allow says about a batch.
@@ -77,6 +79,7 @@ impl Batch {
             opened_at: at,
             expires_at: None,
             key: None,
+            trace: None,
         }
     }
 
@@ -93,6 +96,11 @@ impl Batch {
     /// The same, opened with an API key.
     pub fn with_key(self, key: Option<ApiKeyId>) -> Self {
         Self { key, ..self }
+    }
+
+    /// The same in the trace of whoever opens it.
+    pub fn with_trace(self, trace: Option<Trace>) -> Self {
+        Self { trace, ..self }
     }
 
     /// Its id.
@@ -139,6 +147,11 @@ impl Batch {
     pub fn key(&self) -> Option<ApiKeyId> {
         self.key
     }
+
+    /// In which trace it was opened.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
 }
 
 /// A batch as the records tell of it.
@@ -160,6 +173,8 @@ pub struct StoredBatch {
     pub opened_at: OffsetDateTime,
     /// From when on nothing more of it is answered.
     pub expires_at: Option<OffsetDateTime>,
+    /// In which trace it was opened.
+    pub trace: Option<Trace>,
     /// What is true of it now.
     pub state: BatchState,
     /// Its documents by state.

@@ -40,6 +40,7 @@ pub mod question;
 pub mod registration;
 pub mod terms;
 pub mod territory;
+pub mod trace;
 pub mod turn;
 pub mod webhook;
 pub mod worker;

@@ -6,6 +6,7 @@ use crate::{
     hardware::Need,
     id::{JobId, OrderId, WorkerId},
     names::ModelName,
+    trace::{self, Trace},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,6 +83,13 @@ pub struct WorkOrder {
     /// What the revision takes in memory, if it is known. It decides who is asked, so no grant covers it.
     #[serde(default)]
     pub need: Option<Need>,
+    /// The trace of whoever asked. It is only told, so no grant covers it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "trace::if_readable"
+    )]
+    pub trace: Option<Trace>,
 }
 
 impl WorkOrder {
@@ -97,12 +105,18 @@ impl WorkOrder {
             questions,
             grant: signed,
             need: None,
+            trace: None,
         }
     }
 
     /// The same order, for workers that have room for `need`.
     pub fn with_need(self, need: Option<Need>) -> Self {
         Self { need, ..self }
+    }
+
+    /// The same order, in `trace`.
+    pub fn with_trace(self, trace: Option<Trace>) -> Self {
+        Self { trace, ..self }
     }
 }
 
@@ -208,4 +222,11 @@ pub struct Report {
     pub worker: WorkerId,
     /// What.
     pub kind: ReportKind,
+    /// The trace of the order, as far as the worker came with it. It is only told.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "trace::if_readable"
+    )]
+    pub trace: Option<Trace>,
 }

@@ -8,6 +8,7 @@ use domain::{
     id::IdMaker,
     order::{OrderQuestion, Parameters, WorkOrder, questions_digest},
     purpose::Purpose,
+    trace::Trace,
 };
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -65,6 +66,10 @@ impl Desk {
     pub fn order(&self) -> WorkOrder {
         let questions = vec![self.question("What is the total?"), self.question("Who signed?")];
         let grant = self.grant(&questions);
-        WorkOrder::new(&grant, grant::mint(&self.key, &grant).unwrap(), questions)
+        let trace = Trace::read(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            Some("a=1"),
+        );
+        WorkOrder::new(&grant, grant::mint(&self.key, &grant).unwrap(), questions).with_trace(trace)
     }
 }

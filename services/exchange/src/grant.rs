@@ -177,6 +177,8 @@ fn check_contents(grant: &Grant, order: &WorkOrder) -> Result<(), GrantError> {
         grant: _,
         // It decides who is asked, and allows nothing.
         need: _,
+        // It is only told.
+        trace: _,
     } = order;
     let jobs: Vec<JobId> = questions.iter().map(|question| question.job).collect();
     let agreements = [

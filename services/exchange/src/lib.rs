@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod proof_bundle;
 pub mod queue;
 pub mod signing;
+pub mod spans;
 
 #[cfg(test)]
 mod fixtures;

@@ -2,6 +2,7 @@
 //! only in the [backends](backends::Backends) that they bring.
 
 pub mod backends;
+mod cors;
 mod crew;
 mod endings;
 mod hangups;
@@ -14,7 +15,11 @@ pub mod workers;
 
 pub use endings::Endings;
 
-use crate::{config::Settings, data_folder::DataFolder, telemetry};
+use crate::{
+    config::Settings,
+    data_folder::DataFolder,
+    telemetry::{self, spans::Spans},
+};
 use anyhow::{Context as _, bail};
 use backends::Backends;
 use crew::Crew;
@@ -24,6 +29,7 @@ use std::io::{self, Write as _};
 /// Serves until it is told to end.
 pub async fn serve(folder: &DataFolder, settings: Settings, backends: Backends) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
+    let spans = Spans::start(&settings.telemetry)?;
     let mut endings = Endings::listen()?;
     let pieces = Pieces::assemble(folder, settings, backends, metrics).await?;
     let (server, addresses) = server::bind(&pieces)?;
@@ -43,6 +49,7 @@ pub async fn serve(folder: &DataFolder, settings: Settings, backends: Backends) 
     let ending = async {
         let _ = tokio::join!(handle.stop(true), crew.end(), server);
         pieces.db.close().await;
+        spans.end().await;
     };
     endings.within(pieces.settings.server.shutdown(), ending).await;
     Ok(())

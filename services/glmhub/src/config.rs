@@ -7,8 +7,10 @@ mod blobs;
 mod layers;
 mod sections;
 pub mod show;
+mod telemetry;
 
 pub use sections::{LogFormat, LogSettings, RecordsSettings, Settings, WorkerSettings};
+pub use telemetry::TelemetrySettings;
 
 use crate::misuse::Misuse;
 use clap::Args;

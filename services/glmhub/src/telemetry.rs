@@ -1,4 +1,6 @@
-//! Logs and metrics of the process.
+//! Logs, metrics and spans of the process.
+
+pub mod spans;
 
 use crate::config::{LogFormat, LogSettings};
 use anyhow::Context as _;

@@ -9,7 +9,8 @@ use crate::{
     composition::{Endings, backends, workers::Workers},
     config::{self, Place, Settings},
     data_folder::DataFolder,
-    public_keys, telemetry,
+    public_keys,
+    telemetry::{self, spans::Spans},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -72,6 +73,7 @@ pub async fn work(place: &Place, count: Option<usize>, computing: Computing) -> 
     let count = count.map(|count| ("worker.count", count.to_string()));
     let settings = config::load(place, count.as_slice())?.settings;
     telemetry::start_logs(&settings.log)?;
+    let spans = Spans::start(&settings.telemetry)?;
     let folder = DataFolder::open(&place.data)?;
     let mut endings = Endings::listen()?;
     let workers = assemble(&folder, &settings, computing).await?;
@@ -91,6 +93,7 @@ pub async fn work(place: &Place, count: Option<usize>, computing: Computing) -> 
     ends.cancel();
     let ending = async {
         set.join_all().await;
+        spans.end().await;
     };
     endings.within(limit, ending).await;
     Ok(())

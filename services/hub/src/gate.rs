@@ -12,6 +12,7 @@ use domain::{
     policy::CurrentPolicies,
     purpose::Purpose,
 };
+use exchange::spans::{self, Kind, Span};
 use records::{Db, RecordsError, decisions, facts, models};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -71,6 +72,7 @@ pub async fn ask_before<T>(
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<(Allowed, T), Problem> {
     let model = wanted.model;
+    let mut span = begun(&wanted);
     let known = facts::of(db, &caller.tenant, model, wanted.revision).await?;
     let Some(revision_sha256) = known.revision_sha256 else {
         return Err(without_revision(db, model).await);
@@ -88,9 +90,16 @@ pub async fn ask_before<T>(
     };
     let decision = gate::decide(ids.make(), &policies, &request, &known.facts);
     let record = DecisionRecord::of(&decision, &policies, &request, &known.facts);
+    span.tell("glmhub.decision", record.id.to_string());
+    span.tell("glmhub.outcome", record.outcome.as_str());
     match decision {
         Decision::Allowed(allowed) => {
-            let (kept, done) = tokio::join!(keep(db, ids, &record), work);
+            // What is done meanwhile is no part of the decision.
+            let keep = async {
+                let _span = span;
+                keep(db, ids, &record).await
+            };
+            let (kept, done) = tokio::join!(keep, work);
             kept?;
             Ok((allowed, done?))
         }
@@ -99,6 +108,13 @@ pub async fn ask_before<T>(
             Err(problem(&refusal))
         }
     }
+}
+
+fn begun(wanted: &Wanted<'_>) -> Span {
+    let mut span = Span::begin("decision", Kind::Internal, spans::here().as_ref());
+    span.tell("gen_ai.request.model", wanted.model.to_string());
+    span.tell("glmhub.purpose", wanted.purpose.as_str());
+    span
 }
 
 /// Records a decision with its audit entry, and says so in the log: what a caller was told, a webhook tells or an order

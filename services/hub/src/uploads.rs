@@ -65,11 +65,7 @@ pub async fn store<E: Display>(
         (Err(BlobError::TooLarge { limit }), None) => Err(too_large(limit)),
         (Err(error), None) => {
             tracing::error!(cause = %error, "an upload could not be stored");
-            Err(Problem::unavailable(
-                "storage_unavailable",
-                "the hub cannot store documents now; nothing was kept",
-                10,
-            ))
+            Err(unavailable())
         }
     }
 }
@@ -129,7 +125,17 @@ pub fn wrong_type(found: &str, known: &[String]) -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_wrong", detail)
 }
 
-fn empty() -> Problem {
+/// The 503 for a store that fails.
+pub(crate) fn unavailable() -> Problem {
+    Problem::unavailable(
+        "storage_unavailable",
+        "the hub cannot store documents now; nothing was kept",
+        10,
+    )
+}
+
+/// The 400 for a document without bytes.
+pub(crate) fn empty() -> Problem {
     Problem::bad_request(
         "empty_document",
         "the document has no bytes; upload the file again",

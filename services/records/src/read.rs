@@ -1,6 +1,7 @@
 //! From what a row holds to what it means.
 
 use crate::RecordsError;
+use domain::trace::Trace;
 use std::{fmt::Display, str::FromStr};
 
 /// A row on its way out of `table`.
@@ -37,6 +38,11 @@ impl Reading<'_> {
     pub fn nonsense(&self, why: impl ToString) -> RecordsError {
         RecordsError::nonsense(self.table, self.id, why)
     }
+}
+
+/// The trace that two columns say. It is only told, so that one that cannot be read is none.
+pub(crate) fn trace(traceparent: Option<&str>, tracestate: Option<&str>) -> Option<Trace> {
+    Trace::read(traceparent?, tracestate)
 }
 
 /// As the databases count.

@@ -11,6 +11,7 @@ use crate::{At, RecordsError, Tx, batches, on, run::Run as _};
 use domain::{
     id::{DeliveryId, IdMaker, WebhookEndpointId},
     names::TenantName,
+    trace::Trace,
     webhook::{Event, EventTypes},
 };
 use sqlx::types::Json;
@@ -18,8 +19,8 @@ use time::OffsetDateTime;
 
 const ASKING: &str = "SELECT id, event_types FROM webhook_endpoints \
     WHERE tenant = $1 AND disabled_at IS NULL AND deleted_at IS NULL ORDER BY id";
-const INSERT_EVENT: &str =
-    "INSERT INTO events (id, tenant, type, at, path, data) VALUES ($1, $2, $3, $4, $5, $6)";
+const INSERT_EVENT: &str = "INSERT INTO events (id, tenant, type, at, path, data, traceparent, \
+    tracestate) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const INSERT_DELIVERY: &str = "INSERT INTO deliveries (id, tenant, endpoint, event, created_at, state, due_at) \
     VALUES ($1, $2, $3, $4, $5, 'pending', $5)";
 
@@ -73,6 +74,8 @@ async fn insert_event(tx: &mut Tx, event: &Event) -> Result<(), RecordsError> {
         Some(id) => batches::lock(tx, id).await?,
         None => None,
     };
+    // What came of a batch is in the trace of the batch.
+    let trace = batch.as_ref().and_then(|batch| batch.trace.as_ref());
     on!(tx: tx, |c| sqlx::query(INSERT_EVENT)
         .bind(event.id.to_string())
         .bind(event.tenant.as_str())
@@ -80,6 +83,8 @@ async fn insert_event(tx: &mut Tx, event: &Event) -> Result<(), RecordsError> {
         .bind(At(event.at))
         .bind(event.kind.path())
         .bind(Json(event.kind.data(batch.as_ref())))
+        .bind(trace.map(Trace::traceparent))
+        .bind(trace.and_then(Trace::tracestate))
         .run(c))?;
     Ok(())
 }

@@ -227,6 +227,7 @@ pub(crate) fn reports(order: &WorkOrder, worker: WorkerId, kinds: &[ReportKind])
         attempt: order.attempt,
         worker,
         kind: kind.clone(),
+        trace: order.trace.clone(),
     };
     kinds.iter().map(report).collect()
 }

@@ -20,11 +20,13 @@ mod models_folder;
 mod noop;
 mod outcome;
 mod parameters;
+mod relaying;
 mod seal;
 mod seat;
 mod settings;
 mod spent;
 mod telling;
+mod told;
 mod worker;
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub(crate) struct Tally {
     open: Vec<JobId>,
     pub answered: usize,
     pub failed: usize,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
 }
 
 impl Tally {
@@ -70,12 +72,18 @@ impl Tally {
             open: order.questions.iter().map(|question| question.job).collect(),
             answered: 0,
             failed: 0,
+            input_tokens: 0,
+            output_tokens: 0,
         }
     }
 
     pub fn count(&mut self, kind: &ReportKind) {
         let (outcome, job) = match kind {
-            ReportKind::Answered { job, .. } => ("answered", *job),
+            ReportKind::Answered { job, answer } => {
+                self.input_tokens += u64::from(answer.input_tokens);
+                self.output_tokens += u64::from(answer.output_tokens);
+                ("answered", *job)
+            }
             ReportKind::Failed { job, .. } => ("failed", *job),
             ReportKind::Started | ReportKind::HandedBack => return,
         };

@@ -10,10 +10,12 @@ use crate::{
     models::Models,
     noop::{self, Computing},
     outcome::{Outcome, Tally},
+    relaying::{TOLD_AT_ONCE, relay},
     seat::Seat,
     settings::Settings,
     spent::Spent,
     telling::{Pen, Telling},
+    told,
 };
 use domain::{
     clock::SharedClock,
@@ -27,6 +29,7 @@ use exchange::{
     grant::{self, GrantError},
     queue::{Lease, Queue, QueueError, Standing, Taker},
     signing::VerifyingKeys,
+    spans::Span,
 };
 use pages::Limits;
 use std::{convert::Infallible, future, sync::Arc};
@@ -37,9 +40,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-
-/// How far the engine may be ahead of what was reported, in answers.
-const TOLD_AT_ONCE: usize = 32;
 
 /// What a worker is made of.
 pub struct WorkerParts {
@@ -129,16 +129,18 @@ impl Worker {
             preference: self.models.preference(self.parts.settings.stay),
         };
         let taking = self.parts.queue.take(&taker, self.parts.settings.wait);
-        let lease = match leaving.run_until_cancelled(taking).await {
+        let mut lease = match leaving.run_until_cancelled(taking).await {
             Some(Ok(Some(lease))) => lease,
             Some(Ok(None)) | None => return Outcome::Idle,
             Some(Err(error)) => return error.into(),
         };
+        let mut told = told::begin(&mut lease.order);
         let order = &lease.order;
-        let span =
-            tracing::info_span!("order", id = %order.id, attempt = order.attempt, model = %order.model);
+        let (id, attempt, model) = (order.id, order.attempt, &order.model);
+        let span = tracing::info_span!("order", %id, attempt, %model, trace = %told.trace());
         async {
-            let outcome = self.work(lease, leaving).await;
+            let outcome = self.work(lease, leaving, &mut told).await;
+            told::end(&mut told, &outcome);
             tracing::info!(?outcome, "the work at an order ended");
             outcome
         }
@@ -146,7 +148,7 @@ impl Worker {
         .await
     }
 
-    async fn work(&self, lease: Lease, leaving: &CancellationToken) -> Outcome {
+    async fn work(&self, lease: Lease, leaving: &CancellationToken, told: &mut Span) -> Outcome {
         let grant = match self.believe(&lease.order).await {
             Ok(grant) => grant,
             Err(Unbelieved::Grant(error)) => return self.refuse(&lease, &error).await,
@@ -156,7 +158,7 @@ impl Worker {
         let hold = Hold::new(queue, epochs, lease, grant, self.parts.settings.look);
         let begun = Instant::now();
         let outcome = tokio::select! {
-            outcome = self.carry_out(&hold) => outcome,
+            outcome = self.carry_out(&hold, told) => outcome,
             never = hold.keep() => match never {},
             never = self.leave(&hold.stop, leaving) => match never {},
         };
@@ -219,9 +221,10 @@ impl Worker {
         future::pending().await
     }
 
-    async fn carry_out(&self, hold: &Hold) -> Outcome {
+    async fn carry_out(&self, hold: &Hold, told: &mut Span) -> Outcome {
         let mut tally = Tally::of(hold.order());
         let fault = self.answer(hold, &mut tally).await.err();
+        told::used(told, &tally);
         self.conclude(hold, tally, fault)
             .await
             .unwrap_or_else(Outcome::from)
@@ -334,21 +337,6 @@ impl Worker {
                 failed: tally.failed,
             },
         })
-    }
-}
-
-/// Reports what the engine's thread tells, until it has told everything or the work stops. What it told while others were
-/// reported goes together.
-async fn relay(hold: &Hold, mut told: mpsc::Receiver<ReportKind>, tally: &mut Tally, pace: &Pace) {
-    let mut kinds = Vec::new();
-    while let Some(1..) = hold.stop.unless(told.recv_many(&mut kinds, TOLD_AT_ONCE)).await {
-        if !hold.report(&kinds).await {
-            break;
-        }
-        for kind in kinds.drain(..) {
-            tally.count(&kind);
-            pace.report(hold.grant(), &kind);
-        }
     }
 }
 

@@ -14,7 +14,10 @@ use bytes::Bytes;
 use domain::digest::Sha256;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sha2::Digest as _;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use time::OffsetDateTime;
 
 /// Bytes on their way in or out, in pieces.
@@ -39,6 +42,17 @@ pub struct Linked {
     pub media_type: String,
     /// What to do with it: a value of `Content-Disposition`.
     pub disposition: String,
+}
+
+/// How somebody without a key of ours puts a file into the store, with PUT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadLink {
+    /// Where.
+    pub url: String,
+    /// What must be sent along.
+    pub headers: Vec<(String, String)>,
+    /// How long it is good.
+    pub lifetime: Duration,
 }
 
 /// Why bytes could not be stored or fetched.
@@ -88,6 +102,16 @@ pub trait Blobs: Send + Sync {
     /// ones. Whether there is such a blob is not asked.
     async fn link(&self, _sha256: Sha256, _told: &Linked) -> Result<Option<String>, BlobError> {
         Ok(None)
+    }
+    /// An address under which anybody puts exactly `what` for a while, where the store gives out such ones. It lies apart,
+    /// under `place`, until it is [taken in](Blobs::take_in).
+    async fn upload_link(&self, _place: &str, _what: Stored) -> Result<Option<UploadLink>, BlobError> {
+        Ok(None)
+    }
+    /// Makes what was put under `place` by a link a blob, once, if it is `what`. [`BlobError::Absent`] if nothing was put
+    /// there; [`BlobError::Damaged`] if it is something else, which is removed.
+    async fn take_in(&self, _place: &str, what: Stored) -> Result<(), BlobError> {
+        Err(BlobError::Absent(what.sha256))
     }
     /// Places a blob at `to` for reading (linked or copied, parents made) after checking its bytes
     /// against its name.

@@ -3,6 +3,7 @@
 //! ```text
 //! PREFIX/sha256/ab/abcd…   one object per blob, named by its digest
 //! PREFIX/probe             written when somebody asks whether the store can be
+//! PREFIX/uploads/…         put there by others, until the hub has read it (`s3/uploading.rs`)
 //! ```
 //!
 //! A blob's name is known only when all its bytes were seen. So a stream is kept here first, in memory while it is small
@@ -18,7 +19,7 @@
 //! Reading is taken up again where it broke off. Requests are repeated by the client where that is safe.
 
 use super::{
-    BlobError, Blobs, ByteStream, Linked, Stored,
+    BlobError, Blobs, ByteStream, Linked, Stored, UploadLink,
     local::{hash, make_read_only, sync_folder},
 };
 use async_trait::async_trait;
@@ -47,6 +48,7 @@ mod fault;
 mod linking;
 mod sending;
 mod unfinished;
+mod uploading;
 
 pub use asker::Keys;
 pub use encryption::Encryption;
@@ -84,6 +86,8 @@ pub struct S3Settings {
     pub keys: Option<Keys>,
     /// How links are made; none are, if nothing is said here.
     pub links: Option<Links>,
+    /// How links are made by which others put files into the bucket; none are, if nothing is said here.
+    pub uploads: Option<Links>,
     /// How the server encrypts what it keeps; as the bucket says if nothing is said here.
     pub encryption: Option<Encryption>,
     /// A folder for what is on its way.
@@ -95,6 +99,7 @@ pub struct S3Settings {
 pub struct S3Blobs {
     client: Client,
     linking: Option<Linking>,
+    uploading: Option<Linking>,
     bucket: String,
     prefix: String,
     encryption: Option<Encryption>,
@@ -106,13 +111,17 @@ impl S3Blobs {
     pub async fn open(settings: S3Settings) -> io::Result<Self> {
         fs::create_dir_all(&settings.scratch)?;
         let asker = asker::of(&settings).await;
-        let client = |endpoint| Client::from_conf(Self::config(&settings, endpoint, asker.clone()).build());
+        let client = |endpoint: Option<&str>| {
+            Client::from_conf(Self::config(&settings, endpoint, asker.clone()).build())
+        };
+        let linking = |links: &Links| {
+            let endpoint = links.endpoint.as_deref().or(settings.endpoint.as_deref());
+            Linking::new(client(endpoint), links.lifetime)
+        };
         Ok(Self {
             client: client(settings.endpoint.as_deref()),
-            linking: settings.links.as_ref().map(|links| {
-                let endpoint = links.endpoint.as_deref().or(settings.endpoint.as_deref());
-                Linking::new(client(endpoint), links.lifetime)
-            }),
+            linking: settings.links.as_ref().map(linking),
+            uploading: settings.uploads.as_ref().map(linking),
             bucket: settings.bucket,
             prefix: settings.prefix,
             encryption: settings.encryption,
@@ -281,6 +290,20 @@ impl Blobs for S3Blobs {
         }
     }
 
+    async fn upload_link(&self, place: &str, what: Stored) -> Result<Option<UploadLink>, BlobError> {
+        match &self.uploading {
+            Some(linking) => self.link_for(linking, place, what).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn take_in(&self, place: &str, what: Stored) -> Result<(), BlobError> {
+        match &self.uploading {
+            Some(_) => self.take_upload(place, what).await,
+            None => Err(BlobError::Absent(what.sha256)),
+        }
+    }
+
     async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
         let folder = to
             .parent()
@@ -321,7 +344,12 @@ impl Blobs for S3Blobs {
     }
 
     async fn give_up_unfinished(&self, before: OffsetDateTime) -> Result<usize, BlobError> {
-        self.give_up_begun(before).await
+        let begun = self.give_up_begun(before).await?;
+        let put = match &self.uploading {
+            Some(_) => self.give_up_put(before).await?,
+            None => 0,
+        };
+        Ok(begun + put)
     }
 
     async fn ping(&self) -> Result<(), BlobError> {
@@ -347,3 +375,5 @@ mod named;
 mod server_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upload_tests;

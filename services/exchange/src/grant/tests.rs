@@ -71,6 +71,16 @@ fn another_attempt_than_the_granted_one_is_refused() {
 }
 
 #[test]
+fn a_trace_is_no_part_of_what_was_granted() {
+    let desk = Desk::new();
+    let order = WorkOrder {
+        trace: None,
+        ..desk.order()
+    };
+    assert_eq!(seen(&desk, &order), seen(&desk, &desk.order()));
+}
+
+#[test]
 fn a_changed_question_is_refused() {
     let desk = Desk::new();
     let mut text = desk.order();

@@ -75,6 +75,7 @@ impl<Q> Stage<Q> {
             attempt: order.attempt,
             worker: self.worker(),
             kind,
+            trace: order.trace.clone(),
         }
     }
 }

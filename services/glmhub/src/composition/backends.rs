@@ -154,6 +154,7 @@ pub async fn blobs(folder: &DataFolder, settings: &Settings) -> anyhow::Result<A
             secret,
         }),
         links: blobs.links(),
+        uploads: blobs.uploads(),
         encryption: blobs.encryption().map_err(Misuse)?,
         scratch: folder.resolve("scratch".as_ref()),
     });

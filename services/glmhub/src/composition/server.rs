@@ -1,6 +1,6 @@
 //! The HTTP server with all that its handlers use.
 
-use super::pieces::Pieces;
+use super::{cors, pieces::Pieces};
 use actix_web::{
     App, HttpServer,
     dev::Server,
@@ -9,18 +9,20 @@ use actix_web::{
 };
 use anyhow::Context as _;
 use hub::{app, caller::Door, idempotency, limits, oidc::Oidc, request_log};
-use std::{net::SocketAddr, thread};
+use std::{net::SocketAddr, sync::Arc, thread};
 
 /// A server on the address of the settings, not answering yet, and the addresses that it took.
 pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let settings = &pieces.settings.server;
     let provide = provide(pieces)?;
+    let origins: Arc<[String]> = settings.cors_origins.clone().into();
     let factory = move || {
         App::new()
             .configure(provide.clone())
             .configure(app::configure)
             .wrap(from_fn(idempotency::of_v1))
             .wrap(from_fn(limits::around))
+            .wrap(cors::of(&origins))
             .wrap(from_fn(request_log::around))
     };
     let threads = match settings.threads {

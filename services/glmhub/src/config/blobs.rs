@@ -22,6 +22,7 @@ pub struct BlobsSettings {
     pub encryption_key: String,
     pub unfinished_hours: u32,
     pub link_seconds: u64,
+    pub upload_link_seconds: u64,
     pub link_endpoint: String,
 }
 
@@ -32,13 +33,20 @@ impl BlobsSettings {
                 "blobs.access_key and blobs.secret_key_file go together; without both the machine says who asks".into(),
             );
         }
-        if self.link_seconds > LONGEST_LINK {
-            return Err(format!(
-                "blobs.link_seconds is at most {LONGEST_LINK}, which is seven days"
-            ));
-        }
-        if self.link_seconds > 0 && self.bucket.is_empty() {
-            return Err("blobs.link_seconds needs blobs.bucket: only a bucket gives out links".into());
+        for (name, seconds) in [
+            ("link_seconds", self.link_seconds),
+            ("upload_link_seconds", self.upload_link_seconds),
+        ] {
+            if seconds > LONGEST_LINK {
+                return Err(format!(
+                    "blobs.{name} is at most {LONGEST_LINK}, which is seven days"
+                ));
+            }
+            if seconds > 0 && self.bucket.is_empty() {
+                return Err(format!(
+                    "blobs.{name} needs blobs.bucket: only a bucket gives out links"
+                ));
+            }
         }
         if self.prefix.starts_with('/') || self.prefix.ends_with('/') {
             return Err("blobs.prefix neither begins nor ends with a slash".into());
@@ -53,8 +61,17 @@ impl BlobsSettings {
 
     /// How links to objects are made, if they are wanted.
     pub fn links(&self) -> Option<Links> {
-        (self.link_seconds > 0).then(|| Links {
-            lifetime: Duration::from_secs(self.link_seconds),
+        self.links_for(self.link_seconds)
+    }
+
+    /// How links are made by which others put documents into the bucket, if they are wanted.
+    pub fn uploads(&self) -> Option<Links> {
+        self.links_for(self.upload_link_seconds)
+    }
+
+    fn links_for(&self, seconds: u64) -> Option<Links> {
+        (seconds > 0).then(|| Links {
+            lifetime: Duration::from_secs(seconds),
             endpoint: Some(self.link_endpoint.clone()).filter(|endpoint| !endpoint.is_empty()),
         })
     }

@@ -1,5 +1,6 @@
 //! The layers that settings are read from.
 
+use super::telemetry::STANDARD;
 use crate::misuse::Misuse;
 use figment::{
     Error, Figment, Metadata, Profile, Provider, Source,
@@ -12,6 +13,7 @@ use std::path::Path;
 pub const DEFAULTS: &str = include_str!("../../../../config.default.toml");
 
 const ENVIRONMENT: &str = "the environment";
+const STANDARD_ENVIRONMENT: &str = "the environment of OpenTelemetry";
 const COMMAND_LINE: &str = "the command line";
 const PREFIX: &str = "GLMHUB_";
 /// Stands between section and setting in a variable's name; a variable without it is no setting.
@@ -60,8 +62,9 @@ pub fn all(
 ) -> Result<Figment, Misuse> {
     let mut layers = Figment::from(Toml::string(DEFAULTS));
     let known = tree_of(&layers)?;
-    let upper: [Option<Figment>; 3] = [
+    let upper: [Option<Figment>; 4] = [
         file.map(|file| Figment::from(Toml::file_exact(file))),
+        Some(Figment::from(from_standard(&environment))),
         Some(Figment::from(from_environment(environment))),
         Some(Figment::from(from_command_line(overrides))),
     ];
@@ -82,6 +85,19 @@ pub fn all(
 
 fn tree_of(layer: &Figment) -> Result<Dict, Misuse> {
     layer.extract().map_err(|error| Misuse(super::explain(error)))
+}
+
+/// What variables say that OpenTelemetry has a name for.
+fn from_standard(environment: &[(String, String)]) -> Named {
+    let setting = |(variable, key): &(&str, &str)| {
+        let said = |(name, text): &&(String, String)| name == variable && !text.is_empty();
+        let (_, text) = environment.iter().find(said)?;
+        Some((key.to_string(), Value::from(text.as_str())))
+    };
+    Named {
+        name: STANDARD_ENVIRONMENT,
+        values: STANDARD.iter().filter_map(setting).collect(),
+    }
 }
 
 fn from_environment(environment: Vec<(String, String)>) -> Named {
@@ -134,6 +150,7 @@ pub fn source_of(from: &Metadata, key: &str) -> String {
                 key.replace('.', SEPARATOR).to_ascii_uppercase()
             )
         }
+        (_, STANDARD_ENVIRONMENT) => STANDARD_ENVIRONMENT.to_owned(),
         (_, COMMAND_LINE) => COMMAND_LINE.to_owned(),
         _ => "the defaults".to_owned(),
     }

@@ -1,6 +1,6 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
-use super::blobs::BlobsSettings;
+use super::{blobs::BlobsSettings, telemetry::TelemetrySettings};
 use crate::{data_folder::DataFolder, machine_memory};
 use domain::hardware::Room;
 use engine::LoadOptions;
@@ -32,6 +32,7 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     pub outgoing: OutgoingSettings,
     pub log: LogSettings,
+    pub telemetry: TelemetrySettings,
     pub access: AccessSettings,
     pub api_keys: ApiKeySettings,
     pub limits: LimitSettings,
@@ -47,6 +48,7 @@ pub struct Settings {
 pub struct ServerSettings {
     pub listen: SocketAddr,
     pub site: String,
+    pub cors_origins: Vec<String>,
     pub threads: usize,
     pub shutdown_seconds: u64,
 }
@@ -127,6 +129,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         self.check_least()?;
         self.log.check()?;
+        self.telemetry.check()?;
         self.audit.check()?;
         self.server.check()?;
         self.policies.check()?;
@@ -242,6 +245,14 @@ fn is_plain(name: &str) -> bool {
     name.len() <= 64 && name.chars().all(plain)
 }
 
+/// Whether browsers name a site like this: scheme and host, a port where it is not the scheme's, and nothing else.
+fn is_origin(text: &str) -> bool {
+    let site = url::Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "https" | "http"));
+    site.is_some_and(|url| url.origin().ascii_serialization() == text)
+}
+
 impl LogSettings {
     fn check(&self) -> Result<(), String> {
         tracing_subscriber::EnvFilter::try_new(&self.filter)
@@ -346,6 +357,11 @@ impl WorkerSettings {
 
 impl ServerSettings {
     fn check(&self) -> Result<(), String> {
+        if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(format!(
+                "server.cors_origins has {origin:?}, which is no origin; an example is https://app.example.com"
+            ));
+        }
         match is_plain(&self.site) {
             true => Ok(()),
             false => Err("server.site has at most 64 letters, digits, dots, dashes or underscores".into()),

@@ -73,6 +73,51 @@ fn the_command_line_goes_over_everything() {
 }
 
 #[test]
+fn the_environment_of_opentelemetry_is_heard_and_our_own_goes_over_it() {
+    let standard = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/");
+    let told = |environment: &[(&str, &str)]| load_from(None, environment).unwrap().settings.telemetry;
+    assert_eq!(told(&[]).traces_url(), None);
+    assert_eq!(told(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).traces_url(), None);
+    let url = told(&[standard]).traces_url();
+    assert_eq!(url.as_deref(), Some("http://collector:4318/v1/traces"));
+    let own = ("GLMHUB_TELEMETRY__OTLP_ENDPOINT", "https://own.example/otlp");
+    for environment in [[standard, own], [own, standard]] {
+        let url = told(&environment).traces_url();
+        assert_eq!(url.as_deref(), Some("https://own.example/otlp/v1/traces"));
+    }
+    assert_eq!(told(&[("OTEL_SERVICE_NAME", "7")]).service_name, "7");
+    let source = source_of(&load_from(None, &[standard]).unwrap(), "telemetry.otlp_endpoint");
+    assert_eq!(source, "the environment of OpenTelemetry");
+    let bad = load_from(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")]);
+    assert!(refusal(bad).contains("telemetry.otlp_endpoint"));
+}
+
+#[test]
+fn sites_are_named_as_browsers_name_them() {
+    let with = |origin: &str| load_text(&format!("[server]\ncors_origins = [\"{origin}\"]\n"));
+    for good in [
+        "https://app.example.com",
+        "http://localhost:5173",
+        "https://[::1]:8443",
+    ] {
+        assert!(with(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "*",
+        "null",
+        "app.example.com",
+        "https://app.example.com/",
+        "https://App.example.com",
+        "https://app.example.com:443",
+        "https://*.example.com",
+        "file:///x",
+    ] {
+        let refused = refusal(with(bad));
+        assert!(refused.contains("server.cors_origins"), "{bad}: {refused}");
+    }
+}
+
+#[test]
 fn several_variables_of_one_section_are_all_taken() {
     let environment = [("GLMHUB_LOG__FILTER", "debug"), ("GLMHUB_LOG__FORMAT", "json")];
     let log = load_from(None, &environment).unwrap().settings.log;

@@ -191,6 +191,31 @@ impl Fleet {
         self.workers[number].begin(command, &log, "glmhub worker is ready");
     }
 
+    /// Has everybody begin anew and send spans to a collector: hubs as `hubs`, workers as `workers`.
+    pub fn send_spans(&mut self, collector: &str) {
+        let told = |name: &str| {
+            vec![
+                ("GLMHUB_TELEMETRY__OTLP_ENDPOINT", collector.to_owned()),
+                ("OTEL_SERVICE_NAME", name.to_owned()),
+            ]
+        };
+        for number in 0..EACH {
+            self.hubs[number].end();
+            self.hubs[number].environment = told("hubs");
+            self.begin_hub(number);
+            self.workers[number].end();
+            self.workers[number].environment = told("workers");
+            self.begin_worker(number);
+        }
+    }
+
+    /// Tells everybody to end.
+    pub fn end(&mut self) {
+        for process in self.workers.iter_mut().chain(&mut self.hubs) {
+            assert!(process.end().0.success(), "{} did not end well", process.name);
+        }
+    }
+
     /// The settings of hubs and of commands beside them.
     fn settings(&self) -> Vec<(&'static str, String)> {
         let mut settings = self.store(&self.hubs_to_bucket);

@@ -28,7 +28,7 @@ use domain::{
     question::{Question, questions},
     turn::Priority,
 };
-use exchange::blobs::Blobs;
+use exchange::{blobs::Blobs, spans};
 use futures_util::Stream;
 use pages::PageError;
 use records::{
@@ -131,7 +131,8 @@ impl Asking<'_> {
         let batch = Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now)
             .with_priority(call.priority)
             .with_end(call.expires_at)
-            .with_key(self.key);
+            .with_key(self.key)
+            .with_trace(spans::here());
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
         let submitted =

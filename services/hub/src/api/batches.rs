@@ -37,7 +37,7 @@ use domain::{
     question::{Asked, BadQuestions, Question, questions},
     turn::Priority,
 };
-use exchange::queue::Queue;
+use exchange::{queue::Queue, spans};
 use records::{
     Db, Stamp,
     batches::{self, SubmitRefusal},
@@ -112,7 +112,8 @@ async fn open(
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now)
         .with_priority(new.priority)
         .with_end(expires_at)
-        .with_key(key);
+        .with_key(key)
+        .with_trace(spans::here());
     let stamp = Stamp::of(&ids, now, caller).under(once.claim());
     batches::open(&db, stamp, &batch, &questions).await?;
     let stored = batches::get(&db, &caller.tenant, batch.id())

@@ -3,6 +3,7 @@
 use super::{
     batches::{no_batch, refused},
     paging::{Listed, Paging},
+    upload_links::{Declared, taken_in},
 };
 use crate::{
     app::ok,
@@ -81,7 +82,10 @@ async fn upload(
     batch.state.takes_documents().map_err(refused)?;
     let new = match media_type(&request).as_str() {
         "multipart/form-data" => parts(blobs.get_ref(), &settings, Parts::of(&request, payload)).await?,
-        "application/json" => vec![fetched(blobs.get_ref(), &settings, &outgoing, payload).await?],
+        "application/json" => vec![match elsewhere(payload).await? {
+            Elsewhere::Fetched(from) => fetched(blobs.get_ref(), &settings, &outgoing, from).await?,
+            Elsewhere::Put(declared) => taken_in(blobs.get_ref(), &settings, *path, declared).await?,
+        }],
         media_type => {
             let name = query.into_inner().name.or_else(|| disposition_name(&request));
             vec![body(blobs.get_ref(), &settings, &request, payload, media_type, name).await?]
@@ -114,28 +118,59 @@ async fn body(
     uploads::document(blobs, settings, name, media_type.to_owned(), payload).await
 }
 
-/// Where a document lies that the hub fetches.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Elsewhere {
+/// Where a document lies that is not in the body.
+enum Elsewhere {
+    /// At a URL from which the hub fetches it.
+    Fetched(Source),
+    /// Where its tenant has put it by an upload link.
+    Put(Declared),
+}
+
+/// Where the hub fetches a document, and what it is called if not as there.
+struct Source {
     url: String,
     name: Option<String>,
 }
 
-/// A document from the URL that the body names. Problems: those of [`fetching::fetch`] and of an upload.
-async fn fetched(
-    blobs: &dyn Blobs,
-    settings: &WorkSettings,
-    outgoing: &Outgoing,
-    payload: Payload,
-) -> Result<NewDocument, Problem> {
+/// What a body says of a document that lies elsewhere.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pointer {
+    url: Option<String>,
+    sha256: Option<Sha256>,
+    bytes: Option<u64>,
+    media_type: Option<String>,
+    name: Option<String>,
+}
+
+async fn elsewhere(payload: Payload) -> Result<Elsewhere, Problem> {
     let read = payload.to_bytes_limited(MOST_ORDER_BYTES).await.map_err(|_| {
         let detail = format!("a body that names a URL has at most {MOST_ORDER_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with("limit", MOST_ORDER_BYTES)
     })?;
     let malformed = |error: &dyn Display| Problem::bad_request("json_malformed", error.to_string());
     let read = read.map_err(|error| malformed(&error))?;
-    let from: Elsewhere = serde_json::from_slice(&read).map_err(|error| malformed(&error))?;
+    let said: Pointer = serde_json::from_slice(&read).map_err(|error| malformed(&error))?;
+    let name = said.name;
+    match (said.url, said.sha256, said.bytes, said.media_type) {
+        (Some(url), None, None, None) => Ok(Elsewhere::Fetched(Source { url, name })),
+        (None, Some(sha256), Some(bytes), Some(media_type)) => Ok(Elsewhere::Put(Declared {
+            sha256,
+            bytes,
+            media_type,
+            name,
+        })),
+        _ => Err(malformed(&"give `url`, or `sha256`, `bytes` and `media_type`")),
+    }
+}
+
+/// A document from a URL. Problems: those of [`fetching::fetch`] and of an upload.
+async fn fetched(
+    blobs: &dyn Blobs,
+    settings: &WorkSettings,
+    outgoing: &Outgoing,
+    from: Source,
+) -> Result<NewDocument, Problem> {
     let named = checked_name(from.name)?;
     let fetching = fetching::fetch(outgoing, &from.url).await?;
     let media_type = fetching.media_type();

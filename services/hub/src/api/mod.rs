@@ -39,6 +39,7 @@ mod schemas;
 pub mod simulation;
 mod stopped;
 pub mod terms;
+pub mod upload_links;
 pub mod usage;
 pub mod webhook_endpoints;
 pub mod workers;

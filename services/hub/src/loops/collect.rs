@@ -199,7 +199,8 @@ impl Collect {
         };
         let fenced = if taken == Taken::Fenced { "yes" } else { "no" };
         metrics::counter!("glmhub_reports_total", "kind" => kind, "fenced" => fenced).increment(1);
-        tracing::debug!(order = %report.order, attempt = report.attempt, kind, fenced, "report collected");
+        let trace = report.trace.as_ref().map(tracing::field::display);
+        tracing::debug!(order = %report.order, attempt = report.attempt, kind, fenced, trace, "report collected");
     }
 }
 

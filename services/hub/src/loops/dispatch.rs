@@ -185,7 +185,10 @@ impl Dispatch {
         // Should it fail, nobody has the orders, and the sweep finds them missing.
         parts.db.flush().await?;
         let order = |(page, Signed { grant, token }): (ClaimedPage, Signed)| {
-            WorkOrder::new(&grant, token, page.questions).with_need(allowed.need)
+            let trace = allowed.batch.trace.clone();
+            WorkOrder::new(&grant, token, page.questions)
+                .with_need(allowed.need)
+                .with_trace(trace)
         };
         let (missing, fault) = self.offer(claimed.into_iter().map(order)).await;
         for order in missing {

@@ -12,6 +12,7 @@ use crate::{
 use anyhow::Context;
 use async_trait::async_trait;
 use domain::{clock::SharedClock, id::IdMaker, names::TenantName};
+use exchange::spans::{Kind, Span};
 use records::{
     Db, Stamp,
     documents::{self, TakenDocument},
@@ -79,6 +80,8 @@ impl Intake {
     async fn settle(&self, mut taken: TakenDocument) -> anyhow::Result<()> {
         let parts = &self.parts;
         let id = taken.document.id;
+        let mut span = Span::begin("intake", Kind::Internal, taken.trace.as_ref());
+        span.tell("glmhub.document", id.to_string());
         let split = tokio::select! {
             split = parts.splitting.split(taken.document.sha256) => split,
             () = self.keep(&mut taken) => {
@@ -91,15 +94,18 @@ impl Intake {
         let stood = match split {
             Ok(pages) => {
                 let stood = documents::split(&parts.db, stamp, taken, &pages).await?;
-                tracing::debug!(document = %id, pages = pages.len(), "document split");
+                tracing::debug!(document = %id, pages = pages.len(), trace = %span.trace(), "document split");
+                span.tell("glmhub.pages", pages.len() as i64);
                 parts.signals.dispatch.notify_one();
                 stood
             }
             Err(SplitFault::Document(error)) => {
-                tracing::debug!(document = %id, code = error.code(), "document failed");
+                tracing::debug!(document = %id, code = error.code(), trace = %span.trace(), "document failed");
+                span.failed(error.code());
                 documents::fail(&parts.db, stamp, taken, error.code(), &error.to_string()).await?
             }
             Err(SplitFault::Ours(fault)) => {
+                span.failed("put_back");
                 documents::put_back(&parts.db, taken).await?;
                 return Err(fault).with_context(|| format!("document {id} was put back"));
             }

@@ -1,6 +1,10 @@
 //! A row of `batches`, and what it means.
 
-use crate::{At, RecordsError, read::Reading, turns};
+use crate::{
+    At, RecordsError,
+    read::{Reading, trace},
+    turns,
+};
 use domain::{
     batch::{BatchState, JobCounts, LicenseFacts, Metadata, StoredBatch},
     document::DocumentCounts,
@@ -28,6 +32,8 @@ pub(crate) struct BatchRow {
     cancelled_at: Option<At>,
     expires_at: Option<At>,
     expired_at: Option<At>,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
     documents_received: i64,
     documents_waiting: i64,
     documents_split: i64,
@@ -58,6 +64,7 @@ impl BatchRow {
             member: reading.parsed(&self.member)?,
             opened_at: self.opened_at.0,
             expires_at: self.expires_at.map(|at| at.0),
+            trace: trace(self.traceparent.as_deref(), self.tracestate.as_deref()),
             state: self.state(reading)?,
             documents: self.documents(reading)?,
             pages: reading.whole(self.pages_total)?,

@@ -8,7 +8,7 @@ use crate::{
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
     combining, many, on,
-    read::{Reading, number},
+    read::{Reading, number, trace},
     run::Run as _,
     turns, usage,
 };
@@ -21,6 +21,7 @@ use domain::{
     job::JobPhase,
     limits::Usage,
     names::TenantName,
+    trace::Trace,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -29,7 +30,9 @@ pub(super) const NEXT: &str = "SELECT id FROM documents WHERE tenant > $1 AND (s
     (state = 'splitting' AND splitting_until <= $2)) AND state IN ('waiting', 'splitting') \
     ORDER BY tenant, id LIMIT 1";
 pub(super) const TAKE: &str = "UPDATE documents SET state = 'splitting', splitting_until = $3 WHERE id = $1 AND \
-    (state = 'waiting' OR (state = 'splitting' AND splitting_until <= $2)) RETURNING *";
+    (state = 'waiting' OR (state = 'splitting' AND splitting_until <= $2)) RETURNING *, \
+    (SELECT traceparent FROM batches WHERE id = documents.batch) AS traceparent, \
+    (SELECT tracestate FROM batches WHERE id = documents.batch) AS tracestate";
 pub(super) const PROLONG: &str = "UPDATE documents SET splitting_until = $3 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
 pub(super) const SETTLE: &str = "UPDATE documents SET state = $3, splitting_until = NULL, pages = $4, code = $5, \
     message = $6, settled_at = $7 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
@@ -57,6 +60,17 @@ pub struct TakenDocument {
     pub tenant: TenantName,
     /// When the hold on it ends: the fence.
     pub until: OffsetDateTime,
+    /// The trace of its batch.
+    pub trace: Option<Trace>,
+}
+
+/// A document with the trace of its batch.
+#[derive(sqlx::FromRow)]
+struct TakenRow {
+    #[sqlx(flatten)]
+    document: DocumentRow,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
 }
 
 /// A page whose bytes are in the blobs.
@@ -91,14 +105,20 @@ pub async fn take(
             next = next_id(db, "", now).await?;
         }
         let Some(id) = next else { return Ok(None) };
-        let row = on!(db, |c| sqlx::query_as::<_, DocumentRow>(TAKE)
+        let row = on!(db, |c| sqlx::query_as::<_, TakenRow>(TAKE)
             .bind(&id)
             .bind(At(now))
             .bind(At(until))
             .fetch_optional(c))?;
         // None: another intake was first, and there may be more.
-        if let Some(row) = row {
+        if let Some(TakenRow {
+            document: row,
+            traceparent,
+            tracestate,
+        }) = row
+        {
             return Ok(Some(TakenDocument {
+                trace: trace(traceparent.as_deref(), tracestate.as_deref()),
                 tenant: Reading {
                     table: "documents",
                     id: &row.id,

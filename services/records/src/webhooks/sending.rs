@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
-    read::{Reading, number},
+    read::{Reading, number, trace},
     run::Run as _,
 };
 use domain::{
     id::{DeliveryId, EventId, WebhookEndpointId},
+    trace::Trace,
     webhook::{
         EndpointSecret, EventType,
         delivery::{DeliveryState, ENDPOINT_DELETED, ENDPOINT_DISABLED, ENDPOINT_GONE},
@@ -30,7 +31,7 @@ const CLAIM: &str = "UPDATE deliveries SET due_at = $3, claimed_at = $2, attempt
     ORDER BY due_at, id LIMIT $4) AND state = 'pending' AND due_at <= $2 RETURNING id, event, attempts, tries";
 const BEGIN_ATTEMPT: &str = "INSERT INTO delivery_attempts (delivery, number, begun_at) VALUES ($1, $2, $3)";
 const ENDPOINT: &str = "SELECT url, secret, disabled_at, deleted_at FROM webhook_endpoints WHERE id = $1";
-const EVENT: &str = "SELECT type, at, path, data FROM events WHERE id = $1";
+const EVENT: &str = "SELECT type, at, path, data, traceparent, tracestate FROM events WHERE id = $1";
 const END_ATTEMPT: &str = "UPDATE delivery_attempts SET duration_ms = $3, status = $4, error = $5 \
     WHERE delivery = $1 AND number = $2";
 const SETTLE: &str = "UPDATE deliveries SET state = $3, due_at = $4, claimed_at = NULL, settled_at = $5, code = $6, \
@@ -73,6 +74,8 @@ pub struct Claimed {
     pub data: Map<String, Value>,
     /// Where it goes.
     pub url: String,
+    /// The trace of what happened.
+    pub trace: Option<Trace>,
 }
 
 /// What is to be sent to one endpoint.
@@ -173,8 +176,16 @@ async fn begin_attempt(
     (id, event, attempt, tries): (String, String, i64, i64),
 ) -> Result<Claimed, RecordsError> {
     on!(tx: &mut *tx, |c| sqlx::query(BEGIN_ATTEMPT).bind(&id).bind(attempt).bind(At(now)).run(c))?;
-    let (event_type, at, path, Json(data)): (String, At, String, Json<Map<String, Value>>) =
-        on!(tx: tx, |c| sqlx::query_as(EVENT).bind(&event).fetch_one(c))?;
+    type Row = (
+        String,
+        At,
+        String,
+        Json<Map<String, Value>>,
+        Option<String>,
+        Option<String>,
+    );
+    let row: Row = on!(tx: tx, |c| sqlx::query_as(EVENT).bind(&event).fetch_one(c))?;
+    let (event_type, at, path, Json(data), traceparent, tracestate) = row;
     let reading = Reading {
         table: "deliveries",
         id: &id,
@@ -189,6 +200,7 @@ async fn begin_attempt(
         path,
         data,
         url: url.to_owned(),
+        trace: trace(traceparent.as_deref(), tracestate.as_deref()),
     })
 }
 

@@ -25,6 +25,16 @@ impl Linking {
         Self { client, lifetime }
     }
 
+    /// Who makes them.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// How long each is good.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
     /// An address of an object, which is told of as `told` says.
     pub async fn link(&self, bucket: &str, key: &str, told: &Linked) -> Result<String, BlobError> {
         let good = PresigningConfig::expires_in(self.lifetime).map_err(io::Error::other)?;

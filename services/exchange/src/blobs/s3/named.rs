@@ -33,6 +33,7 @@ pub(super) async fn reads_and_writes(bucket: &str, port: &str) {
             secret: "a-secret-of-tests".into(),
         }),
         links: None,
+        uploads: None,
         encryption: None,
         scratch: scratch.path().to_owned(),
     };

@@ -181,7 +181,7 @@ impl S3Blobs {
 }
 
 /// As S3 writes digests.
-fn base64_of(sha256: Sha256) -> String {
+pub(super) fn base64_of(sha256: Sha256) -> String {
     STANDARD.encode(sha256.as_bytes())
 }
 

@@ -25,6 +25,7 @@ async fn empty_bucket() -> Option<(S3Blobs, TempDir)> {
             secret: "a-secret-of-tests".into(),
         }),
         links: None,
+        uploads: None,
         encryption: None,
         scratch: scratch.path().to_owned(),
     })

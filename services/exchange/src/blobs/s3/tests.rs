@@ -46,8 +46,8 @@ struct Faults {
 }
 
 /// A server of S3 with one bucket. It ends when it is dropped.
-struct Server {
-    address: String,
+pub(super) struct Server {
+    pub(super) address: String,
     faults: Arc<Faults>,
     folder: TempDir,
     serving: AbortHandle,
@@ -61,7 +61,7 @@ fn keys() -> Keys {
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("objects").join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path().join("objects")).unwrap());
@@ -92,7 +92,7 @@ impl Server {
         }
     }
 
-    fn settings(&self) -> S3Settings {
+    pub(super) fn settings(&self) -> S3Settings {
         S3Settings {
             bucket: BUCKET.into(),
             prefix: "hub".into(),
@@ -101,12 +101,13 @@ impl Server {
             path_style: true,
             keys: Some(keys()),
             links: None,
+            uploads: None,
             encryption: None,
             scratch: self.scratch(),
         }
     }
 
-    async fn store(&self) -> S3Blobs {
+    pub(super) async fn store(&self) -> S3Blobs {
         S3Blobs::open(self.settings()).await.unwrap()
     }
 

@@ -69,6 +69,7 @@ async fn a_hub_that_does_not_collect_gets_no_more_work_done() {
         attempt: 1,
         worker: stage.desk.ids.make(),
         kind,
+        trace: None,
     };
     for _ in 0..8 * REPORTS_PER_ORDER {
         stage.queue.report(from_ref(&report)).await.unwrap();

@@ -83,6 +83,7 @@ async fn a_workers_user_does_a_workers_part() {
         attempt: second.attempt,
         worker: id,
         kind: ReportKind::Started,
+        trace: None,
     };
     worker.report(from_ref(&report)).await.unwrap();
     let announcement = Announcement {

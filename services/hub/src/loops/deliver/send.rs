@@ -4,11 +4,13 @@ use super::DeliverParts;
 use crate::outgoing::{NotSent, chain, refusal_in};
 use domain::{
     id::WebhookEndpointId,
+    trace::Trace,
     webhook::{
         EndpointSecret,
         delivery::{DeliveryPhase, Sent},
     },
 };
+use exchange::spans::{Kind, Span};
 use records::{
     Stamp,
     webhooks::{
@@ -47,7 +49,8 @@ pub(super) async fn deliver(
     claimed: Claimed,
 ) {
     let began = Instant::now();
-    let ended = attempt(parts, secret, &claimed).await;
+    let mut span = Span::begin("delivery", Kind::Client, claimed.trace.as_ref());
+    let ended = attempt(parts, secret, &claimed, &span.outgoing()).await;
     let took = began.elapsed();
     let now = parts.clock.now();
     let state = parts
@@ -65,8 +68,10 @@ pub(super) async fn deliver(
         status: ended.status.map(|status| status.as_u16()),
         error: ended.error,
     };
+    tell(&mut span, &claimed, &ending, outcome);
     tracing::info!(
         delivery = %claimed.delivery,
+        trace = %span.trace(),
         attempt = claimed.attempt,
         status = ending.status,
         milliseconds = ending.duration_ms,
@@ -79,7 +84,18 @@ pub(super) async fn deliver(
     }
 }
 
-async fn attempt(parts: &DeliverParts, secret: &EndpointSecret, claimed: &Claimed) -> Ended {
+fn tell(span: &mut Span, claimed: &Claimed, ending: &AttemptEnding, outcome: &'static str) {
+    span.tell("messaging.message.id", claimed.event.to_string());
+    span.tell("glmhub.event", claimed.event_type.as_str());
+    if let Some(status) = ending.status {
+        span.tell("http.response.status_code", i64::from(status));
+    }
+    if outcome != DeliveryPhase::Delivered.as_str() {
+        span.failed(outcome);
+    }
+}
+
+async fn attempt(parts: &DeliverParts, secret: &EndpointSecret, claimed: &Claimed, trace: &Trace) -> Ended {
     let now = parts.clock.now();
     let (id, timestamp, body) = (
         claimed.event.to_string(),
@@ -91,8 +107,13 @@ async fn attempt(parts: &DeliverParts, secret: &EndpointSecret, claimed: &Claime
         Err(NotSent::Refused(refusal)) => return Ended::without_response(Sent::Refused, refusal.to_string()),
         Err(error @ NotSent::NoAuthorities) => return Ended::not_taken(error.to_string()),
     };
+    let request = match trace.tracestate() {
+        Some(tracestate) => request.header("tracestate", tracestate),
+        None => request,
+    };
     let response = request
         .timeout(parts.settings.timeout())
+        .header("traceparent", trace.traceparent())
         .header("webhook-id", &id)
         .header("webhook-timestamp", timestamp.to_string())
         .header("webhook-signature", secret.sign(&id, timestamp, body.as_bytes()))

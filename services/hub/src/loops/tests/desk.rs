@@ -346,6 +346,7 @@ impl Desk {
             attempt: order.attempt,
             worker: self.worker,
             kind,
+            trace: order.trace.clone(),
         };
         self.queue.report(&[report]).await.unwrap();
     }
