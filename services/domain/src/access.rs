@@ -107,6 +107,10 @@ acts! {
     SubmitBatch = "submit_batch",
     /// Read batches, jobs and answers of the own tenant.
     ReadBatch = "read_batch",
+    /// Delete documents and answers of batches of the own tenant.
+    DeleteBatch = "delete_batch",
+    /// Say how long documents and answers of the own tenant are kept.
+    KeepRetention = "keep_retention",
     /// Accept terms for the own tenant.
     AcceptTerms = "accept_terms",
     /// Read acceptances and decisions of the own tenant.

@@ -5,15 +5,17 @@ use crate::{
     document::DocumentCounts,
     gate::{Allowed, Duty},
     id::{ApiKeyId, BatchId, DecisionId},
-    job::JobPhase,
     names::{MemberName, ModelName, TenantName},
     purpose::Purpose,
     trace::Trace,
     turn::Priority,
 };
-use serde::Serialize;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
+
+mod counts;
+
+pub use counts::JobCounts;
 
 /// Words of the tenant's own that come back with the batch.
 pub type Metadata = BTreeMap<String, String>;
@@ -183,6 +185,10 @@ pub struct StoredBatch {
     pub pages: u64,
     /// Its jobs by state.
     pub jobs: JobCounts,
+    /// Since when its documents are deleted and given out to nobody.
+    pub documents_gone_at: Option<OffsetDateTime>,
+    /// The same of its answers.
+    pub answers_gone_at: Option<OffsetDateTime>,
 }
 
 impl StoredBatch {
@@ -195,6 +201,7 @@ impl StoredBatch {
     pub fn takes_more(&self, at: OffsetDateTime) -> Result<(), BatchRefusal> {
         match self.is_over(at) {
             true => Err(BatchRefusal::Over),
+            false if self.documents_gone_at.or(self.answers_gone_at).is_some() => Err(BatchRefusal::Deleted),
             false => Ok(()),
         }
     }
@@ -248,6 +255,9 @@ pub enum BatchRefusal {
     /// Its time is up.
     #[error("the time of the batch is up; open another one")]
     Over,
+    /// Its documents, or its answers, were deleted.
+    #[error("documents or answers of the batch were deleted; open another one")]
+    Deleted,
 }
 
 impl BatchState {
@@ -333,59 +343,6 @@ impl BatchState {
             BatchState::Running { .. } => Ok(self),
             other => Err(BatchRefusal::WrongState(other.as_str())),
         }
-    }
-}
-
-/// How many jobs are in each state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct JobCounts {
-    /// See [`JobPhase::Waiting`].
-    pub waiting: u64,
-    /// See [`JobPhase::Queued`].
-    pub queued: u64,
-    /// See [`JobPhase::Dispatched`].
-    pub dispatched: u64,
-    /// See [`JobPhase::Running`].
-    pub running: u64,
-    /// See [`JobPhase::Held`].
-    pub held: u64,
-    /// See [`JobPhase::Answered`].
-    pub answered: u64,
-    /// See [`JobPhase::Failed`].
-    pub failed: u64,
-    /// See [`JobPhase::Cancelled`].
-    pub cancelled: u64,
-    /// See [`JobPhase::Refused`].
-    pub refused: u64,
-    /// See [`JobPhase::Expired`].
-    pub expired: u64,
-}
-
-impl JobCounts {
-    /// The number in `phase`.
-    pub fn of(&self, phase: JobPhase) -> u64 {
-        match phase {
-            JobPhase::Waiting => self.waiting,
-            JobPhase::Queued => self.queued,
-            JobPhase::Dispatched => self.dispatched,
-            JobPhase::Running => self.running,
-            JobPhase::Held => self.held,
-            JobPhase::Answered => self.answered,
-            JobPhase::Failed => self.failed,
-            JobPhase::Cancelled => self.cancelled,
-            JobPhase::Refused => self.refused,
-            JobPhase::Expired => self.expired,
-        }
-    }
-
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        JobPhase::ALL.iter().map(|&phase| self.of(phase)).sum()
-    }
-
-    /// Those without a verdict.
-    pub fn unsettled(&self) -> u64 {
-        JobPhase::UNSETTLED.iter().map(|&phase| self.of(phase)).sum()
     }
 }
 

@@ -75,6 +75,8 @@ impl FromStr for DocumentPhase {
 /// A document as the records tell of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
+    /// When its bytes and its name were deleted.
+    pub deleted_at: Option<OffsetDateTime>,
     /// Its id.
     pub id: DocumentId,
     /// The batch that it belongs to.

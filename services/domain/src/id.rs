@@ -156,6 +156,8 @@ ids! {
     ApiKeyId = "key";
     /// A request that holds a key of the caller's own.
     ClaimId = "clm";
+    /// What a tenant no longer keeps of a batch.
+    DeletionId = "del";
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod combining;
 pub mod comparison;
 pub mod deadline;
+pub mod deletion;
 pub mod digest;
 pub mod document;
 pub mod effective;

@@ -3,8 +3,7 @@
 
 use crate::signing::{SigningKey, VerifyingKeys};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use domain::provenance::Statement;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// What the payload of an envelope is.
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -43,8 +42,8 @@ pub enum AttestationError {
     Unsigned,
 }
 
-/// `statement`, signed.
-pub fn sign(key: &SigningKey, statement: &Statement) -> Result<Envelope, AttestationError> {
+/// `statement`, of whatever predicate, signed.
+pub fn sign(key: &SigningKey, statement: &impl Serialize) -> Result<Envelope, AttestationError> {
     let malformed = |error: serde_json::Error| AttestationError::Malformed(error.to_string());
     let payload = serde_json::to_vec(statement).map_err(malformed)?;
     let sig = key.sign_bytes(&signed_bytes(PAYLOAD_TYPE, &payload));
@@ -58,8 +57,8 @@ pub fn sign(key: &SigningKey, statement: &Statement) -> Result<Envelope, Attesta
     })
 }
 
-/// The statement of `envelope`, if one of `keys` has signed it.
-pub fn verify(keys: &VerifyingKeys, envelope: &Envelope) -> Result<Statement, AttestationError> {
+/// The statement of `envelope`, if one of `keys` has signed it and it is of the form of `S`.
+pub fn verify<S: DeserializeOwned>(keys: &VerifyingKeys, envelope: &Envelope) -> Result<S, AttestationError> {
     let malformed = |what: String| AttestationError::Malformed(what);
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(malformed(format!("its payload is no {PAYLOAD_TYPE}")));
@@ -90,7 +89,7 @@ mod tests {
     use crate::fixtures::Desk;
     use domain::{
         digest::Sha256,
-        provenance::{GrantGiven, LicenseHeld, ModelUsed, PageRead, Provenance, QuestionAsked},
+        provenance::{GrantGiven, LicenseHeld, ModelUsed, PageRead, Provenance, QuestionAsked, Statement},
     };
 
     fn statement(desk: &Desk) -> Statement {
@@ -148,7 +147,7 @@ mod tests {
         let envelope = sign(&desk.key, &statement).unwrap();
         assert_eq!(verify(&desk.key.public(), &envelope), Ok(statement));
         assert_eq!(
-            verify(&other.key.public(), &envelope),
+            verify::<Statement>(&other.key.public(), &envelope),
             Err(AttestationError::Unsigned)
         );
     }
@@ -160,12 +159,12 @@ mod tests {
         let text = String::from_utf8(STANDARD.decode(&envelope.payload).unwrap()).unwrap();
         envelope.payload = STANDARD.encode(text.replace("commercial", "research"));
         assert_eq!(
-            verify(&desk.key.public(), &envelope),
+            verify::<Statement>(&desk.key.public(), &envelope),
             Err(AttestationError::Unsigned)
         );
         envelope.payload_type = "text/plain".into();
         assert!(matches!(
-            verify(&desk.key.public(), &envelope),
+            verify::<Statement>(&desk.key.public(), &envelope),
             Err(AttestationError::Malformed(_))
         ));
     }

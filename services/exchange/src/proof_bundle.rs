@@ -9,6 +9,7 @@ use crate::{
 use domain::{
     digest::Sha256,
     proof::{Proof, ProvenEntry, Root, VouchedRow},
+    provenance::Statement,
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ pub fn read(
 ) -> Result<Proof, BadProof> {
     let believed = checkpoint::verify(keys, origin, &text(files, CHECKPOINT)?)?;
     let envelope: Envelope = parsed(files, PROVENANCE)?;
-    let statement = attestation::verify(keys, &envelope)?;
+    let statement: Statement = attestation::verify(keys, &envelope)?;
     let rows: Vec<VouchedRow> = parsed(files, ROWS)?;
     let entries: Vec<ProvenEntry> = parsed(files, ENTRIES)?;
     let token = rows

@@ -1,5 +1,6 @@
 //! `glmhub audit …`: the audit log of a data folder, verified and exported. No hub is asked; one may be up.
 
+mod deletion_file;
 mod export;
 mod proof_file;
 mod prove;

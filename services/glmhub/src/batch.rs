@@ -1,6 +1,7 @@
 //! `glmhub batch …`: batches of documents, through the API of a hub.
 
 mod acts;
+mod delete;
 mod following;
 mod questions;
 mod rows;
@@ -25,6 +26,7 @@ pub enum BatchCommand {
     Results(rows::ResultsArgs),
     Cancel(acts::CancelArgs),
     Requeue(acts::RequeueArgs),
+    Delete(delete::DeleteArgs),
 }
 
 /// Does what the command says.
@@ -35,5 +37,6 @@ pub async fn run(command: BatchCommand) -> anyhow::Result<()> {
         BatchCommand::Results(args) => rows::run(args).await,
         BatchCommand::Cancel(args) => acts::cancel(args).await,
         BatchCommand::Requeue(args) => acts::requeue(args).await,
+        BatchCommand::Delete(args) => delete::run(args).await,
     }
 }

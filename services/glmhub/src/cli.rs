@@ -2,7 +2,7 @@
 
 use crate::{
     admin, api_key, ask, audit, batch, bench, config, fit, import, inspect, key, license, migrate, policy,
-    quantize, serve, synthesize, token, up, usage, worker,
+    quantize, retention, serve, synthesize, token, up, usage, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -38,6 +38,7 @@ enum Command {
     Bench(BenchArgs),
     Token(TokenArgs),
     Usage(usage::UsageArgs),
+    Retention(RetentionArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
     Config(ConfigArgs),
@@ -69,6 +70,14 @@ enum ModelCommand {
 struct BatchArgs {
     #[command(subcommand)]
     command: batch::BatchCommand,
+}
+
+/// Tells and says how long documents and answers are kept
+#[derive(clap::Args, Debug)]
+#[command(after_help = retention::EXAMPLE)]
+struct RetentionArgs {
+    #[command(subcommand)]
+    command: retention::RetentionCommand,
 }
 
 /// Shows licences, accepts their terms, reviews acceptances
@@ -179,6 +188,7 @@ impl Cli {
                 command: TokenCommand::Issue(args),
             }) => token::issue(args),
             Command::Usage(args) => block_on(usage::run(args)),
+            Command::Retention(RetentionArgs { command }) => block_on(retention::run(command)),
             Command::Worker(args) => block_on(worker::run(args)),
             Command::Migrate(args) => block_on(migrate::run(args)),
             Command::Config(ConfigArgs {

@@ -25,6 +25,7 @@ mod policy;
 mod public_keys;
 mod quantize;
 mod remote;
+mod retention;
 mod secrets;
 mod serve;
 mod span;

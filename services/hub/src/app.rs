@@ -48,6 +48,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::job_stream::routes)
         .configure(api::proofs::routes)
         .configure(api::one_call::routes)
+        .configure(api::deletions::routes)
+        .configure(api::retention::routes)
         .configure(api::usage::routes)
         .configure(api::webhook_endpoints::routes)
         .configure(api::deliveries::routes)

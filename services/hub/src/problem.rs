@@ -1,5 +1,6 @@
 //! Every refusal and fault as clients see it: `application/problem+json` (RFC 9457) with a stable `code`.
 
+use crate::removed_files::RemovedError;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use exchange::blobs::BlobError;
 use records::RecordsError;
@@ -191,6 +192,9 @@ impl From<RecordsError> for Problem {
             let detail = "another request with this Idempotency-Key went ahead, and this one made nothing: send it again";
             return Self::conflict("idempotency_key_in_use", detail).after(1);
         }
+        if let RecordsError::Removed(_) = error {
+            return Self::removed();
+        }
         if error.may_pass() {
             tracing::warn!(cause = %error, "the records did not answer in time");
             let detail = "the hub's records are busy or away: try again, and look first whether it was done where \
@@ -198,6 +202,23 @@ impl From<RecordsError> for Problem {
             return Self::unavailable("records_unavailable", detail, 2);
         }
         Self::internal(error)
+    }
+}
+
+impl From<RemovedError> for Problem {
+    fn from(error: RemovedError) -> Self {
+        match error {
+            RemovedError::Records(error) => error.into(),
+            RemovedError::Blobs(BlobError::Absent(_)) => Self::removed(),
+            RemovedError::Blobs(error) => error.into(),
+        }
+    }
+}
+
+impl Problem {
+    fn removed() -> Self {
+        let detail = "the same bytes were deleted while these came: send them again";
+        Self::unavailable("storage_unavailable", detail, 1)
     }
 }
 

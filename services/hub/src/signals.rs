@@ -23,6 +23,8 @@ pub struct Signals {
     pub dispatch: Notify,
     /// What documents were asked may have its verdicts.
     pub combine: Notify,
+    /// Something is to be deleted.
+    pub retain: Notify,
     /// Events wait to be sent.
     pub deliver: Notify,
     /// What was allowed may not be any more, or the other way round.
@@ -38,6 +40,7 @@ impl Default for Signals {
             intake: Notify::new(),
             dispatch: Notify::new(),
             combine: Notify::new(),
+            retain: Notify::new(),
             deliver: Notify::new(),
             reconsider: Notify::new(),
             ending: CancellationToken::new(),

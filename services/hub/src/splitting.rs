@@ -52,6 +52,11 @@ pub struct Splitting {
 }
 
 impl Splitting {
+    /// Where pages go.
+    pub fn blobs(&self) -> &dyn Blobs {
+        self.blobs.as_ref()
+    }
+
     /// `scratch` is a folder of this process alone; what an earlier one left there is removed. At most
     /// `processes` children run at once, and as many more wait for a document.
     pub fn open(

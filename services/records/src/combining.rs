@@ -8,6 +8,7 @@ use crate::{
     Db, RecordsError, Stamp, Tx,
     attempts::tell_if_failed,
     batches::{self, Delta, add as add_counts, complete_if_done},
+    deleting::files,
     jobs::{self, Job, JobRow},
     many, on,
     read::{Reading, number},
@@ -97,6 +98,17 @@ pub enum Composed {
         /// The pages.
         pages: Vec<SourcePage>,
     },
+}
+
+impl Composed {
+    /// The digests of its texts.
+    pub fn files(&self) -> Vec<Sha256> {
+        match self {
+            Composed::Whole(text) => vec![text.sha256],
+            Composed::Parts(texts) => texts.iter().map(|text| text.sha256).collect(),
+            Composed::Nothing { .. } => Vec::new(),
+        }
+    }
 }
 
 /// The scope that a word of the records stands for.
@@ -211,6 +223,7 @@ pub async fn compose(
     if unsettled > 0 {
         return Ok(false);
     }
+    files::want(&mut tx, &composed.files()).await?;
     match composed {
         Composed::Whole(text) => give(&mut tx, stamp, &batch, &job, text).await?,
         Composed::Parts(texts) => make_parts(&mut tx, stamp, &batch, &job, texts).await?,

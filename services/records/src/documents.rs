@@ -10,6 +10,7 @@ pub use intake::{NewPage, TakenDocument, fail, prolong, put_back, put_back_all, 
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
+    deleting::files,
     on,
     read::number,
     run::Run as _,
@@ -43,6 +44,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     intake::SCOPES,
     reading::GET,
     reading::GET_PAGE,
+    reading::GONE,
 ];
 
 /// A document whose bytes are in the blobs.
@@ -121,6 +123,7 @@ pub(crate) async fn insert(
     new: &NewDocument,
     state: DocumentState,
 ) -> Result<Document, RecordsError> {
+    files::want(tx, &[new.sha256]).await?;
     let id: DocumentId = stamp.ids.make();
     let (pages, settled_at) = match state {
         DocumentState::Split { pages, at } => (Some(number(pages)), Some(At(at))),
@@ -161,6 +164,7 @@ pub(crate) async fn insert(
         bytes: new.bytes,
         received_at: stamp.at,
         state,
+        deleted_at: None,
     })
 }
 

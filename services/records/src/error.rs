@@ -1,5 +1,7 @@
 //! What can go wrong in the records.
 
+use domain::digest::Sha256;
+
 /// A fault of the records. A thing that is simply not there is an `Option`, not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
@@ -19,6 +21,9 @@ pub enum RecordsError {
     /// The request's key is another request's by now. Nothing was stored.
     #[error("another request holds the key")]
     ClaimLost,
+    /// Files whose bytes were to be had by something were removed a moment ago. Nothing was stored.
+    #[error("{} files were removed meanwhile", .0.len())]
+    Removed(Vec<Sha256>),
     /// What was to be stored could not be signed.
     #[error("a grant cannot be signed: {0}")]
     Signature(String),

@@ -2,8 +2,8 @@
 
 use crate::{
     acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, combining, counts, decisions,
-    dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models, policies, proofs,
-    sessions, terms, turns, usage, webhooks, workers,
+    deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models, policies,
+    proofs, retention, sessions, terms, turns, usage, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
@@ -20,6 +20,7 @@ pub fn statements() -> Vec<&'static str> {
         combining::STATEMENTS,
         counts::STATEMENTS,
         decisions::STATEMENTS,
+        deleting::STATEMENTS,
         dispatching::STATEMENTS,
         documents::STATEMENTS,
         epochs::STATEMENTS,
@@ -31,6 +32,7 @@ pub fn statements() -> Vec<&'static str> {
         models::STATEMENTS,
         policies::STATEMENTS,
         proofs::STATEMENTS,
+        retention::STATEMENTS,
         sessions::STATEMENTS,
         terms::STATEMENTS,
         turns::STATEMENTS,
@@ -42,6 +44,7 @@ pub fn statements() -> Vec<&'static str> {
         .iter()
         .chain(webhooks::MORE_STATEMENTS)
         .chain(decisions::MORE_STATEMENTS)
+        .chain(deleting::MORE_STATEMENTS)
         .chain(dispatching::MORE_STATEMENTS)
         .chain(acceptances::MORE_STATEMENTS);
     files

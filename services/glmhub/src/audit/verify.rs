@@ -1,6 +1,6 @@
 //! `glmhub audit verify`: computes the whole log anew and says what is not as it was signed.
 
-use super::{Log, export::Line, proof_file};
+use super::{Log, deletion_file, export::Line, proof_file};
 use crate::{
     config::{self, Place},
     misuse::Misuse,
@@ -26,6 +26,7 @@ Examples:
   glmhub audit verify --data /srv/glmhub --checkpoint kept.txt
   glmhub audit verify --file audit.jsonl --keys jwks.json --json
   glmhub audit verify --proof proof.zip --keys jwks.json
+  glmhub audit verify --deletion deletion.json --keys jwks.json
 
 Nothing is asked of a hub, and one may be up meanwhile. Exit code 1 if anything is not as it was signed.";
 
@@ -41,6 +42,9 @@ pub struct VerifyArgs {
     /// Verify the proof of one answer, as `glmhub audit prove` writes it
     #[arg(long, value_name = "ZIP", requires = "keys", conflicts_with_all = ["file", "checkpoints"])]
     proof: Option<PathBuf>,
+    /// Verify the record of a deletion, as `glmhub batch delete --record` writes it
+    #[arg(long, value_name = "FILE", requires = "keys", conflicts_with_all = ["file", "checkpoints", "proof"])]
+    deletion: Option<PathBuf>,
     /// The public keys to believe, a JSON Web Key Set [default: the key of the data folder]
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -58,6 +62,9 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<()> {
     if let (Some(proof), Some(keys)) = (&args.proof, &given) {
         let origin = config::load(&args.place, &[])?.settings.audit.origin;
         return proof_file::verify(proof, keys, &origin, args.json);
+    }
+    if let (Some(deletion), Some(keys)) = (&args.deletion, &given) {
+        return deletion_file::verify(deletion, keys, args.json);
     }
     let checked = match (&args.file, given) {
         (Some(file), Some(keys)) => {

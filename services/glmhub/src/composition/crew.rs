@@ -12,6 +12,7 @@ use hub::loops::{
     intake::{Intake, IntakeParts},
     reconsider::{Reconsider, ReconsiderParts},
     register::{Register, RegisterParts},
+    retain::{Retain, RetainParts},
     seal::{Seal, SealParts},
     sweep::{Sweep, SweepParts},
     tidy::{Tidy, TidyParts},
@@ -79,6 +80,10 @@ impl Crew {
         let combine = combine_parts(pieces);
         keep_up(&mut work, "combine", &work_ends, move |ends| {
             Combine::new(combine.clone()).run(ends)
+        });
+        let retain = retain_parts(pieces);
+        keep_up(&mut work, "retain", &work_ends, move |ends| {
+            Retain::new(retain.clone()).run(ends)
         });
         let tidy = tidy_parts(pieces);
         keep_up(&mut work, "tidy", &work_ends, move |ends| {
@@ -216,6 +221,19 @@ fn combine_parts(pieces: &Pieces) -> CombineParts {
         ids: pieces.ids.clone(),
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
+        signals: pieces.signals.clone(),
+    }
+}
+
+fn retain_parts(pieces: &Pieces) -> RetainParts {
+    RetainParts {
+        db: pieces.db.clone(),
+        blobs: pieces.blobs.clone(),
+        key: pieces.key.clone(),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.retention.clone(),
+        work: pieces.work.clone(),
         signals: pieces.signals.clone(),
     }
 }

@@ -11,8 +11,8 @@ use domain::{clock::SharedClock, id::IdMaker, model::Seed, policy::CurrentPolici
 use exchange::{blobs::Blobs, queue::Queue, signing::SigningKey};
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::Outgoing,
-    randomness::Randomness, reload::Reload, signals::Signals, splitting::Splitting,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    randomness::Randomness, reload::Reload, retention_settings::RetentionSettings, signals::Signals,
+    splitting::Splitting, webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use records::{Db, epochs, models};
@@ -26,6 +26,7 @@ pub struct Pieces {
     pub acceptances: Arc<AcceptanceSettings>,
     pub webhooks: Arc<WebhookSettings>,
     pub audit: Arc<AuditSettings>,
+    pub retention: RetentionSettings,
     pub db: Db,
     pub blobs: Arc<dyn Blobs>,
     pub queue: Arc<dyn Queue>,
@@ -107,6 +108,7 @@ impl Pieces {
             acceptances: Arc::new(settings.acceptances.clone()),
             webhooks: Arc::new(settings.webhooks.clone()),
             audit: Arc::new(settings.audit.clone()),
+            retention: settings.retention.clone(),
             db,
             blobs,
             queue,

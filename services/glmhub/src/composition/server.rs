@@ -57,6 +57,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
     let idempotency = Data::new(pieces.settings.idempotency.clone());
     let limits = Data::new(limits::Keeper::new(pieces.settings.limits.clone()));
     let api_keys = Data::new(pieces.settings.api_keys.clone());
+    let retention = Data::new(pieces.retention.clone());
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());
     let (blobs, queue) = (Data::from(pieces.blobs.clone()), Data::from(pieces.queue.clone()));
@@ -104,6 +105,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(hf.clone())
             .app_data(api_keys.clone())
             .app_data(limits.clone())
+            .app_data(retention.clone())
             .app_data(idempotency.clone())
             .app_data(randomness.clone());
     })

@@ -9,7 +9,8 @@ use hub::{
     dashboard_settings::DashboardSettings, hf::settings::HfSettings,
     idempotency::settings::IdempotencySettings, limits::settings::LimitSettings,
     oidc::settings::OidcSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
-    policy_settings::PolicySettings, webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    policy_settings::PolicySettings, retention_settings::RetentionSettings,
+    webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use runner::{About, ModelsFolder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -26,6 +27,7 @@ pub struct Settings {
     pub queue: QueueSettings,
     pub worker: WorkerSettings,
     pub work: WorkSettings,
+    pub retention: RetentionSettings,
     pub openai: OpenaiSettings,
     pub hf: HfSettings,
     pub acceptances: AcceptanceSettings,
@@ -143,6 +145,7 @@ impl Settings {
         self.dashboard.check()?;
         self.webhooks.check()?;
         self.work.check()?;
+        self.retention.check()?;
         self.worker.load_options()?;
         self.queue.check()?;
         self.blobs.check()?;
@@ -188,6 +191,7 @@ impl Settings {
             queue,
             worker,
             work,
+            retention,
             access,
             ..
         } = self;
@@ -204,6 +208,7 @@ impl Settings {
             ("worker.announce_seconds", worker.announce_seconds, 1),
             ("work.most_orders_of_tenant", work.most_orders_of_tenant, 1),
             ("work.reconsider_seconds", work.reconsider_seconds, 1),
+            ("retention.look_seconds", retention.look_seconds, 1),
             ("access.token_days", u64::from(access.token_days), 1),
         ];
         match least.into_iter().find(|(_, value, least)| value < least) {

@@ -200,6 +200,8 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[blobs]\nprefix = \"a/\"", "blobs.prefix"),
         ("[blobs]\nunfinished_hours = 0", "blobs.unfinished_hours"),
         ("[blobs]\nencryption = \"rot13\"", "blobs.encryption"),
+        ("[retention]\nlook_seconds = 0", "retention.look_seconds"),
+        ("[retention]\nanswers_days = 36501", "retention.answers_days"),
         ("[blobs]\nencryption_key = \"k\"", "blobs.encryption_key"),
         ("[queue]\nname = \"{a}\"", "queue.name"),
         ("[records]\nstatement_seconds = 0", "records.statement_seconds"),

@@ -246,7 +246,7 @@ async fn a_cancelled_batch_combines_nothing() {
 #[tokio::test]
 async fn a_document_waits_while_what_allows_its_pages_is_revoked_and_then_goes_on() {
     let mut work = Work::with(&[CONTEXT, ONE_AT_A_TIME]).await;
-    let batch = opened(&work.scene.submitter, "commercial", &[long_answer()], 40).await;
+    let batch = opened(&work.scene.submitter, "commercial", &[long_answer()], 16).await;
     submit(&work.scene.submitter, &batch).await.expect(200);
     work.until(&batch, "something to run", |jobs| {
         jobs["running"].as_u64() > Some(0)
@@ -260,7 +260,7 @@ async fn a_document_waits_while_what_allows_its_pages_is_revoked_and_then_goes_o
     assert_eq!(after["jobs"]["answered"], after["jobs"]["total"], "{after}");
     let rows = rows(&work.scene.submitter, &batch).await;
     let whole = of_scope(&rows, "document")[0];
-    assert_eq!(pages_of(whole).len(), 40);
+    assert_eq!(pages_of(whole).len(), 16);
     assert_eq!(whole["answer"]["decision_id"], after["decision_id"]);
 }
 

@@ -4,7 +4,7 @@
 pub mod bucket;
 mod clocks;
 mod count;
-mod database;
+pub mod database;
 mod ending;
 mod faults;
 mod full;
@@ -40,7 +40,8 @@ const EACH: usize = 2;
 const WORKERS_PASSWORD: &str = "of-the-workers";
 
 /// Settings that keep tests short: what vanished is found in seconds.
-const QUICK: [(&str, &str); 14] = [
+const QUICK: [(&str, &str); 15] = [
+    ("GLMHUB_RETENTION__LOOK_SECONDS", "1"),
     ("GLMHUB_WORK__IDLE_MILLISECONDS", "50"),
     ("GLMHUB_WORK__LOST_AFTER_SECONDS", "3"),
     ("GLMHUB_WORK__MOST_ORDERS", "8"),
@@ -260,6 +261,11 @@ impl Fleet {
         let mut issue = vec!["token", "issue", "--tenant", tenant, "--member", "li"];
         issue.extend(roles.iter().flat_map(|role| ["--role", role]));
         self.perform(&issue).trim().to_owned()
+    }
+
+    /// The URL of its database.
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     /// A client of one of the hubs.

@@ -6,6 +6,7 @@ use crate::{
     licence::scene::{Scene, path},
     process::{Ended, perform, perform_in},
 };
+use domain::provenance::Statement;
 use exchange::{
     attestation::{self, Envelope},
     signing::VerifyingKeys,
@@ -197,7 +198,9 @@ async fn provenance_is_a_signed_statement_about_page_model_terms_and_decision() 
     let envelope: Envelope = serde_json::from_value(given).unwrap();
     let keys: Value = serde_json::from_slice(&fs::read(&answered.keys).unwrap()).unwrap();
     let keys = VerifyingKeys::from_jwks(&keys).unwrap();
-    let said = attestation::verify(&keys, &envelope).unwrap().predicate;
+    let said = attestation::verify::<Statement>(&keys, &envelope)
+        .unwrap()
+        .predicate;
     let job = answered
         .scene
         .submitter

@@ -7,6 +7,7 @@ use crate::{
     gate::{self, Wanted},
     idempotency::Once,
     problem::Problem,
+    removed_files::are_back,
     signals::Signals,
     splitting::{SplitFault, Splitting},
     uploads,
@@ -135,9 +136,12 @@ impl Asking<'_> {
             .with_trace(spans::here());
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
-        let submitted =
-            one_call::submit(self.db, stamp, &batch, &call.questions, &call.image, page, bounds).await?;
-        let jobs = submitted.map_err(full::problem)?;
+        let submit = || one_call::submit(self.db, stamp, &batch, &call.questions, &call.image, page, bounds);
+        let mut submitted = submit().await;
+        if are_back(self.db, self.blobs, &submitted).await? {
+            submitted = submit().await;
+        }
+        let jobs = submitted?.map_err(full::problem)?;
         self.signals.dispatch.notify_one();
         Ok(jobs)
     }

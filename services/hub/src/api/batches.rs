@@ -257,6 +257,7 @@ pub(super) fn refused(refusal: BatchRefusal) -> Problem {
         BatchRefusal::Empty => "batch_without_documents",
         BatchRefusal::Unfinished => "batch_unfinished",
         BatchRefusal::Over => "batch_expired",
+        BatchRefusal::Deleted => "batch_deleted",
     };
     Problem::conflict(code, refusal.to_string())
 }
@@ -320,6 +321,10 @@ struct BatchView {
     expires_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     expired_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    documents_deleted_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    answers_deleted_at: Option<OffsetDateTime>,
 }
 
 /// Counts and their sum.
@@ -367,6 +372,8 @@ impl BatchView {
             cancelled_at,
             expires_at: batch.expires_at,
             expired_at,
+            documents_deleted_at: batch.documents_gone_at,
+            answers_deleted_at: batch.answers_gone_at,
         }
     }
 

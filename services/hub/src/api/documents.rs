@@ -13,6 +13,7 @@ use crate::{
     multipart::{Parts, checked_name, media_type},
     outgoing::Outgoing,
     problem::Problem,
+    removed_files::are_back,
     uploads,
     work_settings::WorkSettings,
 };
@@ -92,8 +93,12 @@ async fn upload(
         }
     };
     let stamp = Stamp::of(&ids, clock.now(), caller).under(once.claim());
-    let added = documents::add(&db, stamp, &caller.tenant, *path, &new, settings.most_documents).await?;
-    let added = added.ok_or_else(no_batch)?.map_err(not_taken)?;
+    let most = settings.most_documents;
+    let mut added = documents::add(&db, stamp, &caller.tenant, *path, &new, most).await;
+    if are_back(&db, blobs.get_ref(), &added).await? {
+        added = documents::add(&db, stamp, &caller.tenant, *path, &new, most).await;
+    }
+    let added = added?.ok_or_else(no_batch)?.map_err(not_taken)?;
     let views: Vec<DocumentView> = added.into_iter().map(DocumentView::of).collect();
     Ok(HttpResponse::Created().json(serde_json::json!({ "data": views })))
 }
@@ -259,6 +264,8 @@ struct DocumentView {
     received_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
     settled_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    deleted_at: Option<OffsetDateTime>,
 }
 
 #[derive(Serialize)]
@@ -293,6 +300,7 @@ impl DocumentView {
             fault,
             received_at: document.received_at,
             settled_at,
+            deleted_at: document.deleted_at,
         }
     }
 }

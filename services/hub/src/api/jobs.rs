@@ -94,7 +94,7 @@ async fn answers_of_batch(
     let questions = batches::questions(&db, &caller.tenant, *path).await?;
     let jobs = jobs::of_batch(&db, &caller.tenant, *path, after, limit).await?;
     let mut answers = HashMap::new();
-    if let (Some(first), Some(last)) = (jobs.first(), jobs.last()) {
+    if let (Some(first), Some(last), None) = (jobs.first(), jobs.last(), batch.answers_gone_at) {
         let found = answers::between(&db, &caller.tenant, *path, first.id, last.id).await?;
         answers.extend(found.into_iter().map(|answer| (answer.job, answer)));
     }
@@ -159,12 +159,13 @@ async fn requeue(
 
 /// A job of `tenant` with its question, answer and faults.
 pub(super) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<JobView, Problem> {
-    let job = jobs::get(db, tenant, id).await?.ok_or_else(no_job)?;
+    let mut job = jobs::get(db, tenant, id).await?.ok_or_else(no_job)?;
     let (batch, questions) = tokio::try_join!(
         batches::get(db, tenant, job.job.batch),
         batches::questions(db, tenant, job.job.batch),
     )?;
     let batch = batch.ok_or_else(no_job)?;
+    job.answer = job.answer.filter(|_| batch.answers_gone_at.is_none());
     let sources = combining::sources(db, tenant, std::slice::from_ref(&job.job)).await?;
     Ok(JobView::whole(&batch, &questions, &job).of_pages(sources.into_values().next()))
 }

@@ -2,7 +2,7 @@
 //! that gives the answer about the document reads it. Where it is too long for the context, portions of it are read first.
 
 use super::{Outcome, Step, drive};
-use crate::{signals::Signals, work_settings::WorkSettings};
+use crate::{removed_files::are_back, signals::Signals, work_settings::WorkSettings};
 use async_trait::async_trait;
 use domain::{
     clock::SharedClock,
@@ -87,7 +87,11 @@ impl Combine {
             },
         };
         let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
-        if combining::compose(&parts.db, stamp, job, &composed).await? {
+        let mut stood = combining::compose(&parts.db, stamp, job, &composed).await;
+        if are_back(&parts.db, parts.blobs.as_ref(), &stood).await? {
+            stood = combining::compose(&parts.db, stamp, job, &composed).await;
+        }
+        if stood? {
             match composed {
                 Composed::Nothing { .. } => parts.signals.settled(job.id),
                 Composed::Whole(_) | Composed::Parts(_) => parts.signals.dispatch.notify_one(),

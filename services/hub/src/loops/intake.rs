@@ -5,6 +5,7 @@
 
 use super::{Outcome, Step, drive};
 use crate::{
+    removed_files::are_back,
     signals::Signals,
     splitting::{SplitFault, Splitting},
     work_settings::WorkSettings,
@@ -93,7 +94,11 @@ impl Intake {
         let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
         let stood = match split {
             Ok(pages) => {
-                let stood = documents::split(&parts.db, stamp, taken, &pages).await?;
+                let mut stood = documents::split(&parts.db, stamp, taken, &pages).await;
+                if are_back(&parts.db, parts.splitting.blobs(), &stood).await? {
+                    stood = documents::split(&parts.db, stamp, taken, &pages).await;
+                }
+                let stood = stood?;
                 tracing::debug!(document = %id, pages = pages.len(), trace = %span.trace(), "document split");
                 span.tell("glmhub.pages", pages.len() as i64);
                 parts.signals.dispatch.notify_one();

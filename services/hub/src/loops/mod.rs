@@ -11,6 +11,7 @@ pub mod intake;
 mod lacking;
 pub mod reconsider;
 pub mod register;
+pub mod retain;
 pub mod seal;
 pub mod sweep;
 pub mod tidy;

@@ -13,10 +13,11 @@ use domain::{
         AuditEntry,
         check::{Checker, Finding, SignedRoot},
     },
+    deletion::Deleted,
     digest::Sha256,
 };
 use sqlx::FromRow as _;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SIZE: &str = "SELECT size FROM audit_tree WHERE one = 1";
 const ALL_CHECKPOINTS: &str = "SELECT size, note FROM audit_checkpoints ORDER BY size";
@@ -57,16 +58,38 @@ pub struct Checked {
     pub findings: Vec<Finding>,
 }
 
-/// The digests that the log gives of rows, newest last.
+/// What the log gives of rows.
 #[derive(Default)]
-struct Vouched(HashMap<(String, String), String>);
+struct Vouched {
+    /// Their digests, newest last, each with the batch of its row if the entry names it.
+    digests: HashMap<(String, String), (String, Option<String>)>,
+    /// Batches whose answers were deleted, which the log tells.
+    without_answers: HashSet<String>,
+}
 
 impl Vouched {
     fn take(&mut self, entry: &AuditEntry) {
         if let Some((of, sha256)) = entry.row_sha256() {
             let key = (of.to_owned(), entry.subject.clone());
-            self.0.insert(key, sha256.to_owned());
+            let batch = entry.detail["batch"].as_str().map(str::to_owned);
+            self.digests.insert(key, (sha256.to_owned(), batch));
         }
+        let deleted: Option<Deleted> = entry.detail["deleted"]
+            .as_str()
+            .and_then(|word| word.parse().ok());
+        if entry.kind == "batch.deleting" && deleted.is_some_and(Deleted::answers) {
+            self.without_answers.insert(entry.subject.clone());
+        }
+    }
+
+    /// The rows that should be there and were not looked at.
+    fn left(self) -> Vec<(String, String)> {
+        let may_be_gone = |of: &str, batch: Option<String>| {
+            of == Fact::Answer.as_str() && batch.is_some_and(|batch| self.without_answers.contains(&batch))
+        };
+        let left = self.digests.into_iter();
+        let left = left.filter(|((of, _), (_, batch))| !may_be_gone(of, batch.clone()));
+        left.map(|(key, _)| key).collect()
     }
 }
 
@@ -288,12 +311,12 @@ async fn vouched_rows(
             after.clone_from(last);
             for (id, row) in portion {
                 seen += 1;
-                let logged = vouched.0.remove(&(fact.as_str().to_owned(), id.clone()));
-                found.extend(judge(fact, id, row, logged));
+                let logged = vouched.digests.remove(&(fact.as_str().to_owned(), id.clone()));
+                found.extend(judge(fact, id, row, logged.map(|(sha256, _)| sha256)));
             }
         }
     }
-    let mut gone: Vec<(String, String)> = vouched.0.into_keys().collect();
+    let mut gone = vouched.left();
     gone.sort_unstable();
     found.extend(
         gone.into_iter()

@@ -50,6 +50,8 @@ pub(crate) struct BatchRow {
     jobs_held: i64,
     jobs_expired: i64,
     jobs_waiting: i64,
+    documents_gone_at: Option<At>,
+    answers_gone_at: Option<At>,
 }
 
 impl BatchRow {
@@ -78,6 +80,8 @@ impl BatchRow {
                 duties: self.duties.0,
             },
             metadata: self.metadata.0,
+            documents_gone_at: self.documents_gone_at.map(|at| at.0),
+            answers_gone_at: self.answers_gone_at.map(|at| at.0),
             priority: turns::priority(reading, self.priority)?,
         })
     }

@@ -7,7 +7,9 @@ use super::row::DocumentRow;
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
-    combining, many, on,
+    combining,
+    deleting::files,
+    many, on,
     read::{Reading, number, trace},
     run::Run as _,
     turns, usage,
@@ -276,6 +278,8 @@ pub(crate) async fn insert_pages(
     let scopes: Vec<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(SCOPES).bind(&batch_id).fetch_all(c))?;
     let scopes: Vec<Scope> = scopes.iter().map(|scope| combining::scope(scope)).collect();
     let new = NewRows::of(stamp, pages, &scopes);
+    let bytes: Vec<Sha256> = pages.iter().map(|page| page.sha256).collect();
+    files::want(tx, &bytes).await?;
     on!(tx: &mut *tx, |c| sqlx::query(INSERT_PAGES)
         .bind(&new.pages)
         .bind(batch.tenant.as_str())

@@ -1,7 +1,7 @@
 //! Reading the bytes of a document or of one of its pages: who has read what stands in the audit log.
 
 use super::row::DocumentRow;
-use crate::{Db, RecordsError, Stamp, on, read::Reading};
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading};
 use domain::{
     digest::Sha256,
     document::Document,
@@ -13,6 +13,7 @@ use serde_json::json;
 pub(super) const GET: &str = "SELECT * FROM documents WHERE id = $1 AND batch = $2 AND tenant = $3";
 pub(super) const GET_PAGE: &str = "SELECT sha256, bytes FROM pages WHERE document = $1 AND batch = $2 AND tenant = $3 \
     AND number = $4 AND width > 0";
+pub(super) const GONE: &str = "SELECT documents_gone_at FROM batches WHERE id = $1";
 
 /// A document that is about to be given out to a member of `tenant`. `None`: the tenant has no such document.
 pub async fn read(
@@ -31,6 +32,9 @@ pub async fn read(
     let Some(document) = row.map(DocumentRow::read).transpose()? else {
         return Ok(None);
     };
+    if are_gone(&mut tx, batch).await? {
+        return Ok(None);
+    }
     let detail = json!({ "batch": batch, "sha256": document.sha256 });
     stamp
         .audit(&mut tx, tenant, "document.read", id.to_string(), None, detail)
@@ -68,6 +72,9 @@ pub async fn read_page(
     let Some((sha256, bytes)) = row else {
         return Ok(None);
     };
+    if are_gone(&mut tx, batch).await? {
+        return Ok(None);
+    }
     let reading = Reading {
         table: "pages",
         id: &id,
@@ -82,4 +89,10 @@ pub async fn read_page(
         .await?;
     tx.commit().await?;
     Ok(Some(image))
+}
+
+/// Whether the documents of a batch are deleted, though some may still be there.
+async fn are_gone(tx: &mut Tx, batch: BatchId) -> Result<bool, RecordsError> {
+    let since: Option<At> = on!(tx: tx, |c| sqlx::query_scalar(GONE).bind(batch.to_string()).fetch_one(c))?;
+    Ok(since.is_some())
 }

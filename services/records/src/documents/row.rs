@@ -20,6 +20,7 @@ pub(super) struct DocumentRow {
     code: Option<String>,
     message: Option<String>,
     settled_at: Option<At>,
+    deleted_at: Option<At>,
 }
 
 impl DocumentRow {
@@ -36,6 +37,7 @@ impl DocumentRow {
             bytes: reading.whole(self.bytes)?,
             received_at: self.received_at.0,
             state: self.state(reading)?,
+            deleted_at: self.deleted_at.map(|at| at.0),
             name: self.name,
             media_type: self.media_type,
         })

@@ -3,6 +3,7 @@
 use super::*;
 use crate::blobs::{contract::blob_contract, one_piece, read};
 use bytes::Bytes;
+use encrypted::Sent;
 use futures_util::stream;
 use hyper::{StatusCode, body::Incoming, service::service_fn};
 use hyper_util::{
@@ -18,7 +19,7 @@ use s3s::{
 };
 use s3s_fs::FileSystem;
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 use tempfile::TempDir;
@@ -27,6 +28,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::AbortHandle,
 };
+
+mod encrypted;
 
 const BUCKET: &str = "blobs";
 const ACCESS: &str = "glmhub";
@@ -43,6 +46,8 @@ struct Faults {
     broken: AtomicUsize,
     /// Blobs that end in the middle.
     cut: AtomicUsize,
+    /// Requests that say how to encrypt.
+    encrypting: Mutex<Vec<Sent>>,
 }
 
 /// A server of S3 with one bucket. It ends when it is dropped.
@@ -111,6 +116,11 @@ impl Server {
         S3Blobs::open(self.settings()).await.unwrap()
     }
 
+    /// The requests that said how to encrypt, since they were asked for.
+    fn encrypting(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.faults.encrypting.lock().unwrap())
+    }
+
     fn scratch(&self) -> PathBuf {
         self.folder.path().join("scratch")
     }
@@ -155,6 +165,7 @@ async fn answer(
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         return Ok(response);
     }
+    faults.encrypting.lock().unwrap().extend(Sent::of(&request));
     let is_get = request.method() == hyper::Method::GET;
     let mut response = service.call(request.map(Body::from)).await?;
     if is_get && response.status().is_success() && takes_one(&faults.cut) {

@@ -11,6 +11,7 @@ mod holds;
 mod interleavings;
 mod model;
 mod orders;
+mod retention;
 mod revocations;
 mod room;
 mod verdicts;

@@ -1,0 +1,63 @@
+-- How long tenants keep documents and answers, and what was deleted of their batches.
+
+CREATE TABLE retention (
+    tenant TEXT PRIMARY KEY,
+    -- Days after the end of a batch; empty, if they stay.
+    documents_days BIGINT CHECK (documents_days > 0),
+    answers_days BIGINT CHECK (answers_days > 0),
+    member TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+);
+
+-- From when on documents and answers are given out to nobody, and deleted in portions.
+ALTER TABLE batches ADD COLUMN documents_gone_at TEXT;
+ALTER TABLE batches ADD COLUMN answers_gone_at TEXT;
+CREATE INDEX batches_with_documents ON batches (tenant, COALESCE(completed_at, cancelled_at, expired_at,
+    CASE WHEN submitted_at IS NULL THEN opened_at END)) WHERE documents_gone_at IS NULL;
+CREATE INDEX batches_with_answers ON batches (tenant, COALESCE(completed_at, cancelled_at, expired_at,
+    CASE WHEN submitted_at IS NULL THEN opened_at END)) WHERE answers_gone_at IS NULL;
+
+CREATE TABLE deletions (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    batch TEXT NOT NULL REFERENCES batches (id),
+    deleted TEXT NOT NULL CHECK (deleted IN ('documents', 'answers', 'all')),
+    -- Who asked for it; nobody, if its time was over.
+    member TEXT,
+    asked_at TEXT NOT NULL,
+    documents BIGINT NOT NULL DEFAULT 0,
+    pages BIGINT NOT NULL DEFAULT 0,
+    answers BIGINT NOT NULL DEFAULT 0,
+    files BIGINT NOT NULL DEFAULT 0,
+    shared BIGINT NOT NULL DEFAULT 0,
+    done_at TEXT,
+    -- The signed record.
+    record TEXT,
+    CONSTRAINT done_with_record CHECK ((done_at IS NULL) = (record IS NULL))
+);
+CREATE INDEX deletions_open ON deletions (id) WHERE done_at IS NULL;
+CREATE INDEX deletions_of_batch ON deletions (batch, id);
+
+ALTER TABLE documents ADD COLUMN deleted_at TEXT;
+ALTER TABLE documents ADD COLUMN answers_deleted_at TEXT;
+ALTER TABLE pages ADD COLUMN deleted_at TEXT;
+CREATE INDEX documents_there ON documents (batch, place) WHERE deleted_at IS NULL;
+CREATE INDEX documents_with_answers ON documents (batch, place) WHERE answers_deleted_at IS NULL;
+
+-- Who else has the same bytes.
+CREATE INDEX documents_by_bytes ON documents (sha256) WHERE deleted_at IS NULL;
+CREATE INDEX pages_by_bytes ON pages (sha256) WHERE deleted_at IS NULL;
+CREATE INDEX artifacts_by_bytes ON artifacts (sha256);
+CREATE INDEX revisions_by_bytes ON revisions (sha256);
+CREATE INDEX evidence_by_bytes ON acceptance_evidence (sha256);
+
+-- Files that something was deleted of: they are removed when nothing has the same bytes. What was removed is known for a
+-- while, so that whoever found the file there a moment before stores it again.
+CREATE TABLE unreferred (
+    sha256 TEXT NOT NULL,
+    deletion TEXT NOT NULL REFERENCES deletions (id),
+    removed_at TEXT,
+    PRIMARY KEY (sha256, deletion)
+);
+CREATE INDEX unreferred_of_deletion ON unreferred (deletion, sha256) WHERE removed_at IS NULL;
+CREATE INDEX unreferred_removed ON unreferred (removed_at) WHERE removed_at IS NOT NULL;
