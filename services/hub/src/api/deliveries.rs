@@ -4,7 +4,7 @@ use super::paging::{Listed, Paging};
 use crate::{app::ok, caller::Authenticated, problem::Problem, signals::Signals};
 use actix_web::{
     HttpResponse,
-    web::{self, Data, Path, Query},
+    web::{self, Data, Json, Path, Query},
 };
 use domain::{
     access::Act,
@@ -17,7 +17,7 @@ use domain::{
 };
 use records::{
     Db, Stamp,
-    webhooks::deliveries::{self, Delivery, DeliveryAttempt, DeliveryFilter, RedeliverRefusal},
+    webhooks::deliveries::{self, Delivery, DeliveryAttempt, DeliveryFilter, Range, RedeliverRefusal},
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -27,7 +27,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/v1/deliveries", web::get().to(list))
         .route("/v1/deliveries/{delivery}", web::get().to(get))
-        .route("/v1/deliveries/{delivery}/redeliver", web::post().to(redeliver));
+        .route("/v1/deliveries/{delivery}/redeliver", web::post().to(redeliver))
+        .route(
+            "/v1/webhook-endpoints/{endpoint}/redeliver",
+            web::post().to(redeliver_range),
+        );
 }
 
 #[derive(Deserialize)]
@@ -168,6 +172,58 @@ async fn redeliver(
     let delivery = again.map_err(refused)?;
     signals.deliver.notify_one();
     Ok(HttpResponse::Accepted().json(DeliveryView::brief(delivery)))
+}
+
+/// How many deliveries are sent again with one call at most.
+const MOST_AT_ONCE: u32 = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RangeBody {
+    #[serde(with = "time::serde::rfc3339")]
+    from: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    to: OffsetDateTime,
+    #[serde(default)]
+    delivered: bool,
+    after: Option<DeliveryId>,
+}
+
+/// How many are sent again, and after which one to go on if there may be more.
+#[derive(Serialize)]
+struct RangeView {
+    redelivered: u64,
+    next: Option<DeliveryId>,
+}
+
+async fn redeliver_range(
+    caller: Authenticated,
+    path: Path<WebhookEndpointId>,
+    body: Json<RangeBody>,
+    db: Data<Db>,
+    ids: Data<IdMaker>,
+    clock: Data<SharedClock>,
+    signals: Data<Signals>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::KeepWebhooks)?;
+    if body.from >= body.to {
+        let detail =
+            "`from` is before `to`, and what was made from the one on and before the other is sent again";
+        return Err(Problem::bad_request("range_empty", detail).with("field", "to"));
+    }
+    let range = Range {
+        from: body.from,
+        to: body.to,
+        delivered: body.delivered,
+        after: body.after,
+        most: MOST_AT_ONCE,
+    };
+    let stamp = Stamp::of(&ids, clock.now(), caller);
+    let again = deliveries::redeliver_range(&db, stamp, &caller.tenant, *path, range).await?;
+    let again = again.ok_or_else(|| Problem::not_found("webhook endpoint"))?;
+    let (redelivered, next) = again.map_err(refused)?;
+    signals.deliver.notify_one();
+    Ok(HttpResponse::Accepted().json(RangeView { redelivered, next }))
 }
 
 fn no_delivery() -> Problem {

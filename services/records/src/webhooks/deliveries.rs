@@ -1,5 +1,6 @@
 //! Deliveries as their tenant sees them: the log, and sending again.
 
+use super::endpoints;
 use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading, run::Run as _};
 use domain::{
     id::{DeliveryId, EventId, WebhookEndpointId},
@@ -25,9 +26,22 @@ const ENABLED: &str = "SELECT COUNT(*) FROM webhook_endpoints \
     WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
 const SEND_AGAIN: &str = "UPDATE deliveries SET state = 'pending', due_at = $3, claimed_at = NULL, settled_at = NULL, \
     code = NULL, tries = 0 WHERE id = $1 AND tenant = $2 AND state <> 'pending'";
+const SEND_RANGE_AGAIN: &str = "UPDATE deliveries SET state = 'pending', due_at = $6, claimed_at = NULL, \
+    settled_at = NULL, code = NULL, tries = 0 WHERE id IN (SELECT id FROM deliveries WHERE endpoint = $1 AND id > $3 \
+    AND tenant = $2 AND created_at >= $4 AND created_at < $5 \
+    AND (state IN ('failed', 'refused') OR (state = 'delivered' AND $7)) ORDER BY id LIMIT $8) \
+    AND state <> 'pending' RETURNING id";
 const PENDING: &str = "SELECT COUNT(*) FROM deliveries WHERE state = 'pending'";
 
-pub(crate) const STATEMENTS: &[&str] = &[GET, LIST, ATTEMPTS, ENABLED, SEND_AGAIN, PENDING];
+pub(crate) const STATEMENTS: &[&str] = &[
+    GET,
+    LIST,
+    ATTEMPTS,
+    ENABLED,
+    SEND_AGAIN,
+    SEND_RANGE_AGAIN,
+    PENDING,
+];
 
 /// A delivery as the records tell of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,10 +231,7 @@ pub async fn redeliver(
     let Some(delivery) = get_in(&mut tx, tenant, id).await? else {
         return Ok(None);
     };
-    let enabled: i64 = on!(tx: &mut tx, |c| sqlx::query_scalar(ENABLED)
-        .bind(delivery.endpoint.to_string())
-        .fetch_one(c))?;
-    if enabled == 0 {
+    if !is_enabled(&mut tx, delivery.endpoint).await? {
         return Ok(Some(Err(RedeliverRefusal::EndpointOff)));
     }
     let changed = on!(tx: &mut tx, |c| sqlx::query(SEND_AGAIN)
@@ -244,6 +255,67 @@ pub async fn redeliver(
     let delivery = get_in(&mut tx, tenant, id).await?;
     tx.commit().await?;
     Ok(delivery.map(Ok))
+}
+
+async fn is_enabled(tx: &mut Tx, endpoint: WebhookEndpointId) -> Result<bool, RecordsError> {
+    let enabled: i64 = on!(tx: tx, |c| sqlx::query_scalar(ENABLED).bind(endpoint.to_string()).fetch_one(c))?;
+    Ok(enabled > 0)
+}
+
+/// Which deliveries of an endpoint are sent again.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    /// Those that were made from then on,
+    pub from: OffsetDateTime,
+    /// and before then.
+    pub to: OffsetDateTime,
+    /// Whether those too that were taken.
+    pub delivered: bool,
+    /// Those that come after this one.
+    pub after: Option<DeliveryId>,
+    /// The oldest so many.
+    pub most: u32,
+}
+
+/// Sends settled deliveries of a range again, as [`redeliver`] does. Gives how many, and the last one if there may be more.
+/// `None`: the tenant has no such endpoint.
+pub async fn redeliver_range(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    id: WebhookEndpointId,
+    range: Range,
+) -> Result<Option<Result<(u64, Option<DeliveryId>), RedeliverRefusal>>, RecordsError> {
+    let mut tx = db.begin().await?;
+    if endpoints::get_in(&mut tx, tenant, id).await?.is_none() {
+        return Ok(None);
+    }
+    if !is_enabled(&mut tx, id).await? {
+        return Ok(Some(Err(RedeliverRefusal::EndpointOff)));
+    }
+    let again: Vec<String> = on!(tx: &mut tx, |c| sqlx::query_scalar(SEND_RANGE_AGAIN)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .bind(range.after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(At(range.from))
+        .bind(At(range.to))
+        .bind(At(stamp.at))
+        .bind(range.delivered)
+        .bind(i64::from(range.most))
+        .fetch_all(c))?;
+    let count = again.len() as u64;
+    let last = again.iter().max().filter(|_| count >= u64::from(range.most));
+    let reading = Reading {
+        table: "deliveries",
+        id: "*",
+    };
+    let last = reading.parsed_if(last.map(String::as_str))?;
+    let (kind, detail) = ("webhook_endpoint.redelivered", json!({ "deliveries": count }));
+    stamp
+        .audit(&mut tx, tenant, kind, id.to_string(), None, detail)
+        .await?;
+    tx.commit().await?;
+    Ok(Some(Ok((count, last))))
 }
 
 /// How many deliveries of all tenants are pending.

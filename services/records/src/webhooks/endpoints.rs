@@ -169,7 +169,7 @@ pub async fn get(
     row.map(EndpointRow::read).transpose()
 }
 
-async fn get_in(
+pub(super) async fn get_in(
     tx: &mut Tx,
     tenant: &TenantName,
     id: WebhookEndpointId,

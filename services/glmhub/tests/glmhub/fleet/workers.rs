@@ -42,7 +42,11 @@ async fn a_model_waits_for_a_worker_that_has_room_for_it_and_everybody_can_see_t
         worker.kill9();
     }
     let client = fleet.client(0, "acme");
-    fleet.begin_worker_with(0, &[("GLMHUB_WORKER__MEMORY_BYTES", "1000")]);
+    let narrow = [
+        ("GLMHUB_WORKER__MEMORY_BYTES", "1000"),
+        ("GLMHUB_WORKER__MOST_KEPT_BYTES", "0"),
+    ];
+    fleet.begin_worker_with(0, &narrow);
     listed(&fleet, 0, 1).await;
     let batch = submitted(&client, &["What is it?"], 4).await;
     let waits = || async {
