@@ -77,6 +77,8 @@ impl FromStr for DocumentPhase {
 pub struct Document {
     /// When its bytes and its name were deleted.
     pub deleted_at: Option<OffsetDateTime>,
+    /// The places of those questions of its batch that it is asked, if not all.
+    pub questions: Option<Vec<u32>>,
     /// Its id.
     pub id: DocumentId,
     /// The batch that it belongs to.

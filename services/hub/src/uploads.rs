@@ -101,6 +101,7 @@ pub async fn document<E: Display>(
 ) -> Result<NewDocument, Problem> {
     let stored = store(blobs, settings.most_document_bytes, source).await?;
     Ok(NewDocument {
+        questions: None,
         name,
         media_type,
         sha256: stored.sha256,

@@ -24,15 +24,19 @@ use domain::{
 };
 use row::DocumentRow;
 use serde_json::json;
+use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO documents (id, tenant, batch, place, name, media_type, sha256, bytes, received_at, \
-    state, pages, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    state, pages, settled_at, questions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const LIST: &str = "SELECT * FROM documents WHERE tenant = $1 AND batch = $2 AND place > COALESCE((SELECT place \
     FROM documents WHERE id = CAST($3 AS TEXT) AND batch = $2), -1) ORDER BY place LIMIT $4";
+
+const COUNT_QUESTIONS: &str = "SELECT COUNT(*) FROM questions WHERE batch = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[
     INSERT,
     LIST,
+    COUNT_QUESTIONS,
     intake::NEXT,
     intake::TAKE,
     intake::PROLONG,
@@ -58,6 +62,8 @@ pub struct NewDocument {
     pub sha256: Sha256,
     /// How many they are.
     pub bytes: u64,
+    /// The places of those questions of the batch that it is asked, if not all.
+    pub questions: Option<Vec<u32>>,
 }
 
 /// Why a batch takes no more documents.
@@ -71,6 +77,14 @@ pub enum DocumentRefusal {
     TooMany {
         /// The limit.
         most: u64,
+    },
+    /// It is to be asked what the batch does not ask.
+    #[error("there is no question at place {place}: the batch has {questions}, counted from 0")]
+    QuestionUnknown {
+        /// The place.
+        place: u32,
+        /// How many questions there are.
+        questions: u64,
     },
 }
 
@@ -99,6 +113,15 @@ pub async fn add(
     }
     if batch.documents.total() + new.len() as u64 > most {
         return Ok(Some(Err(DocumentRefusal::TooMany { most })));
+    }
+    if let Some(place) = new.iter().flat_map(|one| one.questions.iter().flatten()).max() {
+        let questions: i64 = on!(tx: &mut tx, |c| sqlx::query_scalar(COUNT_QUESTIONS)
+            .bind(batch.id.to_string())
+            .fetch_one(c))?;
+        if i64::from(*place) >= questions {
+            let (place, questions) = (*place, questions.unsigned_abs());
+            return Ok(Some(Err(DocumentRefusal::QuestionUnknown { place, questions })));
+        }
     }
     let mut added = Vec::with_capacity(new.len());
     for document in new {
@@ -142,6 +165,7 @@ pub(crate) async fn insert(
         .bind(state.phase().as_str())
         .bind(pages)
         .bind(settled_at)
+        .bind(new.questions.as_ref().map(Json))
         .run(c))?;
     let detail = json!({ "batch": batch.id, "sha256": new.sha256, "bytes": new.bytes });
     stamp
@@ -162,6 +186,7 @@ pub(crate) async fn insert(
         media_type: new.media_type.clone(),
         sha256: new.sha256,
         bytes: new.bytes,
+        questions: new.questions.clone(),
         received_at: stamp.at,
         state,
         deleted_at: None,

@@ -73,11 +73,13 @@ fn another_attempt_than_the_granted_one_is_refused() {
 #[test]
 fn a_trace_is_no_part_of_what_was_granted() {
     let desk = Desk::new();
+    let traced = desk.order();
+    assert!(traced.trace.is_some() && seen(&desk, &traced).is_ok());
     let order = WorkOrder {
         trace: None,
-        ..desk.order()
+        ..traced.clone()
     };
-    assert_eq!(seen(&desk, &order), seen(&desk, &desk.order()));
+    assert_eq!(seen(&desk, &order), seen(&desk, &traced));
 }
 
 #[test]

@@ -38,7 +38,7 @@ use records::{
     documents::{self, DocumentRefusal, NewDocument},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt::Display;
+use std::{collections::BTreeSet, fmt::Display};
 use time::OffsetDateTime;
 
 /// The most bytes of a body that says where a document lies.
@@ -55,6 +55,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[serde(deny_unknown_fields)]
 struct Named {
     name: Option<String>,
+    questions: Option<Places>,
 }
 
 #[expect(
@@ -81,17 +82,23 @@ async fn upload(
         .await?
         .ok_or_else(no_batch)?;
     batch.state.takes_documents().map_err(refused)?;
-    let new = match media_type(&request).as_str() {
+    let Named { name, questions } = query.into_inner();
+    let chosen = questions.map(Places::checked).transpose()?;
+    let mut new = match media_type(&request).as_str() {
         "multipart/form-data" => parts(blobs.get_ref(), &settings, Parts::of(&request, payload)).await?,
         "application/json" => vec![match elsewhere(payload).await? {
             Elsewhere::Fetched(from) => fetched(blobs.get_ref(), &settings, &outgoing, from).await?,
             Elsewhere::Put(declared) => taken_in(blobs.get_ref(), &settings, *path, declared).await?,
         }],
         media_type => {
-            let name = query.into_inner().name.or_else(|| disposition_name(&request));
+            let name = name.or_else(|| disposition_name(&request));
             vec![body(blobs.get_ref(), &settings, &request, payload, media_type, name).await?]
         }
     };
+    if chosen.is_some() {
+        new.iter_mut()
+            .for_each(|document| document.questions = chosen.clone());
+    }
     let stamp = Stamp::of(&ids, clock.now(), caller).under(once.claim());
     let most = settings.most_documents;
     let mut added = documents::add(&db, stamp, &caller.tenant, *path, &new, most).await;
@@ -101,6 +108,28 @@ async fn upload(
     let added = added?.ok_or_else(no_batch)?.map_err(not_taken)?;
     let views: Vec<DocumentView> = added.into_iter().map(DocumentView::of).collect();
     Ok(HttpResponse::Created().json(serde_json::json!({ "data": views })))
+}
+
+/// Places of questions, as a query gives them: `0,2`.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Places(String);
+
+impl Places {
+    /// Each place once. Problem: 400 `question_unknown`.
+    fn checked(self) -> Result<Vec<u32>, Problem> {
+        let places: Result<BTreeSet<u32>, _> = self.0.split(',').map(|place| place.trim().parse()).collect();
+        let places = places.map_err(|_| {
+            unknown_question(
+                "`questions` are places in the batch's list, counted from 0, such as 0,2".to_owned(),
+            )
+        })?;
+        Ok(places.into_iter().collect())
+    }
+}
+
+fn unknown_question(detail: String) -> Problem {
+    Problem::bad_request("question_unknown", detail).with("field", "questions")
 }
 
 async fn body(
@@ -226,6 +255,7 @@ fn not_taken(refusal: DocumentRefusal) -> Problem {
             Problem::conflict("too_many_documents", format!("{refusal}; open another batch"))
                 .with("limit", most)
         }
+        DocumentRefusal::QuestionUnknown { .. } => unknown_question(refusal.to_string()),
     }
 }
 
@@ -257,6 +287,7 @@ struct DocumentView {
     media_type: String,
     sha256: Sha256,
     bytes: u64,
+    questions: Option<Vec<u32>>,
     state: DocumentPhase,
     pages: Option<u32>,
     fault: Option<FaultView>,
@@ -295,6 +326,7 @@ impl DocumentView {
             media_type: document.media_type,
             sha256: document.sha256,
             bytes: document.bytes,
+            questions: document.questions,
             state,
             pages,
             fault,

@@ -277,7 +277,13 @@ pub(crate) async fn insert_pages(
     let batch_id = batch.id.to_string();
     let scopes: Vec<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(SCOPES).bind(&batch_id).fetch_all(c))?;
     let scopes: Vec<Scope> = scopes.iter().map(|scope| combining::scope(scope)).collect();
-    let new = NewRows::of(stamp, pages, &scopes);
+    // The questions that this document is asked, each at its place.
+    let asked = scopes.iter().enumerate().filter(|(place, _)| {
+        let chosen = document.questions.as_ref();
+        chosen.is_none_or(|chosen| chosen.iter().any(|one| *one as usize == *place))
+    });
+    let asked: Vec<(usize, Scope)> = asked.map(|(place, scope)| (place, *scope)).collect();
+    let new = NewRows::of(stamp, pages, &asked);
     let bytes: Vec<Sha256> = pages.iter().map(|page| page.sha256).collect();
     files::want(tx, &bytes).await?;
     on!(tx: &mut *tx, |c| sqlx::query(INSERT_PAGES)
@@ -320,7 +326,7 @@ struct NewRows {
 }
 
 impl NewRows {
-    fn of(stamp: Stamp<'_>, pages: &[NewPage], scopes: &[Scope]) -> Self {
+    fn of(stamp: Stamp<'_>, pages: &[NewPage], asked: &[(usize, Scope)]) -> Self {
         let (mut page_rows, mut job_rows, mut ids) =
             (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
         for page in pages {
@@ -329,7 +335,7 @@ impl NewRows {
                 "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes),
                 "width": page.width, "height": page.height,
             }));
-            for (question, scope) in scopes.iter().enumerate() {
+            for (question, scope) in asked {
                 let job: JobId = stamp.ids.make();
                 let role = match scope {
                     Scope::Page => Role::Page,
@@ -344,7 +350,7 @@ impl NewRows {
         }
         let waiting = job_rows.len();
         if !pages.is_empty() {
-            push_wholes(stamp, scopes, &mut page_rows, &mut job_rows);
+            push_wholes(stamp, asked, &mut page_rows, &mut job_rows);
         }
         Self {
             waiting: job_rows.len() - waiting,
@@ -356,11 +362,8 @@ impl NewRows {
 }
 
 /// Adds the job that gives the answer about the document for each question of that scope, with the text that it will read.
-fn push_wholes(stamp: Stamp<'_>, scopes: &[Scope], pages: &mut Vec<Value>, jobs: &mut Vec<Value>) {
-    let about_all = scopes
-        .iter()
-        .enumerate()
-        .filter(|(_, scope)| **scope == Scope::Document);
+fn push_wholes(stamp: Stamp<'_>, asked: &[(usize, Scope)], pages: &mut Vec<Value>, jobs: &mut Vec<Value>) {
+    let about_all = asked.iter().filter(|(_, scope)| *scope == Scope::Document);
     for (place, (question, _)) in about_all.enumerate() {
         let (page, job): (PageId, JobId) = (stamp.ids.make(), stamp.ids.make());
         let number = u64::from(FIRST_TEXT) + place as u64;

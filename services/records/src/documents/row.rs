@@ -2,6 +2,7 @@
 
 use crate::{At, RecordsError, read::Reading};
 use domain::document::{Document, DocumentPhase, DocumentState};
+use sqlx::types::Json;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct DocumentRow {
@@ -21,6 +22,7 @@ pub(super) struct DocumentRow {
     message: Option<String>,
     settled_at: Option<At>,
     deleted_at: Option<At>,
+    questions: Option<Json<Vec<u32>>>,
 }
 
 impl DocumentRow {
@@ -40,6 +42,7 @@ impl DocumentRow {
             deleted_at: self.deleted_at.map(|at| at.0),
             name: self.name,
             media_type: self.media_type,
+            questions: self.questions.map(|places| places.0),
         })
     }
 

@@ -264,6 +264,7 @@ impl Desk {
             .await
             .unwrap();
         let document = NewDocument {
+            questions: None,
             name: Some("letter.png".into()),
             media_type: "image/png".into(),
             sha256: Sha256::of(b"document"),

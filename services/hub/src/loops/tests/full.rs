@@ -88,6 +88,7 @@ async fn zero_is_no_bound_and_other_tenants_do_not_count_for_one() {
     );
     assert!(refusal(&desk, "acme").await.is_some());
     let document = NewDocument {
+        questions: None,
         name: None,
         media_type: "image/png".into(),
         sha256: domain::digest::Sha256::of(b"more"),
