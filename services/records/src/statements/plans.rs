@@ -19,13 +19,16 @@ fn parameters(sql: &str) -> usize {
 }
 
 async fn generic_plan(connection: &mut PgConnection, sql: &str) -> Value {
-    let parameters = vec!["NULL"; parameters(sql)].join(", ");
+    let parameters = match parameters(sql) {
+        0 => String::new(),
+        count => format!("({})", vec!["NULL"; count].join(", ")),
+    };
     let prepare = format!("PREPARE one AS {sql}");
     sqlx::raw_sql(AssertSqlSafe(prepare))
         .execute(&mut *connection)
         .await
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE one ({parameters})");
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE one {parameters}");
     let plan = sqlx::query_scalar(AssertSqlSafe(explain))
         .persistent(false)
         .fetch_one(&mut *connection)
