@@ -89,6 +89,7 @@ impl Declared {
             0 => Err(uploads::empty()),
             bytes if bytes > most => Err(uploads::too_large(most)),
             bytes => Ok(NewDocument {
+                questions: None,
                 name,
                 media_type: self.media_type,
                 sha256: self.sha256,
