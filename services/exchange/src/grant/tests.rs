@@ -3,7 +3,7 @@
 use super::*;
 use crate::fixtures::Desk;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{clock::Clock, digest::Sha256};
+use domain::{clock::Clock, digest::Sha256, trace::Trace};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -73,13 +73,11 @@ fn another_attempt_than_the_granted_one_is_refused() {
 #[test]
 fn a_trace_is_no_part_of_what_was_granted() {
     let desk = Desk::new();
-    let traced = desk.order();
-    assert!(traced.trace.is_some() && seen(&desk, &traced).is_ok());
-    let order = WorkOrder {
-        trace: None,
-        ..traced.clone()
-    };
-    assert_eq!(seen(&desk, &order), seen(&desk, &traced));
+    let plain = desk.order();
+    let trace = Trace::read("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None);
+    assert!(trace.is_some() && seen(&desk, &plain).is_ok());
+    let traced = plain.clone().with_trace(trace);
+    assert_eq!(seen(&desk, &traced), seen(&desk, &plain));
 }
 
 #[test]
