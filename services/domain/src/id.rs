@@ -158,6 +158,10 @@ ids! {
     ClaimId = "clm";
     /// What a tenant no longer keeps of a batch.
     DeletionId = "del";
+    /// A file as clients of OpenAI's API know it.
+    FileId = "file";
+    /// A batch as they know it.
+    OpenaiBatchId = "batch";
 }
 
 #[cfg(test)]

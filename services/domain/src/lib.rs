@@ -32,6 +32,7 @@ pub mod limits;
 pub mod lineage;
 pub mod model;
 pub mod names;
+pub mod openai_batch;
 pub mod order;
 pub mod policy;
 pub mod proof;

@@ -14,8 +14,9 @@ pub use target::{BadTarget, EndpointState, EventTypes, MOST_DESCRIPTION_CHARACTE
 
 use crate::{
     batch::StoredBatch,
-    id::{BatchId, DecisionId, EventId, JobId, WebhookEndpointId},
+    id::{BatchId, DecisionId, EventId, JobId, OpenaiBatchId, WebhookEndpointId},
     names::TenantName,
+    openai_batch::Ending,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -67,6 +68,18 @@ pub enum EventType {
     /// An acceptance has run out.
     #[serde(rename = "acceptance.expired")]
     AcceptanceExpired,
+    /// A batch of requests in OpenAI's form is over. It is told in that form too.
+    #[serde(rename = "openai.batch.completed")]
+    OpenaiBatchCompleted,
+    /// The file of such a batch has lines that are no requests.
+    #[serde(rename = "openai.batch.failed")]
+    OpenaiBatchFailed,
+    /// The time of such a batch was up.
+    #[serde(rename = "openai.batch.expired")]
+    OpenaiBatchExpired,
+    /// Such a batch was cancelled.
+    #[serde(rename = "openai.batch.cancelled")]
+    OpenaiBatchCancelled,
     /// Somebody tries whether an endpoint works. Sent to that endpoint alone, whatever it asked for.
     #[serde(rename = "webhook_endpoint.test")]
     EndpointTest,
@@ -74,7 +87,7 @@ pub enum EventType {
 
 impl EventType {
     /// Those that an endpoint may ask for.
-    pub const SUBSCRIBABLE: [EventType; 14] = [
+    pub const SUBSCRIBABLE: [EventType; 18] = [
         EventType::BatchCompleted,
         EventType::BatchHeld,
         EventType::BatchResumed,
@@ -89,6 +102,10 @@ impl EventType {
         EventType::AcceptanceSuperseded,
         EventType::AcceptanceExpiring,
         EventType::AcceptanceExpired,
+        EventType::OpenaiBatchCompleted,
+        EventType::OpenaiBatchFailed,
+        EventType::OpenaiBatchExpired,
+        EventType::OpenaiBatchCancelled,
     ];
 
     /// The word in JSON.
@@ -108,8 +125,17 @@ impl EventType {
             EventType::AcceptanceSuperseded => "acceptance.superseded",
             EventType::AcceptanceExpiring => "acceptance.expiring",
             EventType::AcceptanceExpired => "acceptance.expired",
+            EventType::OpenaiBatchCompleted => "openai.batch.completed",
+            EventType::OpenaiBatchFailed => "openai.batch.failed",
+            EventType::OpenaiBatchExpired => "openai.batch.expired",
+            EventType::OpenaiBatchCancelled => "openai.batch.cancelled",
             EventType::EndpointTest => "webhook_endpoint.test",
         }
+    }
+
+    /// The word that OpenAI has for it, if it is told in OpenAI's form.
+    pub fn in_openai_words(self) -> Option<&'static str> {
+        self.as_str().strip_prefix("openai.")
     }
 }
 
@@ -181,6 +207,13 @@ pub enum EventKind {
     },
     /// Something became of an acceptance.
     Acceptance(AcceptanceEvent),
+    /// A batch of requests in OpenAI's form has ended.
+    OpenaiBatch {
+        /// The batch.
+        batch: OpenaiBatchId,
+        /// How.
+        ending: Ending,
+    },
     /// See [`EventType::EndpointTest`].
     EndpointTest {
         /// The endpoint that is tried.
@@ -212,6 +245,12 @@ impl EventKind {
             EventKind::JobAnswered { .. } => EventType::JobAnswered,
             EventKind::JobFailed { .. } => EventType::JobFailed,
             EventKind::Acceptance(event) => event.change.event_type(),
+            EventKind::OpenaiBatch { ending, .. } => match ending {
+                Ending::Completed => EventType::OpenaiBatchCompleted,
+                Ending::Failed => EventType::OpenaiBatchFailed,
+                Ending::Expired => EventType::OpenaiBatchExpired,
+                Ending::Cancelled => EventType::OpenaiBatchCancelled,
+            },
             EventKind::EndpointTest { .. } => EventType::EndpointTest,
         }
     }
@@ -225,7 +264,7 @@ impl EventKind {
             | EventKind::BatchExpired { batch }
             | EventKind::JobAnswered { batch, .. }
             | EventKind::JobFailed { batch, .. } => Some(*batch),
-            EventKind::Acceptance(_) | EventKind::EndpointTest { .. } => None,
+            EventKind::Acceptance(_) | EventKind::OpenaiBatch { .. } | EventKind::EndpointTest { .. } => None,
         }
     }
 
@@ -252,6 +291,7 @@ impl EventKind {
                 format!("/v1/jobs/{job}")
             }
             EventKind::Acceptance(event) => format!("/v1/acceptances/{}", event.acceptance),
+            EventKind::OpenaiBatch { batch, .. } => format!("/openai/v1/batches/{batch}"),
             EventKind::EndpointTest { endpoint } => format!("/v1/webhook-endpoints/{endpoint}"),
         }
     }
@@ -268,16 +308,14 @@ impl EventKind {
             | EventKind::BatchHeld { .. }
             | EventKind::BatchResumed { .. }
             | EventKind::BatchExpired { .. }
-            | EventKind::Acceptance(_)
-            | EventKind::EndpointTest { .. } => {}
+            | EventKind::Acceptance(_) => {}
+            EventKind::OpenaiBatch { batch, .. } => put("id", json!(batch)),
+            EventKind::EndpointTest { endpoint } => put("webhook_endpoint", json!(endpoint)),
             EventKind::JobAnswered { job, .. } => put("job", json!(job)),
             EventKind::JobFailed { job, code, .. } => {
                 put("job", json!(job));
                 put("code", json!(code));
             }
-        }
-        if let EventKind::EndpointTest { endpoint } = self {
-            put("webhook_endpoint", json!(endpoint));
         }
         if let Some(batch) = batch {
             put("batch", json!(batch.id));

@@ -14,7 +14,7 @@ pub use once::Once;
 
 use crate::{caller::Authenticated, problem::Problem};
 use actix_web::{
-    Error, HttpMessage as _, HttpResponse,
+    Error, HttpMessage as _, HttpRequest, HttpResponse,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header::CONTENT_TYPE},
@@ -118,6 +118,12 @@ async fn prepare(request: &mut ServiceRequest) -> Result<Prepared, Problem> {
     }
 }
 
+/// Whether a client of OpenAI's says that it has sent the request before.
+pub fn was_sent_before(request: &HttpRequest) -> bool {
+    let count = request.headers().get(SENT_BEFORE);
+    count.is_some_and(|count| count.as_bytes() != b"0")
+}
+
 fn header(request: &ServiceRequest, name: &str) -> Option<String> {
     let value = request.headers().get(name)?;
     // What is no text is no key: it is refused as such.
@@ -183,7 +189,7 @@ impl Desk {
         if again && let Some(made) = claims::made(&self.db, &self.tenant, claim.0, self.now).await? {
             return self.again(request, body, made).await;
         }
-        let until = self.settings.retried_until(self.now);
+        let until = self.now + self.settings.retried_for();
         Ok(self.begin(request, body, claim, ClaimKind::OfRequest, until))
     }
 

@@ -7,7 +7,11 @@ use pages::{
     child::{Ahead, Splitter},
 };
 use records::documents::NewPage;
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::sync::Semaphore;
 
 /// Why a document gave no pages.
@@ -76,6 +80,11 @@ impl Splitting {
             scratch,
             permits: Semaphore::new(processes),
         })
+    }
+
+    /// A folder of this process alone for what is on its way, emptied at the next start.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
     }
 
     /// The pages of the document `sha256`, in their order. When this returns, their bytes are durable.

@@ -32,6 +32,8 @@ pub mod lineage;
 mod many;
 pub mod models;
 pub mod one_call;
+pub mod openai_batches;
+pub mod openai_files;
 pub mod policies;
 mod postgres;
 pub mod proofs;

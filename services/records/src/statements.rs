@@ -2,8 +2,9 @@
 
 use crate::{
     acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, combining, counts, decisions,
-    deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models, policies,
-    proofs, retention, sessions, terms, turns, usage, webhooks, workers,
+    deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models,
+    openai_batches, openai_files, policies, proofs, retention, sessions, terms, turns, usage, webhooks,
+    workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
@@ -30,6 +31,8 @@ pub fn statements() -> Vec<&'static str> {
         jobs::STATEMENTS,
         lineage::STATEMENTS,
         models::STATEMENTS,
+        openai_batches::STATEMENTS,
+        openai_files::STATEMENTS,
         policies::STATEMENTS,
         proofs::STATEMENTS,
         retention::STATEMENTS,
@@ -42,6 +45,7 @@ pub fn statements() -> Vec<&'static str> {
     ];
     let more = models::MORE_STATEMENTS
         .iter()
+        .chain(openai_batches::MORE_STATEMENTS)
         .chain(webhooks::MORE_STATEMENTS)
         .chain(decisions::MORE_STATEMENTS)
         .chain(deleting::MORE_STATEMENTS)

@@ -80,3 +80,22 @@ fn a_failed_job_is_told_with_its_code_and_path() {
         json!({ "job": job, "code": "page_unreadable" })
     );
 }
+
+#[test]
+fn the_end_of_a_batch_of_requests_has_openais_word() {
+    let batch = ids().make();
+    let words = [
+        (Ending::Completed, "batch.completed"),
+        (Ending::Failed, "batch.failed"),
+        (Ending::Expired, "batch.expired"),
+        (Ending::Cancelled, "batch.cancelled"),
+    ];
+    for (ending, word) in words {
+        let kind = EventKind::OpenaiBatch { batch, ending };
+        assert_eq!(kind.event_type().in_openai_words(), Some(word));
+        assert_eq!(kind.event_type().as_str(), format!("openai.{word}"));
+        assert_eq!(kind.path(), format!("/openai/v1/batches/{batch}"));
+        assert_eq!(Value::Object(kind.data(None)), json!({ "id": batch }));
+    }
+    assert_eq!(EventType::BatchCompleted.in_openai_words(), None);
+}

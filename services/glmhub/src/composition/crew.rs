@@ -10,6 +10,7 @@ use hub::loops::{
     dispatch::{Dispatch, DispatchParts},
     expire::{Expire, ExpireParts},
     intake::{Intake, IntakeParts},
+    openai_batches::OpenaiBatches,
     reconsider::{Reconsider, ReconsiderParts},
     register::{Register, RegisterParts},
     retain::{Retain, RetainParts},
@@ -17,8 +18,9 @@ use hub::loops::{
     sweep::{Sweep, SweepParts},
     tidy::{Tidy, TidyParts},
 };
+use hub::{limits::Keeper, openai::bulk::BulkParts};
 use records::{backlog, turns};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -84,6 +86,10 @@ impl Crew {
         let retain = retain_parts(pieces);
         keep_up(&mut work, "retain", &work_ends, move |ends| {
             Retain::new(retain.clone()).run(ends)
+        });
+        let bulk = bulk_parts(pieces);
+        keep_up(&mut work, "openai_batches", &work_ends, move |ends| {
+            OpenaiBatches::new(bulk.clone()).run(ends)
         });
         let tidy = tidy_parts(pieces);
         keep_up(&mut work, "tidy", &work_ends, move |ends| {
@@ -235,6 +241,23 @@ fn retain_parts(pieces: &Pieces) -> RetainParts {
         settings: pieces.retention.clone(),
         work: pieces.work.clone(),
         signals: pieces.signals.clone(),
+    }
+}
+
+fn bulk_parts(pieces: &Pieces) -> BulkParts {
+    BulkParts {
+        db: pieces.db.clone(),
+        policies: pieces.policies.clone(),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.work.clone(),
+        keeper: Arc::new(Keeper::new(pieces.settings.limits.clone())),
+        openai: pieces.settings.openai.clone(),
+        blobs: pieces.blobs.clone(),
+        queue: pieces.queue.clone(),
+        splitting: pieces.splitting.clone(),
+        signals: pieces.signals.clone(),
+        outgoing: pieces.outgoing.clone(),
     }
 }
 

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use std::fs;
 
 /// Serves a page, and other things.
-struct Elsewhere {
+pub struct Elsewhere {
     url: String,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 impl Elsewhere {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let page = fs::read(tree::root().join("models/demo/reader/pages/invoice-1.png")).unwrap();
         let app = move || {
             let page = page.clone();
@@ -54,7 +54,8 @@ impl Elsewhere {
         }
     }
 
-    fn at(&self, path: &str) -> Value {
+    /// What a request says of the document there.
+    pub fn at(&self, path: &str) -> Value {
         json!({ "url": format!("{}/{path}", self.url) })
     }
 }

@@ -144,6 +144,15 @@ impl Hub {
         );
     }
 
+    /// The most memory that its process has had at once, in bytes.
+    pub fn most_memory(&self) -> u64 {
+        let pid = self.child.as_ref().expect("the hub is not up").id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = peak.unwrap().trim().strip_suffix(" kB").unwrap();
+        kibibytes.parse::<u64>().unwrap() * 1024
+    }
+
     /// An access token from `glmhub token issue`.
     pub fn token(&self, tenant: &str, roles: &[&str]) -> String {
         let mut arguments = vec!["token", "issue", "--tenant", tenant, "--member", "li"];

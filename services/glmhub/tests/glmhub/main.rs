@@ -44,6 +44,7 @@ mod links;
 mod locked_file;
 mod oidc;
 mod openai;
+mod openai_batches;
 mod openai_choices;
 mod openai_package;
 mod openapi;

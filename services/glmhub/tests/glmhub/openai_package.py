@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import openai
 
@@ -75,6 +76,132 @@ def repetitions():
     assert first.job == again.job and first.choices == again.choices, (first, again)
 
 
+ENDS = ("completed", "failed", "expired", "cancelled")
+
+
+def request(name, **more):
+    """A line of a file: the question as a chat completion asks it."""
+    content = [
+        {"type": "text", "text": given["question"]},
+        {"type": "image_url", "image_url": {"url": given["image"]}},
+    ]
+    body = {"model": given["reader"], "messages": [{"role": "user", "content": content}], **more}
+    return json.dumps({"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body})
+
+
+def begun(lines, **more):
+    """A file of these lines, and a batch over it."""
+    file = client.files.create(file=("请求.jsonl", "\n".join(lines).encode()), purpose="batch")
+    assert file.filename == "请求.jsonl" and file.status == "processed", file
+    batch = client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", **more
+    )
+    assert batch.status == "validating" and batch.input_file_id == file.id, batch
+    return file, batch
+
+
+def over(batch):
+    """The batch when it is over, and the states that it went through."""
+    seen = [batch.status]
+    while batch.status not in ENDS:
+        time.sleep(0.02)
+        batch = client.batches.retrieve(batch.id)
+        if batch.status != seen[-1]:
+            seen.append(batch.status)
+    return batch, seen
+
+
+def rows(file):
+    return [json.loads(line) for line in client.files.content(file).text.splitlines()]
+
+
+def batches():
+    """A file of requests, answered while the package polls, with answers and errors in files."""
+    lines = [request("good"), request("cold", temperature=99), request("own", purpose="evaluation")]
+    file, batch = begun(lines, metadata={"run": "1"}, extra_body={"purpose": "commercial"})
+    assert client.files.wait_for_processing(file.id).id == file.id
+    assert client.files.retrieve(file.id).bytes == len("\n".join(lines).encode())
+    batch, seen = over(batch)
+    assert seen[-1] == "completed" and "in_progress" in seen, (seen, batch)
+    counts = batch.request_counts
+    assert (counts.total, counts.completed, counts.failed) == (3, 2, 1), batch
+    assert batch.metadata == {"run": "1"} and batch.model == given["reader"], batch
+    good, own = rows(batch.output_file_id)
+    assert (good["custom_id"], own["custom_id"]) == ("good", "own"), (good, own)
+    for row in (good, own):
+        answer = openai.types.chat.ChatCompletion.model_validate(row["response"]["body"])
+        assert answer.choices[0].message.content == given["answer"], row
+    (cold,) = rows(batch.error_file_id)
+    assert cold["custom_id"] == "cold" and cold["response"]["status_code"] == 400, cold
+
+    _, other = begun([request("other")])
+    assert [one.id for one in client.batches.list(limit=1)][:2] == [other.id, batch.id], "portion by portion"
+    assert file.id in [one.id for one in client.files.list(purpose="batch", limit=1)]
+    assert batch.output_file_id in [one.id for one in client.files.list(purpose="batch_output")]
+    over(other)
+
+    torn, batch = begun([request("one"), "{", request("one")])
+    batch, _ = over(batch)
+    found = [(fault.code, fault.line) for fault in batch.errors.data]
+    assert found == [("invalid_json_line", 2), ("duplicate_custom_id", 3)], batch
+    assert batch.output_file_id is None and batch.error_file_id is None, batch
+    assert client.files.delete(torn.id).deleted
+    try:
+        client.files.retrieve(torn.id)
+    except openai.NotFoundError as error:
+        assert error.code == "not_found", error.code
+    else:
+        raise AssertionError("a file that was deleted is there")
+
+
+def cancelled_batches():
+    """A batch that is cancelled gives what was answered until then."""
+    _, batch = begun([request(f"request-{number}", seed=number, temperature=1.0) for number in range(12)])
+    while client.batches.retrieve(batch.id).request_counts.completed == 0:
+        time.sleep(0.02)
+    batch, seen = over(client.batches.cancel(batch.id))
+    assert seen == ["cancelling", "cancelled"], seen
+    answered, rest = rows(batch.output_file_id), rows(batch.error_file_id)
+    assert len(answered) + len(rest) == 12, (len(answered), len(rest))
+    assert {row["error"]["code"] for row in rest} == {"batch_cancelled"}, rest
+
+
+def refused_batches():
+    """What the gate refuses stands in the file of errors, with its decision."""
+    line = json.loads(request("refused", purpose="evaluation"))
+    line["body"]["model"] = given["refused"]
+    batch, _ = over(begun([json.dumps(line)])[1])
+    assert batch.status == "completed" and batch.output_file_id is None, batch
+    (row,) = rows(batch.error_file_id)
+    error = row["response"]["body"]["error"]
+    assert row["response"]["status_code"] == 403 and error["code"] == given["code"], row
+    assert error["decision_id"].startswith("dec_"), row
+
+
+def resent():
+    """What the package sends again by itself, because it heard nothing, is made once."""
+    files = len(list(client.files.list(limit=100)))
+    batches = len(list(client.batches.list(limit=100)))
+    deaf = client.with_options(max_retries=2, http_client=Deaf())
+    file = deaf.files.create(file=("again.jsonl", request("again").encode()), purpose="batch")
+    batch = deaf.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    assert len(list(client.files.list(limit=100))) == files + 1
+    assert len(list(client.batches.list(limit=100))) == batches + 1
+    over(batch)
+
+
+class Deaf(openai.DefaultHttpxClient):
+    """Stands behind a gateway that loses the answer to each request that was not sent before."""
+
+    def send(self, request, **more):
+        answer = super().send(request, **more)
+        if request.headers.get("x-stainless-retry-count") == "0":
+            answer.status_code = 504
+        return answer
+
+
 def models():
     listed = [model.id for model in client.models.list()]
     assert given["reader"] in listed, listed
@@ -102,10 +229,18 @@ def refusals():
 
 def webhooks():
     came = given["webhook"]
-    event = client.webhooks.unwrap(came["body"], came["headers"], secret=came["secret"])
+    event = client.webhooks.unwrap(came["body"], came["headers"], secret=given["secret"])
     assert event.type == "batch.completed", event
+    ends = set()
+    for end in given["ends"]:
+        event = client.webhooks.unwrap(end["body"], end["headers"], secret=given["secret"])
+        assert event.object == "event" and event.created_at > 0, event
+        assert type(event).__name__ == "Batch" + event.type.split(".")[1].title() + "WebhookEvent", event
+        assert client.batches.retrieve(event.data.id).status == event.type.split(".")[1], event
+        ends.add(event.type)
+    assert ends == {"batch.completed", "batch.failed"}, ends
     try:
-        client.webhooks.unwrap(came["body"] + " ", came["headers"], secret=came["secret"])
+        client.webhooks.unwrap(came["body"] + " ", came["headers"], secret=given["secret"])
     except openai.InvalidWebhookSignatureError:
         pass
     else:
@@ -131,10 +266,15 @@ def revoked():
 if given["act"] == "follow":
     revoked()
 else:
+    # First of all: the package takes no webhook that is older than five minutes.
+    webhooks()
     answers()
     choices()
     repetitions()
+    batches()
+    cancelled_batches()
+    refused_batches()
+    resent()
     models()
     refusals()
-    webhooks()
     print(openai.__version__)

@@ -1,8 +1,10 @@
 //! OpenAI's own package for Python, unmodified, in several versions.
 
 use crate::{
+    hub::eventually,
     jobs::page,
     licence::scene::{MODEL, Scene},
+    openai_batches,
     process::ended,
     python::{major_that_agrees, packages, script},
     receiver::{Came, Receiver},
@@ -21,8 +23,9 @@ use std::{
 const FOLDERS: &str = "GLMHUB_TEST_OPENAI";
 const SCRIPT: &str = "openai_package.py";
 
-/// A hub whose reader may be asked and whose other model is refused, and the webhook of a first answer.
-async fn scene_and_webhook() -> (Scene, Came, Value) {
+/// A hub whose reader may be asked and whose other model is refused, the webhook of a first answer, and those of the ends of
+/// batches of requests.
+async fn scene_and_webhooks() -> (Scene, Came, Vec<Came>, Value) {
     let (scene, receiver) = (Scene::set_with(&[LOOPBACK]).await, Receiver::answering(200).await);
     scene.hub.import(READER, &tree::root().join("models/demo/reader"));
     let endpoint = endpoint(&scene.submitter, &receiver.url()).await;
@@ -33,7 +36,24 @@ async fn scene_and_webhook() -> (Scene, Came, Value) {
     // That of the job and that of its batch come in any order.
     let of_batch = |came: &Came| String::from_utf8_lossy(&came.body).contains("batch.completed");
     let came = receiver.first(2).await.into_iter().find(of_batch);
-    (scene, came.expect("a webhook tells of the batch"), endpoint)
+    let request =
+        json!({ "custom_id": "one", "method": "POST", "url": "/v1/chat/completions", "body": body });
+    for content in [request.to_string(), "{".to_owned()] {
+        let file = openai_batches::send_file(&scene.submitter, content).await;
+        openai_batches::begin(&scene.submitter, &file).await;
+    }
+    let in_openai_form = |came: &Came| String::from_utf8_lossy(&came.body).contains(r#""object":"event""#);
+    let look = || async {
+        let came = receiver.came().into_iter().filter(in_openai_form);
+        Some(came.collect::<Vec<_>>()).filter(|came| came.len() == 2)
+    };
+    let ends = eventually("the ends of two batches", look).await;
+    (scene, came.expect("a webhook tells of the batch"), ends, endpoint)
+}
+
+/// What came, as the script reads it.
+fn said(came: &Came) -> Value {
+    json!({ "body": String::from_utf8_lossy(&came.body), "headers": came.headers })
 }
 
 #[tokio::test]
@@ -41,7 +61,7 @@ async fn the_unmodified_package_asks_streams_and_understands_refusals_and_webhoo
     let Some(folders) = packages(FOLDERS) else {
         return;
     };
-    let (scene, came, endpoint) = scene_and_webhook().await;
+    let (scene, came, ends, endpoint) = scene_and_webhooks().await;
     let wish = json!({ "name": "openai", "roles": ["submitter"], "purpose": "commercial" });
     let key = scene
         .submitter
@@ -55,9 +75,7 @@ async fn the_unmodified_package_asks_streams_and_understands_refusals_and_webhoo
         "act": "ask", "url": scene.hub.url(), "token": key["key"], "reader": READER, "answer": answer,
         "question": content[0]["text"], "image": content[1]["image_url"]["url"],
         "refused": MODEL, "code": "license_not_accepted",
-        "webhook": {
-            "body": String::from_utf8(came.body).unwrap(), "headers": came.headers, "secret": endpoint["secret"],
-        },
+        "secret": endpoint["secret"], "webhook": said(&came), "ends": ends.iter().map(said).collect::<Vec<_>>(),
     });
     let major = |folder: &PathBuf| major_that_agrees(SCRIPT, folder, &given);
     let mut majors: Vec<String> = folders.iter().map(major).collect();

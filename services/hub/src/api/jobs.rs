@@ -158,7 +158,7 @@ async fn requeue(
 }
 
 /// A job of `tenant` with its question, answer and faults.
-pub(super) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<JobView, Problem> {
+pub(crate) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<JobView, Problem> {
     let mut job = jobs::get(db, tenant, id).await?.ok_or_else(no_job)?;
     let (batch, questions) = tokio::try_join!(
         batches::get(db, tenant, job.job.batch),

@@ -39,7 +39,7 @@ pub mod registration;
 pub mod retention;
 mod schemas;
 pub mod simulation;
-mod stopped;
+pub(crate) mod stopped;
 pub mod terms;
 pub mod upload_links;
 pub mod usage;

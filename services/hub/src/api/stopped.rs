@@ -7,7 +7,7 @@ use domain::gate::Refusal;
 use records::{Db, decisions};
 
 /// The 403 of the decision that holds or refused a job, with the job and its state; nothing, if none does.
-pub(super) async fn problem(db: &Db, view: &JobView) -> Result<Option<Problem>, Problem> {
+pub(crate) async fn problem(db: &Db, view: &JobView) -> Result<Option<Problem>, Problem> {
     let Some(decision) = view.stopped_by() else {
         return Ok(None);
     };

@@ -24,6 +24,8 @@ enum Kind {
     First(First),
     /// It made this job before.
     Again(JobId),
+    /// It is no request of a client's.
+    Under(Claim),
 }
 
 #[derive(Clone)]
@@ -54,6 +56,11 @@ impl Once {
         }))
     }
 
+    /// Something that is done under a claim of the hub's own.
+    pub fn under(claim: Claim) -> Self {
+        Self(Kind::Under(claim))
+    }
+
     pub(super) fn again(job: JobId) -> Self {
         Self(Kind::Again(job))
     }
@@ -68,8 +75,10 @@ impl Once {
 
     /// What the stamp of whatever is made must carry. The body has been read.
     pub fn claim(&self) -> Option<Claim> {
-        let Kind::First(first) = &self.0 else {
-            return None;
+        let first = match &self.0 {
+            Kind::First(first) => first,
+            Kind::Under(claim) => return Some(*claim),
+            Kind::AnyTime | Kind::Again(_) => return None,
         };
         Some(Claim {
             key: first.key,

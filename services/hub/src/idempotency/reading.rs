@@ -16,7 +16,7 @@ use domain::digest::Sha256;
 use futures_util::{Stream, StreamExt as _, stream};
 use memchr::memmem::Finder;
 use sha2::Digest as _;
-use std::{cell::RefCell, rc::Rc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A body on its way.
 pub(super) struct Body {
@@ -30,14 +30,18 @@ pub(super) struct Body {
 
 /// The digest of what has been read of a body.
 #[derive(Clone)]
-pub(super) struct Said(Rc<RefCell<Digesting>>);
+pub(super) struct Said(Arc<Mutex<Digesting>>);
 
 impl Said {
+    fn lock(&self) -> MutexGuard<'_, Digesting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The digest of a request with that head.
     pub(super) fn digest(&self, head: Sha256) -> Sha256 {
         let mut hasher = sha2::Sha256::new();
         hasher.update(head.as_bytes());
-        hasher.update(self.0.borrow().digest());
+        hasher.update(self.lock().digest());
         Sha256::from_bytes(hasher.finalize().into())
     }
 }
@@ -50,7 +54,7 @@ impl Body {
         let digesting = Digesting::of(header);
         let is_json = multipart::essence(header) == "application/json";
         let mut body = Self {
-            said: Said(Rc::new(RefCell::new(digesting))),
+            said: Said(Arc::new(Mutex::new(digesting))),
             ahead: Bytes::new(),
             rest: request.take_payload(),
             whole: false,
@@ -76,7 +80,7 @@ impl Body {
         }
         self.ahead = read.freeze();
         if self.whole {
-            self.said.0.borrow_mut().update(&self.ahead);
+            self.said.lock().update(&self.ahead);
         }
     }
 
@@ -88,12 +92,12 @@ impl Body {
     /// Reads what is left, keeping none of it, and gives the digest. Problem: 400 `upload_broken`.
     pub(super) async fn read_out(&mut self, head: Sha256) -> Result<Sha256, Problem> {
         if !self.whole {
-            self.said.0.borrow_mut().update(&self.ahead);
+            self.said.lock().update(&self.ahead);
             while let Some(piece) = self.rest.next().await {
                 let piece = piece.map_err(|error| {
                     Problem::bad_request("upload_broken", format!("the body broke off: {error}"))
                 })?;
-                self.said.0.borrow_mut().update(&piece);
+                self.said.lock().update(&piece);
             }
         }
         Ok(self.said.digest(head))
@@ -114,7 +118,7 @@ impl Body {
                 let said = said.clone();
                 Box::pin(ahead.chain(rest).inspect(move |piece| {
                     if let Ok(piece) = piece {
-                        said.0.borrow_mut().update(piece);
+                        said.lock().update(piece);
                     }
                 }))
             }

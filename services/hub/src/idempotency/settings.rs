@@ -45,7 +45,8 @@ impl IdempotencySettings {
         now + Duration::hours(self.keep_hours.into())
     }
 
-    pub(super) fn retried_until(&self, now: OffsetDateTime) -> OffsetDateTime {
-        now + Duration::seconds(self.retry_seconds.into())
+    /// How long a client may send a request again.
+    pub fn retried_for(&self) -> Duration {
+        Duration::seconds(self.retry_seconds.into())
     }
 }

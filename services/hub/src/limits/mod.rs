@@ -11,6 +11,7 @@ mod rates;
 pub mod settings;
 
 pub use quotas::Submitting;
+pub(crate) use quotas::has_some_left;
 
 use crate::{caller::Authenticated, problem::Problem};
 use actix_web::{
@@ -19,7 +20,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
 };
-use domain::{limits::Limits, names::TenantName};
+use domain::{id::ApiKeyId, limits::Limits, names::TenantName};
 use left::{Left, Told};
 use rates::Rates;
 use settings::LimitSettings;
@@ -46,11 +47,17 @@ impl Keeper {
 
     /// The limits of a caller: those of its tenant, and those of the key that it comes with.
     fn of(&self, caller: &Authenticated) -> impl Iterator<Item = (Whose, Limits)> + use<> {
-        let tenant = &caller.itself().tenant;
+        let key = caller.key().map(|key| (key.id, key.limits));
+        self.of_both(&caller.itself().tenant, key)
+    }
+
+    fn of_both(
+        &self,
+        tenant: &TenantName,
+        key: Option<(ApiKeyId, Limits)>,
+    ) -> impl Iterator<Item = (Whose, Limits)> + use<> {
         let of_tenant = (Whose::Tenant(tenant.clone()), self.settings.of_tenant(tenant));
-        let of_key = caller
-            .key()
-            .map(|key| (Whose::Key(key.id), key.limits.or(self.settings.of_key())));
+        let of_key = key.map(|(id, limits)| (Whose::Key(id), limits.or(self.settings.of_key())));
         of_key.into_iter().chain([of_tenant])
     }
 }
@@ -59,7 +66,7 @@ impl Keeper {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Whose {
     Tenant(TenantName),
-    Key(domain::id::ApiKeyId),
+    Key(ApiKeyId),
 }
 
 impl Whose {

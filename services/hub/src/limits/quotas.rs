@@ -7,7 +7,12 @@ use super::{
 };
 use crate::{caller::Authenticated, idempotency::Once, problem::Problem};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, web::Data};
-use domain::{clock::SharedClock, limits::Quota};
+use domain::{
+    clock::SharedClock,
+    id::ApiKeyId,
+    limits::{Limits, Quota},
+    names::TenantName,
+};
 use futures_util::future::LocalBoxFuture;
 use records::{Db, usage};
 use std::ops::Deref;
@@ -53,19 +58,42 @@ async fn check(request: &HttpRequest, caller: &Authenticated) -> Result<(), Prob
     let keeper = request.app_data::<Data<Keeper>>().ok_or_else(lacks)?;
     let db = request.app_data::<Data<Db>>().ok_or_else(lacks)?;
     let clock = request.app_data::<Data<SharedClock>>().ok_or_else(lacks)?;
-    for (whose, limits) in keeper.of(caller).filter(|(_, limits)| limits.has_quotas()) {
-        let now = clock.now();
+    let (tenant, now) = (&caller.itself().tenant, clock.now());
+    let told = |left| tell(request, left);
+    are_within(keeper.of(caller), db, tenant, now, told).await
+}
+
+/// Whether a tenant, and the key that its work came with, has some of its day's pages and tokens left. Problem: 429
+/// `quota_exhausted`.
+pub(crate) async fn has_some_left(
+    keeper: &Keeper,
+    db: &Db,
+    tenant: &TenantName,
+    key: Option<(ApiKeyId, Limits)>,
+    now: OffsetDateTime,
+) -> Result<(), Problem> {
+    are_within(keeper.of_both(tenant, key), db, tenant, now, drop).await
+}
+
+async fn are_within(
+    of: impl Iterator<Item = (Whose, Limits)>,
+    db: &Db,
+    tenant: &TenantName,
+    now: OffsetDateTime,
+    told: impl Fn(Left),
+) -> Result<(), Problem> {
+    for (whose, limits) in of.filter(|(_, limits)| limits.has_quotas()) {
         let key = match &whose {
             Whose::Tenant(_) => None,
             Whose::Key(id) => Some(*id),
         };
-        let used = usage::of_day(db, &caller.itself().tenant, key, now).await?;
+        let used = usage::of_day(db, tenant, key, now).await?;
         for quota in Quota::ALL {
             let Some((most, remaining)) = quota.left(&limits, &used) else {
                 continue;
             };
             let left = left(quota, key.is_some(), (most, remaining), seconds_left(now));
-            tell(request, left);
+            told(left);
             if !left.is_within {
                 return Err(exhausted(quota, &whose, left));
             }

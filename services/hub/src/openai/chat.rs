@@ -138,7 +138,7 @@ async fn body(request: &HttpRequest, payload: Payload, limit: usize) -> Result<B
 }
 
 /// Has the gate allow what is asked, and keeps the image.
-async fn call(
+pub(super) async fn call(
     asking: &Asking<'_>,
     asked: Asked,
     usual: Purpose,

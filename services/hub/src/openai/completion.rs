@@ -1,6 +1,5 @@
 //! Answers in OpenAI's form.
 
-use super::unanswered;
 use crate::{
     api::job_view::{AnswerView, JobView},
     problem::Problem,
@@ -16,7 +15,7 @@ use serde::Serialize;
 
 /// A completion.
 #[derive(Serialize)]
-struct Completion<'a> {
+pub(super) struct Completion<'a> {
     id: String,
     object: &'static str,
     created: i64,
@@ -112,29 +111,34 @@ pub(super) fn id_of(job: &str) -> String {
     format!("chatcmpl-{job}")
 }
 
-/// The response that carries the answers of jobs, of which each has one.
-pub(super) fn respond(jobs: &[JobView]) -> Result<HttpResponse, Problem> {
-    let answered = jobs.iter().filter_map(|job| Some((job, job.answer()?)));
-    let answered: Vec<(&JobView, &AnswerView)> = answered.collect();
-    let Some(&(first, answer)) = answered.first() else {
-        return Err(unanswered::broken_off(""));
-    };
-    let completion = Completion {
+/// The completion that is the answers of jobs; nothing, if there is none.
+pub(super) fn of(jobs: &[JobView]) -> Option<Completion<'_>> {
+    let answered: Vec<_> = jobs.iter().filter_map(|job| Some((job, job.answer()?))).collect();
+    let &(first, answer) = answered.first()?;
+    let choices = answered.iter().enumerate();
+    Some(Completion {
         id: id_of(&first.id()),
         object: "chat.completion",
         created: answer.answered_at.unix_timestamp(),
         model: &answer.model,
-        choices: answered
-            .iter()
-            .enumerate()
+        choices: choices
             .map(|(index, (_, answer))| choice(index, answer))
             .collect(),
         usage: Usage::of(answered.iter().map(|(_, answer)| *answer)),
         about: About::of(first, answer),
-    };
+    })
+}
+
+/// The response that carries the answers of jobs, of which each has one.
+pub(super) fn respond(jobs: &[JobView]) -> Result<HttpResponse, Problem> {
     let mut response = HttpResponse::Ok();
-    answer.attribute(&mut response);
-    Ok(response.json(completion))
+    match (of(jobs), jobs.first().and_then(JobView::answer)) {
+        (Some(completion), Some(answer)) => {
+            answer.attribute(&mut response);
+            Ok(response.json(completion))
+        }
+        _ => Err(Problem::internal(anyhow::anyhow!("jobs with answers have none"))),
+    }
 }
 
 fn choice(index: usize, answer: &AnswerView) -> Choice<'_> {

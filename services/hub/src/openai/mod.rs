@@ -3,12 +3,18 @@
 //! It is another way of speaking and no other way in: roles, the gate, limits and the records are those of `/v1`.
 //! Handlers refuse with the same [`Problem`](crate::problem::Problem)s, which [`errors`] puts into OpenAI's form.
 
+mod batch_view;
+mod batches;
+pub mod bulk;
 mod chat;
 mod completion;
 mod conversation;
 mod data_url;
 mod errors;
+mod files;
+mod files_view;
 mod models;
+mod new_batch;
 mod sent;
 pub mod settings;
 mod streaming;
@@ -25,6 +31,47 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .wrap(from_fn(idempotency::around))
                 .wrap(from_fn(errors::around))
                 .route(web::post().to(chat::complete))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/files")
+                .wrap(from_fn(idempotency::around))
+                .wrap(from_fn(errors::around))
+                .route(web::post().to(files::create))
+                .route(web::get().to(files::list))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/files/{file}")
+                .wrap(from_fn(errors::around))
+                .route(web::get().to(files::get))
+                .route(web::delete().to(files::delete))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/files/{file}/content")
+                .wrap(from_fn(errors::around))
+                .route(web::get().to(files::content))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/batches")
+                .wrap(from_fn(idempotency::around))
+                .wrap(from_fn(errors::around))
+                .route(web::post().to(batches::create))
+                .route(web::get().to(batches::list))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/batches/{batch}")
+                .wrap(from_fn(errors::around))
+                .route(web::get().to(batches::get))
+                .default_service(web::to(unserved)),
+        )
+        .service(
+            web::resource("/openai/v1/batches/{batch}/cancel")
+                .wrap(from_fn(errors::around))
+                .route(web::post().to(batches::cancel))
                 .default_service(web::to(unserved)),
         )
         .service(

@@ -13,6 +13,16 @@ pub struct OpenaiSettings {
     pub most_body_bytes: usize,
     /// The most answers to one question.
     pub most_choices: u32,
+    /// The most bytes of a file.
+    pub most_file_bytes: u64,
+    /// The most files that a tenant has sent and keeps.
+    pub most_files: u32,
+    /// The most batches of a tenant that are under way.
+    pub most_batches: u32,
+    /// The most requests of a batch.
+    pub most_batch_requests: u64,
+    /// The most faults that are told of a batch's file.
+    pub most_batch_faults: usize,
 }
 
 impl OpenaiSettings {
@@ -24,6 +34,9 @@ impl OpenaiSettings {
                         those who make it"
                     .into(),
             );
+        }
+        if self.most_batch_requests == 0 || self.most_batch_faults == 0 {
+            return Err("openai.most_batch_requests and most_batch_faults must be at least 1".into());
         }
         if self.most_choices == 0 {
             return Err("openai.most_choices is 0 and must be at least 1".into());

@@ -135,6 +135,11 @@ async fn attempt(parts: &DeliverParts, secret: &EndpointSecret, claimed: &Claime
 fn body(claimed: &Claimed, base_url: &str) -> String {
     let mut data = claimed.data.clone();
     data.insert("url".into(), format!("{base_url}{}", claimed.path).into());
+    if let Some(kind) = claimed.event_type.in_openai_words() {
+        let at = claimed.at.unix_timestamp();
+        return json!({ "id": claimed.event, "object": "event", "created_at": at, "type": kind, "data": data })
+            .to_string();
+    }
     let at = claimed.at.format(&Rfc3339).unwrap_or_default();
     json!({ "type": claimed.event_type, "timestamp": at, "data": Value::Object(data) }).to_string()
 }
