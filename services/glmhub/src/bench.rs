@@ -8,6 +8,7 @@ mod own_hub;
 mod queue;
 mod revocation;
 mod trial;
+mod uploads;
 
 use clap::Subcommand;
 
@@ -16,6 +17,7 @@ Examples:
   glmhub bench engine --model noise.gguf
   glmhub bench revocation --model ./tiny
   glmhub bench revocation --model ./tiny --repetitions 100 --json
+  glmhub bench uploads --model ./tiny
   glmhub bench queue --model ./tiny --postgres postgres://app@127.0.0.1/bench --redis redis://127.0.0.1:6379";
 
 /// The commands that measure.
@@ -23,6 +25,7 @@ Examples:
 pub enum BenchCommand {
     Engine(engine::EngineArgs),
     Revocation(revocation::RevocationArgs),
+    Uploads(uploads::UploadsArgs),
     Queue(Box<queue::QueueArgs>),
     NoopWorker(noop_worker::NoopWorkerArgs),
 }
@@ -32,6 +35,7 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
     match command {
         BenchCommand::Engine(args) => engine::run(&args),
         BenchCommand::Revocation(args) => revocation::run(args).await,
+        BenchCommand::Uploads(args) => uploads::run(args).await,
         BenchCommand::Queue(args) => queue::run(*args).await,
         BenchCommand::NoopWorker(args) => noop_worker::run(args).await,
     }

@@ -18,6 +18,7 @@ pub use endings::Endings;
 use crate::{
     config::Settings,
     data_folder::DataFolder,
+    open_files,
     telemetry::{self, spans::Spans},
 };
 use anyhow::{Context as _, bail};
@@ -30,6 +31,7 @@ use std::io::{self, Write as _};
 pub async fn serve(folder: &DataFolder, settings: Settings, backends: Backends) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
     let spans = Spans::start(&settings.telemetry)?;
+    open_files::raise();
     let mut endings = Endings::listen()?;
     let pieces = Pieces::assemble(folder, settings, backends, metrics).await?;
     let (server, addresses) = server::bind(&pieces)?;

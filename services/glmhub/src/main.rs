@@ -21,6 +21,7 @@ mod member_args;
 mod migrate;
 mod misuse;
 mod model_shape;
+mod open_files;
 mod policy;
 mod public_keys;
 mod quantize;

@@ -12,6 +12,7 @@ pub mod audit_settings;
 pub mod byte_range;
 pub mod caller;
 pub mod catalogue;
+pub mod connections;
 pub mod dashboard_settings;
 mod event_stream;
 mod fetching;

@@ -1,15 +1,14 @@
 //! Problems in the form of another API, for the surfaces that speak with programs made for it.
 
-use crate::problem::Problem;
+use crate::{hf, openai, problem::Problem};
 use actix_web::{
-    Error, HttpRequest,
-    body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    HttpRequest,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::ServiceResponse,
     http::{
         StatusCode,
         header::{CONTENT_TYPE, HeaderName, HeaderValue},
     },
-    middleware::Next,
 };
 use serde_json::Value;
 
@@ -21,19 +20,26 @@ pub(crate) struct Told {
     pub body: Value,
 }
 
-/// Middleware of a surface: whatever problem leaves it is `told` in its form.
-pub(crate) async fn telling<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
+/// A problem that arose before any surface was reached, in the form of the one whose path was asked for.
+pub(crate) fn of_surface(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    match response.request().path().split('/').nth(1) {
+        Some("openai") => openai::told(response).map_into_boxed_body(),
+        Some("hf") => hf::told(response).map_into_boxed_body(),
+        _ => response,
+    }
+}
+
+/// A response of a surface: if it tells of a problem, that is `told` in the surface's form.
+pub(crate) fn telling<B: MessageBody>(
+    response: ServiceResponse<B>,
     told: impl FnOnce(&HttpRequest, &Problem) -> Told,
-) -> Result<ServiceResponse<EitherBody<B, String>>, Error> {
-    let response = next.call(request).await?;
+) -> ServiceResponse<EitherBody<B, String>> {
     let problem = response.response().error();
     let told = problem
         .and_then(|error| error.as_error::<Problem>())
         .map(|problem| told(response.request(), problem));
     let Some(told) = told else {
-        return Ok(response.map_into_left_body());
+        return response.map_into_left_body();
     };
     let mut response = response.map_body(|_, _| EitherBody::right(told.body.to_string()));
     *response.response_mut().status_mut() = told.status;
@@ -42,5 +48,5 @@ pub(crate) async fn telling<B: MessageBody>(
     for (name, value) in told.headers {
         headers.insert(name, value);
     }
-    Ok(response)
+    response
 }

@@ -10,7 +10,7 @@ use std::{fmt::Display, io, pin::pin};
 use tokio::sync::mpsc;
 
 /// How many pieces may wait between the connection and the blobs.
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 
 /// Stores a body of 1 to `limit` bytes. `source` need not be movable between threads, as bodies of
 /// requests are not.

@@ -14,6 +14,9 @@ use crate::{Limits, PageError};
 /// What systems put beside the files that somebody packed.
 const LITTER: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 
+/// The most characters of a member's name that are told.
+const MOST_NAME_TOLD: usize = 120;
+
 /// The members of a ZIP archive, each unpacked when it is asked for.
 pub(crate) struct Members {
     archive: ZipArchive<Cursor<Vec<u8>>>,
@@ -25,10 +28,16 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// Reads the directory of the archive `bytes`. Refuses names that lead out of it, links, and more members than
-    /// a document may have pages.
+    /// Reads the directory of the archive `bytes`. Refuses names that lead out of it or stand there twice, links, and
+    /// more members than a document may have pages.
     pub fn of(bytes: Vec<u8>, limits: &Limits) -> Result<Self, PageError> {
         let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| malformed(&error))?;
+        // The library keeps the last of them, other programs the first: nobody could say which page was answered.
+        if archive.has_duplicate_names() {
+            return Err(PageError::ArchiveMalformed {
+                reason: "two of its members have the same name".to_owned(),
+            });
+        }
         let mut members = Self {
             archive,
             order: Vec::new(),
@@ -102,10 +111,10 @@ fn leads_out(name: &str) -> bool {
     name.starts_with(['/', '\\']) || name.contains([':', '\0']) || parts.any(|part| part == "..")
 }
 
-/// A member that cannot be taken, and why.
+/// A member that cannot be taken, and why. A name may have 65,535 bytes; what people need to find it are the first ones.
 pub(crate) fn refused(name: &str, reason: &str) -> PageError {
     PageError::ArchiveMember {
-        name: name.to_owned(),
+        name: name.chars().take(MOST_NAME_TOLD).collect(),
         reason: reason.to_owned(),
     }
 }

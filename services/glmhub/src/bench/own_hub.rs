@@ -26,7 +26,8 @@ pub struct OwnHub {
     url: String,
     key: SigningKey,
     http: reqwest::Client,
-    _children: Vec<Child>,
+    /// The hub is the first.
+    children: Vec<Child>,
     _folder: TempDir,
 }
 
@@ -40,10 +41,15 @@ pub struct Sharing<'a> {
 }
 
 impl OwnHub {
-    /// A fresh hub in one process, with the weights in `from`. Settings from the environment hold for it.
-    pub async fn start(model: &ModelName, from: &Path) -> anyhow::Result<Self> {
+    /// A fresh hub in one process, with the weights in `from` and these settings. Others from the environment hold for
+    /// it too.
+    pub async fn start(
+        model: &ModelName,
+        from: &Path,
+        settings: &[(&'static str, String)],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the hub")?;
-        let parts = Parts::new(folder.path(), &[]);
+        let parts = Parts::new(folder.path(), settings);
         parts.import(model, from).await?;
         let (hub, told) = parts
             .begin(&["up", "--listen", "127.0.0.1:0"], &parts.data)
@@ -90,7 +96,7 @@ impl OwnHub {
             url: told.rsplit(' ').next().unwrap_or_default().to_owned(),
             key: DataFolder::open(&folder.path().join("data"))?.key()?,
             http: reqwest::Client::builder().no_proxy().build()?,
-            _children: children,
+            children,
             _folder: folder,
         })
     }
@@ -107,6 +113,20 @@ impl OwnHub {
             url: self.url.clone(),
             token: access_token::issue(&self.key, &caller, SystemClock.now(), TOKEN_LIFETIME)?,
         })
+    }
+
+    /// The most bytes of memory that the hub's process ever had.
+    pub fn most_memory(&self) -> anyhow::Result<u64> {
+        let id = self
+            .children
+            .first()
+            .and_then(Child::id)
+            .context("the hub has ended")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))
+            .context("this system does not tell how much memory a process takes")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(1024 * kibibytes.context("this system does not tell the most memory of a process")?)
     }
 
     /// The value of a gauge without labels; 0 if it was never set.

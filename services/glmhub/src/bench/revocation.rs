@@ -67,7 +67,7 @@ pub async fn run(args: RevocationArgs) -> anyhow::Result<()> {
             "there is no LICENSE in the folder of --model, so there is nothing to accept and to revoke";
         return Err(Misuse(message.into()).into());
     }
-    let hub = OwnHub::start(&args.name, &args.model).await?;
+    let hub = OwnHub::start(&args.name, &args.model, &[]).await?;
     let plan = Plan {
         model: &args.name,
         pages: args.pages,

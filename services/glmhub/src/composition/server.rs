@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use hub::{app, caller::Door, idempotency, limits, oidc::Oidc, request_log};
+use hub::{app, caller::Door, connections, idempotency, limits, oidc::Oidc, request_log};
 use std::{net::SocketAddr, sync::Arc, thread};
 
 /// A server on the address of the settings, not answering yet, and the addresses that it took.
@@ -23,14 +23,21 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
             .wrap(from_fn(idempotency::of_v1))
             .wrap(from_fn(limits::around))
             .wrap(cors::of(&origins))
+            .wrap(from_fn(connections::around))
             .wrap(from_fn(request_log::around))
     };
     let threads = match settings.threads {
         0 => thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
+    let connections = &pieces.settings.connections;
     let server = HttpServer::new(factory)
         .workers(threads)
+        .max_connections(connections.most_connections.div_ceil(threads))
+        .client_request_timeout(connections.head())
+        .keep_alive(connections.keep_alive())
+        .client_disconnect_timeout(connections.close())
+        .on_connect(connections::rest::watching(connections))
         // The process listens for signals itself: loops and workers end with the server.
         .disable_signals()
         .shutdown_timeout(settings.shutdown_seconds)
@@ -76,6 +83,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         Data::from(pieces.reload.clone()),
         Data::new(pieces.settings.policies.clone()),
     );
+    let connections = Data::new(pieces.settings.connections.clone());
     let dashboard = Data::new(pieces.settings.dashboard.clone());
     let openai = Data::new(pieces.settings.openai.clone());
     let hf = Data::new(pieces.settings.hf.clone());
@@ -100,6 +108,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(acceptances.clone())
             .app_data(webhooks.clone())
             .app_data(outgoing.clone())
+            .app_data(connections.clone())
             .app_data(dashboard.clone())
             .app_data(openai.clone())
             .app_data(hf.clone())

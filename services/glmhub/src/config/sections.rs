@@ -6,8 +6,8 @@ use domain::hardware::Room;
 use engine::LoadOptions;
 use hub::{
     acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
-    dashboard_settings::DashboardSettings, hf::settings::HfSettings,
-    idempotency::settings::IdempotencySettings, limits::settings::LimitSettings,
+    connections::settings::ConnectionSettings, dashboard_settings::DashboardSettings,
+    hf::settings::HfSettings, idempotency::settings::IdempotencySettings, limits::settings::LimitSettings,
     oidc::settings::OidcSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
     policy_settings::PolicySettings, retention_settings::RetentionSettings,
     webhook_settings::WebhookSettings, work_settings::WorkSettings,
@@ -22,6 +22,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub server: ServerSettings,
+    pub connections: ConnectionSettings,
     pub records: RecordsSettings,
     pub blobs: BlobsSettings,
     pub queue: QueueSettings,
@@ -134,6 +135,7 @@ impl Settings {
         self.telemetry.check()?;
         self.audit.check()?;
         self.server.check()?;
+        self.connections.check()?;
         self.policies.check()?;
         self.openai.check()?;
         self.api_keys.check()?;

@@ -188,6 +188,16 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[hf]\npurpose = \"commercial\"", "hf.purpose"),
         ("[openai]\nmost_body_bytes = 0", "openai.most_body_bytes"),
         ("[server]\nsite = \"the cellar\"", "server.site"),
+        ("[connections]\nhead_seconds = 0", "connections.head_seconds"),
+        ("[connections]\nmost_headers = 97", "connections.most_headers"),
+        (
+            "[connections]\nmost_url_bytes = 65535",
+            "connections.most_url_bytes",
+        ),
+        (
+            "[connections]\nmost_header_bytes = 131073",
+            "connections.most_header_bytes",
+        ),
         (
             "[blobs]\nbucket = \"b\"\naccess_key = \"a\"",
             "blobs.secret_key_file",

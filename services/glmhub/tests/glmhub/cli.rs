@@ -47,6 +47,7 @@ pub const COMMANDS: &[&[&str]] = &[
     &["bench"],
     &["bench", "engine"],
     &["bench", "revocation"],
+    &["bench", "uploads"],
     &["bench", "queue"],
     &["bench", "noop-worker"],
     &["admin"],

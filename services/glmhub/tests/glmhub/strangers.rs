@@ -23,11 +23,11 @@ const COMMON: [&str; 7] = [
 ];
 
 /// Ids by the names of parameters.
-type Ids = BTreeMap<&'static str, String>;
+pub type Ids = BTreeMap<&'static str, String>;
 
 /// Everything that a tenant can have: a batch with an answer, an acceptance with a file and a comment, an endpoint with a
 /// delivery, a key.
-async fn belongings(scene: &Scene, receiver: &Receiver) -> Ids {
+pub async fn belongings(scene: &Scene, receiver: &Receiver) -> Ids {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let whe = endpoint(&scene.submitter, &receiver.url()).await;
     let acceptance = scene.accepted(&["evaluation", "commercial"]).await;

@@ -32,7 +32,12 @@ pub(super) async fn around<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, String>>, Error> {
-    telling(request, next, |request, problem| told(problem, page(request))).await
+    Ok(told(next.call(request).await?))
+}
+
+/// A response that tells of a problem in Hugging Face's form, if it tells of one.
+pub(crate) fn told<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B, String>> {
+    telling(response, |request, problem| in_form(problem, page(request)))
 }
 
 /// The page on which people read about the model of a request.
@@ -50,7 +55,7 @@ fn page(request: &HttpRequest) -> Option<String> {
 }
 
 /// A problem as these clients know it; one about a licence names the `page` of its model.
-fn told(problem: &Problem, page: Option<String>) -> Told {
+fn in_form(problem: &Problem, page: Option<String>) -> Told {
     let class = class(problem);
     let message = match page.filter(|_| class == Some(GATED)) {
         Some(page) => format!("{} See {page}", problem.in_one_line()),
@@ -90,7 +95,7 @@ mod tests {
 
     /// Status, class and message.
     fn said(problem: &Problem) -> (u16, Option<String>, String) {
-        let told = told(problem, Some("https://hub/models/a/b".into()));
+        let told = in_form(problem, Some("https://hub/models/a/b".into()));
         let class = told.headers.iter().find(|(name, _)| name == CODE);
         let class = class.map(|(_, class)| class.to_str().unwrap().to_owned());
         let message = told.body["error"].as_str().unwrap().to_owned();

@@ -16,6 +16,8 @@ mod purposed;
 mod repository;
 pub mod settings;
 
+pub(crate) use errors::told;
+
 use crate::app::unserved;
 use actix_web::{
     guard,

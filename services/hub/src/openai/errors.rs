@@ -27,7 +27,12 @@ pub async fn around<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, String>>, Error> {
-    telling(request, next, |_, problem| Told {
+    Ok(told(next.call(request).await?))
+}
+
+/// A response that tells of a problem in OpenAI's form, if it tells of one.
+pub(crate) fn told<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B, String>> {
+    telling(response, |_, problem| Told {
         status: problem.status(),
         headers: is_final(problem)
             .then(|| (SHOULD_RETRY, HeaderValue::from_static("false")))
@@ -35,7 +40,6 @@ pub async fn around<B: MessageBody>(
             .collect(),
         body: body(problem),
     })
-    .await
 }
 
 /// Whether sending the request again cannot help, although the status may look like it. A problem that names a job

@@ -20,6 +20,8 @@ pub mod settings;
 mod streaming;
 mod unanswered;
 
+pub(crate) use errors::told;
+
 use crate::{app::unserved, idempotency};
 use actix_web::{middleware::from_fn, web};
 

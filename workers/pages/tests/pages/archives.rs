@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::documents::{encode, limits, picture};
 
-fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for (name, bytes) in members {
@@ -18,11 +18,11 @@ fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-fn image(width: u32) -> Vec<u8> {
+pub fn image(width: u32) -> Vec<u8> {
     encode(picture(width, 20), ImageFormat::Png)
 }
 
-fn split(bytes: &[u8], limits: &Limits) -> Result<Vec<PageFile>, PageError> {
+pub fn split(bytes: &[u8], limits: &Limits) -> Result<Vec<PageFile>, PageError> {
     let dir = tempfile::tempdir().unwrap();
     let document = dir.path().join("document");
     std::fs::write(&document, bytes).unwrap();
@@ -39,7 +39,7 @@ fn split(bytes: &[u8], limits: &Limits) -> Result<Vec<PageFile>, PageError> {
     pages
 }
 
-fn code(bytes: &[u8], limits: &Limits) -> &'static str {
+pub fn code(bytes: &[u8], limits: &Limits) -> &'static str {
     split(bytes, limits).unwrap_err().code()
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::documents::{decode, encode, limits, picture};
 
 /// A page of a document under test.
-struct Sheet {
+pub struct Sheet {
     width: u32,
     height: u32,
     /// Entries of the page's dictionary, such as `/Rotate 90`.
@@ -19,7 +19,7 @@ struct Sheet {
 
 const SQUARE_TOP_LEFT: &str = "0 0 0 rg 0 150 50 50 re f";
 
-fn sheet(content: &'static str) -> Sheet {
+pub fn sheet(content: &'static str) -> Sheet {
     Sheet {
         width: 100,
         height: 200,
@@ -29,7 +29,7 @@ fn sheet(content: &'static str) -> Sheet {
 }
 
 /// A document of `sheets`, each with the font F1 and the Chinese font F2, neither of which is in it.
-fn pdf(sheets: &[Sheet], trailer: &str) -> Vec<u8> {
+pub fn pdf(sheets: &[Sheet], trailer: &str) -> Vec<u8> {
     let first = 6;
     let kids: String = (0..sheets.len()).fold(String::new(), |mut kids, place| {
         write!(kids, "{} 0 R ", first + 2 * place).unwrap();
@@ -66,7 +66,7 @@ fn pdf(sheets: &[Sheet], trailer: &str) -> Vec<u8> {
     written(&objects, trailer)
 }
 
-fn written(objects: &[String], trailer: &str) -> Vec<u8> {
+pub fn written(objects: &[String], trailer: &str) -> Vec<u8> {
     let mut text = "%PDF-1.7\n".to_owned();
     let mut places = Vec::new();
     for (place, object) in objects.iter().enumerate() {

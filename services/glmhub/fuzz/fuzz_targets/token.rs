@@ -1,0 +1,8 @@
+//! Access tokens and API keys.
+#![no_main]
+#![expect(clippy::unwrap_used, reason = "a fuzzer looks for what panics")]
+
+#[path = "../../tests/glmhub/hostile.rs"]
+mod hostile;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hostile::token(bytes));

@@ -1,0 +1,23 @@
+//! The corpus of the fuzz targets: each target bears it, and mutations of it.
+
+use crate::{hostile, mutations::try_all, tree};
+use std::path::PathBuf;
+
+fn folder(target: &str) -> PathBuf {
+    tree::root().join("services/glmhub/fuzz/corpus").join(target)
+}
+
+#[test]
+fn bodies_of_parts_of_the_corpus_and_mutations_of_them_break_nothing() {
+    try_all(&folder("multipart"), 500, hostile::multipart);
+}
+
+#[test]
+fn tokens_of_the_corpus_and_mutations_of_them_let_nobody_in() {
+    try_all(&folder("token"), 1_000, hostile::token);
+}
+
+#[test]
+fn urls_of_the_corpus_and_mutations_of_them_lead_nowhere_inside() {
+    try_all(&folder("url"), 5_000, hostile::url);
+}

@@ -1,0 +1,8 @@
+//! PDF documents.
+#![no_main]
+#![expect(clippy::unwrap_used, reason = "a fuzzer looks for what panics")]
+
+#[path = "../../tests/pages/hostile.rs"]
+mod hostile;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hostile::document(bytes));

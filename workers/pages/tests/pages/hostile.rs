@@ -1,0 +1,81 @@
+//! What is done with bytes of anybody's choice, and what must hold whatever they are.
+//!
+//! The targets of `workers/pages/fuzz` do this with bytes that a fuzzer finds, the tests with their corpus and mutations
+//! of it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use pages::Limits;
+
+/// Small, so that many documents are tried in little time.
+pub const LIMITS: Limits = Limits {
+    max_bytes: 1 << 20,
+    max_unpacked: 1 << 20,
+    max_pixels: 1 << 20,
+    max_side: 8192,
+    max_pages: 20,
+    pdf_side: 64,
+};
+/// The most bytes that are told of what is wrong with a document.
+const MOST_TOLD: usize = 2048;
+
+/// The first page of an image.
+pub fn image(bytes: &[u8]) {
+    match pages::decode(bytes, &LIMITS) {
+        Ok(page) => {
+            check_size(page.width, page.height);
+            let samples = 3 * u64::from(page.width) * u64::from(page.height);
+            assert_eq!(page.pixels.len() as u64, samples);
+        }
+        Err(error) => check_told(&error.to_string()),
+    }
+}
+
+/// All pages of a document: an image, a PDF, or an archive of these.
+pub fn document(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let (document, out) = (folder.path().join("document"), folder.path().join("pages"));
+    std::fs::write(&document, bytes).unwrap();
+    std::fs::create_dir(&out).unwrap();
+    let split = pages::split(&document, &out, &LIMITS);
+    let listed = |folder: &PathBuf| -> BTreeSet<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let expected = match split {
+        Ok(pages) => {
+            assert!(!pages.is_empty() && pages.len() <= LIMITS.max_pages as usize);
+            for page in &pages {
+                check_size(page.width, page.height);
+                // Rows of a PNG have a byte more than their pixels, and it has a few more itself.
+                assert!(page.bytes <= LIMITS.max_bytes.max(3 * LIMITS.max_pixels) + (1 << 16));
+            }
+            pages.into_iter().map(|page| page.path).collect()
+        }
+        Err(error) => {
+            check_told(&error.to_string());
+            BTreeSet::new()
+        }
+    };
+    assert_eq!(listed(&out), expected);
+    let beside = listed(&folder.path().to_owned());
+    assert_eq!(
+        beside,
+        BTreeSet::from([document, out]),
+        "nothing is written elsewhere"
+    );
+}
+
+fn check_size(width: u32, height: u32) {
+    assert!(width > 0 && height > 0 && width.max(height) <= LIMITS.max_side);
+    assert!(u64::from(width) * u64::from(height) <= LIMITS.max_pixels);
+}
+
+fn check_told(text: &str) {
+    assert!(
+        text.len() <= MOST_TOLD,
+        "{} bytes are told: {text:.100}",
+        text.len()
+    );
+}
