@@ -6,10 +6,12 @@
 pub mod delivery;
 mod of_acceptance;
 mod secret;
+mod signing;
 mod target;
 
 pub use of_acceptance::{AcceptanceChange, AcceptanceEvent};
 pub use secret::{BadSecret, EndpointSecret, SECRET_BYTES};
+pub use signing::{BadChoice, BadSeed, EndpointSeed, EventForm, SEED_BYTES, SignatureChoice};
 pub use target::{BadTarget, EndpointState, EventTypes, MOST_DESCRIPTION_CHARACTERS, check_description};
 
 use crate::{

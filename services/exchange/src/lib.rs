@@ -11,6 +11,7 @@ pub mod proof_bundle;
 pub mod queue;
 pub mod signing;
 pub mod spans;
+pub mod webhook_key;
 
 #[cfg(test)]
 mod fixtures;

@@ -2,6 +2,7 @@
 
 mod acts;
 mod delete;
+mod dry_run;
 mod following;
 mod questions;
 mod rows;

@@ -8,6 +8,7 @@ mod endings;
 mod hangups;
 pub mod listening;
 mod pieces;
+mod prompt_tokens;
 mod scratch;
 mod server;
 pub mod upkeep;

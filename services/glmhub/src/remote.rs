@@ -3,13 +3,15 @@
 use crate::misuse::Misuse;
 use anyhow::Context as _;
 use clap::Args;
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 /// Longer than a hub may take for anything but waiting for an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Said of a response that is not whole.
+const BROKEN_OFF: &str = "the hub's answer broke off";
 
 /// Which hub is asked, and by whom: options of every command that works through the API.
 #[derive(Args, Debug, Clone)]
@@ -35,16 +37,31 @@ impl Remote {
 
     /// Every entry of the list at `path`, which may have a query, portion by portion.
     pub async fn all(&self, path: &str) -> anyhow::Result<Vec<Value>> {
-        let (mut entries, mut next) = (Vec::new(), String::new());
+        let mut entries = Vec::new();
+        self.each(path, |entry| {
+            entries.push(entry);
+            Ok(())
+        })
+        .await?;
+        Ok(entries)
+    }
+
+    /// As [`Remote::all`], each entry handed on when its portion has come.
+    pub async fn each(
+        &self,
+        path: &str,
+        mut take: impl FnMut(Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut next = String::new();
         let joint = if path.contains('?') { '&' } else { '?' };
         loop {
             let mut page = self.get(&format!("{path}{joint}limit=100{next}")).await?;
             if let Value::Array(data) = page["data"].take() {
-                entries.extend(data);
+                data.into_iter().try_for_each(&mut take)?;
             }
             match page["next"].as_str() {
                 Some(after) => next = format!("&after={after}"),
-                None => return Ok(entries),
+                None => return Ok(()),
             }
         }
     }
@@ -73,6 +90,28 @@ impl Remote {
         path: &str,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> anyhow::Result<Vec<u8>> {
+        let response = self
+            .response(method, path, |request| fill(request).timeout(PATIENCE))
+            .await?;
+        Ok(response.bytes().await.context(BROKEN_OFF)?.to_vec())
+    }
+
+    /// Writes what the hub answers with at `path` to `to` while it comes, however long that takes.
+    pub async fn copy(&self, path: &str, to: &mut impl Write) -> anyhow::Result<()> {
+        let mut response = self.response(Method::GET, path, |request| request).await?;
+        while let Some(piece) = response.chunk().await.context(BROKEN_OFF)? {
+            to.write_all(&piece)?;
+        }
+        Ok(to.flush()?)
+    }
+
+    /// The response to a request that the hub has taken.
+    async fn response(
+        &self,
+        method: Method,
+        path: &str,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> anyhow::Result<Response> {
         let url = self
             .url
             .join(path)
@@ -80,17 +119,17 @@ impl Remote {
         let token = self.token.as_ref().ok_or_else(|| {
             Misuse("give --token, or set GLMHUB_TOKEN: `glmhub token issue` makes a token".into())
         })?;
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let client = reqwest::Client::builder().read_timeout(PATIENCE).build()?;
         let request = client.request(method, url).bearer_auth(token.expose_secret());
         let response = fill(request)
             .send()
             .await
             .with_context(|| format!("the hub at {} cannot be reached", self.url))?;
         let status = response.status();
-        let bytes = response.bytes().await.context("the hub's answer broke off")?;
         if status.is_success() {
-            return Ok(bytes.to_vec());
+            return Ok(response);
         }
+        let bytes = response.bytes().await.context(BROKEN_OFF)?;
         match serde_json::from_slice::<Value>(&bytes) {
             Ok(problem) if problem["code"].is_string() => Err(anyhow::anyhow!(told(&problem))),
             _ => Err(anyhow::anyhow!("{} answered {status}", self.url)),

@@ -12,7 +12,8 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::Semaphore;
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Why a document gave no pages.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,14 @@ impl From<PageError> for SplitFault {
             SplitFault::Ours(error.into())
         }
     }
+}
+
+/// The pages of a document as files, for as long as this is kept.
+struct Drawn<'a> {
+    whole: Stored,
+    files: Vec<PageFile>,
+    _folder: TempDir,
+    _permit: SemaphorePermit<'a>,
 }
 
 /// Splits documents, a bounded number at once.
@@ -89,7 +98,23 @@ impl Splitting {
 
     /// The pages of the document `sha256`, in their order. When this returns, their bytes are durable.
     pub async fn split(&self, sha256: Sha256) -> Result<Vec<NewPage>, SplitFault> {
-        let _permit = self
+        let drawn = self.draw(&*self.blobs, sha256).await?;
+        self.store(drawn.whole, &drawn.files).await
+    }
+
+    /// How many pages the document `sha256` of `blobs` gives. Nothing of them is kept.
+    pub async fn count(&self, blobs: &dyn Blobs, sha256: Sha256) -> Result<u32, SplitFault> {
+        let drawn = self.draw(blobs, sha256).await?;
+        Ok(u32::try_from(drawn.files.len()).unwrap_or(u32::MAX))
+    }
+
+    /// A folder for a document of which nothing is kept: it is gone when it is dropped.
+    pub fn throwaway(&self) -> io::Result<TempDir> {
+        tempfile::tempdir_in(&self.scratch)
+    }
+
+    async fn draw(&self, blobs: &dyn Blobs, sha256: Sha256) -> Result<Drawn<'_>, SplitFault> {
+        let permit = self
             .permits
             .acquire()
             .await
@@ -97,7 +122,7 @@ impl Splitting {
         let folder = tempfile::tempdir_in(&self.scratch)?;
         let (document, out) = (folder.path().join("document"), folder.path().join("pages"));
         tokio::fs::create_dir(&out).await?;
-        self.blobs.fetch(sha256, &document).await?;
+        blobs.fetch(sha256, &document).await?;
         let whole = Stored {
             sha256,
             bytes: tokio::fs::metadata(&document).await?.len(),
@@ -108,7 +133,12 @@ impl Splitting {
             .map_err(|panicked| SplitFault::Ours(panicked.into()))??;
         let children = self.children.clone();
         tokio::task::spawn_blocking(move || children.prepare());
-        self.store(whole, &files).await
+        Ok(Drawn {
+            whole,
+            files,
+            _folder: folder,
+            _permit: permit,
+        })
     }
 
     /// Stores the files of a document's pages. A page that is the document itself is stored already: the child says so,

@@ -12,6 +12,8 @@ pub struct WebhookSettings {
     pub public_url: String,
     /// The most endpoints of a tenant.
     pub most_endpoints: u32,
+    /// For how long what webhooks were signed with before is used after keys were changed, in seconds.
+    pub longest_overlap_seconds: u32,
     /// How long a receiver may take to answer, in seconds.
     pub timeout_seconds: u64,
     /// The pause after each failed attempt, in seconds.

@@ -29,6 +29,8 @@ pub struct WorkSettings {
     pub most_waiting_jobs_of_tenant: u64,
     /// The most documents of a batch.
     pub most_documents: u64,
+    /// The most documents that a preflight looks at in one call.
+    pub most_preflight_documents: u64,
     /// The most bytes of a document.
     pub most_document_bytes: u64,
     /// The media types that documents may have.

@@ -22,7 +22,7 @@ use domain::{
     id::{BatchId, DocumentId},
     names::TenantName,
 };
-use row::DocumentRow;
+pub(crate) use row::DocumentRow;
 use serde_json::json;
 use sqlx::types::Json;
 
@@ -47,6 +47,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     intake::INSERT_JOBS,
     intake::SCOPES,
     reading::GET,
+    reading::OF_TENANT,
     reading::GET_PAGE,
     reading::GONE,
 ];

@@ -39,6 +39,7 @@ mod postgres;
 pub mod proofs;
 mod read;
 pub mod retention;
+pub mod rows;
 mod run;
 pub mod sessions;
 mod stamp;

@@ -3,7 +3,7 @@
 use crate::{
     acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, combining, counts, decisions,
     deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models,
-    openai_batches, openai_files, policies, proofs, retention, sessions, terms, turns, usage, webhooks,
+    openai_batches, openai_files, policies, proofs, retention, rows, sessions, terms, turns, usage, webhooks,
     workers,
 };
 
@@ -36,6 +36,7 @@ pub fn statements() -> Vec<&'static str> {
         policies::STATEMENTS,
         proofs::STATEMENTS,
         retention::STATEMENTS,
+        rows::STATEMENTS,
         sessions::STATEMENTS,
         terms::STATEMENTS,
         turns::STATEMENTS,

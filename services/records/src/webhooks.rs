@@ -4,7 +4,9 @@
 //! other. Sending comes after, as often as it takes.
 
 pub mod deliveries;
+mod endpoint_row;
 pub mod endpoints;
+pub mod rotating;
 pub mod sending;
 
 use crate::{At, RecordsError, Tx, batches, on, run::Run as _};
@@ -25,8 +27,12 @@ const INSERT_DELIVERY: &str = "INSERT INTO deliveries (id, tenant, endpoint, eve
     VALUES ($1, $2, $3, $4, $5, 'pending', $5)";
 
 pub(crate) const STATEMENTS: &[&str] = &[ASKING, INSERT_EVENT, INSERT_DELIVERY];
-pub(crate) const MORE_STATEMENTS: &[&[&str]] =
-    &[deliveries::STATEMENTS, endpoints::STATEMENTS, sending::STATEMENTS];
+pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[
+    deliveries::STATEMENTS,
+    endpoints::STATEMENTS,
+    rotating::STATEMENTS,
+    sending::STATEMENTS,
+];
 
 /// Stores each of `events` with a delivery of it to every endpoint of `tenant`, whose events they are, that asked for its
 /// type; stores nothing of what nobody asked for. To be called within the transaction of what happened, after its

@@ -12,6 +12,9 @@ use std::{
 /// How often it is looked.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
+/// The outcome of a batch whose every row failed.
+pub const ALL_FAILED: &str = "all_failed";
+
 /// Waits until the batch is completed or cancelled or has expired, and prints it. It is an error if jobs of it have failed.
 pub async fn until_done(remote: &Remote, batch: BatchId, as_json: bool) -> anyhow::Result<()> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -38,13 +41,20 @@ pub async fn until_done(remote: &Remote, batch: BatchId, as_json: bool) -> anyho
     let lost = seen["jobs"]["total"].as_u64().unwrap_or_default()
         - seen["jobs"]["answered"].as_u64().unwrap_or_default();
     let documents = seen["documents"]["failed"].as_u64().unwrap_or_default();
-    match (lost, documents) {
-        (0, 0) => Ok(()),
-        _ => Err(anyhow::anyhow!(
-            "{lost} questions were not answered and {documents} documents could not be read: `glmhub batch results \
-             {batch}` says why"
-        )),
+    let why = format!(
+        "{lost} questions were not answered and {documents} documents could not be read: `glmhub batch results {batch}` \
+         says why"
+    );
+    match (outcome(&seen), lost, documents) {
+        (Some(ALL_FAILED), ..) => Err(anyhow::anyhow!("every row failed: {why}")),
+        (_, 0, 0) => Ok(()),
+        _ => Err(anyhow::anyhow!(why)),
     }
+}
+
+/// What the rows of a batch came to, when all have their verdict.
+pub fn outcome(batch: &Value) -> Option<&str> {
+    batch["outcome"].as_str()
 }
 
 /// How many jobs have a verdict.
@@ -77,6 +87,14 @@ pub fn print(seen: &Value, as_json: bool) -> anyhow::Result<()> {
     writeln!(stdout, "  documents  {}", counts(&seen["documents"]))?;
     writeln!(stdout, "  pages      {}", seen["pages"])?;
     writeln!(stdout, "  answers    {}", counts(&seen["jobs"]))?;
+    if let Some(outcome) = outcome(seen) {
+        writeln!(
+            stdout,
+            "  rows       {}; {}",
+            counts(&seen["rows"]),
+            outcome.replace('_', " ")
+        )?;
+    }
     Ok(())
 }
 

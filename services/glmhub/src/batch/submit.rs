@@ -1,6 +1,6 @@
 //! `glmhub batch submit`: files become a batch.
 
-use super::{following, questions, uploading};
+use super::{dry_run, following, questions, uploading};
 use crate::{clock::SystemClock, misuse::Misuse, remote::Remote, span::Span};
 use anyhow::Context as _;
 use clap::Args;
@@ -14,9 +14,11 @@ Examples:
   glmhub batch submit --model THUDM/glm-4v-9b --purpose research --question '买方是谁？' --wait invoices/
   glmhub batch submit --model THUDM/glm-4v-9b --purpose commercial --questions questions.json \\
       --metadata kind=contract --priority high --expires-in 12h contract-*.pdf
+  glmhub batch submit --model THUDM/glm-4v-9b --purpose research --questions questions.txt --dry-run invoices/
   glmhub batch submit --batch bat_01jd9z5m2k7q8r3s4t5v6w7x8y invoices/    # goes on where it was cut off
 
 A file of questions has one on each line, or is a JSON list of {\"text\": …, \"parameters\": {…}}.
+With --dry-run everything is checked and counted by the hub, and nothing is stored or submitted.
 The batch's id is printed before anything is uploaded. What was uploaded already is left out when it goes on.";
 
 /// Opens a batch, uploads files and folders, and submits it
@@ -62,6 +64,9 @@ pub struct SubmitArgs {
     /// Wait until every page has its answers
     #[arg(long)]
     wait: bool,
+    /// Tell what it would be and take, and submit nothing
+    #[arg(long, visible_alias = "preflight", conflicts_with_all = ["batch", "wait"])]
+    dry_run: bool,
     /// Print the JSON object of the API
     #[arg(long)]
     json: bool,
@@ -70,6 +75,9 @@ pub struct SubmitArgs {
 /// Opens, uploads, submits, and waits if that is wished for.
 pub async fn run(args: SubmitArgs) -> anyhow::Result<()> {
     let sources = uploading::sources(&args.paths)?;
+    if args.dry_run {
+        return dry_run::run(&args.remote, &described(&args)?, &sources, args.json).await;
+    }
     let batch = match args.batch {
         Some(batch) => batch,
         None => open(&args).await?,
@@ -90,6 +98,13 @@ pub async fn run(args: SubmitArgs) -> anyhow::Result<()> {
 }
 
 async fn open(args: &SubmitArgs) -> anyhow::Result<BatchId> {
+    let opened = args.remote.post("/v1/batches", &described(args)?).await?;
+    let id = opened["id"].as_str().unwrap_or_default();
+    id.parse().context("the hub told no id of a batch")
+}
+
+/// The batch as the API takes it.
+fn described(args: &SubmitArgs) -> anyhow::Result<Value> {
     let mut body = json!({
         "model": args.model, "purpose": args.purpose, "metadata": metadata(&args.metadata)?,
         "questions": questions::read(&args.texts, args.questions.as_deref())?,
@@ -100,9 +115,7 @@ async fn open(args: &SubmitArgs) -> anyhow::Result<BatchId> {
     if let Some(end) = args.end() {
         body["expires_at"] = end.format(&Rfc3339)?.into();
     }
-    let opened = args.remote.post("/v1/batches", &body).await?;
-    let id = opened["id"].as_str().unwrap_or_default();
-    id.parse().context("the hub told no id of a batch")
+    Ok(body)
 }
 
 impl SubmitArgs {

@@ -4,7 +4,11 @@ use crate::{misuse::Misuse, remote::Remote};
 use anyhow::Context as _;
 use domain::{digest::Sha256, id::BatchId};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reqwest::{Body, Method, header::CONTENT_LENGTH, header::CONTENT_TYPE};
+use reqwest::{
+    Body, Method,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    multipart::Part,
+};
 use serde_json::Value;
 use sha2::Digest as _;
 use std::{
@@ -71,6 +75,14 @@ fn source(path: &Path, bytes: u64) -> anyhow::Result<Source> {
         name: name.to_owned(),
         bytes,
     })
+}
+
+/// A file as a part of a form.
+pub async fn part(source: &Source) -> anyhow::Result<Part> {
+    let file = File::open(&source.path).await?;
+    let body = Body::wrap_stream(ReaderStream::with_capacity(file, PIECE));
+    let part = Part::stream_with_length(body, source.bytes).file_name(source.name.clone());
+    Ok(part.mime_str(media_type(&source.path))?)
 }
 
 /// Uploads every source that the batch has not yet, with a progress bar on a terminal.

@@ -2,6 +2,7 @@
 
 use super::{
     backends::{Backends, Company},
+    prompt_tokens::EngineTokens,
     scratch::Scratch,
     workers::Workers,
 };
@@ -11,8 +12,9 @@ use domain::{clock::SharedClock, id::IdMaker, model::Seed, policy::CurrentPolici
 use exchange::{blobs::Blobs, queue::Queue, signing::SigningKey};
 use hub::{
     acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::Outgoing,
-    randomness::Randomness, reload::Reload, retention_settings::RetentionSettings, signals::Signals,
-    splitting::Splitting, webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
+    retention_settings::RetentionSettings, signals::Signals, splitting::Splitting,
+    webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use records::{Db, epochs, models};
@@ -37,6 +39,7 @@ pub struct Pieces {
     pub reload: Arc<Reload>,
     pub signals: Arc<Signals>,
     pub splitting: Arc<Splitting>,
+    pub prompt_tokens: Arc<dyn PromptTokens>,
     pub outgoing: Outgoing,
     pub randomness: Randomness,
     pub metrics: PrometheusHandle,
@@ -85,6 +88,7 @@ impl Pieces {
         let place = scratch.path().to_owned();
         let splitting = Splitting::open(splitter, blobs.clone(), place, work.split_processes)
             .context("the scratch folder")?;
+        let prompt_tokens = EngineTokens::new(blobs.clone(), scratch.path().to_owned());
         let key = Arc::new(match company {
             Company::Alone => folder.key()?,
             Company::Many => folder.shared_key()?,
@@ -119,6 +123,7 @@ impl Pieces {
             reload,
             signals: Arc::default(),
             splitting: Arc::new(splitting),
+            prompt_tokens: Arc::new(prompt_tokens),
             outgoing: Outgoing::new(&settings.outgoing).context("the client for webhooks")?,
             randomness: Randomness::default(),
             metrics,

@@ -74,6 +74,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         Data::from(pieces.signals.clone()),
     );
     let splitting = Data::from(pieces.splitting.clone());
+    let prompt_tokens = Data::from(pieces.prompt_tokens.clone());
     let acceptances = Data::from(pieces.acceptances.clone());
     let (webhooks, outgoing) = (
         Data::from(pieces.webhooks.clone()),
@@ -104,6 +105,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(work.clone())
             .app_data(signals.clone())
             .app_data(splitting.clone())
+            .app_data(prompt_tokens.clone())
             .app_data(metrics.clone())
             .app_data(acceptances.clone())
             .app_data(webhooks.clone())

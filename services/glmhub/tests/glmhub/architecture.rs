@@ -63,8 +63,8 @@ const NEVER: [&str; 14] = [
 /// Words that beside these no part of the API is named by.
 const NEVER_IN_API: [&str; 5] = ["run", "runs", "result", "results", "prompt"];
 
-/// What another protocol prescribes.
-const FOREIGN: [&str; 1] = ["prompt_tokens"];
+/// What another protocol prescribes, and the table that tenants know by this word.
+const FOREIGN: [&str; 2] = ["prompt_tokens", "results"];
 
 type Listed = BTreeMap<String, BTreeSet<String>>;
 

@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 
 /// Runs `glmhub batch …` for a submitter of acme.
-fn batch(scene: &Scene, arguments: &[&str]) -> Ended {
+pub fn batch(scene: &Scene, arguments: &[&str]) -> Ended {
     let mut command = glmhub();
     command
         .arg("batch")
@@ -92,11 +92,16 @@ async fn files_become_a_batch_that_is_waited_for_and_read() {
     let csv = results("csv");
     assert!(
         csv.starts_with(
-            "document,page,question,verdict,answer,fault,job,decision,scope\n\"1, first.png\",1,a?,answered,"
+            "document,page,question,verdict,answer,fault,job,decision,scope,document_id,fault_code,finish_reason,\
+             input_tokens,output_tokens\r\n\"1, first.png\",1,a?,answered,"
         ),
         "{csv}"
     );
     assert_eq!(results("text").matches("2.png 1\t").count(), 2);
+    assert_eq!(json(&results("json")), Value::Array(rows));
+    let marked = batch(&scene, &["results", id, "--format", "csv", "--bom"]).well();
+    assert_eq!(marked, format!("\u{feff}{csv}"));
+    assert!(told.contains("4: 4 answered; all answered"), "{told}");
     let late = batch(&scene, &["cancel", id]).badly(1);
     assert!(late.contains("batch_state"), "{late}");
     assert_eq!(
@@ -133,10 +138,40 @@ async fn what_could_not_be_read_is_told_and_is_an_error() {
     let id = done.stdout.split(' ').next().unwrap();
     let told = batch(&scene, &["results", id]).well();
     assert!(
-        told.lines().next().unwrap().starts_with("3.pdf \t\t(failed) "),
+        told.lines().last().unwrap().starts_with("3.pdf \t\t(failed) "),
         "{told}"
     );
     assert_eq!(told.lines().count(), 3, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_every_row_failed_says_so_in_the_last_line_and_by_the_exit_code() {
+    let scene = Scene::set().await;
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["1.png", "2.pdf"] {
+        fs::write(folder.path().join(name), "no picture").unwrap();
+    }
+    let done = batch(
+        &scene,
+        &[
+            &RESEARCH[..],
+            &["--question", "a?", "--wait", text(folder.path())],
+        ]
+        .concat(),
+    );
+    let last = done.stderr.lines().last().unwrap();
+    assert!(last.starts_with("glmhub: every row failed: "), "{last}");
+    assert_eq!(done.code, Some(1));
+    assert!(done.stdout.contains("2: 2 failed; all failed"), "{}", done.stdout);
+    let id = done.stdout.split(' ').next().unwrap();
+    let seen = json(&batch(&scene, &["status", id, "--json"]).well());
+    assert_eq!(seen["outcome"], "all_failed", "{seen}");
+    let told = batch(&scene, &["results", id, "--format", "json"]);
+    assert_eq!(json(&told.stdout).as_array().unwrap().len(), 2);
+    assert_eq!(
+        (told.code, told.stderr.lines().last()),
+        (Some(1), Some("glmhub: every row failed"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

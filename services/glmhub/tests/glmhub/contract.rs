@@ -126,7 +126,7 @@ impl Contract {
         let candidates = [media_type, &whole_family, "*/*"];
         let content = candidates.iter().find_map(|name| contents.get(*name));
         let content = content.ok_or_else(|| format!("the content type {media_type} is not documented"))?;
-        if !media_type.ends_with("json") {
+        if media_type != "application/json" && !media_type.ends_with("+json") {
             return Ok(());
         }
         let schema = content.get("schema").ok_or("the body has no schema")?;

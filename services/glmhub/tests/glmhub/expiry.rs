@@ -7,6 +7,7 @@ use crate::{
     jobs::{MODEL, call, events, hub_with_model, new_batch, page, submit, upload},
     process::{ended, glmhub},
     receiver::Receiver,
+    results::add_up,
     streaming::{CHAT, asked},
     tally::all,
     webhooks::{LOOPBACK, endpoint},
@@ -71,6 +72,7 @@ async fn check(client: &Client, batch: &str, receiver: &Receiver) {
         (&row["fault"]["code"], &row["answer"]),
         (&json!("expired"), &Value::Null)
     );
+    assert_eq!(add_up(client, batch).await.len(), rows.len());
     let job = format!("/v1/jobs/{}", row["job"].as_str().unwrap());
     let job = client.get(&job).await.expect(200).json();
     assert_eq!(

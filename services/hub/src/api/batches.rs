@@ -1,9 +1,10 @@
 //! `/v1/batches`: open, read, submit, cancel, requeue what failed.
 
 use super::{
-    end, full,
+    full,
+    new_batch::NewBatch,
     paging::{Listed, Paging},
-    schemas,
+    row_view::CountsView,
 };
 use crate::{
     app::ok,
@@ -25,26 +26,24 @@ use domain::{
     access::Act,
     batch::{Batch, BatchRefusal, BatchState, JobCounts, Metadata, StoredBatch},
     clock::SharedClock,
-    combining::Scope,
     digest::Sha256,
     document::DocumentCounts,
     gate::Duty,
     id::{BatchId, DecisionId, IdMaker},
     names::{ModelName, TenantName},
-    order::Parameters,
     policy::CurrentPolicies,
     purpose::Purpose,
-    question::{Asked, BadQuestions, Question, questions},
+    question::{Asked, BadQuestions, Question},
     turn::Priority,
 };
 use exchange::{queue::Queue, spans};
 use records::{
     Db, Stamp,
     batches::{self, SubmitRefusal},
-    jobs,
+    jobs, rows,
     workers::{self, WaitingOrders},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use time::OffsetDateTime;
 
 /// The paths of this file.
@@ -56,29 +55,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/batches/{batch}/submit", web::post().to(submit))
         .route("/v1/batches/{batch}/cancel", web::post().to(cancel))
         .route("/v1/batches/{batch}/requeue", web::post().to(requeue));
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewBatch {
-    model: ModelName,
-    purpose: Purpose,
-    questions: Vec<NewQuestion>,
-    #[serde(default)]
-    metadata: Metadata,
-    #[serde(default)]
-    priority: Priority,
-    expires_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewQuestion {
-    text: String,
-    #[serde(default)]
-    parameters: Parameters,
-    #[serde(default)]
-    scope: Scope,
 }
 
 #[expect(
@@ -96,12 +72,8 @@ async fn open(
     once: Once,
 ) -> Result<HttpResponse, Problem> {
     let (caller, key) = (caller.may(Act::SubmitBatch)?, caller.key().map(|key| key.id));
-    let new = body.into_inner();
-    let questions = read_questions(new.questions, &settings)?;
-    schemas::check(&questions, &settings).await?;
-    check_metadata(&new.metadata, &settings)?;
     let now = clock.now();
-    let expires_at = end::read(new.expires_at.as_deref(), now, &settings)?;
+    let new = body.into_inner().checked(&settings, now).await?;
     let wanted = Wanted {
         model: &new.model,
         revision: None,
@@ -111,29 +83,18 @@ async fn open(
     let allowed = gate::ask(&db, &policies, &ids, now, caller, wanted).await?;
     let batch = Batch::open(ids.make(), &allowed, new.metadata, now)
         .with_priority(new.priority)
-        .with_end(expires_at)
+        .with_end(new.expires_at)
         .with_key(key)
         .with_trace(spans::here());
     let stamp = Stamp::of(&ids, now, caller).under(once.claim());
-    batches::open(&db, stamp, &batch, &questions).await?;
+    batches::open(&db, stamp, &batch, &new.questions).await?;
     let stored = batches::get(&db, &caller.tenant, batch.id())
         .await?
         .ok_or_else(no_batch)?;
     let location = (LOCATION, format!("/v1/batches/{}", batch.id()));
     Ok(HttpResponse::Created()
         .insert_header(location)
-        .json(BatchView::with_questions(stored, &questions)))
-}
-
-fn read_questions(new: Vec<NewQuestion>, settings: &WorkSettings) -> Result<Vec<Question>, Problem> {
-    let scopes: Vec<Scope> = new.iter().map(|question| question.scope).collect();
-    let given = new
-        .into_iter()
-        .map(|question| (question.text, question.parameters))
-        .collect();
-    let questions = questions(given, settings.question_limits()).map_err(|bad| bad_questions(&bad))?;
-    let about = |(question, scope): (Question, Scope)| question.about(scope);
-    Ok(questions.into_iter().zip(scopes).map(about).collect())
+        .json(BatchView::with_questions(stored, &new.questions)))
 }
 
 async fn list(
@@ -239,8 +200,10 @@ async fn requeue(
 async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, Problem> {
     let batch = batches::get(db, tenant, id).await?.ok_or_else(no_batch)?;
     let questions = batches::questions(db, tenant, id).await?;
+    let counts = rows::counts(db, &batch).await?;
     Ok(BatchView {
         questions: Some(questions),
+        rows: Some(CountsView::of(counts)),
         ..BatchView::of(batch)
     })
 }
@@ -273,21 +236,6 @@ pub(super) fn bad_questions(bad: &BadQuestions) -> Problem {
     }
 }
 
-fn check_metadata(metadata: &Metadata, settings: &WorkSettings) -> Result<(), Problem> {
-    let (most, characters) = (settings.most_metadata_entries, settings.most_metadata_characters);
-    let long = |text: &String| text.chars().count() > characters || text.contains('\0');
-    if metadata.len() > most
-        || metadata
-            .iter()
-            .any(|(key, value)| key.is_empty() || long(key) || long(value))
-    {
-        let detail =
-            format!("metadata has at most {most} entries, keys and values at most {characters} characters");
-        return Err(Problem::bad_request("metadata_invalid", detail).with("field", "metadata"));
-    }
-    Ok(())
-}
-
 /// A batch in JSON.
 #[derive(Serialize)]
 struct BatchView {
@@ -309,6 +257,9 @@ struct BatchView {
     documents: Counted<DocumentCounts>,
     pages: u64,
     jobs: Counted<JobCounts>,
+    /// Told where one batch is read.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    rows: Option<CountsView>,
     #[serde(with = "time::serde::rfc3339")]
     opened_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -366,6 +317,7 @@ impl BatchView {
                 total: batch.jobs.total(),
                 counts: batch.jobs,
             },
+            rows: None,
             opened_at: batch.opened_at,
             submitted_at,
             completed_at,

@@ -10,7 +10,7 @@ use crate::{
     caller::Authenticated,
     fetching,
     idempotency::Once,
-    multipart::{Parts, checked_name, media_type},
+    multipart::{Part, Parts, checked_name, media_type},
     outgoing::Outgoing,
     problem::Problem,
     removed_files::are_back,
@@ -161,9 +161,11 @@ enum Elsewhere {
 }
 
 /// Where the hub fetches a document, and what it is called if not as there.
-struct Source {
-    url: String,
-    name: Option<String>,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    pub(super) url: String,
+    pub(super) name: Option<String>,
 }
 
 /// What a body says of a document that lies elsewhere.
@@ -199,7 +201,7 @@ async fn elsewhere(payload: Payload) -> Result<Elsewhere, Problem> {
 }
 
 /// A document from a URL. Problems: those of [`fetching::fetch`] and of an upload.
-async fn fetched(
+pub(super) async fn fetched(
     blobs: &dyn Blobs,
     settings: &WorkSettings,
     outgoing: &Outgoing,
@@ -220,16 +222,7 @@ async fn parts(
 ) -> Result<Vec<NewDocument>, Problem> {
     let mut documents = Vec::new();
     while let Some(part) = parts.next().await? {
-        if part.name() != "document" {
-            let detail = format!(
-                "there is no part `{}` here; name every file `document`",
-                part.name()
-            );
-            return Err(Problem::bad_request("part_unknown", detail));
-        }
-        let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
-        uploads::check_type(settings, &media_type)?;
-        documents.push(uploads::document(blobs, settings, name, media_type, part.into_stream()).await?);
+        documents.push(from_part(blobs, settings, part).await?);
     }
     if documents.is_empty() {
         return Err(Problem::bad_request(
@@ -238,6 +231,24 @@ async fn parts(
         ));
     }
     Ok(documents)
+}
+
+/// A document from a part of a form. Problems: 400 `part_unknown`, and those of an upload.
+pub(super) async fn from_part(
+    blobs: &dyn Blobs,
+    settings: &WorkSettings,
+    part: Part,
+) -> Result<NewDocument, Problem> {
+    if part.name() != "document" {
+        let detail = format!(
+            "there is no part `{}` here; name every file `document`",
+            part.name()
+        );
+        return Err(Problem::bad_request("part_unknown", detail));
+    }
+    let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
+    uploads::check_type(settings, &media_type)?;
+    uploads::document(blobs, settings, name, media_type, part.into_stream()).await
 }
 
 fn disposition_name(request: &HttpRequest) -> Option<String> {

@@ -10,6 +10,7 @@ use domain::{
     names::ModelName,
     order::{FinishReason, TokenLogprob},
     question::Asked,
+    rows::Verdict,
 };
 use records::{
     answers::Answer,
@@ -19,7 +20,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 /// The questions of a batch, in their order.
-type Questions = [Asked];
+pub(super) type Questions = [Asked];
 
 /// A job in JSON. Lists leave out the question's text, the answer and the faults.
 #[derive(Serialize)]
@@ -70,9 +71,9 @@ struct HoldView {
 
 /// A code and what it means here.
 #[derive(Serialize)]
-struct CodeView {
-    code: String,
-    message: String,
+pub(crate) struct CodeView {
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 #[derive(Serialize)]
@@ -109,19 +110,19 @@ pub(crate) struct AnswerView {
 
 /// A row of a batch's answers: one job and its verdict, if it has one.
 #[derive(Serialize)]
-pub(super) struct RowView {
-    job: JobId,
-    document: DocumentId,
-    scope: &'static str,
-    page: Option<u32>,
+pub(crate) struct RowView {
+    pub(crate) job: JobId,
+    pub(crate) document: DocumentId,
+    pub(crate) scope: &'static str,
+    pub(crate) page: Option<u32>,
     question: u32,
-    question_text: String,
-    verdict: &'static str,
-    answer: Option<AnswerView>,
-    fault: Option<CodeView>,
-    decision_id: Option<DecisionId>,
+    pub(crate) question_text: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) answer: Option<AnswerView>,
+    pub(crate) fault: Option<CodeView>,
+    pub(crate) decision_id: Option<DecisionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sources: Option<Vec<SourcePage>>,
+    pub(crate) sources: Option<Vec<SourcePage>>,
 }
 
 impl JobView {
@@ -220,11 +221,7 @@ impl JobView {
 
 impl RowView {
     /// The row of `job`.
-    pub(super) fn of(batch: &StoredBatch, questions: &Questions, job: &Job, answer: Option<&Answer>) -> Self {
-        let verdict = match job.state.phase() {
-            JobPhase::Waiting | JobPhase::Queued | JobPhase::Dispatched | JobPhase::Running => "pending",
-            told => told.as_str(),
-        };
+    pub(crate) fn of(batch: &StoredBatch, questions: &Questions, job: &Job, answer: Option<&Answer>) -> Self {
         Self {
             job: job.id,
             document: job.document,
@@ -232,7 +229,7 @@ impl RowView {
             page: job.page(),
             question: job.question,
             question_text: text_of(questions, job),
-            verdict,
+            verdict: job.state.phase().into(),
             answer: answer.map(|answer| AnswerView::of(batch, answer)),
             fault: code_of(&job.state),
             decision_id: stopped_by(&job.state),
@@ -246,7 +243,7 @@ impl RowView {
     }
 
     /// The id of its job.
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.job.to_string()
     }
 }

@@ -24,11 +24,15 @@ use domain::{
     clock::SharedClock,
     id::{IdMaker, WebhookEndpointId},
     names::MemberName,
-    webhook::{BadTarget, EndpointSecret, EndpointState, EventType, EventTypes, check_description},
+    webhook::{
+        BadTarget, EndpointSecret, EndpointSeed, EndpointState, EventForm, EventType, EventTypes,
+        SignatureChoice, check_description,
+    },
 };
+use exchange::webhook_key::WebhookKey;
 use records::{
     Db, Stamp,
-    webhooks::endpoints::{self, DISABLED_ASKED, Endpoint, NewEndpoint},
+    webhooks::endpoints::{self, Choices, DISABLED_ASKED, Endpoint, NewEndpoint, NewKey},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
@@ -50,6 +54,10 @@ struct CreateBody {
     url: String,
     event_types: Option<Vec<EventType>>,
     description: Option<String>,
+    #[serde(default)]
+    signature: SignatureChoice,
+    #[serde(default)]
+    form: EventForm,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +69,8 @@ struct ChangeBody {
     #[serde(default, deserialize_with = "even_null")]
     description: Option<Option<String>>,
     state: Option<WantedState>,
+    signature: Option<SignatureChoice>,
+    form: Option<EventForm>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -76,7 +86,7 @@ fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option
 
 /// An endpoint in JSON.
 #[derive(Serialize)]
-struct EndpointView {
+pub(super) struct EndpointView {
     id: WebhookEndpointId,
     url: String,
     description: Option<String>,
@@ -88,13 +98,32 @@ struct EndpointView {
     #[serde(with = "time::serde::rfc3339::option")]
     disabled_at: Option<OffsetDateTime>,
     disabled_code: Option<String>,
-    /// Only in the answer to its making.
+    signature: SignatureChoice,
+    form: EventForm,
+    public_key: Option<String>,
+    previous_public_key: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    previous_until: Option<OffsetDateTime>,
+    /// Only in the answers to its making and to its change of keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
 
 impl EndpointView {
-    fn of(endpoint: Endpoint) -> Self {
+    /// The same with the secret, which is not shown again.
+    pub(super) fn with(self, secret: &EndpointSecret) -> Self {
+        Self {
+            secret: Some(secret.reveal()),
+            ..self
+        }
+    }
+
+    pub(super) fn of(endpoint: Endpoint) -> Self {
+        let has_key = endpoint.choices.signature.has_v1a();
+        let (previous_public_key, previous_until) = match endpoint.previous {
+            Some(previous) => (previous.public_key, Some(previous.until)),
+            None => (None, None),
+        };
         let (state, disabled_at, disabled_code) = match endpoint.state {
             EndpointState::Enabled => ("enabled", None, None),
             EndpointState::Disabled { at, code } => ("disabled", Some(at), Some(code)),
@@ -109,6 +138,11 @@ impl EndpointView {
             state,
             disabled_at,
             disabled_code,
+            signature: endpoint.choices.signature,
+            form: endpoint.choices.form,
+            public_key: endpoint.public_key.filter(|_| has_key),
+            previous_public_key: previous_public_key.filter(|_| has_key),
+            previous_until,
             secret: None,
         }
     }
@@ -134,6 +168,8 @@ async fn create(
         url,
         event_types,
         description,
+        signature,
+        form,
     } = body.into_inner();
     let event_types = event_types
         .map_or_else(|| Ok(EventTypes::all()), EventTypes::new)
@@ -144,6 +180,7 @@ async fn create(
         .map_err(bad_target)?;
     outgoing.check(&url).await.map_err(url_refused)?;
     let secret = EndpointSecret::of(randomness.bytes());
+    let key = fresh_key(&randomness)?;
     let new = NewEndpoint {
         id: ids.make(),
         tenant: &caller.tenant,
@@ -152,6 +189,8 @@ async fn create(
         description: description.as_deref(),
         event_types: &event_types,
         secret: &secret,
+        choices: Choices { signature, form },
+        key: Some(&key).filter(|_| signature.has_v1a()),
     };
     let stamp = Stamp::of(&ids, clock.now(), caller).under(once.claim());
     if !endpoints::create(&db, stamp, &new, settings.most_endpoints).await? {
@@ -160,10 +199,7 @@ async fn create(
     let stored = endpoints::get(&db, &caller.tenant, new.id)
         .await?
         .ok_or_else(no_endpoint)?;
-    let view = EndpointView {
-        secret: Some(secret.reveal()),
-        ..EndpointView::of(stored)
-    };
+    let view = EndpointView::of(stored).with(&secret);
     let location = (LOCATION, format!("/v1/webhook-endpoints/{}", new.id));
     Ok(HttpResponse::Created()
         .insert_header(location)
@@ -197,6 +233,10 @@ async fn get(
     Ok(ok(EndpointView::of(endpoint)))
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handler names each piece that it uses"
+)]
 async fn change(
     caller: Authenticated,
     path: Path<WebhookEndpointId>,
@@ -205,6 +245,7 @@ async fn change(
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
     outgoing: Data<Outgoing>,
+    randomness: Data<Randomness>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepWebhooks)?;
     let ChangeBody {
@@ -212,6 +253,8 @@ async fn change(
         event_types,
         description,
         state,
+        signature,
+        form,
     } = body.into_inner();
     let event_types = event_types.map(EventTypes::new).transpose().map_err(bad_target)?;
     let text = description.as_ref().and_then(Option::as_deref);
@@ -222,6 +265,10 @@ async fn change(
     let now = clock.now();
     let stamp = Stamp::of(&ids, now, caller);
     let change = |endpoint: &mut Endpoint| {
+        endpoint.choices = Choices {
+            signature: signature.unwrap_or(endpoint.choices.signature),
+            form: form.unwrap_or(endpoint.choices.form),
+        };
         endpoint.url = url.unwrap_or_else(|| endpoint.url.clone());
         endpoint.event_types = event_types.unwrap_or_else(|| endpoint.event_types.clone());
         endpoint.description = description.unwrap_or_else(|| endpoint.description.clone());
@@ -236,7 +283,8 @@ async fn change(
             (Some(WantedState::Disabled), EndpointState::Disabled { .. }) | (None, _) => {}
         }
     };
-    let changed = endpoints::change(&db, stamp, &caller.tenant, *path, change).await?;
+    let key = fresh_key(&randomness)?;
+    let changed = endpoints::change(&db, stamp, &caller.tenant, *path, &key, change).await?;
     Ok(ok(EndpointView::of(changed.ok_or_else(no_endpoint)?)))
 }
 
@@ -282,7 +330,15 @@ async fn test(
         .json(DeliveryView::brief(delivery)))
 }
 
-fn no_endpoint() -> Problem {
+/// A key that nobody else knows.
+pub(super) fn fresh_key(randomness: &Randomness) -> Result<NewKey, Problem> {
+    let seed = EndpointSeed::of(randomness.bytes());
+    let public = WebhookKey::of(&seed).map_err(Problem::internal)?.public();
+    Ok(NewKey { seed, public })
+}
+
+/// The 404 for an endpoint that the tenant does not have.
+pub(super) fn no_endpoint() -> Problem {
     Problem::not_found("webhook endpoint")
 }
 

@@ -5,6 +5,7 @@
 //! between, it is sent again under the same `webhook-id`, and the receiver can tell.
 
 mod send;
+mod signer;
 
 use super::{Outcome, Step, drive};
 use crate::{
@@ -16,6 +17,7 @@ use domain::{
     id::{IdMaker, WebhookEndpointId},
 };
 use records::{Db, webhooks::sending};
+use signer::Signer;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -131,11 +133,12 @@ impl Deliver {
         let now = self.parts.clock.now();
         let claimed = sending::claim(&self.parts.db, now, now + settings.claim(), endpoint, room).await?;
         let Some(portion) = claimed else { return Ok(0) };
-        let (secret, count) = (Arc::new(portion.secret), portion.deliveries.len());
+        let count = portion.deliveries.len();
+        let signer = Arc::new(Signer::of(portion.choices, portion.keys)?);
         for delivery in portion.deliveries {
-            let (parts, secret) = (self.parts.clone(), secret.clone());
+            let (parts, signer) = (self.parts.clone(), signer.clone());
             let sending = async move {
-                send::deliver(&parts, endpoint, &secret, delivery).await;
+                send::deliver(&parts, endpoint, &signer, delivery).await;
                 parts.signals.deliver.notify_one();
             };
             self.under_way.insert(self.sends.spawn(sending).id(), endpoint);

@@ -11,6 +11,7 @@ use domain::{
 use serde_json::json;
 
 pub(super) const GET: &str = "SELECT * FROM documents WHERE id = $1 AND batch = $2 AND tenant = $3";
+pub(super) const OF_TENANT: &str = "SELECT * FROM documents WHERE id = $1 AND tenant = $2";
 pub(super) const GET_PAGE: &str = "SELECT sha256, bytes FROM pages WHERE document = $1 AND batch = $2 AND tenant = $3 \
     AND number = $4 AND width > 0";
 pub(super) const GONE: &str = "SELECT documents_gone_at FROM batches WHERE id = $1";
@@ -41,6 +42,19 @@ pub async fn read(
         .await?;
     tx.commit().await?;
     Ok(Some(document))
+}
+
+/// A document of `tenant`, whose bytes are not given out. `None`: the tenant has no such document.
+pub async fn of_tenant(
+    db: &Db,
+    tenant: &TenantName,
+    id: DocumentId,
+) -> Result<Option<Document>, RecordsError> {
+    let row: Option<DocumentRow> = on!(db, |c| sqlx::query_as(OF_TENANT)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .fetch_optional(c))?;
+    row.map(DocumentRow::read).transpose()
 }
 
 /// The image of a page, in PNG.

@@ -5,7 +5,7 @@ use domain::document::{Document, DocumentPhase, DocumentState};
 use sqlx::types::Json;
 
 #[derive(sqlx::FromRow)]
-pub(super) struct DocumentRow {
+pub(crate) struct DocumentRow {
     pub(super) id: String,
     pub(super) tenant: String,
     batch: String,
@@ -26,7 +26,7 @@ pub(super) struct DocumentRow {
 }
 
 impl DocumentRow {
-    pub(super) fn read(self) -> Result<Document, RecordsError> {
+    pub(crate) fn read(self) -> Result<Document, RecordsError> {
         let reading = Reading {
             table: "documents",
             id: &self.id,

@@ -1,6 +1,8 @@
 //! Webhook endpoints. Their secrets leave the records only with what is to be sent.
 
-use super::{deliveries, enqueue_to, sending::settle_pending};
+pub use super::endpoint_row::{Choices, Endpoint, NewKey, Previous};
+
+use super::{deliveries, endpoint_row::EndpointRow, enqueue_to, rotating::give_key, sending::settle_pending};
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
     read::{Reading, number},
@@ -16,7 +18,6 @@ use domain::{
 };
 use serde_json::json;
 use sqlx::types::Json;
-use time::OffsetDateTime;
 
 /// A member asked for it.
 pub const DISABLED_ASKED: &str = "asked";
@@ -25,17 +26,17 @@ pub const DISABLED_GONE: &str = "gone";
 
 const COUNT: &str = "SELECT COUNT(*) FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL";
 const INSERT: &str = "INSERT INTO webhook_endpoints (id, tenant, member, url, description, event_types, secret, \
-    created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const GET: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code \
-    FROM webhook_endpoints WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
-const LIST: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code \
-    FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3";
+    created_at, signature, form, seed, public_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const GET: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code, \
+    signature, form, public_key, previous_public_key, previous_until FROM webhook_endpoints WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+const LIST: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code, \
+    signature, form, public_key, previous_public_key, previous_until FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3";
 const CHANGE: &str = "UPDATE webhook_endpoints SET url = $3, description = $4, event_types = $5, disabled_at = $6, \
-    disabled_code = $7 WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+    disabled_code = $7, signature = $8, form = $9 WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
 const DISABLE: &str = "UPDATE webhook_endpoints SET disabled_at = $2, disabled_code = $3 \
     WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL RETURNING tenant";
-const DELETE: &str = "UPDATE webhook_endpoints SET deleted_at = $3, secret = NULL \
-    WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+const DELETE: &str = "UPDATE webhook_endpoints SET deleted_at = $3, secret = NULL, seed = NULL, previous_secret = NULL, \
+    previous_seed = NULL WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
 
 pub(crate) const STATEMENTS: &[&str] = &[COUNT, INSERT, GET, LIST, CHANGE, DISABLE, DELETE];
 
@@ -56,66 +57,10 @@ pub struct NewEndpoint<'a> {
     pub event_types: &'a EventTypes,
     /// What its webhooks are signed with.
     pub secret: &'a EndpointSecret,
-}
-
-/// An endpoint as it is shown: without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Its id.
-    pub id: WebhookEndpointId,
-    /// Whose it is.
-    pub tenant: TenantName,
-    /// Who made it.
-    pub member: MemberName,
-    /// Where its webhooks go.
-    pub url: String,
-    /// The tenant's own words.
-    pub description: Option<String>,
-    /// What it asked for.
-    pub event_types: EventTypes,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
-    /// What is true of it now.
-    pub state: EndpointState,
-}
-
-#[derive(sqlx::FromRow)]
-struct EndpointRow {
-    id: String,
-    tenant: String,
-    member: String,
-    url: String,
-    description: Option<String>,
-    event_types: Json<EventTypes>,
-    created_at: At,
-    disabled_at: Option<At>,
-    disabled_code: Option<String>,
-}
-
-impl EndpointRow {
-    fn read(self) -> Result<Endpoint, RecordsError> {
-        let reading = Reading {
-            table: "webhook_endpoints",
-            id: &self.id,
-        };
-        let state = match self.disabled_at {
-            None => EndpointState::Enabled,
-            Some(at) => {
-                let code = reading.required(self.disabled_code.clone(), "disabled_code")?;
-                EndpointState::Disabled { at: at.0, code }
-            }
-        };
-        Ok(Endpoint {
-            id: reading.parsed(&self.id)?,
-            tenant: reading.parsed(&self.tenant)?,
-            member: reading.parsed(&self.member)?,
-            created_at: self.created_at.0,
-            state,
-            url: self.url,
-            description: self.description,
-            event_types: self.event_types.0,
-        })
-    }
+    /// How they are signed, and in which form they come.
+    pub choices: Choices,
+    /// What they are signed with whose public half the receiver has, if there is such a key.
+    pub key: Option<&'a NewKey>,
 }
 
 /// Stores an endpoint, unless its tenant has `most` already. Gives whether it was stored.
@@ -139,8 +84,15 @@ pub async fn create(
         .bind(Json(new.event_types))
         .bind(new.secret.reveal())
         .bind(At(stamp.at))
+        .bind(new.choices.signature.as_str())
+        .bind(new.choices.form.as_str())
+        .bind(new.key.map(|key| key.seed.reveal()))
+        .bind(new.key.map(|key| key.public.as_str()))
         .run(c))?;
-    let detail = json!({ "url": new.url, "event_types": new.event_types });
+    let detail = json!({
+        "url": new.url, "event_types": new.event_types, "signature": new.choices.signature, "form": new.choices.form,
+        "public_key": new.key.map(|key| &key.public),
+    });
     stamp
         .audit(
             &mut tx,
@@ -199,12 +151,13 @@ pub async fn list(
 }
 
 /// Changes what `change` changes of an endpoint of `tenant`, and gives it as it is then. Disabling it settles what is
-/// on its way to it. `None`: the tenant has no such endpoint.
+/// on its way to it. If it is to sign with a key and has none, that is `key`. `None`: the tenant has no such endpoint.
 pub async fn change(
     db: &Db,
     stamp: Stamp<'_>,
     tenant: &TenantName,
     id: WebhookEndpointId,
+    key: &NewKey,
     change: impl FnOnce(&mut Endpoint),
 ) -> Result<Option<Endpoint>, RecordsError> {
     let mut tx = db.begin().await?;
@@ -224,12 +177,20 @@ pub async fn change(
         .bind(Json(&endpoint.event_types))
         .bind(disabled_at)
         .bind(disabled_code)
+        .bind(endpoint.choices.signature.as_str())
+        .bind(endpoint.choices.form.as_str())
         .run(c))?;
+    if endpoint.choices.signature.has_v1a() && endpoint.public_key.is_none() {
+        give_key(&mut tx, tenant, id, key).await?;
+        endpoint.public_key = Some(key.public.clone());
+    }
     if disabled_at.is_some() {
         settle_pending(&mut tx, stamp.at, id, ENDPOINT_DISABLED).await?;
     }
-    let detail =
-        json!({ "url": endpoint.url, "event_types": endpoint.event_types, "disabled": disabled_code });
+    let detail = json!({
+        "url": endpoint.url, "event_types": endpoint.event_types, "disabled": disabled_code,
+        "signature": endpoint.choices.signature, "form": endpoint.choices.form, "public_key": endpoint.public_key,
+    });
     stamp
         .audit(
             &mut tx,

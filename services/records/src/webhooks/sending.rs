@@ -5,7 +5,7 @@
 
 use super::{
     deliveries::AttemptEnding,
-    endpoints::{self, DISABLED_GONE},
+    endpoints::{self, Choices, DISABLED_GONE},
 };
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
@@ -16,7 +16,7 @@ use domain::{
     id::{DeliveryId, EventId, WebhookEndpointId},
     trace::Trace,
     webhook::{
-        EndpointSecret, EventType,
+        EndpointSecret, EndpointSeed, EventType,
         delivery::{DeliveryState, ENDPOINT_DELETED, ENDPOINT_DISABLED, ENDPOINT_GONE},
     },
 };
@@ -30,7 +30,8 @@ const CLAIM: &str = "UPDATE deliveries SET due_at = $3, claimed_at = $2, attempt
     (SELECT id FROM deliveries WHERE endpoint = $1 AND state = 'pending' AND due_at <= $2 \
     ORDER BY due_at, id LIMIT $4) AND state = 'pending' AND due_at <= $2 RETURNING id, event, attempts, tries";
 const BEGIN_ATTEMPT: &str = "INSERT INTO delivery_attempts (delivery, number, begun_at) VALUES ($1, $2, $3)";
-const ENDPOINT: &str = "SELECT url, secret, disabled_at, deleted_at FROM webhook_endpoints WHERE id = $1";
+const ENDPOINT: &str = "SELECT url, secret, disabled_at, deleted_at, signature, form, seed, previous_secret, \
+    previous_seed, previous_until FROM webhook_endpoints WHERE id = $1";
 const EVENT: &str = "SELECT type, at, path, data, traceparent, tracestate FROM events WHERE id = $1";
 const END_ATTEMPT: &str = "UPDATE delivery_attempts SET duration_ms = $3, status = $4, error = $5 \
     WHERE delivery = $1 AND number = $2";
@@ -78,11 +79,22 @@ pub struct Claimed {
     pub trace: Option<Trace>,
 }
 
+/// A secret, and a key if there is one, that are used together.
+#[derive(Debug)]
+pub struct EndpointKeys {
+    /// The receiver has it too.
+    pub secret: EndpointSecret,
+    /// The receiver has its public half.
+    pub seed: Option<EndpointSeed>,
+}
+
 /// What is to be sent to one endpoint.
 #[derive(Debug)]
 pub struct ClaimedPortion {
-    /// What the endpoint's webhooks are signed with.
-    pub secret: EndpointSecret,
+    /// How the endpoint's webhooks are signed, and in which form they come.
+    pub choices: Choices,
+    /// What they are signed with: what is used now, and then what was used before.
+    pub keys: Vec<EndpointKeys>,
     /// The deliveries.
     pub deliveries: Vec<Claimed>,
 }
@@ -121,7 +133,7 @@ pub async fn claim(
     limit: usize,
 ) -> Result<Option<ClaimedPortion>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some((url, secret)) = open_target(&mut tx, now, endpoint).await? else {
+    let Some(target) = open_target(&mut tx, now, endpoint).await? else {
         tx.commit().await?;
         return Ok(None);
     };
@@ -133,31 +145,79 @@ pub async fn claim(
         .fetch_all(c))?;
     let mut deliveries = Vec::with_capacity(rows.len());
     for row in rows {
-        deliveries.push(begin_attempt(&mut tx, now, &url, row).await?);
+        deliveries.push(begin_attempt(&mut tx, now, &target.url, row).await?);
     }
     tx.commit().await?;
-    Ok(Some(ClaimedPortion { secret, deliveries }).filter(|portion| !portion.deliveries.is_empty()))
+    let Target { choices, keys, .. } = target;
+    let portion = ClaimedPortion {
+        choices,
+        keys,
+        deliveries,
+    };
+    Ok(Some(portion).filter(|portion| !portion.deliveries.is_empty()))
 }
 
-/// URL and secret of an endpoint that takes webhooks. What is on its way to one that does not is settled.
+/// An endpoint that takes webhooks.
+struct Target {
+    url: String,
+    choices: Choices,
+    keys: Vec<EndpointKeys>,
+}
+
+#[derive(sqlx::FromRow)]
+struct TargetRow {
+    url: String,
+    secret: Option<String>,
+    disabled_at: Option<At>,
+    deleted_at: Option<At>,
+    signature: String,
+    form: String,
+    seed: Option<String>,
+    previous_secret: Option<String>,
+    previous_seed: Option<String>,
+    previous_until: Option<At>,
+}
+
+impl TargetRow {
+    fn read(self, id: &str, secret: &str, now: OffsetDateTime) -> Result<Target, RecordsError> {
+        let reading = Reading {
+            table: "webhook_endpoints",
+            id,
+        };
+        let keys = |secret: &str, seed: Option<&str>| {
+            Ok::<_, RecordsError>(EndpointKeys {
+                secret: reading.parsed(secret)?,
+                seed: reading.parsed_if(seed)?,
+            })
+        };
+        let mut all = vec![keys(secret, self.seed.as_deref())?];
+        if let Some(previous) = self.previous_secret.as_deref()
+            && self.previous_until.is_some_and(|until| until.0 > now)
+        {
+            all.push(keys(previous, self.previous_seed.as_deref())?);
+        }
+        Ok(Target {
+            choices: Choices {
+                signature: reading.parsed(&self.signature)?,
+                form: reading.parsed(&self.form)?,
+            },
+            keys: all,
+            url: self.url,
+        })
+    }
+}
+
+/// An endpoint that takes webhooks. What is on its way to one that does not is settled.
 async fn open_target(
     tx: &mut Tx,
     now: OffsetDateTime,
     endpoint: WebhookEndpointId,
-) -> Result<Option<(String, EndpointSecret)>, RecordsError> {
+) -> Result<Option<Target>, RecordsError> {
     let id = endpoint.to_string();
-    type Row = (String, Option<String>, Option<At>, Option<At>);
-    let row: Row = on!(tx: &mut *tx, |c| sqlx::query_as(ENDPOINT).bind(&id).fetch_one(c))?;
-    match row {
-        (url, Some(secret), None, None) => {
-            let secret = Reading {
-                table: "webhook_endpoints",
-                id: &id,
-            }
-            .parsed(&secret)?;
-            Ok(Some((url, secret)))
-        }
-        (_, _, _, deleted) => {
+    let row: TargetRow = on!(tx: &mut *tx, |c| sqlx::query_as(ENDPOINT).bind(&id).fetch_one(c))?;
+    match (row.secret.clone(), row.disabled_at, row.deleted_at) {
+        (Some(secret), None, None) => row.read(&id, &secret, now).map(Some),
+        (_, _, deleted) => {
             let code = if deleted.is_some() {
                 ENDPOINT_DELETED
             } else {

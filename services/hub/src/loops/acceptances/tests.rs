@@ -90,6 +90,8 @@ impl Stage {
             description: None,
             event_types: &EventTypes::all(),
             secret: &EndpointSecret::of([7; 32]),
+            choices: Default::default(),
+            key: None,
         };
         let made = endpoints::create(&self.parts.db, self.stamp(), &new, 5).await;
         assert!(made.unwrap());

@@ -1,14 +1,11 @@
 //! One attempt at one delivery.
 
-use super::DeliverParts;
+use super::{DeliverParts, signer::Signer};
 use crate::outgoing::{NotSent, chain, refusal_in};
 use domain::{
     id::WebhookEndpointId,
     trace::Trace,
-    webhook::{
-        EndpointSecret,
-        delivery::{DeliveryPhase, Sent},
-    },
+    webhook::delivery::{DeliveryPhase, Sent},
 };
 use exchange::spans::{Kind, Span};
 use records::{
@@ -22,12 +19,8 @@ use reqwest::{
     Response, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
-use serde_json::{Value, json};
 use std::time::Instant;
-use time::{
-    Duration, OffsetDateTime,
-    format_description::well_known::{Rfc2822, Rfc3339},
-};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc2822};
 
 /// How much of a response is read, in bytes.
 const READ: usize = 4_096;
@@ -45,12 +38,12 @@ struct Ended {
 pub(super) async fn deliver(
     parts: &DeliverParts,
     endpoint: WebhookEndpointId,
-    secret: &EndpointSecret,
+    signer: &Signer,
     claimed: Claimed,
 ) {
     let began = Instant::now();
     let mut span = Span::begin("delivery", Kind::Client, claimed.trace.as_ref());
-    let ended = attempt(parts, secret, &claimed, &span.outgoing()).await;
+    let ended = attempt(parts, signer, &claimed, &span.outgoing()).await;
     let took = began.elapsed();
     let now = parts.clock.now();
     let state = parts
@@ -95,12 +88,12 @@ fn tell(span: &mut Span, claimed: &Claimed, ending: &AttemptEnding, outcome: &'s
     }
 }
 
-async fn attempt(parts: &DeliverParts, secret: &EndpointSecret, claimed: &Claimed, trace: &Trace) -> Ended {
+async fn attempt(parts: &DeliverParts, signer: &Signer, claimed: &Claimed, trace: &Trace) -> Ended {
     let now = parts.clock.now();
     let (id, timestamp, body) = (
         claimed.event.to_string(),
         now.unix_timestamp(),
-        body(claimed, &parts.base_url),
+        signer.body(claimed, &parts.base_url),
     );
     let request = match parts.outgoing.post(&claimed.url) {
         Ok(request) => request,
@@ -116,8 +109,8 @@ async fn attempt(parts: &DeliverParts, secret: &EndpointSecret, claimed: &Claime
         .header("traceparent", trace.traceparent())
         .header("webhook-id", &id)
         .header("webhook-timestamp", timestamp.to_string())
-        .header("webhook-signature", secret.sign(&id, timestamp, body.as_bytes()))
-        .header(CONTENT_TYPE, "application/json")
+        .header("webhook-signature", signer.sign(&id, timestamp, body.as_bytes()))
+        .header(CONTENT_TYPE, signer.media_type())
         .body(body)
         .send()
         .await;
@@ -129,19 +122,6 @@ async fn attempt(parts: &DeliverParts, secret: &EndpointSecret, claimed: &Claime
             None => Ended::not_taken(readable(&chain(&error.without_url()))),
         },
     }
-}
-
-/// The bytes that are sent, the same at every attempt.
-fn body(claimed: &Claimed, base_url: &str) -> String {
-    let mut data = claimed.data.clone();
-    data.insert("url".into(), format!("{base_url}{}", claimed.path).into());
-    if let Some(kind) = claimed.event_type.in_openai_words() {
-        let at = claimed.at.unix_timestamp();
-        return json!({ "id": claimed.event, "object": "event", "created_at": at, "type": kind, "data": data })
-            .to_string();
-    }
-    let at = claimed.at.format(&Rfc3339).unwrap_or_default();
-    json!({ "type": claimed.event_type, "timestamp": at, "data": Value::Object(data) }).to_string()
 }
 
 async fn judge(mut response: Response, now: OffsetDateTime) -> Ended {

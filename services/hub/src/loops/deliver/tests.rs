@@ -29,6 +29,7 @@ fn settings() -> WebhookSettings {
     WebhookSettings {
         public_url: "https://hub.example".into(),
         most_endpoints: 20,
+        longest_overlap_seconds: 60,
         timeout_seconds: 1,
         retry_seconds: vec![5, 300],
         jitter_percent: 0,
@@ -92,6 +93,8 @@ impl Stage {
             description: None,
             event_types: &EventTypes::all(),
             secret: &secret(),
+            choices: Default::default(),
+            key: None,
         };
         assert!(
             endpoints::create(&self.parts.db, self.stamp(), &new, 20)

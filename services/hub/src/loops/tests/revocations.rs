@@ -111,6 +111,8 @@ pub async fn listen(desk: &Desk) {
         description: None,
         event_types: &EventTypes::all(),
         secret: &EndpointSecret::of([7; 32]),
+        choices: Default::default(),
+        key: None,
     };
     assert!(endpoints::create(&desk.db, desk.stamp(), &new, 5).await.unwrap());
 }

@@ -27,6 +27,8 @@ async fn listen(desk: &Desk<'_>) -> WebhookEndpointId {
         description: None,
         event_types: &EventTypes::all(),
         secret: &EndpointSecret::of([7; 32]),
+        choices: Default::default(),
+        key: None,
     };
     let made = crate::webhooks::endpoints::create(desk.db, desk.stamp(), &new, 5).await;
     assert!(made.unwrap());

@@ -1,0 +1,205 @@
+//! Documents that are looked at and not kept: how many pages each gives, or why it gives none.
+
+use super::{
+    documents::{Source, fetched, from_part},
+    preflight_view::LookedAt,
+};
+use crate::{
+    multipart::{Parts, checked_name},
+    outgoing::Outgoing,
+    problem::Problem,
+    splitting::{SplitFault, Splitting},
+    uploads,
+    work_settings::WorkSettings,
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use domain::{
+    digest::Sha256,
+    document::{Document, DocumentState},
+    id::DocumentId,
+    names::TenantName,
+};
+use exchange::blobs::{Blobs, local::LocalBlobs};
+use futures_util::stream;
+use records::{
+    Db,
+    documents::{NewDocument, reading},
+};
+use serde::Deserialize;
+use std::io;
+use tempfile::TempDir;
+
+/// Documents as a request gives them.
+pub(super) enum Given {
+    /// The rest of a form.
+    Parts(Parts),
+    /// A list in JSON.
+    Listed(Vec<Listed>),
+}
+
+/// A document in JSON: one that was uploaded already, one that lies elsewhere, or its bytes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Listed {
+    Uploaded(Uploaded),
+    Elsewhere(Source),
+    Inline(Inline),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Uploaded {
+    document: DocumentId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inline {
+    content: String,
+    media_type: String,
+    name: Option<String>,
+}
+
+/// The pieces that looking at documents works with.
+pub(super) struct Looking<'a> {
+    pub(super) tenant: &'a TenantName,
+    pub(super) db: &'a Db,
+    pub(super) blobs: &'a dyn Blobs,
+    pub(super) settings: &'a WorkSettings,
+    pub(super) outgoing: &'a Outgoing,
+    pub(super) splitting: &'a Splitting,
+}
+
+impl Looking<'_> {
+    /// Every document, one after the other: none is held longer than it is looked at. Problems: 409 `too_many_documents`, 404
+    /// `not_found`, those of an upload, and 503 `storage_unavailable`.
+    pub(super) async fn all(&self, given: Given) -> Result<Vec<LookedAt>, Problem> {
+        let mut seen = Vec::new();
+        match given {
+            Given::Parts(mut parts) => {
+                while let Some(part) = parts.next().await? {
+                    self.check_number(seen.len())?;
+                    let place = self.throwaway()?;
+                    let new = from_part(&place.blobs, self.settings, part).await?;
+                    seen.push(self.fresh(&place.blobs, new).await?);
+                }
+            }
+            Given::Listed(listed) => {
+                for one in listed {
+                    self.check_number(seen.len())?;
+                    seen.push(self.listed(one).await?);
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    fn check_number(&self, seen: usize) -> Result<(), Problem> {
+        let settings = self.settings;
+        let most = settings.most_preflight_documents.min(settings.most_documents);
+        match (seen as u64) < most {
+            true => Ok(()),
+            false => {
+                let detail =
+                    format!("a preflight looks at {most} documents at most; ask about the others in another");
+                Err(Problem::conflict("too_many_documents", detail).with("limit", most))
+            }
+        }
+    }
+
+    async fn listed(&self, one: Listed) -> Result<LookedAt, Problem> {
+        match one {
+            Listed::Uploaded(Uploaded { document }) => {
+                let found = reading::of_tenant(self.db, self.tenant, document).await?;
+                let kept = found.filter(|document| document.deleted_at.is_none());
+                let found = kept.ok_or_else(|| Problem::not_found("document"))?;
+                self.uploaded(found).await
+            }
+            Listed::Elsewhere(from) => {
+                let place = self.throwaway()?;
+                let new = fetched(&place.blobs, self.settings, self.outgoing, from).await?;
+                self.fresh(&place.blobs, new).await
+            }
+            Listed::Inline(inline) => {
+                let place = self.throwaway()?;
+                let new = self.inline(&place.blobs, inline).await?;
+                self.fresh(&place.blobs, new).await
+            }
+        }
+    }
+
+    async fn inline(&self, blobs: &dyn Blobs, inline: Inline) -> Result<NewDocument, Problem> {
+        uploads::check_type(self.settings, &inline.media_type)?;
+        let bytes = BASE64_STANDARD.decode(&inline.content).map_err(|error| {
+            Problem::bad_request("json_malformed", format!("content is not base64: {error}"))
+        })?;
+        let content = stream::iter([Ok::<_, io::Error>(bytes.into())]);
+        let name = checked_name(inline.name)?;
+        uploads::document(blobs, self.settings, name, inline.media_type, content).await
+    }
+
+    /// What intake has found already, or what it would find.
+    async fn uploaded(&self, document: Document) -> Result<LookedAt, Problem> {
+        let pages = match document.state {
+            DocumentState::Split { pages, .. } => Ok(pages),
+            DocumentState::Failed { code, message, .. } => Err((code, message)),
+            _ => self.pages(self.blobs, document.sha256).await?,
+        };
+        Ok(LookedAt {
+            document: Some(document.id),
+            name: document.name,
+            media_type: document.media_type,
+            bytes: document.bytes,
+            pages,
+        })
+    }
+
+    async fn fresh(&self, blobs: &dyn Blobs, new: NewDocument) -> Result<LookedAt, Problem> {
+        Ok(LookedAt {
+            document: None,
+            pages: self.pages(blobs, new.sha256).await?,
+            name: new.name,
+            media_type: new.media_type,
+            bytes: new.bytes,
+        })
+    }
+
+    /// How many pages a document gives, or the code and message of why it gives none.
+    async fn pages(
+        &self,
+        blobs: &dyn Blobs,
+        sha256: Sha256,
+    ) -> Result<Result<u32, (String, String)>, Problem> {
+        match self.splitting.count(blobs, sha256).await {
+            Ok(pages) => Ok(Ok(pages)),
+            Err(SplitFault::Document(error)) => Ok(Err((error.code().to_owned(), error.to_string()))),
+            Err(SplitFault::Ours(fault)) => Err(unavailable(&format!("{fault:#}"))),
+        }
+    }
+
+    fn throwaway(&self) -> Result<Throwaway, Problem> {
+        let made = self.splitting.throwaway().and_then(|folder| {
+            let blobs = LocalBlobs::open(folder.path())?;
+            Ok(Throwaway {
+                blobs,
+                _folder: folder,
+            })
+        });
+        made.map_err(|error| unavailable(&error.to_string()))
+    }
+}
+
+/// Blobs that are gone when this is dropped.
+struct Throwaway {
+    blobs: LocalBlobs,
+    _folder: TempDir,
+}
+
+fn unavailable(cause: &str) -> Problem {
+    tracing::error!(cause, "a document could not be looked at");
+    Problem::unavailable(
+        "storage_unavailable",
+        "the hub cannot split documents now; nothing was kept",
+        10,
+    )
+}
