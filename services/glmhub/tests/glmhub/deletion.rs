@@ -7,6 +7,7 @@ use crate::{
     process::{ended, glmhub, perform, perform_in},
     tally::all,
 };
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -228,6 +229,16 @@ async fn what_something_else_has_the_bytes_of_stays_until_that_is_deleted_too() 
     };
     deleted(&ours, &again).await;
     ours.send("POST", "/v1/jobs", call).await.expect(200);
+    let documents = ours.get("/v1/batches").await.expect(200).json();
+    let one_call = format!("/v1/batches/{}", documents["data"][0]["id"].as_str().unwrap());
+    deleted(&ours, &one_call).await;
+    let image = Part::bytes(page(0))
+        .file_name("page.png")
+        .mime_str("image/png")
+        .unwrap();
+    let form = Form::new().text("purpose", "vision").part("file", image);
+    let file = |request: reqwest::RequestBuilder| request.multipart(form);
+    ours.send("POST", "/openai/v1/files", file).await.expect(200);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::{
     idempotency::{self, Once, settings::IdempotencySettings},
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
+    removed_files::are_back,
     uploads,
 };
 use actix_web::{
@@ -68,7 +69,11 @@ pub(super) async fn create(
     }
     let stamp = Stamp::of(&ids, now, caller).under(once.claim());
     let most = settings.most_files;
-    if !openai_files::create(&db, stamp, &caller.tenant, &file, most).await? {
+    let mut made = openai_files::create(&db, stamp, &caller.tenant, &file, most).await;
+    if are_back(&db, blobs.get_ref(), &made).await? {
+        made = openai_files::create(&db, stamp, &caller.tenant, &file, most).await;
+    }
+    if !made? {
         let detail = format!("a tenant keeps at most {most} files that it has sent: delete some");
         return Err(Problem::conflict("too_many_files", detail).with("limit", most));
     }
