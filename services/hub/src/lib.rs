@@ -21,6 +21,7 @@ pub mod going_along;
 pub mod handing_out;
 pub mod hf;
 pub mod idempotency;
+mod json_object;
 pub mod limits;
 pub mod loops;
 pub mod multipart;

@@ -102,6 +102,18 @@ impl Hub {
         self.url = url.unwrap_or_else(|| panic!("the hub said {line:?}")).to_owned();
     }
 
+    /// Writes to its database past all rules, while it is up.
+    pub fn write(&self, sql: &str) {
+        let mut program = Command::new("sqlite3");
+        program
+            .args(["-cmd", ".timeout 60000"])
+            .arg(self.data().join("hub.db"))
+            .arg(sql);
+        let output = program.output();
+        let output = output.unwrap_or_else(|error| panic!("{program:?}: {error}; scripts/test installs it"));
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// Ends it as an operator does, and waits for its end.
     pub fn end(&mut self) -> ExitStatus {
         self.signal("TERM");

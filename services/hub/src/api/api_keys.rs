@@ -2,8 +2,8 @@
 
 use super::paging::{Listed, Paging};
 use crate::{
-    api_key_settings::ApiKeySettings, app::ok, caller::Authenticated, idempotency::Once, problem::Problem,
-    randomness::Randomness,
+    api_key_settings::ApiKeySettings, app::ok, caller::Authenticated, idempotency::Once, json_object::Object,
+    problem::Problem, randomness::Randomness,
 };
 use actix_web::{
     HttpResponse,
@@ -235,7 +235,7 @@ async fn revoke(
 async fn rotate(
     caller: Authenticated,
     path: Path<ApiKeyId>,
-    body: Json<RotateBody>,
+    Json(Object(body)): Json<Object<RotateBody>>,
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,

@@ -1,6 +1,9 @@
 //! `/v1/retention`: how long a tenant's documents and answers are kept after their batch is over.
 
-use crate::{app::ok, caller::Authenticated, problem::Problem, retention_settings::RetentionSettings};
+use crate::{
+    app::ok, caller::Authenticated, json_object::Object, problem::Problem,
+    retention_settings::RetentionSettings,
+};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Json},
@@ -45,13 +48,12 @@ async fn get(
 
 async fn set(
     caller: Authenticated,
-    body: Json<Retention>,
+    Json(Object(wanted)): Json<Object<Retention>>,
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepRetention)?;
-    let wanted = body.into_inner();
     wanted.check().map_err(|field| {
         let detail = format!("{field} is from 1 to {MOST_DAYS} days, or null to keep them");
         Problem::bad_request("days_out_of_range", detail).with("field", field)

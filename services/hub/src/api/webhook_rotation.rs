@@ -2,7 +2,7 @@
 
 use super::webhook_endpoints::{EndpointView, fresh_key, no_endpoint};
 use crate::{
-    caller::Authenticated, idempotency::Once, problem::Problem, randomness::Randomness,
+    caller::Authenticated, idempotency::Once, json_object::Object, problem::Problem, randomness::Randomness,
     webhook_settings::WebhookSettings,
 };
 use actix_web::{
@@ -38,7 +38,7 @@ struct RotateBody {
 async fn rotate(
     caller: Authenticated,
     path: Path<WebhookEndpointId>,
-    body: Json<RotateBody>,
+    Json(Object(body)): Json<Object<RotateBody>>,
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
@@ -48,7 +48,7 @@ async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepWebhooks)?;
     let most = settings.longest_overlap_seconds;
-    let overlap = body.into_inner().overlap_seconds.unwrap_or(most);
+    let overlap = body.overlap_seconds.unwrap_or(most);
     if overlap > most {
         let detail = format!("what was used before is used for {most} seconds more at most");
         return Err(Problem::bad_request("overlap_too_long", detail).with("limit", most));
