@@ -29,7 +29,7 @@ use sqlx::types::Json;
 const INSERT: &str = "INSERT INTO documents (id, tenant, batch, place, name, media_type, sha256, bytes, received_at, \
     state, pages, settled_at, questions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const LIST: &str = "SELECT * FROM documents WHERE tenant = $1 AND batch = $2 AND place > COALESCE((SELECT place \
-    FROM documents WHERE id = CAST($3 AS TEXT) AND batch = $2), -1) ORDER BY place LIMIT $4";
+    FROM documents WHERE id = CAST($3 AS TEXT) AND batch || '' = $2), -1) ORDER BY place LIMIT $4";
 
 const COUNT_QUESTIONS: &str = "SELECT COUNT(*) FROM questions WHERE batch = $1";
 

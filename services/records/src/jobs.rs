@@ -29,7 +29,7 @@ use domain::{
 use serde_json::json;
 
 const GET: &str = "SELECT * FROM jobs WHERE id = $1 AND tenant = $2";
-const GET_IN_BATCH: &str = "SELECT * FROM jobs WHERE id = $1 AND batch = $2";
+const GET_IN_BATCH: &str = "SELECT * FROM jobs WHERE id = $1 AND batch || '' = $2";
 const BATCH_OF: &str = "SELECT batch FROM jobs WHERE id = $1 AND tenant = $2";
 const FAULTS: &str = "SELECT attempt, code, message, at FROM job_faults WHERE job = $1 ORDER BY at, attempt";
 // The batch is hidden from the planner where a job is named, or it might look for that among all jobs of the batch.

@@ -20,9 +20,9 @@ use domain::{
 };
 use std::collections::HashMap;
 
-const PLACE_OF_JOB: &str =
-    "SELECT document_place, page_number, question FROM jobs WHERE id = $1 AND batch = $2 AND tenant = $3";
-const PLACE_OF_DOCUMENT: &str = "SELECT place FROM documents WHERE id = $1 AND batch = $2 AND tenant = $3";
+const PLACE_OF_JOB: &str = "SELECT document_place, page_number, question FROM jobs WHERE id = $1 AND batch || '' = $2 AND tenant = $3";
+const PLACE_OF_DOCUMENT: &str =
+    "SELECT place FROM documents WHERE id = $1 AND batch || '' = $2 AND tenant = $3";
 const JOBS: &str = "SELECT j.*, d.name AS document_name FROM jobs j JOIN documents d ON d.id = j.document \
     WHERE j.tenant = $1 AND j.batch = $2 AND (j.document_place, j.page_number, j.question) > ($3, $4, $5) \
     ORDER BY j.document_place, j.page_number, j.question LIMIT $6";

@@ -38,13 +38,13 @@ pub async fn send_file(client: &Client, content: impl Into<Vec<u8>>) -> Value {
 }
 
 /// The line of a request about a page in that grey.
-fn line(custom_id: &str, grey: u8) -> Value {
+pub fn line(custom_id: &str, grey: u8) -> Value {
     let mut body = asked(MODEL, "research", "What is the total?", &page(grey), 2);
     body["stream"] = json!(false);
     json!({ "custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body })
 }
 
-fn lines(lines: &[Value]) -> String {
+pub fn lines(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -71,7 +71,7 @@ fn at(batch: &Value) -> String {
 }
 
 /// The batch when it has that status.
-async fn until(client: &Client, batch: &Value, status: &str) -> Value {
+pub async fn until(client: &Client, batch: &Value, status: &str) -> Value {
     let look = || async {
         let seen = client.get(&at(batch)).await.expect(200).json();
         Some(seen).filter(|seen| seen["status"] == status)

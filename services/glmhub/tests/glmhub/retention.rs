@@ -10,7 +10,6 @@ use crate::{
     tally::all,
 };
 use serde_json::{Value, json};
-use std::process::Command;
 
 /// Looks often whose time is over.
 const OFTEN: (&str, &str) = ("GLMHUB_RETENTION__LOOK_SECONDS", "1");
@@ -130,12 +129,10 @@ async fn documents_and_answers_go_when_their_time_is_over() {
     );
     let age = |id: &str| {
         let sql = format!(
-            "PRAGMA busy_timeout = 60000; UPDATE batches SET opened_at = '2020-01-01 00:00:00', \
+            "UPDATE batches SET opened_at = '2020-01-01 00:00:00', \
              completed_at = CASE WHEN completed_at IS NULL THEN NULL ELSE '2020-01-01 00:00:00' END WHERE id = '{id}';"
         );
-        let file = hub.data().join("hub.db");
-        let output = Command::new("sqlite3").arg(file).arg(sql).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+        hub.write(&sql);
     };
     goes_when_its_time_is_over(&submitter, &operator, age).await;
 }

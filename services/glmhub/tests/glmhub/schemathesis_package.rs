@@ -7,7 +7,7 @@ use crate::{
     process::ended,
     python::{packages, script},
     receiver::Receiver,
-    strangers::belongings,
+    strangers::{OF_REQUESTS, belongings},
     tree,
     webhooks::LOOPBACK,
 };
@@ -44,9 +44,10 @@ async fn known(scene: &Scene, receiver: &Receiver) -> Value {
         "body.model": [MODEL], "body.license": ["glm-4"], "body.terms_sha256": [scene.terms], "body.text": ["What is it?"],
         "query.models": [format!("{MODEL},glmhub/demo-doc-reader")],
     });
-    for (parameter, id) in &ids {
+    for (parameter, id) in ids.iter().filter(|(parameter, _)| **parameter != OF_REQUESTS) {
         known[format!("path.{parameter}")] = json!([id]);
     }
+    known["path.batch"] = json!([ids["batch"], ids[OF_REQUESTS]]);
     known["path.number"] = json!([1]);
     known["path.sha256"] = json!([ids["sha256"], scene.terms, model["revision"]["sha256"]]);
     known

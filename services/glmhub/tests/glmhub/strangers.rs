@@ -5,6 +5,7 @@ use crate::{
     contract::CONTRACT,
     jobs::{completed, page, submit, upload},
     licence::scene::{Scene, path},
+    openai_batches::{begin, line, lines, send_file, until},
     receiver::Receiver,
     webhooks::{LOOPBACK, endpoint},
 };
@@ -21,6 +22,9 @@ const COMMON: [&str; 7] = [
     "/v1/policies",
     "/v1/workers",
 ];
+
+/// A batch of requests: its parameter has the name of another kind of batch.
+pub const OF_REQUESTS: &str = "batch of requests";
 
 /// Ids by the names of parameters.
 pub type Ids = BTreeMap<&'static str, String>;
@@ -59,6 +63,9 @@ pub async fn belongings(scene: &Scene, receiver: &Receiver) -> Ids {
         .json();
     receiver.first(1).await;
     let deliveries = scene.submitter.get("/v1/deliveries").await.expect(200).json();
+    let requests = send_file(&scene.submitter, lines(&[line("one", 2)])).await;
+    let of_requests = begin(&scene.submitter, &requests).await;
+    until(&scene.submitter, &of_requests, "completed").await;
     let wish = json!({ "name": "scan station", "roles": ["submitter"] });
     let key = scene
         .submitter
@@ -77,6 +84,8 @@ pub async fn belongings(scene: &Scene, receiver: &Receiver) -> Ids {
         ("job", text(&jobs["data"][0]["id"])),
         ("delivery", text(&deliveries["data"][0]["id"])),
         ("key", text(&key["id"])),
+        ("file", text(&requests["id"])),
+        (OF_REQUESTS, text(&of_requests["id"])),
     ])
 }
 
@@ -91,9 +100,10 @@ fn ghosts(ids: &Ids) -> Ids {
 
 /// The path that a template is with these ids.
 fn filled(template: &str, ids: &Ids) -> String {
+    let is_of_requests = template.starts_with("/openai/v1/batches/");
     let segment = |part: &str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
         Some(name) => ids
-            .get(name)
+            .get(if is_of_requests { OF_REQUESTS } else { name })
             .unwrap_or_else(|| panic!("{template}: {name}"))
             .clone(),
         None => part.to_owned(),
@@ -109,6 +119,12 @@ async fn ask(client: &Client, method: &str, template: &str, ids: &Ids) -> Answer
         ("post", "review") => Some(json!({ "verdict": "approve" })),
         ("post", "suspend" | "resume" | "revoke") => Some(json!({ "reason": "because" })),
         ("post", "comments") => Some(json!({ "text": "mine now" })),
+        ("post", "upload-links") => {
+            Some(json!({ "sha256": "0".repeat(64), "bytes": 1, "media_type": "image/png" }))
+        }
+        ("post", "redeliver") => {
+            Some(json!({ "from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" }))
+        }
         ("patch", _) => Some(json!({ "state": "disabled" })),
         _ => Some(json!({})),
     };
@@ -126,7 +142,10 @@ async fn ask(client: &Client, method: &str, template: &str, ids: &Ids) -> Answer
 async fn read(scene: &Scene, ids: &Ids) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for (template, method, _) in belonging() {
-        let is_whole = method == "get" && !template.ends_with("/stream") && !template.ends_with("/proof");
+        let is_whole = method == "get"
+            && ["/stream", "/proof", "/deletion"]
+                .iter()
+                .all(|end| !template.ends_with(end));
         if is_whole && template != "/v1/api-keys/{key}" {
             let of_signatory = template.starts_with("/v1/acceptances/");
             let owner = if of_signatory {

@@ -10,7 +10,7 @@ use domain::{
 };
 use serde_json::json;
 
-pub(super) const GET: &str = "SELECT * FROM documents WHERE id = $1 AND batch = $2 AND tenant = $3";
+pub(super) const GET: &str = "SELECT * FROM documents WHERE id = $1 AND batch || '' = $2 AND tenant = $3";
 pub(super) const OF_TENANT: &str = "SELECT * FROM documents WHERE id = $1 AND tenant = $2";
 pub(super) const GET_PAGE: &str = "SELECT sha256, bytes FROM pages WHERE document = $1 AND batch = $2 AND tenant = $3 \
     AND number = $4 AND width > 0";

@@ -36,6 +36,13 @@ struct Hall {
     clock: Arc<HandClock>,
 }
 
+/// What the ids of a batch's rows begin with; the number of the row makes them whole. The last characters of an id are those
+/// by which it differs from one that was made in the same millisecond.
+fn beginning(id: &str) -> String {
+    let (first, last) = (&id[..id.len() - 16], &id[id.len() - 8..]);
+    format!("{first}{last}")
+}
+
 impl Hall {
     fn new() -> Self {
         let clock = Arc::new(HandClock::at(OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)));
@@ -56,9 +63,8 @@ impl Hall {
         let (id, now) = (batch.to_string(), At(self.now()));
         let document = self.ids.make::<DocumentId>().to_string();
         let decision = self.ids.make::<DecisionId>().to_string();
-        let page = self.ids.make::<PageId>().to_string();
-        let job = self.ids.make::<JobId>().to_string();
-        let (page, job) = (&page[..page.len() - 8], &job[..job.len() - 8]);
+        let page = beginning(&self.ids.make::<PageId>().to_string());
+        let job = beginning(&self.ids.make::<JobId>().to_string());
         let [
             insert_batch,
             insert_question,
@@ -70,8 +76,8 @@ impl Hall {
         on!(tx: &mut tx, |c| sqlx::query(insert_batch).bind(&id).bind(tenant).bind(&sha256).bind(&decision).bind(now).bind(pages).run(c)).unwrap();
         on!(tx: &mut tx, |c| sqlx::query(insert_question).bind(&id).run(c)).unwrap();
         on!(tx: &mut tx, |c| sqlx::query(insert_document).bind(&document).bind(tenant).bind(&id).bind(&sha256).bind(now).bind(pages).run(c)).unwrap();
-        on!(tx: &mut tx, |c| sqlx::query(insert_pages).bind(page).bind(tenant).bind(&id).bind(&document).bind(&sha256).bind(pages).run(c)).unwrap();
-        on!(tx: &mut tx, |c| sqlx::query(insert_jobs).bind(job).bind(&id).bind(now).run(c)).unwrap();
+        on!(tx: &mut tx, |c| sqlx::query(insert_pages).bind(&page).bind(tenant).bind(&id).bind(&document).bind(&sha256).bind(pages).run(c)).unwrap();
+        on!(tx: &mut tx, |c| sqlx::query(insert_jobs).bind(&job).bind(&id).bind(now).run(c)).unwrap();
         mark(&mut tx, batch, self.now()).await.unwrap();
         tx.commit().await.unwrap();
         batch

@@ -7,7 +7,7 @@ use crate::{
     jobs::hub_with_model,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs};
 
 /// A request that takes a while.
 pub(super) fn long(custom_id: &str, grey: u8) -> Value {
@@ -16,23 +16,11 @@ pub(super) fn long(custom_id: &str, grey: u8) -> Value {
     long
 }
 
-fn sqlite(hub: &Hub, sql: &str) {
-    let done = Command::new("sqlite3")
-        .args(["-cmd", ".timeout 20000"])
-        .arg(hub.data().join("hub.db"))
-        .arg(sql)
-        .status();
-    assert!(done.unwrap().success());
-}
-
 /// Has a moment of each batch that is under way be long past.
 pub(super) fn age(hub: &Hub, moment: &str) {
     let under_way = "completed_at IS NULL AND failed_at IS NULL AND cancelled_at IS NULL";
     let past = format!("{moment} = '2000-01-01T00:00:00.000000000'");
-    sqlite(
-        hub,
-        &format!("UPDATE openai_batches SET {past} WHERE {under_way}"),
-    );
+    hub.write(&format!("UPDATE openai_batches SET {past} WHERE {under_way}"));
 }
 
 pub(super) async fn cancel(client: &Client, batch: &Value) -> Value {
@@ -144,10 +132,7 @@ async fn a_hub_that_is_killed_goes_on_with_a_batch_and_asks_nothing_twice() {
     hub.kill9();
     // As if it had been long ago: whoever holds a batch or a line is waited for.
     age(&hub, "held_until");
-    sqlite(
-        &hub,
-        "UPDATE claims SET held_until = '2000-01-01T00:00:00.000000000' WHERE subject IS NULL",
-    );
+    hub.write("UPDATE claims SET held_until = '2000-01-01T00:00:00.000000000' WHERE subject IS NULL");
     hub.begin();
     let client = Client::new(hub.url(), Some(token));
     let done = until(&client, &batch, "completed").await;
