@@ -252,11 +252,12 @@ fn is_plain(name: &str) -> bool {
     name.len() <= 64 && name.chars().all(plain)
 }
 
-/// Whether browsers name a site like this: scheme and host, a port where it is not the scheme's, and nothing else.
+/// Whether browsers name a site like this: scheme and host, a port where it is not the scheme's, and nothing else. A star is
+/// no name of many: it would be compared as it stands.
 fn is_origin(text: &str) -> bool {
     let site = url::Url::parse(text)
         .ok()
-        .filter(|url| matches!(url.scheme(), "https" | "http"));
+        .filter(|url| matches!(url.scheme(), "https" | "http") && !text.contains('*'));
     site.is_some_and(|url| url.origin().ascii_serialization() == text)
 }
 
