@@ -2,7 +2,7 @@
 
 use crate::{
     At, Db, RecordsError, Stamp, on,
-    read::{Reading, number},
+    read::{Reading, below, number},
     run::Run as _,
 };
 use domain::{
@@ -195,8 +195,7 @@ pub async fn list(
     after: Option<ApiKeyId>,
     limit: u32,
 ) -> Result<Vec<StoredKey>, RecordsError> {
-    // `~` sorts after every character of an id.
-    let before = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let before = below(after);
     let rows: Vec<Row> = on!(db, |c| sqlx::query_as(LIST)
         .bind(tenant.as_str())
         .bind(&before)

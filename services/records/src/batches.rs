@@ -13,7 +13,7 @@ use crate::{
     At, Db, RecordsError, Stamp, Tx,
     backlog::{self, Bounds, Full},
     combining, on,
-    read::number,
+    read::{below, number},
     run::Run as _,
 };
 use domain::{
@@ -145,8 +145,7 @@ pub async fn list(
     after: Option<BatchId>,
     limit: u32,
 ) -> Result<Vec<StoredBatch>, RecordsError> {
-    // `~` sorts after every character of an id.
-    let before = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let before = below(after);
     let rows = on!(db, |c| sqlx::query_as::<_, BatchRow>(LIST)
         .bind(tenant.as_str())
         .bind(&before)

@@ -15,7 +15,7 @@ use crate::{
     attempts,
     batches::{self, Delta, add as add_counts},
     combining, on,
-    read::{Reading, number},
+    read::{Reading, below, number},
     run::Run as _,
     turns,
 };
@@ -171,8 +171,7 @@ pub async fn failed(
     after: Option<JobId>,
     limit: u32,
 ) -> Result<Vec<Job>, RecordsError> {
-    // `~` sorts after every character of an id.
-    let before = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let before = below(after);
     let rows = match which {
         FailedJobs::All => on!(db, |c| sqlx::query_as::<_, JobRow>(LIST_FAILED)
             .bind(tenant.as_str())

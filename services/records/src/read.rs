@@ -50,3 +50,9 @@ pub(crate) fn number(count: impl TryInto<i64>) -> i64 {
     // No table of ours will hold 2^63 of anything; the check constraints would refuse the sum.
     count.try_into().unwrap_or(i64::MAX)
 }
+
+/// What the ids of a list that goes down are below: the last id that was seen, or all of them.
+pub(crate) fn below(after: Option<impl Display>) -> String {
+    // `~` sorts after every character of an id.
+    after.map_or_else(|| "~".to_owned(), |id| id.to_string())
+}

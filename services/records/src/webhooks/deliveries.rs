@@ -1,7 +1,11 @@
 //! Deliveries as their tenant sees them: the log, and sending again.
 
 use super::endpoints;
-use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading, run::Run as _};
+use crate::{
+    At, Db, RecordsError, Stamp, Tx, on,
+    read::{Reading, below},
+    run::Run as _,
+};
 use domain::{
     id::{DeliveryId, EventId, WebhookEndpointId},
     names::TenantName,
@@ -177,8 +181,7 @@ pub async fn list(
     after: Option<DeliveryId>,
     limit: u32,
 ) -> Result<Vec<Delivery>, RecordsError> {
-    // `~` sorts after every character of an id.
-    let before = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let before = below(after);
     let rows: Vec<DeliveryRow> = on!(db, |c| sqlx::query_as(LIST)
         .bind(tenant.as_str())
         .bind(&before)
