@@ -2,7 +2,7 @@
 
 use crate::{
     multipart::essence,
-    outgoing::{NotSent, Outgoing, refusal_in},
+    outgoing::{NotSent, Outgoing, chain, refusal_in},
     problem::Problem,
 };
 use actix_web::http::StatusCode;
@@ -26,7 +26,7 @@ pub(crate) async fn fetch(outgoing: &Outgoing, url: &str) -> Result<Fetching, Pr
     })?;
     let response = request.send().await.map_err(|error| match refusal_in(&error) {
         Some(refusal) => refused(refusal),
-        None => not_fetched(&error.without_url()),
+        None => not_fetched(&chain(&error.without_url())),
     })?;
     match response.status() {
         status if status == reqwest::StatusCode::OK => Ok(Fetching { response }),

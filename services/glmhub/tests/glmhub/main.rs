@@ -36,6 +36,7 @@ mod hf;
 mod hf_package;
 mod hostile;
 mod hostile_archives;
+mod https;
 mod hub;
 mod idempotency;
 mod import;
