@@ -20,7 +20,7 @@ use crate::{
     config::Settings,
     data_folder::DataFolder,
     open_files,
-    telemetry::{self, spans::Spans},
+    telemetry::{measures::Measures, spans::Spans},
 };
 use anyhow::{Context as _, bail};
 use backends::Backends;
@@ -30,14 +30,14 @@ use std::io::{self, Write as _};
 
 /// Serves until it is told to end.
 pub async fn serve(folder: &DataFolder, settings: Settings, backends: Backends) -> anyhow::Result<()> {
-    let metrics = telemetry::start_metrics()?;
+    let (measures, metrics) = Measures::start_to_serve(&settings.telemetry)?;
     let spans = Spans::start(&settings.telemetry)?;
     open_files::raise();
     let mut endings = Endings::listen()?;
     let pieces = Pieces::assemble(folder, settings, backends, metrics).await?;
     let (server, addresses) = server::bind(&pieces)?;
     let address = *addresses.first().context("the server has no address")?;
-    let crew = Crew::start(&pieces, address).await?;
+    let crew = Crew::start(&pieces, address, measures.are_sent()).await?;
     let handle = server.handle();
     let mut server = tokio::spawn(server);
     // The one line of stdout: whoever starts a hub waits for it.
@@ -52,7 +52,7 @@ pub async fn serve(folder: &DataFolder, settings: Settings, backends: Backends) 
     let ending = async {
         let _ = tokio::join!(handle.stop(true), crew.end(), server);
         pieces.db.close().await;
-        spans.end().await;
+        tokio::join!(spans.end(), measures.end());
     };
     endings.within(pieces.settings.server.shutdown(), ending).await;
     Ok(())

@@ -1,10 +1,11 @@
 //! Logs, metrics and spans of the process.
 
+pub mod measures;
+mod sender;
 pub mod spans;
 
 use crate::config::{LogFormat, LogSettings};
 use anyhow::Context as _;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
@@ -28,18 +29,4 @@ pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
         logs.json().flatten_event(true).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
-}
-
-/// The upper bounds of what is measured in seconds: from a look into the records to an answer of a large model.
-const SECONDS: [f64; 12] = [
-    0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 60.0, 180.0, 600.0,
-];
-
-/// Keeps the metrics of the process, for whoever serves them.
-pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let builder =
-        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS);
-    builder
-        .and_then(PrometheusBuilder::install_recorder)
-        .context("metrics cannot be kept")
 }

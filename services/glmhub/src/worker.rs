@@ -10,7 +10,7 @@ use crate::{
     config::{self, Place, Settings},
     data_folder::DataFolder,
     public_keys,
-    telemetry::{self, spans::Spans},
+    telemetry::{self, measures::Measures, spans::Spans},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -74,6 +74,7 @@ pub async fn work(place: &Place, count: Option<usize>, computing: Computing) -> 
     let settings = config::load(place, count.as_slice())?.settings;
     telemetry::start_logs(&settings.log)?;
     let spans = Spans::start(&settings.telemetry)?;
+    let measures = Measures::start(&settings.telemetry)?;
     let folder = DataFolder::open(&place.data)?;
     let mut endings = Endings::listen()?;
     let workers = assemble(&folder, &settings, computing).await?;
@@ -93,7 +94,7 @@ pub async fn work(place: &Place, count: Option<usize>, computing: Computing) -> 
     ends.cancel();
     let ending = async {
         set.join_all().await;
-        spans.end().await;
+        tokio::join!(spans.end(), measures.end());
     };
     endings.within(limit, ending).await;
     Ok(())

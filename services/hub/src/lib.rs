@@ -24,6 +24,7 @@ pub mod idempotency;
 mod json_object;
 pub mod limits;
 pub mod loops;
+pub mod measuring;
 pub mod multipart;
 pub mod oidc;
 pub mod openai;

@@ -1,5 +1,6 @@
 //! What becomes of orders and their jobs.
 
+use crate::told;
 use domain::{
     id::{JobId, OrderId},
     order::{Fault, ReportKind, WorkOrder},
@@ -59,6 +60,7 @@ impl From<QueueError> for Outcome {
 
 /// Which jobs of an order have been reported.
 pub(crate) struct Tally {
+    model: String,
     open: Vec<JobId>,
     pub answered: usize,
     pub failed: usize,
@@ -69,6 +71,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub fn of(order: &WorkOrder) -> Self {
         Self {
+            model: order.model.to_string(),
             open: order.questions.iter().map(|question| question.job).collect(),
             answered: 0,
             failed: 0,
@@ -82,6 +85,7 @@ impl Tally {
             ReportKind::Answered { job, answer } => {
                 self.input_tokens += u64::from(answer.input_tokens);
                 self.output_tokens += u64::from(answer.output_tokens);
+                told::answered(&self.model, answer.compute_ms);
                 ("answered", *job)
             }
             ReportKind::Failed { job, .. } => ("failed", *job),

@@ -18,7 +18,7 @@ use hub::loops::{
     sweep::{Sweep, SweepParts},
     tidy::{Tidy, TidyParts},
 };
-use hub::{limits::Keeper, openai::bulk::BulkParts};
+use hub::{limits::Keeper, measuring::Measuring, openai::bulk::BulkParts};
 use records::{backlog, turns};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -40,8 +40,8 @@ pub struct Crew {
 impl Crew {
     /// Starts everybody. A hub that is alone first takes back what an earlier process left in the middle; among others
     /// that would be theirs, and what nobody has in hand any more comes back by itself. `address` is where the hub
-    /// answers.
-    pub async fn start(pieces: &Pieces, address: SocketAddr) -> anyhow::Result<Self> {
+    /// answers. With a collector of metrics, what is counted for whoever scrapes is counted for it too.
+    pub async fn start(pieces: &Pieces, address: SocketAddr, has_collector: bool) -> anyhow::Result<Self> {
         turns::set_shares(&pieces.db, &pieces.work.shares()).await?;
         backlog::recount(&pieces.db).await?;
         let (intake, sweep) = (intake_parts(pieces), sweep_parts(pieces));
@@ -108,6 +108,12 @@ impl Crew {
         keep_up(&mut work, "upkeep", &work_ends, move |ends| {
             health::upkeep(metrics.clone(), ends)
         });
+        if has_collector {
+            let measuring = measuring(pieces);
+            keep_up(&mut work, "measuring", &work_ends, move |ends| {
+                measuring.clone().run(ends)
+            });
+        }
         let reload = pieces.reload.clone();
         keep_up(&mut work, "hangups", &work_ends, move |ends| {
             hangups::heed(reload.clone(), ends)
@@ -157,6 +163,15 @@ fn intake_parts(pieces: &Pieces) -> IntakeParts {
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
         signals: pieces.signals.clone(),
+    }
+}
+
+fn measuring(pieces: &Pieces) -> Measuring {
+    Measuring {
+        db: pieces.db.clone(),
+        queue: pieces.queue.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.work.clone(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The section `[telemetry]`, and how the environment of OpenTelemetry says the same.
 
+use opentelemetry_sdk::Resource;
 use serde::Deserialize;
 use url::Url;
 
@@ -13,6 +14,7 @@ pub const STANDARD: [(&str, &str); 2] = [
 #[serde(deny_unknown_fields)]
 pub struct TelemetrySettings {
     pub otlp_endpoint: String,
+    pub otlp_metrics: bool,
     pub service_name: String,
 }
 
@@ -33,7 +35,23 @@ impl TelemetrySettings {
 
     /// Where spans go, if they go anywhere.
     pub fn traces_url(&self) -> Option<String> {
+        self.url_of("traces")
+    }
+
+    /// Where metrics go, if they go anywhere.
+    pub fn metrics_url(&self) -> Option<String> {
+        self.url_of("metrics").filter(|_| self.otlp_metrics)
+    }
+
+    fn url_of(&self, signal: &str) -> Option<String> {
         let base = self.otlp_endpoint.trim_end_matches('/');
-        (!base.is_empty()).then(|| format!("{base}/v1/traces"))
+        (!base.is_empty()).then(|| format!("{base}/v1/{signal}"))
+    }
+
+    /// Who tells.
+    pub fn resource(&self) -> Resource {
+        Resource::builder()
+            .with_service_name(self.service_name.clone())
+            .build()
     }
 }

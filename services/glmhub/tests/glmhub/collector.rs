@@ -1,10 +1,11 @@
-//! A collector of spans, which takes them as OTLP in protobuf over HTTP.
+//! A collector of spans and metrics, which takes them as OTLP in protobuf over HTTP.
 
 use crate::hub::eventually;
 use actix_web::{App, HttpMessage as _, HttpRequest, HttpResponse, HttpServer, web};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
+    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::{KeyValue, any_value::Value},
+    metrics::v1::{Metric, NumberDataPoint, metric::Data, number_data_point},
 };
 use prost::Message as _;
 use std::{
@@ -24,7 +25,26 @@ pub struct Told {
     pub attributes: BTreeMap<String, String>,
 }
 
-type Shared = Arc<Mutex<Vec<Told>>>;
+/// A metric as it came last from a process that calls itself so.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    pub name: String,
+    /// Who told of it: `service.name`.
+    pub service: String,
+    pub attributes: BTreeMap<String, String>,
+    /// Of a counter or gauge the value; of a histogram how many were measured.
+    pub value: f64,
+    /// The upper bounds of a histogram.
+    pub bounds: Vec<f64>,
+}
+
+#[derive(Default)]
+struct Came {
+    spans: Mutex<Vec<Told>>,
+    metrics: Mutex<Vec<Measured>>,
+}
+
+type Shared = Arc<Came>;
 
 /// See the module's text.
 pub struct Collector {
@@ -41,6 +61,7 @@ impl Collector {
             App::new()
                 .app_data(data.clone())
                 .route("/v1/traces", web::post().to(take))
+                .route("/v1/metrics", web::post().to(take_metrics))
         };
         let server = HttpServer::new(app)
             .workers(1)
@@ -61,7 +82,12 @@ impl Collector {
 
     /// All spans that have come.
     pub fn all(&self) -> Vec<Told> {
-        self.told.lock().unwrap().clone()
+        self.told.spans.lock().unwrap().clone()
+    }
+
+    /// All metrics that have come.
+    pub fn metrics(&self) -> Vec<Measured> {
+        self.told.metrics.lock().unwrap().clone()
     }
 
     /// Those of a trace.
@@ -94,7 +120,7 @@ async fn take(request: HttpRequest, body: web::Bytes, told: web::Data<Shared>) -
         let resource = of_resource.resource.unwrap_or_default();
         let service = texts(&resource.attributes)["service.name"].clone();
         let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        told.lock().unwrap().extend(spans.map(|span| Told {
+        told.spans.lock().unwrap().extend(spans.map(|span| Told {
             service: service.clone(),
             trace: hex(&span.trace_id),
             span: hex(&span.span_id),
@@ -104,6 +130,50 @@ async fn take(request: HttpRequest, body: web::Bytes, told: web::Data<Shared>) -
         }));
     }
     HttpResponse::Ok().content_type("application/x-protobuf").finish()
+}
+
+async fn take_metrics(request: HttpRequest, body: web::Bytes, told: web::Data<Shared>) -> HttpResponse {
+    assert_eq!(request.content_type(), "application/x-protobuf");
+    let export = ExportMetricsServiceRequest::decode(body).unwrap();
+    for of_resource in export.resource_metrics {
+        let resource = of_resource.resource.unwrap_or_default();
+        let service = texts(&resource.attributes)["service.name"].clone();
+        let metrics = of_resource
+            .scope_metrics
+            .into_iter()
+            .flat_map(|scope| scope.metrics);
+        let measured = metrics.flat_map(|metric| points(&service, metric));
+        told.metrics.lock().unwrap().extend(measured);
+    }
+    HttpResponse::Ok().content_type("application/x-protobuf").finish()
+}
+
+fn points(service: &str, metric: Metric) -> Vec<Measured> {
+    let measured = |attributes: &[KeyValue], value: f64, bounds: &[f64]| Measured {
+        name: metric.name.clone(),
+        service: service.to_owned(),
+        attributes: texts(attributes),
+        value,
+        bounds: bounds.to_vec(),
+    };
+    let number = |point: &NumberDataPoint| {
+        let value = match point.value.unwrap() {
+            number_data_point::Value::AsDouble(value) => value,
+            number_data_point::Value::AsInt(value) => value as f64,
+        };
+        measured(&point.attributes, value, &[])
+    };
+    match metric.data.as_ref().unwrap() {
+        Data::Gauge(gauge) => gauge.data_points.iter().map(number).collect(),
+        Data::Sum(sum) => sum.data_points.iter().map(number).collect(),
+        Data::Histogram(histogram) => {
+            let points = histogram.data_points.iter();
+            points
+                .map(|point| measured(&point.attributes, point.count as f64, &point.explicit_bounds))
+                .collect()
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,8 +1,8 @@
-//! Spans, which hubs and workers send to a collector if the settings name one.
+//! Spans and metrics, which hubs and workers send to a collector if the settings name one.
 
 use crate::{
     client::Client,
-    collector::{Collector, Told},
+    collector::{Collector, Measured, Told},
     fleet::Fleet,
     hub::{Hub, eventually},
     jobs::{MODEL, call, completed, hub_with_model, new_batch, page, submit, upload},
@@ -122,6 +122,7 @@ async fn a_collector_that_is_not_there_disturbs_nothing() {
         LOOPBACK,
         (ENDPOINT, nobody.as_str()),
         ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
     ];
     let mut hub = hub_with_model(&settings);
     let receiver = Receiver::answering(200).await;
@@ -136,15 +137,61 @@ async fn a_collector_that_is_not_there_disturbs_nothing() {
             .iter()
             .all(|came| span_in(came, TRACE).is_some())
     );
-    let warned = |hub: &Hub| {
-        hub.log()
-            .matches("the collector of spans does not take them")
-            .count()
-    };
-    eventually("a warning", || async { (warned(&hub) > 0).then_some(()) }).await;
+    let warned = |hub: &Hub| hub.log().matches("the collector does not take them").count();
+    eventually("warnings", || async { (warned(&hub) > 1).then_some(()) }).await;
     for _ in 0..20 {
         client.get("/v1/batches").await.expect(200);
     }
     assert!(hub.end().success());
-    assert_eq!(warned(&hub), 1, "it is said once");
+    assert_eq!(warned(&hub), 2, "it is said once of spans and once of metrics");
+}
+
+#[tokio::test]
+async fn metrics_of_hubs_and_workers_come_to_the_collector() {
+    let Some(mut fleet) = Fleet::start().await else {
+        return;
+    };
+    let collector = Collector::start();
+    fleet.send_spans(&collector.url());
+    answered_in_trace(&fleet.client(0, "acme")).await;
+    // What was not sent yet is sent at the end.
+    fleet.end();
+    let metrics = collector.metrics();
+    let find = |service: &str, name: &str| {
+        let one = |one: &&Measured| one.service == service && one.name == name;
+        metrics
+            .iter()
+            .rfind(one)
+            .unwrap_or_else(|| panic!("{service} {name}: {metrics:?}"))
+    };
+    assert_eq!(find("workers", "glmhub_answers_total").value, 1.0);
+    let duration = find("workers", "gen_ai.server.request.duration");
+    assert_eq!((duration.value, duration.bounds.len()), (1.0, 12));
+    assert_eq!(duration.attributes["gen_ai.request.model"], MODEL);
+    assert_eq!(find("hubs", "glmhub_request_seconds").bounds.len(), 12);
+    // What is counted only for those who ask.
+    assert_eq!(find("hubs", "glmhub_part_up").value, 1.0);
+}
+
+#[tokio::test]
+async fn metrics_stay_where_they_are_if_the_settings_say_so() {
+    let collector = Collector::start();
+    let mut hub = Hub::start_with(&[
+        (ENDPOINT, collector.url().as_str()),
+        ("GLMHUB_TELEMETRY__OTLP_METRICS", "false"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+    ]);
+    let client = hub.client("acme", &["submitter"]);
+    client.get("/v1/batches").await.expect(200);
+    assert!(
+        client
+            .get("/metrics")
+            .await
+            .expect(200)
+            .text()
+            .contains("glmhub_request_seconds")
+    );
+    assert!(hub.end().success());
+    assert!(collector.all().iter().any(|told| told.name == "GET /v1/batches"));
+    assert!(collector.metrics().is_empty());
 }

@@ -1,23 +1,25 @@
 //! `/healthz`, `/readyz` and `/metrics`: for those who run the hub. They need no token and tell nothing of any tenant.
 
-use crate::{app::ok, problem::Problem, work_settings::WorkSettings};
+use crate::{
+    app::ok,
+    measuring::{answers, measure},
+    problem::Problem,
+    work_settings::WorkSettings,
+};
 use actix_web::{
     HttpResponse,
     web::{self, Data},
 };
-use domain::{clock::SharedClock, job::JobPhase};
+use domain::clock::SharedClock;
 use exchange::{blobs::Blobs, queue::Queue};
 use metrics_exporter_prometheus::PrometheusHandle;
-use records::{Db, counts, webhooks::deliveries, workers};
+use records::Db;
 use serde_json::{Map, json};
-use std::{fmt::Display, future::Future, time::Duration};
-use time::OffsetDateTime;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What Prometheus 3 asks of a scrape.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// How long a part may take to answer before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How often what was measured is taken in when nobody scrapes, so that it does not pile up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -72,21 +74,6 @@ async fn readyz(
     Err(Problem::unavailable("not_ready", detail, 5).with("parts", states))
 }
 
-/// Whether a part answers in time.
-async fn answers<E: Display>(part: &'static str, answer: impl Future<Output = Result<(), E>>) -> bool {
-    match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(part, cause = %error, "a part is not ready");
-            false
-        }
-        Err(_) => {
-            tracing::warn!(part, "a part did not answer in time");
-            false
-        }
-    }
-}
-
 async fn metrics(
     db: Data<Db>,
     queue: Data<dyn Queue>,
@@ -94,59 +81,8 @@ async fn metrics(
     settings: Data<WorkSettings>,
     handle: Data<PrometheusHandle>,
 ) -> HttpResponse {
-    let now = clock.now();
-    let alive_since = now - settings.worker_gone();
-    // What cannot be counted now keeps its last value; the gauge of the part says so.
-    let (records, orders) = tokio::join!(
-        answers("records", async {
-            count_records(&db).await?;
-            count_workers(&db, alive_since, now).await
-        }),
-        answers("queue", count_orders(queue.get_ref())),
-    );
-    for (part, well) in [("records", records), ("queue", orders)] {
-        metrics::gauge!("glmhub_part_up", "part" => part).set(f64::from(u8::from(well)));
-    }
+    measure(&db, queue.get_ref(), clock.now(), &settings).await;
     HttpResponse::Ok()
         .content_type(METRICS_TYPE)
         .body(handle.render())
-}
-
-async fn count_records(db: &Db) -> Result<(), records::RecordsError> {
-    let counted = counts::work(db).await?;
-    for (state, count) in counted.batches {
-        metrics::gauge!("glmhub_batches", "state" => state).set(count as f64);
-    }
-    for phase in JobPhase::ALL {
-        metrics::gauge!("glmhub_jobs", "state" => phase.as_str()).set(counted.jobs.of(phase) as f64);
-    }
-    metrics::gauge!("glmhub_deliveries_pending").set(deliveries::pending(db).await? as f64);
-    Ok(())
-}
-
-async fn count_workers(
-    db: &Db,
-    alive_since: OffsetDateTime,
-    now: OffsetDateTime,
-) -> Result<(), records::RecordsError> {
-    let alive = workers::alive(db, alive_since).await?;
-    metrics::gauge!("glmhub_workers").set(alive.len() as f64);
-    let lacking = workers::lacking(db, &alive, now).await?;
-    metrics::gauge!("glmhub_orders_lacking_worker")
-        .set(lacking.iter().map(|one| one.orders).sum::<u64>() as f64);
-    for orders in workers::orders(db).await? {
-        for (state, count) in [("waiting", orders.waiting), ("begun", orders.begun)] {
-            let model = orders.model.clone();
-            metrics::gauge!("glmhub_orders", "model" => model, "state" => state).set(count as f64);
-        }
-    }
-    Ok(())
-}
-
-async fn count_orders(queue: &dyn Queue) -> Result<(), exchange::queue::QueueError> {
-    let depth = queue.depth().await?;
-    metrics::gauge!("glmhub_queue_orders", "state" => "waiting").set(depth.waiting as f64);
-    metrics::gauge!("glmhub_queue_orders", "state" => "leased").set(depth.leased as f64);
-    metrics::gauge!("glmhub_queue_reports").set(depth.reports as f64);
-    Ok(())
 }
