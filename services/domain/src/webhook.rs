@@ -82,6 +82,9 @@ pub enum EventType {
     /// Such a batch was cancelled.
     #[serde(rename = "openai.batch.cancelled")]
     OpenaiBatchCancelled,
+    /// An endpoint was disabled because of what its receiver answered. Told to the tenant's other endpoints.
+    #[serde(rename = "webhook_endpoint.disabled")]
+    EndpointDisabled,
     /// Somebody tries whether an endpoint works. Sent to that endpoint alone, whatever it asked for.
     #[serde(rename = "webhook_endpoint.test")]
     EndpointTest,
@@ -89,7 +92,7 @@ pub enum EventType {
 
 impl EventType {
     /// Those that an endpoint may ask for.
-    pub const SUBSCRIBABLE: [EventType; 18] = [
+    pub const SUBSCRIBABLE: [EventType; 19] = [
         EventType::BatchCompleted,
         EventType::BatchHeld,
         EventType::BatchResumed,
@@ -108,6 +111,7 @@ impl EventType {
         EventType::OpenaiBatchFailed,
         EventType::OpenaiBatchExpired,
         EventType::OpenaiBatchCancelled,
+        EventType::EndpointDisabled,
     ];
 
     /// The word in JSON.
@@ -131,6 +135,7 @@ impl EventType {
             EventType::OpenaiBatchFailed => "openai.batch.failed",
             EventType::OpenaiBatchExpired => "openai.batch.expired",
             EventType::OpenaiBatchCancelled => "openai.batch.cancelled",
+            EventType::EndpointDisabled => "webhook_endpoint.disabled",
             EventType::EndpointTest => "webhook_endpoint.test",
         }
     }
@@ -216,6 +221,13 @@ pub enum EventKind {
         /// How.
         ending: Ending,
     },
+    /// See [`EventType::EndpointDisabled`].
+    EndpointDisabled {
+        /// The endpoint that takes nothing any more.
+        endpoint: WebhookEndpointId,
+        /// Why, as a stable word.
+        code: &'static str,
+    },
     /// See [`EventType::EndpointTest`].
     EndpointTest {
         /// The endpoint that is tried.
@@ -253,6 +265,7 @@ impl EventKind {
                 Ending::Expired => EventType::OpenaiBatchExpired,
                 Ending::Cancelled => EventType::OpenaiBatchCancelled,
             },
+            EventKind::EndpointDisabled { .. } => EventType::EndpointDisabled,
             EventKind::EndpointTest { .. } => EventType::EndpointTest,
         }
     }
@@ -266,7 +279,10 @@ impl EventKind {
             | EventKind::BatchExpired { batch }
             | EventKind::JobAnswered { batch, .. }
             | EventKind::JobFailed { batch, .. } => Some(*batch),
-            EventKind::Acceptance(_) | EventKind::OpenaiBatch { .. } | EventKind::EndpointTest { .. } => None,
+            EventKind::Acceptance(_)
+            | EventKind::OpenaiBatch { .. }
+            | EventKind::EndpointDisabled { .. }
+            | EventKind::EndpointTest { .. } => None,
         }
     }
 
@@ -294,7 +310,9 @@ impl EventKind {
             }
             EventKind::Acceptance(event) => format!("/v1/acceptances/{}", event.acceptance),
             EventKind::OpenaiBatch { batch, .. } => format!("/openai/v1/batches/{batch}"),
-            EventKind::EndpointTest { endpoint } => format!("/v1/webhook-endpoints/{endpoint}"),
+            EventKind::EndpointDisabled { endpoint, .. } | EventKind::EndpointTest { endpoint } => {
+                format!("/v1/webhook-endpoints/{endpoint}")
+            }
         }
     }
 
@@ -313,6 +331,10 @@ impl EventKind {
             | EventKind::Acceptance(_) => {}
             EventKind::OpenaiBatch { batch, .. } => put("id", json!(batch)),
             EventKind::EndpointTest { endpoint } => put("webhook_endpoint", json!(endpoint)),
+            EventKind::EndpointDisabled { endpoint, code } => {
+                put("webhook_endpoint", json!(endpoint));
+                put("code", json!(code));
+            }
             EventKind::JobAnswered { job, .. } => put("job", json!(job)),
             EventKind::JobFailed { job, code, .. } => {
                 put("job", json!(job));

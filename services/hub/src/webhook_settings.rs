@@ -22,6 +22,8 @@ pub struct WebhookSettings {
     pub jitter_percent: u8,
     /// The longest that a receiver may ask to be left alone, in seconds.
     pub longest_retry_after_seconds: u64,
+    /// For how long an endpoint may take nothing before it is disabled, in seconds; 0 is for ever.
+    pub disable_after_seconds: u64,
     /// How many are sent at once.
     pub sends_at_once: usize,
     /// How many are sent at once to one endpoint.
@@ -72,6 +74,11 @@ impl WebhookSettings {
     /// How long a receiver may take.
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
+    }
+
+    /// For how long an endpoint may take nothing, if it is disabled then.
+    pub fn disable_after(&self) -> Option<time::Duration> {
+        (self.disable_after_seconds > 0).then(|| seconds(self.disable_after_seconds))
     }
 
     /// How long a claim holds.

@@ -82,6 +82,20 @@ fn a_failed_job_is_told_with_its_code_and_path() {
 }
 
 #[test]
+fn a_disabled_endpoint_is_told_with_its_code_and_path() {
+    let endpoint = ids().make();
+    let kind = EventKind::EndpointDisabled {
+        endpoint,
+        code: "failing",
+    };
+    assert_eq!(kind.path(), format!("/v1/webhook-endpoints/{endpoint}"));
+    assert_eq!(
+        Value::Object(kind.data(None)),
+        json!({ "webhook_endpoint": endpoint, "code": "failing" })
+    );
+}
+
+#[test]
 fn the_end_of_a_batch_of_requests_has_openais_word() {
     let batch = ids().make();
     let words = [

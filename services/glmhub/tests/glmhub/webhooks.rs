@@ -129,6 +129,53 @@ async fn an_endpoint_is_changed_disabled_enabled_and_deleted() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_fails_for_long_is_disabled_and_begins_anew_when_it_is_enabled() {
+    let hub = Hub::start_with(&[
+        LOOPBACK,
+        ("GLMHUB_WEBHOOKS__RETRY_SECONDS", "[1, 1]"),
+        ("GLMHUB_WEBHOOKS__DISABLE_AFTER_SECONDS", "1"),
+    ]);
+    let client = hub.client("acme", &["operator"]);
+    let (dead, alive) = (Receiver::answering(503).await, Receiver::answering(200).await);
+    let failing = endpoint(&client, &dead.url()).await;
+    let told = endpoint(&client, &alive.url()).await;
+    client
+        .post(&(path(&failing) + "/test"), &json!({}))
+        .await
+        .expect(202);
+    let disabled = eventually("the endpoint is disabled", || async {
+        let now = client.get(&path(&failing)).await.expect(200).json();
+        Some(now).filter(|now| now["state"] == "disabled")
+    })
+    .await;
+    let (code, since) = (&disabled["disabled_code"], &disabled["failing_since"]);
+    assert_eq!((code, since), (&json!("failing"), &Value::Null));
+    let payload = alive.first(1).await[0].verified(told["secret"].as_str().unwrap());
+    assert_eq!(payload["type"], "webhook_endpoint.disabled");
+    assert_eq!(payload["data"]["webhook_endpoint"], failing["id"]);
+    assert_eq!(payload["data"]["code"], "failing");
+    assert_eq!(payload["data"]["url"], hub.url().to_owned() + &path(&failing));
+
+    let enable = json!({ "state": "enabled" });
+    let at = path(&failing);
+    let enabled = client.send("PATCH", &at, move |request| request.json(&enable));
+    let enabled = enabled.await.expect(200).json();
+    assert_eq!(
+        (&enabled["state"], &enabled["failing_since"]),
+        (&json!("enabled"), &Value::Null)
+    );
+    client
+        .post(&(path(&failing) + "/test"), &json!({}))
+        .await
+        .expect(202);
+    eventually("it fails anew", || async {
+        let now = client.get(&path(&failing)).await.expect(200).json();
+        now["failing_since"].is_string().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn urls_that_lead_inside_are_refused_when_they_are_registered() {
     let hub = Hub::start();
     let client = hub.client("acme", &["submitter"]);

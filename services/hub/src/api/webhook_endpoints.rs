@@ -98,6 +98,8 @@ pub(super) struct EndpointView {
     #[serde(with = "time::serde::rfc3339::option")]
     disabled_at: Option<OffsetDateTime>,
     disabled_code: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    failing_since: Option<OffsetDateTime>,
     signature: SignatureChoice,
     form: EventForm,
     public_key: Option<String>,
@@ -138,6 +140,7 @@ impl EndpointView {
             state,
             disabled_at,
             disabled_code,
+            failing_since: endpoint.failing_since,
             signature: endpoint.choices.signature,
             form: endpoint.choices.form,
             public_key: endpoint.public_key.filter(|_| has_key),

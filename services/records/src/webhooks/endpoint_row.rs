@@ -55,6 +55,8 @@ pub struct Endpoint {
     pub created_at: OffsetDateTime,
     /// What is true of it now.
     pub state: EndpointState,
+    /// Since when every attempt to reach it has failed, while it is enabled.
+    pub failing_since: Option<OffsetDateTime>,
     /// How its webhooks are signed, and in which form they come.
     pub choices: Choices,
     /// What receivers verify with, if it has such a key.
@@ -74,6 +76,7 @@ pub(super) struct EndpointRow {
     created_at: At,
     disabled_at: Option<At>,
     disabled_code: Option<String>,
+    failing_since: Option<At>,
     signature: String,
     form: String,
     public_key: Option<String>,
@@ -100,6 +103,7 @@ impl EndpointRow {
             member: reading.parsed(&self.member)?,
             created_at: self.created_at.0,
             state,
+            failing_since: self.failing_since.map(|since| since.0),
             choices: Choices {
                 signature: reading.parsed(&self.signature)?,
                 form: reading.parsed(&self.form)?,

@@ -2,10 +2,12 @@
 
 pub use super::endpoint_row::{Choices, Endpoint, NewKey, Previous};
 
-use super::{deliveries, endpoint_row::EndpointRow, enqueue_to, rotating::give_key, sending::settle_pending};
+use super::{
+    deliveries, endpoint_row::EndpointRow, enqueue, enqueue_to, rotating::give_key, sending::settle_pending,
+};
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
-    read::{Reading, number},
+    read::{Reading, below, number},
     run::Run as _,
 };
 use domain::{
@@ -18,27 +20,49 @@ use domain::{
 };
 use serde_json::json;
 use sqlx::types::Json;
+use time::OffsetDateTime;
 
 /// A member asked for it.
 pub const DISABLED_ASKED: &str = "asked";
 /// The receiver answered 410.
 pub const DISABLED_GONE: &str = "gone";
+/// For too long the receiver took nothing.
+pub const DISABLED_FAILING: &str = "failing";
 
 const COUNT: &str = "SELECT COUNT(*) FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL";
 const INSERT: &str = "INSERT INTO webhook_endpoints (id, tenant, member, url, description, event_types, secret, \
     created_at, signature, form, seed, public_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const GET: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code, \
-    signature, form, public_key, previous_public_key, previous_until FROM webhook_endpoints WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+    failing_since, signature, form, public_key, previous_public_key, previous_until FROM webhook_endpoints WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
 const LIST: &str = "SELECT id, tenant, member, url, description, event_types, created_at, disabled_at, disabled_code, \
-    signature, form, public_key, previous_public_key, previous_until FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3";
+    failing_since, signature, form, public_key, previous_public_key, previous_until FROM webhook_endpoints WHERE tenant = $1 AND deleted_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3";
 const CHANGE: &str = "UPDATE webhook_endpoints SET url = $3, description = $4, event_types = $5, disabled_at = $6, \
-    disabled_code = $7, signature = $8, form = $9 WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
-const DISABLE: &str = "UPDATE webhook_endpoints SET disabled_at = $2, disabled_code = $3 \
+    disabled_code = $7, signature = $8, form = $9, \
+    failing_since = CASE WHEN url = $3 AND COALESCE($6, disabled_at) IS NULL THEN failing_since END \
+    WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL RETURNING failing_since";
+const DISABLE: &str = "UPDATE webhook_endpoints SET disabled_at = $2, disabled_code = $3, failing_since = NULL \
     WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL RETURNING tenant";
+const WORKS: &str =
+    "UPDATE webhook_endpoints SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL";
+const FAILS: &str = "UPDATE webhook_endpoints SET failing_since = $2 \
+    WHERE id = $1 AND failing_since IS NULL AND disabled_at IS NULL AND deleted_at IS NULL";
+const FAILS_SINCE: &str =
+    "SELECT COUNT(*) FROM webhook_endpoints WHERE id = $1 AND failing_since <= $2 AND disabled_at IS NULL";
 const DELETE: &str = "UPDATE webhook_endpoints SET deleted_at = $3, secret = NULL, seed = NULL, previous_secret = NULL, \
     previous_seed = NULL WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
 
-pub(crate) const STATEMENTS: &[&str] = &[COUNT, INSERT, GET, LIST, CHANGE, DISABLE, DELETE];
+pub(crate) const STATEMENTS: &[&str] = &[
+    COUNT,
+    INSERT,
+    GET,
+    LIST,
+    CHANGE,
+    DISABLE,
+    WORKS,
+    FAILS,
+    FAILS_SINCE,
+    DELETE,
+];
 
 /// An endpoint about to be stored.
 #[derive(Debug)]
@@ -140,8 +164,7 @@ pub async fn list(
     after: Option<WebhookEndpointId>,
     limit: u32,
 ) -> Result<Vec<Endpoint>, RecordsError> {
-    // `~` sorts after every character of an id.
-    let before = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let before = below(after);
     let rows: Vec<EndpointRow> = on!(db, |c| sqlx::query_as(LIST)
         .bind(tenant.as_str())
         .bind(&before)
@@ -169,7 +192,7 @@ pub async fn change(
         EndpointState::Enabled => (None, None),
         EndpointState::Disabled { at, code } => (Some(At(*at)), Some(code.as_str())),
     };
-    on!(tx: &mut tx, |c| sqlx::query(CHANGE)
+    let failing_since: Option<Option<At>> = on!(tx: &mut tx, |c| sqlx::query_scalar(CHANGE)
         .bind(id.to_string())
         .bind(tenant.as_str())
         .bind(&endpoint.url)
@@ -179,7 +202,11 @@ pub async fn change(
         .bind(disabled_code)
         .bind(endpoint.choices.signature.as_str())
         .bind(endpoint.choices.form.as_str())
-        .run(c))?;
+        .fetch_optional(c))?;
+    let Some(failing_since) = failing_since else {
+        return Ok(None);
+    };
+    endpoint.failing_since = failing_since.map(|since| since.0);
     if endpoint.choices.signature.has_v1a() && endpoint.public_key.is_none() {
         give_key(&mut tx, tenant, id, key).await?;
         endpoint.public_key = Some(key.public.clone());
@@ -205,20 +232,46 @@ pub async fn change(
     Ok(Some(endpoint))
 }
 
-/// Disables an endpoint that is enabled, for the reason `code`, and settles what is on its way to it.
+/// What an attempt to reach an endpoint says of it. One that took nothing since `too_long_ago` is disabled, if that is
+/// given. Gives whether it was.
+pub(super) async fn reached(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    id: WebhookEndpointId,
+    has_taken: bool,
+    too_long_ago: Option<OffsetDateTime>,
+) -> Result<bool, RecordsError> {
+    let text = id.to_string();
+    if has_taken {
+        on!(tx: &mut *tx, |c| sqlx::query(WORKS).bind(&text).run(c))?;
+        return Ok(false);
+    }
+    on!(tx: &mut *tx, |c| sqlx::query(FAILS).bind(&text).bind(At(stamp.at)).run(c))?;
+    let Some(too_long_ago) = too_long_ago else {
+        return Ok(false);
+    };
+    let failing: i64 = on!(tx: &mut *tx, |c| sqlx::query_scalar(FAILS_SINCE)
+        .bind(&text)
+        .bind(At(too_long_ago))
+        .fetch_one(c))?;
+    Ok(failing > 0 && disable(tx, stamp, id, DISABLED_FAILING).await?)
+}
+
+/// Disables an endpoint that is enabled, for the reason `code`, settles what is on its way to it, and tells the tenant's
+/// other endpoints. Gives whether it was enabled.
 pub(super) async fn disable(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     id: WebhookEndpointId,
-    code: &str,
-) -> Result<(), RecordsError> {
+    code: &'static str,
+) -> Result<bool, RecordsError> {
     let text = id.to_string();
     let tenant: Option<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(DISABLE)
         .bind(&text)
         .bind(At(stamp.at))
         .bind(code)
         .fetch_optional(c))?;
-    let Some(tenant) = tenant else { return Ok(()) };
+    let Some(tenant) = tenant else { return Ok(false) };
     settle_pending(tx, stamp.at, id, ENDPOINT_DISABLED).await?;
     let tenant = Reading {
         table: "webhook_endpoints",
@@ -234,7 +287,15 @@ pub(super) async fn disable(
             None,
             json!({ "code": code }),
         )
-        .await
+        .await?;
+    let event = Event {
+        id: stamp.ids.make(),
+        tenant: tenant.clone(),
+        at: stamp.at,
+        kind: EventKind::EndpointDisabled { endpoint: id, code },
+    };
+    enqueue(tx, stamp.ids, stamp.at, &tenant, &[event]).await?;
+    Ok(true)
 }
 
 /// Deletes an endpoint of `tenant` with its secret; what was delivered to it stays in the log. Gives whether there was

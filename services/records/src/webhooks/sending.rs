@@ -5,7 +5,7 @@
 
 use super::{
     deliveries::AttemptEnding,
-    endpoints::{self, Choices, DISABLED_GONE},
+    endpoints::{self, Choices, DISABLED_FAILING, DISABLED_GONE, reached},
 };
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
@@ -264,8 +264,9 @@ async fn begin_attempt(
     })
 }
 
-/// Stores how an attempt ended and what is true of the delivery then; an endpoint that is gone is disabled. An attempt
-/// that is no longer the last one changes nothing but its own line of the log.
+/// Stores how an attempt ended and what is true of the delivery then. An endpoint that is gone is disabled, and so is one
+/// that took nothing since `too_long_ago`, if that is given; the result is why it was. An attempt that is no longer the
+/// last one changes nothing of its delivery but its own line of the log.
 pub async fn record(
     db: &Db,
     stamp: Stamp<'_>,
@@ -273,7 +274,8 @@ pub async fn record(
     sent: &Claimed,
     ending: &AttemptEnding,
     state: &DeliveryState,
-) -> Result<(), RecordsError> {
+    too_long_ago: Option<OffsetDateTime>,
+) -> Result<Option<&'static str>, RecordsError> {
     let mut tx = db.begin().await?;
     let (id, attempt) = (sent.delivery.to_string(), number(sent.attempt));
     on!(tx: &mut tx, |c| sqlx::query(END_ATTEMPT)
@@ -298,11 +300,18 @@ pub async fn record(
         .bind(settled_at)
         .bind(code)
         .run(c))?;
-    if code == Some(ENDPOINT_GONE) {
-        endpoints::disable(&mut tx, stamp, endpoint, DISABLED_GONE).await?;
-    }
+    let disabled = if code == Some(ENDPOINT_GONE) {
+        endpoints::disable(&mut tx, stamp, endpoint, DISABLED_GONE)
+            .await?
+            .then_some(DISABLED_GONE)
+    } else {
+        let has_taken = matches!(state, DeliveryState::Delivered { .. });
+        reached(&mut tx, stamp, endpoint, has_taken, too_long_ago)
+            .await?
+            .then_some(DISABLED_FAILING)
+    };
     tx.commit().await?;
-    Ok(())
+    Ok(disabled)
 }
 
 /// Nothing that is on its way to an endpoint will be sent, for the reason `code`.

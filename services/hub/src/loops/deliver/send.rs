@@ -72,8 +72,26 @@ pub(super) async fn deliver(
         "webhook sent"
     );
     let stamp = Stamp::of_hub(&parts.ids, now);
-    if let Err(error) = sending::record(&parts.db, stamp, endpoint, &claimed, &ending, &state).await {
-        tracing::error!(delivery = %claimed.delivery, cause = %error, "a webhook was sent and that could not be stored");
+    let too_long_ago = parts.settings.disable_after().map(|after| now - after);
+    match sending::record(
+        &parts.db,
+        stamp,
+        endpoint,
+        &claimed,
+        &ending,
+        &state,
+        too_long_ago,
+    )
+    .await
+    {
+        Ok(None) => {}
+        Ok(Some(code)) => {
+            metrics::counter!("glmhub_webhook_endpoints_disabled_total", "code" => code).increment(1);
+            tracing::warn!(%endpoint, code, "a webhook endpoint was disabled");
+        }
+        Err(error) => {
+            tracing::error!(delivery = %claimed.delivery, cause = %error, "a webhook was sent and that could not be stored");
+        }
     }
 }
 

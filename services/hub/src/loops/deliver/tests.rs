@@ -17,6 +17,8 @@ use records::{
 };
 use time::OffsetDateTime;
 
+mod disabling;
+
 /// A deliver over a fresh database whose clock is turned by hand.
 struct Stage {
     _folder: tempfile::TempDir,
@@ -34,6 +36,7 @@ fn settings() -> WebhookSettings {
         retry_seconds: vec![5, 300],
         jitter_percent: 0,
         longest_retry_after_seconds: 3_600,
+        disable_after_seconds: 86_400,
         sends_at_once: 8,
         sends_at_once_per_endpoint: 2,
         claim_seconds: 60,
@@ -232,28 +235,6 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_gone_is_disabled_and_what_is_on_its_way_to_it_fails() {
-    let (mut stage, receiver) = (Stage::new().await, Receiver::answering(500).await);
-    let endpoint = stage.endpoint(&receiver.url()).await;
-    let waiting = stage.tell(endpoint).await;
-    stage.send().await;
-    receiver.answer(410);
-    stage.tell(endpoint).await;
-    stage.send().await;
-    let endpoint = endpoints::get(&stage.parts.db, &tenant(), endpoint)
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(matches!(endpoint.state, EndpointState::Disabled { code, .. } if code == "gone"));
-    assert_eq!(stage.phase(&waiting).await, DeliveryPhase::Failed);
-    let refused = endpoints::test(&stage.parts.db, stage.stamp(), &tenant(), endpoint.id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(refused, Err(endpoints::Disabled));
-}
-
-#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (mut stage, receiver) = (Stage::new().await, Receiver::answering(302).await);
     let delivery = stage.tell(stage.endpoint(&receiver.url()).await).await;
@@ -358,9 +339,17 @@ async fn a_sender_that_was_given_up_does_not_overrule_its_follower() {
         error: None,
     };
     let pending = domain::webhook::delivery::DeliveryState::Pending { due_at: now };
-    sending::record(&db, stage.stamp(), endpoint, &slow.deliveries[0], &late, &pending)
-        .await
-        .unwrap();
+    sending::record(
+        &db,
+        stage.stamp(),
+        endpoint,
+        &slow.deliveries[0],
+        &late,
+        &pending,
+        None,
+    )
+    .await
+    .unwrap();
     assert_eq!(stage.phase(&delivery).await, DeliveryPhase::Delivered);
 }
 
