@@ -72,6 +72,22 @@ impl FromStr for DocumentPhase {
     }
 }
 
+/// The media type that files of this name usually have, by its ending. What a document really is, is judged by its bytes.
+pub fn usual_media_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    match ending.as_deref() {
+        Some("pdf") => "application/pdf",
+        Some("zip") => "application/zip",
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("webp") => "image/webp",
+        Some("tif" | "tiff") => "image/tiff",
+        Some("bmp") => "image/bmp",
+        Some("gif") => "image/gif",
+        _ => "application/octet-stream",
+    }
+}
+
 /// A document as the records tell of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -185,5 +201,17 @@ mod tests {
             assert_eq!(phase.as_str().parse(), Ok(phase));
         }
         assert_eq!("done".parse::<DocumentPhase>(), Err(BadDocumentPhase));
+    }
+
+    #[test]
+    fn a_name_without_a_known_ending_says_nothing_about_the_type() {
+        for (name, media_type) in [
+            ("合同.PDF", "application/pdf"),
+            ("a.b.jpeg", "image/jpeg"),
+            ("pdf", "application/octet-stream"),
+            ("a.exe", "application/octet-stream"),
+        ] {
+            assert_eq!(usual_media_type(name), media_type, "{name}");
+        }
     }
 }

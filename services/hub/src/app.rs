@@ -43,6 +43,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::batches::routes)
         .configure(api::document_content::routes)
         .configure(api::documents::routes)
+        .configure(api::put_documents::routes)
         .configure(api::upload_links::routes)
         .configure(api::jobs::routes)
         .configure(api::job_stream::routes)

@@ -1,11 +1,13 @@
 //! Documents: stored with their batch, taken by intake, and turned into pages and jobs.
 
 mod intake;
+mod putting;
 pub mod reading;
 mod row;
 
 pub(crate) use intake::insert_pages;
 pub use intake::{NewPage, TakenDocument, fail, prolong, put_back, put_back_all, split, take};
+pub use putting::{Put, put};
 
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
@@ -37,6 +39,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     INSERT,
     LIST,
     COUNT_QUESTIONS,
+    putting::NAMED,
     intake::NEXT,
     intake::TAKE,
     intake::PROLONG,
@@ -87,6 +90,12 @@ pub enum DocumentRefusal {
         /// How many questions there are.
         questions: u64,
     },
+    /// Another document has the name under which it was put.
+    #[error("the batch has another document of this name")]
+    NameTaken {
+        /// That document.
+        document: DocumentId,
+    },
 }
 
 /// Adds documents to an open batch of `tenant`: all of them or none. `None`: the tenant has no such batch.
@@ -99,43 +108,66 @@ pub async fn add(
     most: u64,
 ) -> Result<Option<Result<Vec<Document>, DocumentRefusal>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = batches::lock(&mut tx, batch)
-        .await?
-        .filter(|batch| batch.tenant == *tenant)
-    else {
-        return Ok(None);
+    let batch = match open(&mut tx, stamp, tenant, batch).await? {
+        None => return Ok(None),
+        Some(Err(refusal)) => return Ok(Some(Err(refusal.into()))),
+        Some(Ok(batch)) => batch,
     };
-    let open = batch
-        .state
-        .takes_documents()
-        .and_then(|()| batch.takes_more(stamp.at));
-    if let Err(refusal) = open {
-        return Ok(Some(Err(refusal.into())));
-    }
-    if batch.documents.total() + new.len() as u64 > most {
-        return Ok(Some(Err(DocumentRefusal::TooMany { most })));
-    }
-    if let Some(place) = new.iter().flat_map(|one| one.questions.iter().flatten()).max() {
-        let questions: i64 = on!(tx: &mut tx, |c| sqlx::query_scalar(COUNT_QUESTIONS)
-            .bind(batch.id.to_string())
-            .fetch_one(c))?;
-        if i64::from(*place) >= questions {
-            let (place, questions) = (*place, questions.unsigned_abs());
-            return Ok(Some(Err(DocumentRefusal::QuestionUnknown { place, questions })));
-        }
-    }
-    let mut added = Vec::with_capacity(new.len());
-    for document in new {
-        let place = batch.documents.total() + added.len() as u64;
-        added.push(insert(&mut tx, stamp, &batch, place, document, DocumentState::Received).await?);
-    }
-    let delta = Delta::default().documents(DocumentPhase::Received, number(added.len()));
-    add_counts(&mut tx, batch.id, &delta).await?;
+    let added = match receive(&mut tx, stamp, &batch, new, most).await? {
+        Ok(added) => added,
+        Err(refusal) => return Ok(Some(Err(refusal))),
+    };
     if let Some(first) = added.first() {
         stamp.made(&mut tx, tenant, first.id).await?;
     }
     tx.commit().await?;
     Ok(Some(Ok(added)))
+}
+
+/// A batch of `tenant` that takes documents, which nobody else changes until `tx` ends.
+async fn open(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    batch: BatchId,
+) -> Result<Option<Result<StoredBatch, BatchRefusal>>, RecordsError> {
+    let locked = batches::lock(tx, batch).await?;
+    let batch = locked.filter(|batch| batch.tenant == *tenant);
+    let judged = |batch: StoredBatch| {
+        let open = batch.state.takes_documents();
+        open.and_then(|()| batch.takes_more(stamp.at)).map(|()| batch)
+    };
+    Ok(batch.map(judged))
+}
+
+/// Stores documents of an open batch, if it takes all of them.
+async fn receive(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    new: &[NewDocument],
+    most: u64,
+) -> Result<Result<Vec<Document>, DocumentRefusal>, RecordsError> {
+    if batch.documents.total() + new.len() as u64 > most {
+        return Ok(Err(DocumentRefusal::TooMany { most }));
+    }
+    if let Some(place) = new.iter().flat_map(|one| one.questions.iter().flatten()).max() {
+        let questions: i64 = on!(tx: &mut *tx, |c| sqlx::query_scalar(COUNT_QUESTIONS)
+            .bind(batch.id.to_string())
+            .fetch_one(c))?;
+        if i64::from(*place) >= questions {
+            let (place, questions) = (*place, questions.unsigned_abs());
+            return Ok(Err(DocumentRefusal::QuestionUnknown { place, questions }));
+        }
+    }
+    let mut added = Vec::with_capacity(new.len());
+    for document in new {
+        let place = batch.documents.total() + added.len() as u64;
+        added.push(insert(tx, stamp, batch, place, document, DocumentState::Received).await?);
+    }
+    let delta = Delta::default().documents(DocumentPhase::Received, number(added.len()));
+    add_counts(tx, batch.id, &delta).await?;
+    Ok(Ok(added))
 }
 
 /// Stores a document that has just arrived, or that has just arrived and been split.

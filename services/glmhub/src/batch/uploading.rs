@@ -2,7 +2,7 @@
 
 use crate::{misuse::Misuse, remote::Remote};
 use anyhow::Context as _;
-use domain::{digest::Sha256, id::BatchId};
+use domain::{digest::Sha256, document::usual_media_type, id::BatchId};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::{
     Body, Method,
@@ -82,7 +82,7 @@ pub async fn part(source: &Source) -> anyhow::Result<Part> {
     let file = File::open(&source.path).await?;
     let body = Body::wrap_stream(ReaderStream::with_capacity(file, PIECE));
     let part = Part::stream_with_length(body, source.bytes).file_name(source.name.clone());
-    Ok(part.mime_str(media_type(&source.path))?)
+    Ok(part.mime_str(usual_media_type(&source.name))?)
 }
 
 /// Uploads every source that the batch has not yet, with a progress bar on a terminal.
@@ -139,27 +139,11 @@ async fn send(remote: &Remote, batch: BatchId, source: &Source) -> anyhow::Resul
     let path = format!("/v1/batches/{batch}/documents?name={name}");
     let fill = |request: reqwest::RequestBuilder| {
         request
-            .header(CONTENT_TYPE, media_type(&source.path))
+            .header(CONTENT_TYPE, usual_media_type(&source.name))
             .header(CONTENT_LENGTH, source.bytes)
             .body(body)
     };
     remote.json(Method::POST, &path, fill).await
-}
-
-/// What a file says that it is; the hub judges by its bytes.
-fn media_type(path: &Path) -> &'static str {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    match extension.map(str::to_ascii_lowercase).as_deref() {
-        Some("pdf") => "application/pdf",
-        Some("zip") => "application/zip",
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("webp") => "image/webp",
-        Some("tif" | "tiff") => "image/tiff",
-        Some("bmp") => "image/bmp",
-        Some("gif") => "image/gif",
-        _ => "application/octet-stream",
-    }
 }
 
 #[cfg(test)]
@@ -177,7 +161,6 @@ mod tests {
         let found = sources(&[folder.path().to_owned(), folder.path().join("b.png")]).unwrap();
         let names: Vec<&str> = found.iter().map(|source| source.name.as_str()).collect();
         assert_eq!(names, ["1.PDF", "2.pdf", "b.png", "b.png"]);
-        assert_eq!(media_type(&found[0].path), "application/pdf");
         let empty = tempfile::tempdir().unwrap();
         for wrong in [empty.path().to_owned(), folder.path().join("absent")] {
             assert!(sources(&[wrong]).err().unwrap().is::<Misuse>());

@@ -59,6 +59,7 @@ mod policies;
 mod preflight;
 mod process;
 mod prometheus_package;
+mod put_documents;
 mod proofs;
 mod python;
 mod reader;

@@ -80,6 +80,7 @@ pub async fn belongings(scene: &Scene, receiver: &Receiver) -> Ids {
         ("batch", text(&seen["id"])),
         ("decision", text(&seen["decision_id"])),
         ("document", text(&uploaded["data"][0]["id"])),
+        ("document_name", "%E9%A1%B5.png".into()),
         ("number", "1".into()),
         ("job", text(&jobs["data"][0]["id"])),
         ("delivery", text(&deliveries["data"][0]["id"])),
@@ -115,7 +116,7 @@ fn filled(template: &str, ids: &Ids) -> String {
 async fn ask(client: &Client, method: &str, template: &str, ids: &Ids) -> Answer {
     let act = template.rsplit('/').next().unwrap_or_default();
     let body = match (method, act) {
-        ("post", "documents" | "evidence") => None,
+        ("post", "documents" | "evidence") | ("put", "{document_name}") => None,
         ("post", "review") => Some(json!({ "verdict": "approve" })),
         ("post", "suspend" | "resume" | "revoke") => Some(json!({ "reason": "because" })),
         ("post", "comments") => Some(json!({ "text": "mine now" })),

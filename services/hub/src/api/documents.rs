@@ -1,4 +1,4 @@
-//! `/v1/batches/{batch}/documents`: upload and list.
+//! `/v1/batches/{batch}/documents`: upload and list. What is put under a name is in [`super::put_documents`].
 
 use super::{
     batches::{no_batch, refused},
@@ -113,11 +113,11 @@ async fn upload(
 /// Places of questions, as a query gives them: `0,2`.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Places(String);
+pub(super) struct Places(String);
 
 impl Places {
     /// Each place once. Problem: 400 `question_unknown`.
-    fn checked(self) -> Result<Vec<u32>, Problem> {
+    pub(super) fn checked(self) -> Result<Vec<u32>, Problem> {
         let places: Result<BTreeSet<u32>, _> = self.0.split(',').map(|place| place.trim().parse()).collect();
         let places = places.map_err(|_| {
             unknown_question(
@@ -132,7 +132,8 @@ fn unknown_question(detail: String) -> Problem {
     Problem::bad_request("question_unknown", detail).with("field", "questions")
 }
 
-async fn body(
+/// A document from the body of a request. Problems: those of an upload.
+pub(super) async fn body(
     blobs: &dyn Blobs,
     settings: &WorkSettings,
     request: &HttpRequest,
@@ -259,7 +260,8 @@ fn disposition_name(request: &HttpRequest) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn not_taken(refusal: DocumentRefusal) -> Problem {
+/// The problem for what a batch does not take.
+pub(super) fn not_taken(refusal: DocumentRefusal) -> Problem {
     match refusal {
         DocumentRefusal::Batch(refusal) => refused(refusal),
         DocumentRefusal::TooMany { most } => {
@@ -267,6 +269,10 @@ fn not_taken(refusal: DocumentRefusal) -> Problem {
                 .with("limit", most)
         }
         DocumentRefusal::QuestionUnknown { .. } => unknown_question(refusal.to_string()),
+        DocumentRefusal::NameTaken { document } => {
+            let detail = format!("{refusal}, or asks it other questions: put yours under another name");
+            Problem::conflict("document_name_taken", detail).with("document", document.to_string())
+        }
     }
 }
 
@@ -290,7 +296,7 @@ async fn list(
 
 /// A document in JSON.
 #[derive(Serialize)]
-struct DocumentView {
+pub(super) struct DocumentView {
     id: DocumentId,
     batch: BatchId,
     place: u32,
@@ -317,7 +323,7 @@ struct FaultView {
 }
 
 impl DocumentView {
-    fn of(document: Document) -> Self {
+    pub(super) fn of(document: Document) -> Self {
         let state = document.state.phase();
         let (pages, fault, settled_at) = match document.state {
             DocumentState::Received | DocumentState::Waiting | DocumentState::Splitting { .. } => {

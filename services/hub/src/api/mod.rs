@@ -39,6 +39,7 @@ pub mod policies;
 pub mod preflight;
 mod preflight_view;
 pub mod proofs;
+pub mod put_documents;
 pub mod registration;
 pub mod results;
 pub mod retention;
