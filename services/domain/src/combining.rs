@@ -140,7 +140,7 @@ pub fn portions(inputs: Vec<Input>, room: u32) -> Vec<Portion> {
             }
             continue;
         };
-        let (text, taken, cut) = cut_to(text, tokens, room / 4);
+        let (text, taken, cut) = cut_to(text, tokens, room / SHARES);
         pages
             .iter_mut()
             .filter(|page| page.verdict == JobPhase::Answered)
@@ -170,6 +170,9 @@ pub fn portions(inputs: Vec<Input>, room: u32) -> Vec<Portion> {
 
 /// The least room in which answers are combined: less than this would cut every answer to a few words.
 pub const LEAST_ROOM: u32 = 160;
+
+/// How many answers have room at least, however long they are: each is cut to its share.
+const SHARES: u32 = 4;
 
 /// Tokens for the line that names the pages of a text.
 const HEADING: u32 = 24;
@@ -274,6 +277,10 @@ pub fn room(context: u32, question: &str, asked: &Parameters) -> Option<u32> {
         .checked_sub(u32::try_from(around).ok()?)?;
     (room >= LEAST_ROOM).then_some(room)
 }
+
+mod runs;
+
+pub use runs::{Runs, runs};
 
 #[cfg(test)]
 mod tests;

@@ -74,7 +74,9 @@ impl FromStr for DocumentPhase {
 
 /// The media type that files of this name usually have, by its ending. What a document really is, is judged by its bytes.
 pub fn usual_media_type(name: &str) -> &'static str {
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let ending = name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_ascii_lowercase());
     match ending.as_deref() {
         Some("pdf") => "application/pdf",
         Some("zip") => "application/zip",

@@ -1,6 +1,6 @@
 //! `glmhub batch submit --dry-run`: what a batch would be, told by the hub.
 
-use super::uploading::{Source, part};
+use super::uploading::{Source, asking, part};
 use crate::remote::Remote;
 use indicatif::HumanDuration;
 use reqwest::{Method, multipart::Form};
@@ -10,19 +10,32 @@ use std::{
     time::Duration,
 };
 
+const PREFLIGHT: &str = "/v1/batches/preflight";
 /// How many documents the hub is asked about in one request.
 const AT_ONCE: usize = 10;
 
-/// Asks about `batch` with the documents at `sources`, and prints what came out.
-pub async fn run(remote: &Remote, batch: &Value, sources: &[Source], as_json: bool) -> anyhow::Result<()> {
+/// Asks about `batch` with the documents at `sources`, of which each is asked the questions at the places `asked` (none for
+/// all), and prints what came out.
+pub async fn run(
+    remote: &Remote,
+    batch: &Value,
+    sources: &[Source],
+    asked: &[Option<Vec<u32>>],
+    as_json: bool,
+) -> anyhow::Result<()> {
     let mut sum: Option<Value> = None;
-    for portion in sources.chunks(AT_ONCE) {
+    let documents: Vec<(&Source, Option<&[u32]>)> =
+        sources.iter().zip(asked.iter().map(Option::as_deref)).collect();
+    let alike = documents.chunk_by(|one, next| one.1 == next.1);
+    for portion in alike.flat_map(|alike| alike.chunks(AT_ONCE)) {
         let mut form = Form::new().text("batch", batch.to_string());
-        for source in portion {
+        for (source, _) in portion {
             form = form.part("document", part(source).await?);
         }
+        let asking = portion.first().and_then(|(_, asked)| asking(*asked));
+        let path = asking.map_or_else(|| PREFLIGHT.to_owned(), |asking| format!("{PREFLIGHT}?{asking}"));
         let fill = |request: reqwest::RequestBuilder| request.multipart(form);
-        let seen = remote.json(Method::POST, "/v1/batches/preflight", fill).await?;
+        let seen = remote.json(Method::POST, &path, fill).await?;
         match &mut sum {
             None => sum = Some(seen),
             Some(sum) => add(sum, &seen),
@@ -41,9 +54,22 @@ fn add(sum: &mut Value, more: &Value) {
     if let (Some(all), Some(documents)) = (sum["documents"].as_array_mut(), more["documents"].as_array()) {
         all.extend(documents.iter().cloned());
     }
-    for place in ["/pages", "/jobs", "/tokens/input", "/tokens/most_output"] {
+    for place in [
+        "/pages",
+        "/jobs",
+        "/combining/jobs",
+        "/combining/most_input",
+        "/combining/most_output",
+        "/tokens/input",
+        "/tokens/most_output",
+    ] {
         add_at(sum, more, place, |one, other| {
             Some(one.as_u64()?.checked_add(other.as_u64()?)?.into())
+        });
+    }
+    for place in ["/combining/is_exact", "/tokens/is_exact"] {
+        add_at(sum, more, place, |one, other| {
+            Some((one.as_bool()? && other.as_bool()?).into())
         });
     }
     add_at(sum, more, "/seconds", |one, other| {
@@ -88,9 +114,23 @@ fn told(seen: &Value) -> String {
         seen["questions"].as_array().map_or(0, Vec::len),
         seen["jobs"]
     ));
+    lines.extend(combining(&seen["combining"]));
     lines.push(format!("  tokens     {}", tokens(&seen["tokens"])));
     lines.push(format!("  time       {}", time(seen)));
     lines.join("\n") + "\n"
+}
+
+/// What combines answers of pages, if anything does.
+fn combining(combining: &Value) -> Option<String> {
+    let jobs = combining["jobs"].as_u64().filter(|jobs| *jobs > 0)?;
+    let how_many = match combining["is_exact"] == true {
+        true => jobs.to_string(),
+        false => format!("about {jobs}"),
+    };
+    Some(format!(
+        "  combining  {how_many} of these from answers of pages, at most {} tokens read",
+        combining["most_input"]
+    ))
 }
 
 fn tokens(tokens: &Value) -> String {
@@ -125,6 +165,7 @@ mod tests {
             "model": "acme/tiny", "purpose": "research", "decision_id": "dec_1",
             "documents": [{ "name": "a.png", "fault": null }, { "name": "b.pdf", "fault": fault }],
             "pages": 3, "jobs": 6, "questions": [{}, {}], "tokens": { "input": 90, "is_exact": true, "most_output": 12 },
+            "combining": { "jobs": 0, "is_exact": true, "most_input": 0, "most_output": 0 },
             "workers": 2, "seconds": seconds, "seconds_unknown": null,
         })
     }
@@ -140,6 +181,17 @@ mod tests {
         assert_eq!(
             (&sum["seconds"], sum["documents"].as_array().unwrap().len()),
             (&json!(4.0), 4)
+        );
+        let mut combined = seen(json!(1.0));
+        combined["combining"] = json!({ "jobs": 7, "is_exact": false, "most_input": 900, "most_output": 28 });
+        combined["tokens"]["is_exact"] = json!(false);
+        let mut both = sum.clone();
+        add(&mut both, &combined);
+        let said = told(&both);
+        assert!(
+            said.contains("\n  combining  about 7 of these from answers of pages, at most 900 tokens read\n")
+                && said.contains("at most 270 read"),
+            "{said}"
         );
         let mut unknown = seen(Value::Null);
         unknown["tokens"]["input"] = Value::Null;

@@ -1,6 +1,10 @@
 //! `glmhub batch submit`: files become a batch.
 
-use super::{dry_run, following, questions, uploading};
+use super::{
+    dry_run, following,
+    questions::{self, Questions},
+    uploading::{self, Source},
+};
 use crate::{clock::SystemClock, misuse::Misuse, remote::Remote, span::Span};
 use anyhow::Context as _;
 use clap::Args;
@@ -17,9 +21,11 @@ Examples:
   glmhub batch submit --model THUDM/glm-4v-9b --purpose research --questions questions.txt --dry-run invoices/
   glmhub batch submit --batch bat_01jd9z5m2k7q8r3s4t5v6w7x8y invoices/    # goes on where it was cut off
 
-A file of questions has one on each line, or is a JSON list of {\"text\": …, \"parameters\": {…}}.
+A file of questions has one on each line, or is a JSON list of {\"text\": …, \"parameters\": {…}, \"scope\": …}.
+With \"documents\": [\"*.pdf\", \"invoices/*\"] a question is asked of the documents alone whose path ends so.
 With --dry-run everything is checked and counted by the hub, and nothing is stored or submitted.
-The batch's id is printed before anything is uploaded. What was uploaded already is left out when it goes on.";
+The batch's id is printed before anything is uploaded. What was uploaded already is left out when it goes on; if its questions
+name documents, give their file again.";
 
 /// Opens a batch, uploads files and folders, and submits it
 #[derive(Args, Debug)]
@@ -58,7 +64,7 @@ pub struct SubmitArgs {
     #[arg(
         long,
         value_name = "ID",
-        conflicts_with_all = ["model", "purpose", "texts", "questions", "metadata", "priority", "expires_at", "expires_in"]
+        conflicts_with_all = ["model", "purpose", "texts", "metadata", "priority", "expires_at", "expires_in"]
     )]
     batch: Option<BatchId>,
     /// Wait until every page has its answers
@@ -75,18 +81,26 @@ pub struct SubmitArgs {
 /// Opens, uploads, submits, and waits if that is wished for.
 pub async fn run(args: SubmitArgs) -> anyhow::Result<()> {
     let sources = uploading::sources(&args.paths)?;
-    if args.dry_run {
-        return dry_run::run(&args.remote, &described(&args)?, &sources, args.json).await;
-    }
-    let batch = match args.batch {
-        Some(batch) => batch,
-        None => open(&args).await?,
+    let (batch, asked) = match args.batch {
+        Some(batch) => (batch, again(&args, batch, &sources).await?),
+        None => {
+            let questions = questions::read(&args.texts, args.questions.as_deref())?;
+            let asked = questions.of_each(&sources, 0)?;
+            let described = described(&args, &questions)?;
+            if args.dry_run {
+                return dry_run::run(&args.remote, &described, &sources, &asked, args.json).await;
+            }
+            (open(&args.remote, &described).await?, asked)
+        }
     };
     if !args.json {
         eprintln!("{batch}");
     }
-    let uploading = uploading::upload(&args.remote, batch, &sources).await;
-    uploading.with_context(|| format!("it goes on with `glmhub batch submit --batch {batch} PATH…`"))?;
+    let uploading = uploading::upload(&args.remote, batch, &sources, &asked).await;
+    uploading.with_context(|| match asked.iter().any(Option::is_some) {
+        true => format!("it goes on with `glmhub batch submit --batch {batch} --questions FILE PATH…`"),
+        false => format!("it goes on with `glmhub batch submit --batch {batch} PATH…`"),
+    })?;
     let submitted = args
         .remote
         .post(&format!("/v1/batches/{batch}/submit"), &json!({}))
@@ -97,17 +111,40 @@ pub async fn run(args: SubmitArgs) -> anyhow::Result<()> {
     }
 }
 
-async fn open(args: &SubmitArgs) -> anyhow::Result<BatchId> {
-    let opened = args.remote.post("/v1/batches", &described(args)?).await?;
+async fn open(remote: &Remote, described: &Value) -> anyhow::Result<BatchId> {
+    let opened = remote.post("/v1/batches", described).await?;
     let id = opened["id"].as_str().unwrap_or_default();
     id.parse().context("the hub told no id of a batch")
 }
 
+/// The places of the questions that each source is asked in a batch that was begun before.
+async fn again(
+    args: &SubmitArgs,
+    batch: BatchId,
+    sources: &[Source],
+) -> anyhow::Result<Vec<Option<Vec<u32>>>> {
+    let path = format!("/v1/batches/{batch}");
+    if let Some(file) = args.questions.as_deref() {
+        let questions = questions::read(&[], Some(file))?;
+        let seen = args.remote.get(&path).await?;
+        let before = questions.before_in(seen["questions"].as_array().map_or(&[], Vec::as_slice))?;
+        return Ok(questions.of_each(sources, before)?);
+    }
+    let there = args.remote.all(&format!("{path}/documents")).await?;
+    match there.iter().all(|document| document["questions"].is_null()) {
+        true => Ok(vec![None; sources.len()]),
+        false => {
+            let told = "documents of this batch are asked some of its questions alone: give --questions FILE, as when it was begun";
+            Err(Misuse(told.into()).into())
+        }
+    }
+}
+
 /// The batch as the API takes it.
-fn described(args: &SubmitArgs) -> anyhow::Result<Value> {
+fn described(args: &SubmitArgs, questions: &Questions) -> anyhow::Result<Value> {
     let mut body = json!({
         "model": args.model, "purpose": args.purpose, "metadata": metadata(&args.metadata)?,
-        "questions": questions::read(&args.texts, args.questions.as_deref())?,
+        "questions": questions.list(),
     });
     if let Some(priority) = args.priority {
         body["priority"] = json!(priority);

@@ -31,6 +31,22 @@ pub struct Source {
     bytes: u64,
 }
 
+impl Source {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[cfg(test)]
+    pub fn named(path: PathBuf) -> Self {
+        Self {
+            path,
+            name: String::new(),
+            bytes: 0,
+        }
+    }
+}
+
 /// The files at `paths`: files as they are named, and all of a folder in the order of their names, but those that are
 /// hidden.
 pub fn sources(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
@@ -85,22 +101,31 @@ pub async fn part(source: &Source) -> anyhow::Result<Part> {
     Ok(part.mime_str(usual_media_type(&source.name))?)
 }
 
-/// Uploads every source that the batch has not yet, with a progress bar on a terminal.
-pub async fn upload(remote: &Remote, batch: BatchId, sources: &[Source]) -> anyhow::Result<usize> {
+/// A document as it is known again: its name, its digest, and the places of the questions that it is asked, if not all.
+type Known = (String, String, Option<Vec<u32>>);
+
+/// Uploads every source that the batch has not yet, with a progress bar on a terminal. `asked` are the places of the questions
+/// that each is asked; none for all.
+pub async fn upload(
+    remote: &Remote,
+    batch: BatchId,
+    sources: &[Source],
+    asked: &[Option<Vec<u32>>],
+) -> anyhow::Result<usize> {
     let there = documents(remote, batch).await?;
-    let names: HashSet<&str> = there.iter().map(|(name, _)| name.as_str()).collect();
+    let names: HashSet<&str> = there.iter().map(|(name, ..)| name.as_str()).collect();
     let total = sources.iter().map(|source| source.bytes).sum();
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg:.bold} {wide_bar} {bytes}/{total_bytes} {eta}") {
         bar.set_style(style);
     }
     let mut uploaded = 0;
-    for source in sources {
+    for (source, asked) in sources.iter().zip(asked) {
         bar.set_message(source.name.clone());
         let known = names.contains(source.name.as_str())
-            && there.contains(&(source.name.clone(), digest(&source.path)?));
+            && there.contains(&(source.name.clone(), digest(&source.path)?, asked.clone()));
         if !known {
-            send(remote, batch, source)
+            send(remote, batch, source, asked.as_deref())
                 .await
                 .with_context(|| format!("{} was not taken", source.path.display()))?;
             uploaded += 1;
@@ -111,14 +136,21 @@ pub async fn upload(remote: &Remote, batch: BatchId, sources: &[Source]) -> anyh
     Ok(uploaded)
 }
 
-/// Name and digest of each document that is there.
-async fn documents(remote: &Remote, batch: BatchId) -> anyhow::Result<HashSet<(String, String)>> {
+/// The documents that are there.
+async fn documents(remote: &Remote, batch: BatchId) -> anyhow::Result<HashSet<Known>> {
     let there = remote.all(&format!("/v1/batches/{batch}/documents")).await?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Ok(there
-        .iter()
-        .map(|document| (text(&document["name"]), text(&document["sha256"])))
-        .collect())
+    let known = |document: &Value| {
+        let asked = serde_json::from_value(document["questions"].clone())?;
+        Ok((text(&document["name"]), text(&document["sha256"]), asked))
+    };
+    there.iter().map(known).collect()
+}
+
+/// The query that says which questions a document is asked, if not all.
+pub fn asking(places: Option<&[u32]>) -> Option<String> {
+    let places: Vec<String> = places?.iter().map(u32::to_string).collect();
+    Some(format!("questions={}", places.join(",")))
 }
 
 fn digest(path: &Path) -> anyhow::Result<String> {
@@ -132,11 +164,17 @@ fn digest(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-async fn send(remote: &Remote, batch: BatchId, source: &Source) -> anyhow::Result<Value> {
+async fn send(
+    remote: &Remote,
+    batch: BatchId,
+    source: &Source,
+    asked: Option<&[u32]>,
+) -> anyhow::Result<Value> {
     let file = File::open(&source.path).await?;
     let body = Body::wrap_stream(ReaderStream::with_capacity(file, PIECE));
     let name: String = byte_serialize(source.name.as_bytes()).collect();
-    let path = format!("/v1/batches/{batch}/documents?name={name}");
+    let asking = asking(asked).map_or_else(String::new, |asking| format!("&{asking}"));
+    let path = format!("/v1/batches/{batch}/documents?name={name}{asking}");
     let fill = |request: reqwest::RequestBuilder| {
         request
             .header(CONTENT_TYPE, usual_media_type(&source.name))

@@ -17,7 +17,7 @@ use std::{
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 /// What the small checkpoint takes in all; texts of ten pages fit.
-const CONTEXT: (&str, &str) = ("GLMHUB_WORK__COMBINE_CONTEXT_TOKENS", "512");
+pub const CONTEXT: (&str, &str) = ("GLMHUB_WORK__COMBINE_CONTEXT_TOKENS", "512");
 
 const ONE_AT_A_TIME: (&str, &str) = ("GLMHUB_WORK__MOST_ORDERS", "1");
 
@@ -32,7 +32,7 @@ pub fn document(pages: u8) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-fn about_document(text: &str) -> Value {
+pub fn about_document(text: &str) -> Value {
     json!({ "text": text, "scope": "document", "parameters": { "max_new_tokens": 4 } })
 }
 

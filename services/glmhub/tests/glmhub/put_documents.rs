@@ -103,7 +103,10 @@ async fn a_document_that_is_put_is_asked_what_its_query_says_and_no_other_is_mea
             .await
             .expect(201);
     }
-    assert_eq!(put(&client, &batch, "b.png", 30).await.expect(200).json()["place"], 2);
+    assert_eq!(
+        put(&client, &batch, "b.png", 30).await.expect(200).json()["place"],
+        2
+    );
     put(&client, &batch, "b.png", 40)
         .await
         .refused(409, "document_name_taken");

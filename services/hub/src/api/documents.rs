@@ -3,6 +3,7 @@
 use super::{
     batches::{no_batch, refused},
     paging::{Listed, Paging},
+    places::{Places, unknown_question},
     upload_links::{Declared, taken_in},
 };
 use crate::{
@@ -38,7 +39,7 @@ use records::{
     documents::{self, DocumentRefusal, NewDocument},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt::Display};
+use std::fmt::Display;
 use time::OffsetDateTime;
 
 /// The most bytes of a body that says where a document lies.
@@ -108,28 +109,6 @@ async fn upload(
     let added = added?.ok_or_else(no_batch)?.map_err(not_taken)?;
     let views: Vec<DocumentView> = added.into_iter().map(DocumentView::of).collect();
     Ok(HttpResponse::Created().json(serde_json::json!({ "data": views })))
-}
-
-/// Places of questions, as a query gives them: `0,2`.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Places(String);
-
-impl Places {
-    /// Each place once. Problem: 400 `question_unknown`.
-    pub(super) fn checked(self) -> Result<Vec<u32>, Problem> {
-        let places: Result<BTreeSet<u32>, _> = self.0.split(',').map(|place| place.trim().parse()).collect();
-        let places = places.map_err(|_| {
-            unknown_question(
-                "`questions` are places in the batch's list, counted from 0, such as 0,2".to_owned(),
-            )
-        })?;
-        Ok(places.into_iter().collect())
-    }
-}
-
-fn unknown_question(detail: String) -> Problem {
-    Problem::bad_request("question_unknown", detail).with("field", "questions")
 }
 
 /// A document from the body of a request. Problems: those of an upload.

@@ -2,6 +2,7 @@
 
 use super::{
     documents::{Source, fetched, from_part},
+    places::Places,
     preflight_view::LookedAt,
 };
 use crate::{
@@ -34,13 +35,21 @@ pub(super) enum Given {
     /// The rest of a form.
     Parts(Parts),
     /// A list in JSON.
-    Listed(Vec<Listed>),
+    Listed(Vec<ListedDocument>),
+}
+
+/// A document in JSON, and the places of the questions that it is asked, if it says so.
+#[derive(Deserialize)]
+pub(super) struct ListedDocument {
+    #[serde(flatten)]
+    what: Listed,
+    questions: Option<Vec<u32>>,
 }
 
 /// A document in JSON: one that was uploaded already, one that lies elsewhere, or its bytes.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub(super) enum Listed {
+enum Listed {
     Uploaded(Uploaded),
     Elsewhere(Source),
     Inline(Inline),
@@ -48,13 +57,13 @@ pub(super) enum Listed {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Uploaded {
+struct Uploaded {
     document: DocumentId,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Inline {
+struct Inline {
     content: String,
     media_type: String,
     name: Option<String>,
@@ -68,12 +77,16 @@ pub(super) struct Looking<'a> {
     pub(super) settings: &'a WorkSettings,
     pub(super) outgoing: &'a Outgoing,
     pub(super) splitting: &'a Splitting,
+    /// How many questions the batch has.
+    pub(super) questions: usize,
 }
 
 impl Looking<'_> {
-    /// Every document, one after the other: none is held longer than it is looked at. Problems: 409 `too_many_documents`, 404
+    /// Every document, one after the other: none is held longer than it is looked at. `asked` are the places of the questions
+    /// that those are asked which say nothing else. Problems: 400 `question_unknown`, 409 `too_many_documents`, 404
     /// `not_found`, those of an upload, and 503 `storage_unavailable`.
-    pub(super) async fn all(&self, given: Given) -> Result<Vec<LookedAt>, Problem> {
+    pub(super) async fn all(&self, given: Given, asked: Option<Places>) -> Result<Vec<LookedAt>, Problem> {
+        let asked = asked.map(|places| places.within(self.questions)).transpose()?;
         let mut seen = Vec::new();
         match given {
             Given::Parts(mut parts) => {
@@ -81,13 +94,17 @@ impl Looking<'_> {
                     self.check_number(seen.len())?;
                     let place = self.throwaway()?;
                     let new = from_part(&place.blobs, self.settings, part).await?;
-                    seen.push(self.fresh(&place.blobs, new).await?);
+                    let looked_at = self.fresh(&place.blobs, new).await?;
+                    seen.push(looked_at.asked(asked.clone()));
                 }
             }
             Given::Listed(listed) => {
                 for one in listed {
                     self.check_number(seen.len())?;
-                    seen.push(self.listed(one).await?);
+                    let its_own = one.questions.map(Places::from);
+                    let its_own = its_own.map(|places| places.within(self.questions)).transpose()?;
+                    let looked_at = self.listed(one.what).await?;
+                    seen.push(looked_at.asked(its_own.or_else(|| asked.clone())));
                 }
             }
         }
@@ -150,6 +167,7 @@ impl Looking<'_> {
             name: document.name,
             media_type: document.media_type,
             bytes: document.bytes,
+            questions: None,
             pages,
         })
     }
@@ -161,6 +179,7 @@ impl Looking<'_> {
             name: new.name,
             media_type: new.media_type,
             bytes: new.bytes,
+            questions: None,
         })
     }
 
@@ -186,6 +205,13 @@ impl Looking<'_> {
             })
         });
         made.map_err(|error| unavailable(&error.to_string()))
+    }
+}
+
+impl LookedAt {
+    /// The same, asked the questions at these places; all without.
+    fn asked(self, questions: Option<Vec<u32>>) -> Self {
+        Self { questions, ..self }
     }
 }
 

@@ -35,6 +35,7 @@ pub mod models;
 mod new_batch;
 pub mod one_call;
 pub mod paging;
+mod places;
 pub mod policies;
 pub mod preflight;
 mod preflight_view;

@@ -6,6 +6,7 @@
 use super::{
     looking::{Given, Looking},
     new_batch::{CheckedBatch, NewBatch},
+    places::Places,
     preflight_view::{self, Costs},
 };
 use crate::{
@@ -23,13 +24,14 @@ use crate::{
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
-    web::{self, Data, Payload},
+    web::{self, Data, Payload, Query},
 };
 use domain::{
     access::Act, clock::SharedClock, estimate, gate::Allowed, id::IdMaker, policy::CurrentPolicies,
 };
 use exchange::blobs::Blobs;
 use records::{Db, models, workers};
+use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Display;
 use time::OffsetDateTime;
@@ -42,12 +44,19 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/v1/batches/preflight", web::post().to(preflight));
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    questions: Option<Places>,
+}
+
 #[expect(
     clippy::too_many_arguments,
     reason = "a handler names each piece that it uses"
 )]
 async fn preflight(
     caller: Submitting,
+    asked: Query<Asked>,
     request: HttpRequest,
     payload: Payload,
     db: Data<Db>,
@@ -78,8 +87,9 @@ async fn preflight(
         settings: &settings,
         outgoing: &outgoing,
         splitting: &splitting,
+        questions: batch.questions.len(),
     };
-    let documents = looking.all(given).await?;
+    let documents = looking.all(given, asked.into_inner().questions).await?;
     let costs = costs(&db, tokens.get_ref(), &settings, now, &allowed, &batch).await?;
     Ok(ok(preflight_view::of(&allowed, &batch, documents, &costs)))
 }
@@ -158,5 +168,6 @@ async fn costs(
     Ok(Costs {
         input,
         workers: alive.into_iter().map(|worker| worker.announcement).collect(),
+        combine_context: settings.combine_context_tokens,
     })
 }

@@ -2,7 +2,8 @@
 
 use super::{
     batches::{no_batch, refused},
-    documents::{DocumentView, Places, body, not_taken},
+    documents::{DocumentView, body, not_taken},
+    places::Places,
 };
 use crate::{
     caller::Authenticated, multipart::media_type, problem::Problem, removed_files::are_back,
@@ -65,7 +66,15 @@ async fn put(
     if media_type.is_empty() {
         media_type = usual_media_type(&name).to_owned();
     }
-    let mut new = body(blobs.get_ref(), &settings, &request, payload, &media_type, Some(name)).await?;
+    let mut new = body(
+        blobs.get_ref(),
+        &settings,
+        &request,
+        payload,
+        &media_type,
+        Some(name),
+    )
+    .await?;
     new.questions = questions;
     let stamp = Stamp::of(&ids, clock.now(), caller);
     let most = settings.most_documents;

@@ -40,7 +40,9 @@ pub async fn put(
                 document,
                 is_new: false,
             }),
-            false => Err(DocumentRefusal::NameTaken { document: document.id }),
+            false => Err(DocumentRefusal::NameTaken {
+                document: document.id,
+            }),
         }));
     }
     let received = receive(&mut tx, stamp, &batch, std::slice::from_ref(new), most).await?;
