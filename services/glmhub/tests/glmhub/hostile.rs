@@ -12,6 +12,7 @@ use actix_web::{
     test::TestRequest,
     web::{self, Bytes},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use domain::{
     access::{Caller, Role},
     api_key::ApiKey,
@@ -24,6 +25,13 @@ use futures_util::{Stream, StreamExt as _, stream};
 use hub::{
     access_token,
     multipart::{self, Parts},
+    openai::{
+        bulk::{
+            lines::{Lines, Read},
+            request_line::{self, MOST_ID},
+        },
+        data_url::{self, Picture},
+    },
     outgoing::{Guard, MOST_URL_CHARACTERS, OutgoingSettings},
 };
 use std::{collections::BTreeSet, net::IpAddr, pin::Pin, sync::LazyLock};
@@ -33,6 +41,8 @@ use time::{Duration, OffsetDateTime};
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// The most bytes of a part that is read as text.
 const MOST_TEXT: usize = 64;
+/// The most bytes that are told of what is wrong with a line of a file.
+const MOST_TOLD_OF_LINE: usize = 1_000;
 /// The most bytes that are told of what is wrong with a URL.
 const MOST_TOLD: usize = 4 * MOST_URL_CHARACTERS + 200;
 
@@ -162,5 +172,70 @@ pub fn url(bytes: &[u8]) {
             !inside && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast(),
             "{url}"
         );
+    }
+}
+
+/// A file of requests, one a line: a byte that tells in what pieces it comes, one for the fourth part of the longest line that is taken, the
+/// file.
+pub fn jsonl(bytes: &[u8]) {
+    let [size, most, file @ ..] = bytes else { return };
+    let (size, most) = (usize::from(*size).max(1), 4 * usize::from(*most));
+    let cut = RUNTIME.with(|runtime| runtime.block_on(read_lines(file, size, most)));
+    let whole = RUNTIME.with(|runtime| runtime.block_on(read_lines(file, file.len().max(1), most)));
+    assert_eq!(cut, whole, "the lines depend on how the file comes");
+}
+
+/// Where each line ends and what is called by it, or what is wrong with it.
+async fn read_lines(file: &[u8], size: usize, most: usize) -> Vec<(u64, Result<String, String>)> {
+    let pieces: Vec<std::io::Result<Bytes>> = file
+        .chunks(size)
+        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+        .collect();
+    let mut lines = Lines::of(stream::iter(pieces).boxed(), Read::default(), most);
+    let (mut read, mut begin) = (Vec::new(), 0);
+    while let Some(line) = lines.next().await.unwrap() {
+        let end = usize::try_from(line.end).unwrap();
+        assert_eq!(line.number, read.len() as u64 + 1);
+        let raw = &file[begin..end];
+        let text = raw.strip_suffix(b"\n").unwrap_or(raw);
+        let is_taken = text.len() <= most;
+        assert_eq!(line.text.as_deref(), is_taken.then_some(text));
+        let seen = request_line::read(&line, "/v1/chat/completions");
+        read.push((
+            line.end,
+            match seen {
+                Ok(request) => {
+                    assert!((1..=MOST_ID).contains(&request.custom_id.chars().count()));
+                    assert!(request.number == line.number && request.body.get().len() <= text.len());
+                    Ok(request.custom_id)
+                }
+                Err(fault) => {
+                    assert!(fault.line == Some(line.number) && fault.message.len() <= MOST_TOLD_OF_LINE);
+                    Err(fault.code)
+                }
+            },
+        ));
+        begin = end;
+    }
+    assert_eq!(begin, file.len(), "some of the file is in no line");
+    read
+}
+
+/// The URL of an image in a request.
+pub fn data_url(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match data_url::read(&text) {
+        Err(data_url::BadUrl) => {}
+        Ok(Picture::Elsewhere(url)) => {
+            let url = url.to_ascii_lowercase();
+            assert!(url.starts_with("http:") || url.starts_with("https:"));
+        }
+        Ok(Picture::Here(image)) => {
+            assert!(image.bytes.len() < text.len() && !image.media_type.is_empty());
+            let essence = &image.media_type;
+            assert!(essence.len() < text.len() && !essence.contains([';', ',']));
+            let again = format!("data:{essence};base64,{}", BASE64_STANDARD.encode(&image.bytes));
+            assert_eq!(data_url::read(&again), Ok(Picture::Here(image)));
+        }
     }
 }

@@ -4,19 +4,20 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// The bytes of a data URL with what they are said to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Image {
+pub struct Image {
     /// The essence of the media type.
-    pub(super) media_type: String,
-    pub(super) bytes: Vec<u8>,
+    pub media_type: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
 }
 
 /// The URL is neither of http nor a data URL in base64.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadUrl;
+pub struct BadUrl;
 
 /// Where the image of a URL is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Picture {
+pub enum Picture {
     /// In the URL itself.
     Here(Image),
     /// Where the URL leads.
@@ -24,7 +25,7 @@ pub(super) enum Picture {
 }
 
 /// Reads the URL of an image.
-pub(super) fn read(url: &str) -> Result<Picture, BadUrl> {
+pub fn read(url: &str) -> Result<Picture, BadUrl> {
     let scheme = |name: &str| {
         url.get(..name.len())
             .filter(|start| start.eq_ignore_ascii_case(name))

@@ -9,7 +9,7 @@ pub mod bulk;
 mod chat;
 mod completion;
 mod conversation;
-mod data_url;
+pub mod data_url;
 mod errors;
 mod files;
 mod files_view;

@@ -7,7 +7,7 @@ use exchange::blobs::{BlobError, Blobs, ByteStream};
 use futures_util::StreamExt as _;
 
 /// See the module's text.
-pub(super) struct Lines {
+pub struct Lines {
     source: ByteStream,
     ahead: BytesMut,
     most: usize,
@@ -17,24 +17,26 @@ pub(super) struct Lines {
 
 /// How much of a file was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Read {
-    pub(super) bytes: u64,
-    pub(super) lines: u64,
+pub struct Read {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its lines.
+    pub lines: u64,
 }
 
 /// A line without its end.
-pub(super) struct Line {
+pub struct Line {
     /// Nothing, if it is longer than any may be.
-    pub(super) text: Option<Bytes>,
+    pub text: Option<Bytes>,
     /// Its number, from 1.
-    pub(super) number: u64,
+    pub number: u64,
     /// Where in the file the next one begins.
-    pub(super) end: u64,
+    pub end: u64,
 }
 
 impl Line {
     /// Whether nothing stands in it.
-    pub(super) fn is_blank(&self) -> bool {
+    pub fn is_blank(&self) -> bool {
         let text = self.text.as_deref();
         text.is_some_and(|text| text.iter().all(u8::is_ascii_whitespace))
     }
@@ -42,7 +44,7 @@ impl Line {
 
 impl Lines {
     /// The lines of a blob after what was `read` of it, each of at most `most` bytes.
-    pub(super) async fn after(
+    pub async fn after(
         read: Read,
         blobs: &dyn Blobs,
         sha256: Sha256,
@@ -52,7 +54,8 @@ impl Lines {
         Ok(Self::of(source, read, most))
     }
 
-    fn of(source: ByteStream, read: Read, most: usize) -> Self {
+    /// The lines of what comes, after what was `read` of it already.
+    pub fn of(source: ByteStream, read: Read, most: usize) -> Self {
         Self {
             source,
             ahead: BytesMut::new(),
@@ -63,7 +66,7 @@ impl Lines {
     }
 
     /// The next line in which something stands. Problem: 503 `storage_unavailable`.
-    pub(super) async fn next_filled(&mut self) -> Result<Option<Line>, Problem> {
+    pub async fn next_filled(&mut self) -> Result<Option<Line>, Problem> {
         while let Some(line) = self.next().await? {
             if !line.is_blank() {
                 return Ok(Some(line));
@@ -73,7 +76,7 @@ impl Lines {
     }
 
     /// The next line. Problem: 503 `storage_unavailable`.
-    pub(super) async fn next(&mut self) -> Result<Option<Line>, Problem> {
+    pub async fn next(&mut self) -> Result<Option<Line>, Problem> {
         let (mut looked, mut is_long) = (0, false);
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.ahead[looked..]) {

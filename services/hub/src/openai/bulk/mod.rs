@@ -5,8 +5,8 @@
 mod checking;
 mod feeding;
 mod finishing;
-mod lines;
-mod request_line;
+pub mod lines;
+pub mod request_line;
 mod requesting;
 mod writing;
 

@@ -7,15 +7,21 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The most characters of what a request is called.
-const MOST_ID: usize = 512;
+pub const MOST_ID: usize = 512;
+
+/// The most characters of what is told of a line that is no JSON.
+const MOST_TOLD: usize = 200;
 
 /// A line that is a request.
-pub(super) struct RequestLine<'a> {
-    pub(super) custom_id: String,
-    pub(super) model: String,
-    pub(super) body: &'a RawValue,
+pub struct RequestLine<'a> {
+    /// What its client calls it.
+    pub custom_id: String,
+    /// The model that it asks.
+    pub model: String,
+    /// The request, in JSON.
+    pub body: &'a RawValue,
     /// Its line, from 1.
-    pub(super) number: u64,
+    pub number: u64,
 }
 
 impl RequestLine<'_> {
@@ -44,7 +50,7 @@ struct Model {
 }
 
 /// The request that stands in a line, or what is wrong with it.
-pub(super) fn read<'a>(line: &'a Line, endpoint: &str) -> Result<RequestLine<'a>, LineFault> {
+pub fn read<'a>(line: &'a Line, endpoint: &str) -> Result<RequestLine<'a>, LineFault> {
     let fault = |code: &str, param: Option<&str>, message: &str| LineFault {
         code: code.to_owned(),
         line: Some(line.number),
@@ -55,7 +61,9 @@ pub(super) fn read<'a>(line: &'a Line, endpoint: &str) -> Result<RequestLine<'a>
     let text =
         text.ok_or_else(|| fault("line_too_long", None, "the line is longer than a request may be"))?;
     let written: Written<'a> = serde_json::from_slice(text).map_err(|error| {
-        let message = format!("the line is no request in JSON: {error}");
+        // What is wrong with a text may tell the whole of it.
+        let told: String = error.to_string().chars().take(MOST_TOLD).collect();
+        let message = format!("the line is no request in JSON: {told}");
         fault("invalid_json_line", None, &message)
     })?;
     let custom_id = written.custom_id.filter(|id| is_name(id)).ok_or_else(|| {

@@ -1,0 +1,8 @@
+//! Files of requests, one a line.
+#![no_main]
+#![expect(clippy::unwrap_used, reason = "a fuzzer looks for what panics")]
+
+#[path = "../../tests/glmhub/hostile.rs"]
+mod hostile;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hostile::jsonl(bytes));
