@@ -90,6 +90,15 @@ pub fn usual_media_type(name: &str) -> &'static str {
     }
 }
 
+/// What is amiss with a document that gave its pages all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A stable word, such as `font_missing`.
+    pub code: String,
+    /// What to do about it.
+    pub message: String,
+}
+
 /// A document as the records tell of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -97,6 +106,8 @@ pub struct Document {
     pub deleted_at: Option<OffsetDateTime>,
     /// The places of those questions of its batch that it is asked, if not all.
     pub questions: Option<Vec<u32>>,
+    /// What is amiss with its pages.
+    pub warnings: Vec<Warning>,
     /// Its id.
     pub id: DocumentId,
     /// The batch that it belongs to.

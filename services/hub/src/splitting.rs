@@ -1,6 +1,6 @@
 //! From a document in the blobs to pages in the blobs, by way of a child process.
 
-use domain::digest::Sha256;
+use domain::{digest::Sha256, document::Warning};
 use exchange::blobs::{BlobError, Blobs, Stored};
 use pages::{
     PageError, PageFile,
@@ -48,12 +48,29 @@ impl From<PageError> for SplitFault {
     }
 }
 
+/// What a document was split into.
+#[derive(Debug, Clone)]
+pub struct SplitDocument {
+    /// Its pages, in their order.
+    pub pages: Vec<NewPage>,
+    /// What is amiss with them.
+    pub warnings: Vec<Warning>,
+}
+
 /// The pages of a document as files, for as long as this is kept.
 struct Drawn<'a> {
     whole: Stored,
     files: Vec<PageFile>,
+    warnings: Vec<Warning>,
     _folder: TempDir,
     _permit: SemaphorePermit<'a>,
+}
+
+fn warning(warning: &pages::Warning) -> Warning {
+    Warning {
+        code: warning.code().to_owned(),
+        message: warning.to_string(),
+    }
 }
 
 /// Splits documents, a bounded number at once.
@@ -96,16 +113,20 @@ impl Splitting {
         &self.scratch
     }
 
-    /// The pages of the document `sha256`, in their order. When this returns, their bytes are durable.
-    pub async fn split(&self, sha256: Sha256) -> Result<Vec<NewPage>, SplitFault> {
+    /// The document `sha256`, split. When this returns, the bytes of its pages are durable.
+    pub async fn split(&self, sha256: Sha256) -> Result<SplitDocument, SplitFault> {
         let drawn = self.draw(&*self.blobs, sha256).await?;
-        self.store(drawn.whole, &drawn.files).await
+        Ok(SplitDocument {
+            pages: self.store(drawn.whole, &drawn.files).await?,
+            warnings: drawn.warnings,
+        })
     }
 
-    /// How many pages the document `sha256` of `blobs` gives. Nothing of them is kept.
-    pub async fn count(&self, blobs: &dyn Blobs, sha256: Sha256) -> Result<u32, SplitFault> {
+    /// How many pages the document `sha256` of `blobs` gives, and what is amiss with them. Nothing of them is kept.
+    pub async fn count(&self, blobs: &dyn Blobs, sha256: Sha256) -> Result<(u32, Vec<Warning>), SplitFault> {
         let drawn = self.draw(blobs, sha256).await?;
-        Ok(u32::try_from(drawn.files.len()).unwrap_or(u32::MAX))
+        let pages = u32::try_from(drawn.files.len()).unwrap_or(u32::MAX);
+        Ok((pages, drawn.warnings))
     }
 
     /// A folder for a document of which nothing is kept: it is gone when it is dropped.
@@ -128,14 +149,15 @@ impl Splitting {
             bytes: tokio::fs::metadata(&document).await?.len(),
         };
         let children = self.children.clone();
-        let files = tokio::task::spawn_blocking(move || children.split(&document, &out))
+        let split = tokio::task::spawn_blocking(move || children.split(&document, &out))
             .await
             .map_err(|panicked| SplitFault::Ours(panicked.into()))??;
         let children = self.children.clone();
         tokio::task::spawn_blocking(move || children.prepare());
         Ok(Drawn {
             whole,
-            files,
+            files: split.pages,
+            warnings: split.warnings.iter().map(warning).collect(),
             _folder: folder,
             _permit: permit,
         })

@@ -2,7 +2,7 @@
 //! would change them.
 
 use domain::{job::RetryRule, names::TenantName, question::QuestionLimits};
-use pages::{Limits, child::Splitter};
+use pages::{Fonts, Limits, child::Splitter};
 use records::{backlog::Bounds, turns::Share};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
@@ -55,6 +55,8 @@ pub struct WorkSettings {
     pub most_pages: u32,
     /// The pixels that the longer side of a PDF page is drawn with.
     pub pdf_page_side: u32,
+    /// The folders in which fonts are looked for that PDF documents do not bring.
+    pub font_folders: Vec<PathBuf>,
     /// The most orders that are out at once.
     pub most_orders: u64,
     /// The most orders of one tenant that are out at once.
@@ -175,6 +177,7 @@ impl WorkSettings {
             time_limit: Duration::from_secs(self.split_seconds),
             memory_limit: self.split_memory_bytes,
             limits: self.page_limits(),
+            fonts: Fonts(self.font_folders.clone()),
         }
     }
 

@@ -42,7 +42,7 @@ const DELETE_PAGES: &str = "UPDATE pages SET deleted_at = $2 WHERE id IN (SELECT
 // Texts of what pages answered. One that was never composed has no bytes.
 const DELETE_TEXTS: &str = "UPDATE pages SET deleted_at = $2 WHERE id IN (SELECT p.id FROM pages p WHERE p.document IN \
     (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND COALESCE(p.deleted_at, p.deleted_at) IS NULL AND p.width = 0 LIMIT $3) RETURNING sha256";
-const DELETE_DOCUMENTS: &str = "UPDATE documents SET deleted_at = $2, name = NULL WHERE id IN \
+const DELETE_DOCUMENTS: &str = "UPDATE documents SET deleted_at = $2, name = NULL, warnings = NULL WHERE id IN \
     (SELECT r.value ->> 'id' FROM json_each($1) AS r) RETURNING sha256";
 const DELETE_ANSWERS: &str = "DELETE FROM answers WHERE job IN (SELECT a.job FROM jobs j JOIN answers a ON a.job = j.id \
     WHERE j.batch = $1 AND j.document_place >= $2 AND j.document_place <= $3 LIMIT $4)";

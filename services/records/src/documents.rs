@@ -33,12 +33,14 @@ const INSERT: &str = "INSERT INTO documents (id, tenant, batch, place, name, med
 const LIST: &str = "SELECT * FROM documents WHERE tenant = $1 AND batch = $2 AND place > COALESCE((SELECT place \
     FROM documents WHERE id = CAST($3 AS TEXT) AND batch || '' = $2), -1) ORDER BY place LIMIT $4";
 
+const COUNT_WARNED: &str = "SELECT COUNT(*) FROM documents WHERE batch = $1 AND warnings IS NOT NULL";
 const COUNT_QUESTIONS: &str = "SELECT COUNT(*) FROM questions WHERE batch = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[
     INSERT,
     LIST,
     COUNT_QUESTIONS,
+    COUNT_WARNED,
     putting::NAMED,
     intake::NEXT,
     intake::TAKE,
@@ -220,10 +222,19 @@ pub(crate) async fn insert(
         sha256: new.sha256,
         bytes: new.bytes,
         questions: new.questions.clone(),
+        warnings: Vec::new(),
         received_at: stamp.at,
         state,
         deleted_at: None,
     })
+}
+
+/// How many documents of a batch, which the caller has found for its tenant, have warnings.
+pub async fn with_warnings(db: &Db, batch: &StoredBatch) -> Result<u64, RecordsError> {
+    let counted: i64 = on!(db, |c| sqlx::query_scalar(COUNT_WARNED)
+        .bind(batch.id.to_string())
+        .fetch_one(c))?;
+    Ok(counted.unsigned_abs())
 }
 
 /// Up to `limit` documents of a batch of `tenant`, in their order, after the document `after`.

@@ -12,18 +12,19 @@ use crate::{
 use domain::{
     batch::{BatchState, StoredBatch},
     combining::SourcePage,
-    document::Document,
+    document::{Document, Warning},
     id::BatchId,
     job::EXPIRED,
     names::TenantName,
     rows::{RowCounts, RowId},
 };
+use sqlx::types::Json;
 use std::collections::HashMap;
 
 const PLACE_OF_JOB: &str = "SELECT document_place, page_number, question FROM jobs WHERE id = $1 AND batch || '' = $2 AND tenant = $3";
 const PLACE_OF_DOCUMENT: &str =
     "SELECT place FROM documents WHERE id = $1 AND batch || '' = $2 AND tenant = $3";
-const JOBS: &str = "SELECT j.*, d.name AS document_name FROM jobs j JOIN documents d ON d.id = j.document \
+const JOBS: &str = "SELECT j.*, d.name AS document_name, d.warnings AS document_warnings FROM jobs j JOIN documents d ON d.id = j.document \
     WHERE j.tenant = $1 AND j.batch = $2 AND (j.document_place, j.page_number, j.question) > ($3, $4, $5) \
     ORDER BY j.document_place, j.page_number, j.question LIMIT $6";
 const WITHOUT_PAGES: &str = "SELECT * FROM documents WHERE tenant = $1 AND batch = $2 AND place > $3 \
@@ -73,6 +74,8 @@ pub struct Row {
     pub place: Place,
     /// The document's name as the client gave it.
     pub document_name: Option<String>,
+    /// What is amiss with the document's pages.
+    pub warnings: Vec<Warning>,
     /// What it tells of.
     pub of: RowOf,
 }
@@ -103,6 +106,7 @@ struct NamedJobRow {
     job: JobRow,
     document_place: i64,
     document_name: Option<String>,
+    document_warnings: Option<Json<Vec<Warning>>>,
 }
 
 /// Where a row of a batch of `tenant` stands. `None`: the batch has no such row.
@@ -180,6 +184,7 @@ async fn without_pages(
         Ok(Row {
             place: Place::of_document(i64::from(document.place)),
             document_name: document.name.clone(),
+            warnings: document.warnings.clone(),
             of: RowOf::Document(Box::new(document)),
         })
     };
@@ -203,7 +208,11 @@ async fn of_jobs(
         .fetch_all(c))?;
     let mut named = Vec::with_capacity(found.len());
     for row in found {
-        named.push((row.job.read()?, row.document_place, row.document_name));
+        let warnings = row
+            .document_warnings
+            .map(|warnings| warnings.0)
+            .unwrap_or_default();
+        named.push((row.job.read()?, row.document_place, (row.document_name, warnings)));
     }
     let mut answers = HashMap::new();
     if let (Some((first, ..)), Some((last, ..))) = (named.first(), named.last()) {
@@ -212,13 +221,14 @@ async fn of_jobs(
     }
     let jobs: Vec<Job> = named.iter().map(|(job, ..)| job.clone()).collect();
     let mut sources = combining::sources(db, tenant, &jobs).await?;
-    let row = |(job, document, document_name): (Job, i64, Option<String>)| Row {
+    let row = |(job, document, (document_name, warnings)): (Job, i64, (Option<String>, Vec<Warning>))| Row {
         place: Place {
             document,
             page: i64::from(job.page_number),
             question: i64::from(job.question),
         },
         document_name,
+        warnings,
         of: RowOf::Job(Box::new(JobRowOf {
             answer: answers.remove(&job.id),
             sources: sources.remove(&job.id),

@@ -2,7 +2,7 @@
 //!
 //! [`Splitter`] starts `PROGRAM split-pages` without the environment of its own process, and writes one line to it: the
 //! order. The child limits its own memory, processor time and file sizes ([`run_child`]), splits, and prints one JSON
-//! object: `pages` or `error`. Then it ends: no child ever sees two documents. A child that dies, says nothing sensible
+//! object: `split` or `error`. Then it ends: no child ever sees two documents. A child that dies, says nothing sensible
 //! or takes too long is an error of the document.
 //!
 //! Starting a program takes longer than splitting a small image, so [`Ahead`] has children started before they are needed.
@@ -21,7 +21,8 @@ use std::time::Duration;
 use rlimit::Resource;
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, PageError, PageFile, split};
+use crate::warning::Warnings;
+use crate::{Fonts, Limits, PageError, Split, split};
 
 /// The hidden subcommand that a program offers for [`run_child`]; it has no arguments.
 pub const COMMAND: &str = "split-pages";
@@ -45,6 +46,7 @@ pub struct Splitter {
     /// Bytes of memory that a child may take for its work.
     pub memory_limit: u64,
     pub limits: Limits,
+    pub fonts: Fonts,
 }
 
 /// What the parent asks.
@@ -54,6 +56,7 @@ struct Order {
     document: PathBuf,
     out_dir: PathBuf,
     limits: Limits,
+    fonts: Fonts,
     memory_limit: u64,
     cpu_seconds: u64,
 }
@@ -62,7 +65,7 @@ struct Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Report {
-    Pages(Vec<PageFile>),
+    Split(Split),
     Error(PageError),
 }
 
@@ -79,7 +82,7 @@ impl Drop for Waiting {
 
 impl Splitter {
     /// As [`split`](crate::split), in a child.
-    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Vec<PageFile>, PageError> {
+    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Split, PageError> {
         self.split_by(self.start()?, document, out_dir)
     }
 
@@ -96,16 +99,12 @@ impl Splitter {
             .map_err(|error| PageError::storage(&self.program, &error))
     }
 
-    fn split_by(
-        &self,
-        mut child: Waiting,
-        document: &Path,
-        out_dir: &Path,
-    ) -> Result<Vec<PageFile>, PageError> {
+    fn split_by(&self, mut child: Waiting, document: &Path, out_dir: &Path) -> Result<Split, PageError> {
         let order = Order {
             document: document.to_owned(),
             out_dir: out_dir.to_owned(),
             limits: self.limits,
+            fonts: self.fonts.clone(),
             memory_limit: self.memory_limit,
             cpu_seconds: self.time_limit.as_secs() + 1,
         };
@@ -139,13 +138,17 @@ impl Splitter {
         receiver.recv_timeout(self.time_limit).ok()
     }
 
-    fn judge(&self, answer: Option<Vec<u8>>, status: ExitStatus) -> Result<Vec<PageFile>, PageError> {
+    fn judge(&self, answer: Option<Vec<u8>>, status: ExitStatus) -> Result<Split, PageError> {
         let timed_out = PageError::TimedOut {
             seconds: self.time_limit.as_secs(),
         };
         let answer = answer.ok_or_else(|| timed_out.clone())?;
         match serde_json::from_slice(&answer) {
-            Ok(Report::Pages(pages)) => Ok(pages),
+            Ok(Report::Split(Split { pages, warnings })) => Ok(Split {
+                pages,
+                // A child in which a document has taken over says what it likes.
+                warnings: Warnings::of(warnings),
+            }),
             Ok(Report::Error(error)) => Err(error),
             Err(_) if ran_out_of_cpu(status) => Err(timed_out),
             Err(_) => Err(PageError::Crashed {
@@ -176,8 +179,8 @@ pub fn run_child(input: &mut impl BufRead, out: &mut impl Write) -> io::Result<(
     }
     let order: Order = serde_json::from_str(&order)?;
     limit_this_process(&order)?;
-    let report = match split(&order.document, &order.out_dir, &order.limits) {
-        Ok(pages) => Report::Pages(pages),
+    let report = match split(&order.document, &order.out_dir, &order.limits, &order.fonts) {
+        Ok(split) => Report::Split(split),
         Err(error) => Report::Error(error),
     };
     serde_json::to_writer(&mut *out, &report)?;

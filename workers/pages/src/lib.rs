@@ -13,16 +13,20 @@ mod archive;
 pub mod child;
 mod decode;
 mod error;
+mod fonts;
 mod format;
 mod limits;
 mod pdf;
 mod split;
 mod tiff;
+mod warning;
 
 pub use decode::decode;
 pub use error::PageError;
+pub use fonts::Fonts;
 pub use limits::Limits;
-pub use split::{PageFile, split};
+pub use split::{PageFile, Split, split};
+pub use warning::{MOST_NAME_CHARACTERS, MOST_WARNINGS, Warning};
 
 /// An upright page: 8-bit RGB, row-major, `3 * width * height` bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! A page has a size in points, not in pixels, so its longer side is drawn with as many pixels as
 //! [`Limits::pdf_side`] says. What the document does not bring along is looked for here: for Chinese, Japanese and
-//! Korean text without its font, a font of this machine ([`fonts`]).
+//! Korean text without its font, a font of this machine ([`fonts`]). Where there is none, that is a warning.
 
 mod fonts;
 
@@ -14,12 +14,14 @@ use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::{PixmapSettings, RenderCache, RenderSettings, render};
 
-use crate::{Limits, PageError, RgbPage};
+use crate::warning::Warnings;
+use crate::{Fonts, Limits, PageError, RgbPage};
 
-/// Draws every page of the document `bytes`, in its order, and hands each to `take`.
+/// Draws every page of the document `bytes`, in its order, and hands each to `take`. Missing fonts are looked for among `fonts`.
 pub(crate) fn draw_pages(
     bytes: Vec<u8>,
     limits: &Limits,
+    (fonts, warnings): (&Fonts, &Warnings),
     mut take: impl FnMut(RgbPage) -> Result<(), PageError>,
 ) -> Result<(), PageError> {
     let pdf = unpanicked(|| Pdf::new(bytes).map_err(explain))?;
@@ -34,7 +36,7 @@ pub(crate) fn draw_pages(
         _ => {}
     }
     let settings = InterpreterSettings {
-        font_resolver: fonts::resolver(),
+        font_resolver: fonts::resolver(fonts, warnings),
         ..InterpreterSettings::default()
     };
     let cache = RenderCache::new();

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::{self, Members};
 use crate::decode::{Decoded, TiffPages, decode_image};
-use crate::{Limits, PageError, RgbPage, format, pdf, tiff};
+use crate::warning::{Warning, Warnings};
+use crate::{Fonts, Limits, PageError, RgbPage, format, pdf, tiff};
 
 /// One page as a file: an image of one upright frame, which [`decode`](crate::decode) takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,24 +29,38 @@ pub struct PageFile {
     pub path: PathBuf,
 }
 
-/// Writes one file per page of the document at `path` into the folder `out_dir`.
+/// What a document was split into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    pub pages: Vec<PageFile>,
+    /// What is amiss with them, in bounds.
+    pub warnings: Vec<Warning>,
+}
+
+/// Writes one file per page of the document at `path` into the folder `out_dir`. Fonts that a document lacks are looked for
+/// among `fonts`.
 ///
 /// Every page is decoded here, so that what comes out can be decoded. A document of one frame that is
 /// upright already is copied as it is; every other page becomes a PNG with the same pixels. After an error
 /// none of the files is left.
-pub fn split(path: &Path, out_dir: &Path, limits: &Limits) -> Result<Vec<PageFile>, PageError> {
+pub fn split(path: &Path, out_dir: &Path, limits: &Limits, fonts: &Fonts) -> Result<Split, PageError> {
     let bytes = read(path, limits)?;
     let mut folder = PageFolder {
         dir: out_dir,
         limits,
+        fonts,
         pages: Vec::new(),
+        warnings: Warnings::default(),
     };
     let outcome = match format::is_zip(&bytes) {
         true => folder.add_members(bytes),
         false => folder.add_document(bytes),
     };
     match outcome {
-        Ok(()) => Ok(folder.pages),
+        Ok(()) => Ok(Split {
+            warnings: folder.warnings.list(),
+            pages: folder.pages,
+        }),
         Err(error) => {
             folder.clear();
             Err(error)
@@ -69,7 +84,9 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PageError> {
 struct PageFolder<'d> {
     dir: &'d Path,
     limits: &'d Limits,
+    fonts: &'d Fonts,
     pages: Vec<PageFile>,
+    warnings: Warnings,
 }
 
 impl PageFolder<'_> {
@@ -87,7 +104,8 @@ impl PageFolder<'_> {
 
     fn add_document(&mut self, bytes: Vec<u8>) -> Result<(), PageError> {
         if format::is_pdf(&bytes) {
-            return pdf::draw_pages(bytes, self.limits, |page| self.add(&page, None));
+            let fonts = (self.fonts, &self.warnings.clone());
+            return pdf::draw_pages(bytes, self.limits, fonts, |page| self.add(&page, None));
         }
         match format::recognise(&bytes)? {
             ImageFormat::Tiff => self.add_tiff(&bytes),

@@ -108,6 +108,13 @@ fn told(seen: &Value) -> String {
         let fault = ["code", "message"].map(|key| one["fault"][key].as_str().unwrap_or_default());
         lines.push(format!("    {name}: {}: {}", fault[0], fault[1]));
     }
+    for one in documents {
+        let name = one["name"].as_str().unwrap_or("-");
+        for warning in one["warnings"].as_array().into_iter().flatten() {
+            let message = warning["message"].as_str().unwrap_or_default();
+            lines.push(format!("    warning: {name}: {message}"));
+        }
+    }
     lines.push(format!("  pages      {}", seen["pages"]));
     lines.push(format!(
         "  questions  {}, {} answers in all",

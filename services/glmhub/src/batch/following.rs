@@ -85,6 +85,15 @@ pub fn print(seen: &Value, as_json: bool) -> anyhow::Result<()> {
         writeln!(stdout, "  expires    {end}")?;
     }
     writeln!(stdout, "  documents  {}", counts(&seen["documents"]))?;
+    if let Some(warned) = seen["documents_with_warnings"]
+        .as_u64()
+        .filter(|warned| *warned > 0)
+    {
+        writeln!(
+            stdout,
+            "  warnings   on {warned} documents: `glmhub batch results` tells them"
+        )?;
+    }
     writeln!(stdout, "  pages      {}", seen["pages"])?;
     writeln!(stdout, "  answers    {}", counts(&seen["jobs"]))?;
     if let Some(outcome) = outcome(seen) {

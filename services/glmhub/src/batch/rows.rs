@@ -5,7 +5,10 @@ use crate::remote::Remote;
 use clap::{Args, ValueEnum};
 use domain::{id::BatchId, rows::runs};
 use serde_json::Value;
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -54,9 +57,14 @@ pub async fn run(args: ResultsArgs) -> anyhow::Result<()> {
     let (rows, mut out) = (format!("{place}/results"), io::stdout().lock());
     match args.format {
         Format::Text => {
+            let mut warnings = BTreeSet::new();
             remote
-                .each(&rows, |row| Ok(writeln!(out, "{}", line(&row))?))
+                .each(&rows, |row| {
+                    warnings.extend(warnings_of(&row));
+                    Ok(writeln!(out, "{}", line(&row))?)
+                })
                 .await?;
+            warnings.iter().for_each(|warning| eprintln!("{warning}"));
         }
         Format::Json => list(remote, &rows, &mut out).await?,
         Format::Jsonl => remote.copy(&format!("{rows}?format=jsonl"), &mut out).await?,
@@ -87,18 +95,36 @@ async fn list(remote: &Remote, rows: &str, out: &mut impl Write) -> anyhow::Resu
     Ok(writeln!(out, "{end}")?)
 }
 
+/// What is amiss with the document of a row, for a person.
+fn warnings_of(row: &Value) -> Vec<String> {
+    let warnings = row["warnings"].as_array().into_iter().flatten();
+    let told = |warning: &Value| {
+        let message = warning["message"].as_str().unwrap_or_default();
+        format!("warning: {}: {message}", name(row))
+    };
+    warnings.map(told).collect()
+}
+
+/// The name of a row's document, or its id.
+fn name(row: &Value) -> String {
+    let named = row["document_name"].as_str().or(row["document"].as_str());
+    named.unwrap_or_default().to_owned()
+}
+
 /// A row for a person.
 fn line(row: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let name = row["document_name"]
-        .as_str()
-        .map_or_else(|| text(&row["document"]), str::to_owned);
     let came = match row["answer"]["text"].as_str() {
         Some(answer) => answer.to_owned(),
         None => format!("({}) {}", text(&row["verdict"]), text(&row["fault"]["message"])),
     };
     let came = came.trim_end().replace('\n', "\n\t");
-    format!("{name} {}\t{}\t{came}", pages(row), text(&row["question_text"]))
+    format!(
+        "{} {}\t{}\t{came}",
+        name(row),
+        pages(row),
+        text(&row["question_text"])
+    )
 }
 
 /// The page that a row is about, or those that its answer is from: `2`, or `1-3 5`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pages::child::Splitter;
-use pages::{Limits, PageError};
+use pages::{Fonts, Limits, PageError};
 use tempfile::TempDir;
 
 fn splitter(memory_limit: u64) -> Splitter {
@@ -13,6 +13,7 @@ fn splitter(memory_limit: u64) -> Splitter {
         time_limit: Duration::from_secs(60),
         memory_limit,
         limits: Limits::default(),
+        fonts: Fonts::default(),
     }
 }
 
@@ -26,12 +27,12 @@ fn black_page(width: u32, height: u32) -> (TempDir, PathBuf) {
 #[test]
 fn the_program_splits_for_the_hub() {
     let (dir, path) = black_page(40, 30);
-    let pages = splitter(512 << 20).split(&path, dir.path()).unwrap();
+    let split = splitter(512 << 20).split(&path, dir.path()).unwrap();
     assert_eq!(
-        pages,
-        pages::split(&path, dir.path(), &Limits::default()).unwrap()
+        split,
+        pages::split(&path, dir.path(), &Limits::default(), &Fonts::default()).unwrap()
     );
-    assert_eq!((pages[0].width, pages[0].height), (40, 30));
+    assert_eq!((split.pages[0].width, split.pages[0].height), (40, 30));
 }
 
 #[test]

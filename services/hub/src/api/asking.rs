@@ -9,7 +9,7 @@ use crate::{
     problem::Problem,
     removed_files::are_back,
     signals::Signals,
-    splitting::{SplitFault, Splitting},
+    splitting::{SplitDocument, SplitFault, Splitting},
     uploads,
     work_settings::WorkSettings,
 };
@@ -187,9 +187,9 @@ impl Asking<'_> {
     }
 }
 
-fn one_page(split: Result<Vec<NewPage>, SplitFault>) -> Result<NewPage, Problem> {
+fn one_page(split: Result<SplitDocument, SplitFault>) -> Result<NewPage, Problem> {
     match split {
-        Ok(pages) => match pages.as_slice() {
+        Ok(SplitDocument { pages, .. }) => match pages.as_slice() {
             [page] => Ok(*page),
             more => Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

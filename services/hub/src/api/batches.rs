@@ -40,7 +40,7 @@ use exchange::{queue::Queue, spans};
 use records::{
     Db, Stamp,
     batches::{self, SubmitRefusal},
-    jobs, rows,
+    documents, jobs, rows,
     workers::{self, WaitingOrders},
 };
 use serde::Serialize;
@@ -201,9 +201,11 @@ async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, P
     let batch = batches::get(db, tenant, id).await?.ok_or_else(no_batch)?;
     let questions = batches::questions(db, tenant, id).await?;
     let counts = rows::counts(db, &batch).await?;
+    let warned = documents::with_warnings(db, &batch).await?;
     Ok(BatchView {
         questions: Some(questions),
         rows: Some(CountsView::of(counts)),
+        documents_with_warnings: Some(warned),
         ..BatchView::of(batch)
     })
 }
@@ -260,6 +262,9 @@ struct BatchView {
     /// Told where one batch is read.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     rows: Option<CountsView>,
+    /// Told where one batch is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents_with_warnings: Option<u64>,
     #[serde(with = "time::serde::rfc3339")]
     opened_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -318,6 +323,7 @@ impl BatchView {
                 counts: batch.jobs,
             },
             rows: None,
+            documents_with_warnings: None,
             opened_at: batch.opened_at,
             submitted_at,
             completed_at,

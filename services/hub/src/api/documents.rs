@@ -30,7 +30,7 @@ use domain::{
     access::Act,
     clock::SharedClock,
     digest::Sha256,
-    document::{Document, DocumentPhase, DocumentState},
+    document::{Document, DocumentPhase, DocumentState, Warning},
     id::{BatchId, DocumentId, IdMaker},
 };
 use exchange::blobs::Blobs;
@@ -287,6 +287,7 @@ pub(super) struct DocumentView {
     state: DocumentPhase,
     pages: Option<u32>,
     fault: Option<FaultView>,
+    warnings: Vec<Warning>,
     #[serde(with = "time::serde::rfc3339")]
     received_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -326,6 +327,7 @@ impl DocumentView {
             state,
             pages,
             fault,
+            warnings: document.warnings,
             received_at: document.received_at,
             settled_at,
             deleted_at: document.deleted_at,

@@ -16,7 +16,7 @@ use crate::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use domain::{
     digest::Sha256,
-    document::{Document, DocumentState},
+    document::{Document, DocumentState, Warning},
     id::DocumentId,
     names::TenantName,
 };
@@ -68,6 +68,9 @@ struct Inline {
     media_type: String,
     name: Option<String>,
 }
+
+/// How many pages a document gives and what is amiss with them, or the code and message of why it gives none.
+type Found = Result<(u32, Vec<Warning>), (String, String)>;
 
 /// The pieces that looking at documents works with.
 pub(super) struct Looking<'a> {
@@ -157,40 +160,26 @@ impl Looking<'_> {
 
     /// What intake has found already, or what it would find.
     async fn uploaded(&self, document: Document) -> Result<LookedAt, Problem> {
-        let pages = match document.state {
-            DocumentState::Split { pages, .. } => Ok(pages),
+        let found = match document.state {
+            DocumentState::Split { pages, .. } => Ok((pages, document.warnings)),
             DocumentState::Failed { code, message, .. } => Err((code, message)),
             _ => self.pages(self.blobs, document.sha256).await?,
         };
+        let seen = LookedAt::of(document.name, document.media_type, document.bytes, found);
         Ok(LookedAt {
             document: Some(document.id),
-            name: document.name,
-            media_type: document.media_type,
-            bytes: document.bytes,
-            questions: None,
-            pages,
+            ..seen
         })
     }
 
     async fn fresh(&self, blobs: &dyn Blobs, new: NewDocument) -> Result<LookedAt, Problem> {
-        Ok(LookedAt {
-            document: None,
-            pages: self.pages(blobs, new.sha256).await?,
-            name: new.name,
-            media_type: new.media_type,
-            bytes: new.bytes,
-            questions: None,
-        })
+        let found = self.pages(blobs, new.sha256).await?;
+        Ok(LookedAt::of(new.name, new.media_type, new.bytes, found))
     }
 
-    /// How many pages a document gives, or the code and message of why it gives none.
-    async fn pages(
-        &self,
-        blobs: &dyn Blobs,
-        sha256: Sha256,
-    ) -> Result<Result<u32, (String, String)>, Problem> {
+    async fn pages(&self, blobs: &dyn Blobs, sha256: Sha256) -> Result<Found, Problem> {
         match self.splitting.count(blobs, sha256).await {
-            Ok(pages) => Ok(Ok(pages)),
+            Ok(found) => Ok(Ok(found)),
             Err(SplitFault::Document(error)) => Ok(Err((error.code().to_owned(), error.to_string()))),
             Err(SplitFault::Ours(fault)) => Err(unavailable(&format!("{fault:#}"))),
         }
@@ -209,6 +198,23 @@ impl Looking<'_> {
 }
 
 impl LookedAt {
+    /// A document that is asked everything.
+    fn of(name: Option<String>, media_type: String, bytes: u64, found: Found) -> Self {
+        let (pages, warnings) = match found {
+            Ok((pages, warnings)) => (Ok(pages), warnings),
+            Err(fault) => (Err(fault), Vec::new()),
+        };
+        Self {
+            document: None,
+            name,
+            media_type,
+            bytes,
+            questions: None,
+            warnings,
+            pages,
+        }
+    }
+
     /// The same, asked the questions at these places; all without.
     fn asked(self, questions: Option<Vec<u32>>) -> Self {
         Self { questions, ..self }

@@ -4,6 +4,7 @@ use super::new_batch::CheckedBatch;
 use domain::{
     combining::{Scope, runs},
     digest::Sha256,
+    document::Warning,
     estimate::{self, InputTokens, NoTime},
     gate::{Allowed, Duty},
     id::{DecisionId, DocumentId},
@@ -23,6 +24,8 @@ pub(super) struct LookedAt {
     pub(super) bytes: u64,
     /// The places of the questions that it is asked, if not all.
     pub(super) questions: Option<Vec<u32>>,
+    /// What is amiss with its pages.
+    pub(super) warnings: Vec<Warning>,
     /// How many pages it gives, or code and message of why it gives none.
     pub(super) pages: Result<u32, (String, String)>,
 }
@@ -66,6 +69,7 @@ struct DocumentView {
     questions: Option<Vec<u32>>,
     pages: Option<u32>,
     fault: Option<FaultView>,
+    warnings: Vec<Warning>,
 }
 
 #[derive(Serialize)]
@@ -228,6 +232,7 @@ impl DocumentView {
             questions: one.questions,
             pages,
             fault,
+            warnings: one.warnings,
         }
     }
 }

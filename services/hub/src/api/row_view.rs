@@ -3,7 +3,7 @@
 use super::job_view::{CodeView, Questions, RowView};
 use domain::{
     batch::StoredBatch,
-    document::{Document, DocumentState},
+    document::{Document, DocumentState, Warning},
     id::DocumentId,
     rows::{Outcome, RowCounts, Verdict},
 };
@@ -30,6 +30,7 @@ impl CountsView {
 #[derive(Serialize)]
 pub(crate) struct ResultView {
     pub(crate) document_name: Option<String>,
+    warnings: Vec<Warning>,
     #[serde(flatten)]
     pub(crate) of: ResultOf,
 }
@@ -64,6 +65,7 @@ impl ResultView {
     pub(crate) fn of(batch: &StoredBatch, questions: &Questions, row: Row) -> Self {
         Self {
             document_name: row.document_name,
+            warnings: row.warnings,
             of: match row.of {
                 RowOf::Job(row) => {
                     let view = RowView::of(batch, questions, &row.job, row.answer.as_ref());

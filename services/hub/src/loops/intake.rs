@@ -7,7 +7,7 @@ use super::{Outcome, Step, drive};
 use crate::{
     removed_files::are_back,
     signals::Signals,
-    splitting::{SplitFault, Splitting},
+    splitting::{SplitDocument, SplitFault, Splitting},
     work_settings::WorkSettings,
 };
 use anyhow::Context;
@@ -93,10 +93,10 @@ impl Intake {
         let taken = &taken;
         let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
         let stood = match split {
-            Ok(pages) => {
-                let mut stood = documents::split(&parts.db, stamp, taken, &pages).await;
+            Ok(SplitDocument { pages, warnings }) => {
+                let mut stood = documents::split(&parts.db, stamp, taken, &pages, &warnings).await;
                 if are_back(&parts.db, parts.splitting.blobs(), &stood).await? {
-                    stood = documents::split(&parts.db, stamp, taken, &pages).await;
+                    stood = documents::split(&parts.db, stamp, taken, &pages, &warnings).await;
                 }
                 let stood = stood?;
                 tracing::debug!(document = %id, pages = pages.len(), trace = %span.trace(), "document split");

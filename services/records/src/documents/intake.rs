@@ -18,7 +18,7 @@ use domain::{
     batch::StoredBatch,
     combining::{FIRST_TEXT, Role, Scope},
     digest::Sha256,
-    document::{Document, DocumentPhase},
+    document::{Document, DocumentPhase, Warning},
     id::{JobId, PageId},
     job::JobPhase,
     limits::Usage,
@@ -26,6 +26,7 @@ use domain::{
     trace::Trace,
 };
 use serde_json::{Value, json};
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 pub(super) const NEXT: &str = "SELECT id FROM documents WHERE tenant > $1 AND (state = 'waiting' OR \
@@ -37,7 +38,7 @@ pub(super) const TAKE: &str = "UPDATE documents SET state = 'splitting', splitti
     (SELECT tracestate FROM batches WHERE id = documents.batch) AS tracestate";
 pub(super) const PROLONG: &str = "UPDATE documents SET splitting_until = $3 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
 pub(super) const SETTLE: &str = "UPDATE documents SET state = $3, splitting_until = NULL, pages = $4, code = $5, \
-    message = $6, settled_at = $7 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
+    message = $6, settled_at = $7, warnings = $8 WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
 pub(super) const PUT_BACK: &str = "UPDATE documents SET state = 'waiting', splitting_until = NULL \
     WHERE id = $1 AND state = 'splitting' AND splitting_until = $2";
 pub(super) const PUT_BACK_ALL: &str =
@@ -157,13 +158,14 @@ pub async fn prolong(
     Ok(prolonged == 1)
 }
 
-/// Stores the pages of a document and a job for each page and question. Tells whether the hold still stood;
+/// Stores the pages of a document, what is amiss with them, and a job for each page and question. Tells whether the hold still stood;
 /// if not, nothing was stored.
 pub async fn split(
     db: &Db,
     stamp: Stamp<'_>,
     taken: &TakenDocument,
     pages: &[NewPage],
+    warnings: &[Warning],
 ) -> Result<bool, RecordsError> {
     let mut tx = db.begin().await?;
     let Some(batch) = batches::lock(&mut tx, taken.document.batch).await? else {
@@ -172,6 +174,7 @@ pub async fn split(
     let verdict = Verdict {
         phase: DocumentPhase::Split,
         pages: Some(pages.len()),
+        warnings,
         code: None,
         message: None,
     };
@@ -199,6 +202,7 @@ pub async fn fail(
     let verdict = Verdict {
         phase: DocumentPhase::Failed,
         pages: None,
+        warnings: &[],
         code: Some(code),
         message: Some(message),
     };
@@ -236,6 +240,7 @@ pub async fn put_back_all(db: &Db) -> Result<u64, RecordsError> {
 struct Verdict<'a> {
     phase: DocumentPhase,
     pages: Option<usize>,
+    warnings: &'a [Warning],
     code: Option<&'a str>,
     message: Option<&'a str>,
 }
@@ -254,6 +259,7 @@ async fn settle(
             .bind(verdict.code)
             .bind(verdict.message)
             .bind(At(stamp.at))
+            .bind(Some(Json(verdict.warnings)).filter(|warnings| !warnings.0.is_empty()))
         .run(c))?;
     Ok(settled == 1)
 }

@@ -1,7 +1,7 @@
 //! A row of `documents`, and what it means.
 
 use crate::{At, RecordsError, read::Reading};
-use domain::document::{Document, DocumentPhase, DocumentState};
+use domain::document::{Document, DocumentPhase, DocumentState, Warning};
 use sqlx::types::Json;
 
 #[derive(sqlx::FromRow)]
@@ -23,6 +23,7 @@ pub(crate) struct DocumentRow {
     settled_at: Option<At>,
     deleted_at: Option<At>,
     questions: Option<Json<Vec<u32>>>,
+    warnings: Option<Json<Vec<Warning>>>,
 }
 
 impl DocumentRow {
@@ -43,6 +44,7 @@ impl DocumentRow {
             name: self.name,
             media_type: self.media_type,
             questions: self.questions.map(|places| places.0),
+            warnings: self.warnings.map(|warnings| warnings.0).unwrap_or_default(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Splitter, Waiting};
-use crate::{PageError, PageFile};
+use crate::{PageError, Split};
 
 /// Splits as [`Splitter`] does, by children that wait for their document where there are any. Each serves one document
 /// and ends, and has the limits that every child has.
@@ -25,7 +25,7 @@ impl Ahead {
     }
 
     /// As [`split`](crate::split), in a child.
-    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Vec<PageFile>, PageError> {
+    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Split, PageError> {
         match self.take() {
             Some(child) => self.splitter.split_by(child, document, out_dir),
             None => self.splitter.split(document, out_dir),
@@ -60,7 +60,7 @@ impl Ahead {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::Limits;
+    use crate::{Fonts, Limits};
     use std::path::PathBuf;
     use std::time::Duration;
 
@@ -71,6 +71,7 @@ mod tests {
             time_limit: Duration::from_secs(60),
             memory_limit: 1 << 30,
             limits: Limits::default(),
+            fonts: Fonts::default(),
         };
         Ahead::new(splitter, most)
     }

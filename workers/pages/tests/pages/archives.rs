@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write as _};
 
 use image::ImageFormat;
-use pages::{Limits, PageError, PageFile};
+use pages::{Fonts, Limits, PageError, PageFile};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::documents::{encode, limits, picture};
@@ -28,7 +28,7 @@ pub fn split(bytes: &[u8], limits: &Limits) -> Result<Vec<PageFile>, PageError> 
     std::fs::write(&document, bytes).unwrap();
     let out = dir.path().join("pages");
     std::fs::create_dir(&out).unwrap();
-    let pages = pages::split(&document, &out, limits);
+    let pages = pages::split(&document, &out, limits, &Fonts::default()).map(|split| split.pages);
     if pages.is_err() {
         assert_eq!(
             std::fs::read_dir(&out).unwrap().count(),

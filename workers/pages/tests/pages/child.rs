@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image::ImageFormat;
-use pages::PageError;
 use pages::child::{Ahead, Splitter};
+use pages::{Fonts, PageError};
 use tempfile::TempDir;
 
 use crate::documents::{TiffPage, encode, limits, picture, tiff, with_exif};
@@ -16,6 +16,7 @@ fn splitter() -> Splitter {
         time_limit: Duration::from_secs(60),
         memory_limit: 1 << 30,
         limits: limits(),
+        fonts: Fonts::default(),
     }
 }
 
@@ -41,7 +42,10 @@ fn the_child_splits_as_this_process_does() {
     ] {
         let (dir, path) = document(&bytes);
         let by_child = splitter().split(&path, dir.path()).unwrap();
-        assert_eq!(pages::split(&path, dir.path(), &limits()), Ok(by_child));
+        assert_eq!(
+            pages::split(&path, dir.path(), &limits(), &Fonts::default()),
+            Ok(by_child)
+        );
     }
 }
 
@@ -51,7 +55,10 @@ fn the_childs_refusal_arrives_whole() {
     for bytes in [&b""[..], b"text", &png[..png.len() / 2]] {
         let (dir, path) = document(bytes);
         let refused = splitter().split(&path, dir.path()).unwrap_err();
-        assert_eq!(pages::split(&path, dir.path(), &limits()), Err(refused));
+        assert_eq!(
+            pages::split(&path, dir.path(), &limits(), &Fonts::default()),
+            Err(refused)
+        );
     }
 }
 

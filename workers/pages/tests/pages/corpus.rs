@@ -50,6 +50,7 @@ fn images() -> Vec<Seed> {
 
 fn pdfs() -> Vec<Seed> {
     let square = "0 0 0 rg 0 150 50 50 re f BT /F1 12 Tf 10 20 Td (total) Tj ET";
+    let chinese = "BT /F2 12 Tf 10 20 Td <53D17968> Tj ET";
     let circle = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>",
@@ -60,6 +61,7 @@ fn pdfs() -> Vec<Seed> {
     let objects = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     vec![
         ("plain.pdf".into(), pdf(&[sheet(square)], "")),
+        ("chinese.pdf".into(), pdf(&[sheet(chinese)], "")),
         ("two-pages.pdf".into(), pdf(&[sheet(square), sheet("q Q")], "")),
         (
             "locked.pdf".into(),

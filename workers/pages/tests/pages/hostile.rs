@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use pages::Limits;
+use pages::{Fonts, Limits, MOST_WARNINGS, Split};
 
 /// Small, so that many documents are tried in little time.
 pub const LIMITS: Limits = Limits {
@@ -38,13 +38,17 @@ pub fn document(bytes: &[u8]) {
     let (document, out) = (folder.path().join("document"), folder.path().join("pages"));
     std::fs::write(&document, bytes).unwrap();
     std::fs::create_dir(&out).unwrap();
-    let split = pages::split(&document, &out, &LIMITS);
+    let split = pages::split(&document, &out, &LIMITS, &Fonts::default());
     let listed = |folder: &PathBuf| -> BTreeSet<PathBuf> {
         let entries = std::fs::read_dir(folder).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     };
     let expected = match split {
-        Ok(pages) => {
+        Ok(Split { pages, warnings }) => {
+            assert!(warnings.len() <= MOST_WARNINGS);
+            warnings
+                .iter()
+                .for_each(|warning| check_told(&warning.to_string()));
             assert!(!pages.is_empty() && pages.len() <= LIMITS.max_pages as usize);
             for page in &pages {
                 check_size(page.width, page.height);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pages::{Limits, PageError, RgbPage};
+use pages::{Fonts, Limits, MOST_NAME_CHARACTERS, MOST_WARNINGS, PageError, RgbPage, Warning};
 use tempfile::TempDir;
 
 use crate::documents::{decode, encode, limits, picture};
@@ -88,13 +88,22 @@ pub fn written(objects: &[String], trailer: &str) -> Vec<u8> {
 }
 
 fn split(bytes: &[u8], limits: &Limits) -> Result<Vec<RgbPage>, PageError> {
+    split_with(bytes, limits, &Fonts::default()).map(|(pages, _)| pages)
+}
+
+/// Pages and warnings, with the fonts of these folders.
+fn split_with(
+    bytes: &[u8],
+    limits: &Limits,
+    fonts: &Fonts,
+) -> Result<(Vec<RgbPage>, Vec<Warning>), PageError> {
     let dir = TempDir::new().unwrap();
     let document = dir.path().join("document");
     std::fs::write(&document, bytes).unwrap();
     let out = dir.path().join("pages");
     std::fs::create_dir(&out).unwrap();
-    let pages = pages::split(&document, &out, limits);
-    if pages.is_err() {
+    let split = pages::split(&document, &out, limits, fonts);
+    if split.is_err() {
         assert_eq!(
             std::fs::read_dir(&out).unwrap().count(),
             0,
@@ -102,7 +111,7 @@ fn split(bytes: &[u8], limits: &Limits) -> Result<Vec<RgbPage>, PageError> {
         );
     }
     let read = |page: &pages::PageFile| decode(&std::fs::read(&page.path).unwrap());
-    Ok(pages?.iter().map(read).collect())
+    split.map(|split| (split.pages.iter().map(read).collect(), split.warnings))
 }
 
 fn is_dark(page: &RgbPage, x: u32, y: u32) -> bool {
@@ -159,6 +168,105 @@ fn text_whose_font_is_not_in_the_document_is_drawn() {
         "no font of this machine has Chinese letters; scripts/test installs one"
     );
     assert_eq!(ink(&pages[2]), 0);
+}
+
+/// A document of one page in 发票 and a font whose objects are these.
+fn in_font(name: &str, encoding: &str, ordering: &str) -> Vec<u8> {
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 200] /Contents 4 0 R \
+         /Resources << /Font << /F1 5 0 R >> >> >>"
+            .to_owned(),
+        "<< /Length 38 >>\nstream\nBT /F1 40 Tf 5 100 Td <53D17968> Tj ET\nendstream".to_owned(),
+        format!(
+            "<< /Type /Font /Subtype /Type0 /BaseFont /{name} /Encoding /{encoding} /DescendantFonts [6 0 R] \
+             /ToUnicode 7 0 R >>"
+        ),
+        format!(
+            "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /{name} /DW 1000 \
+             /CIDSystemInfo << /Registry (Adobe) /Ordering ({ordering}) /Supplement 0 >> >>"
+        ),
+        to_unicode(),
+    ];
+    written(&objects, "")
+}
+
+/// The two codes are letters of Unicode.
+fn to_unicode() -> String {
+    let map = "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /A def /CMapType 2 def \
+               1 begincodespacerange <0000> <FFFF> endcodespacerange \
+               2 beginbfchar <53D1> <53D1> <7968> <7968> endbfchar endcmap end end";
+    format!("<< /Length {} >>\nstream\n{map}\nendstream", map.len())
+}
+
+fn missing(font: &str) -> Warning {
+    Warning::FontMissing { font: font.into() }
+}
+
+#[test]
+fn a_font_that_is_nowhere_is_a_warning_and_the_page_is_there_all_the_same() {
+    // As the collection says, as the name says, and where neither does.
+    for (name, encoding, ordering, is_found) in [
+        ("STSong-Light", "UniGB-UCS2-H", "GB1", true),
+        ("MHei-Medium", "UniCNS-UCS2-H", "CNS1", true),
+        ("SimSun", "Identity-H", "Identity", true),
+        ("Own-Letters", "Identity-H", "Identity", false),
+    ] {
+        let document = in_font(name, encoding, ordering);
+        let (pages, warnings) = split_with(&document, &limits(), &Fonts(vec![])).unwrap();
+        assert_eq!((pages.len(), warnings), (1, vec![missing(name)]), "{name}");
+        let (pages, warnings) = split_with(&document, &limits(), &Fonts::default()).unwrap();
+        match is_found {
+            true => assert!(
+                warnings.is_empty() && ink(&pages[0]) > 1000,
+                "{name} {warnings:?}: no font of this machine has Chinese letters; scripts/test installs one"
+            ),
+            false => assert_eq!(warnings, [missing(name)]),
+        }
+    }
+}
+
+#[test]
+fn a_document_that_needs_no_other_font_warns_of_none() {
+    let drawn = [
+        sheet("BT /F1 40 Tf 5 100 Td (Total) Tj ET"),
+        sheet(SQUARE_TOP_LEFT),
+    ];
+    // The Chinese font is there and nothing is written in it.
+    let (_, warnings) = split_with(&pdf(&drawn, ""), &limits(), &Fonts(vec![])).unwrap();
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn however_many_fonts_are_missing_and_whatever_they_are_called_little_is_told() {
+    let many = |place: usize| format!("/F{place} {} 0 R ", 5 + place);
+    let fonts: String = (0..40).map(many).collect();
+    let content: String = (0..40)
+        .map(|place| format!("BT /F{place} 9 Tf <0041> Tj ET "))
+        .collect();
+    let mut objects = vec![
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        format!(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 200] /Contents 4 0 R \
+             /Resources << /Font << {fonts} >> >> >>"
+        ),
+        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
+    ];
+    objects.extend((0..40).map(|place| {
+        let name = format!("{place}#00#0A{}", "long".repeat(500));
+        format!(
+            "<< /Type /Font /Subtype /Type0 /BaseFont /{name} /Encoding /Identity-H /DescendantFonts [<< /Type /Font \
+             /Subtype /CIDFontType2 /BaseFont /{name} >>] >>"
+        )
+    }));
+    let (_, warnings) = split_with(&written(&objects, ""), &limits(), &Fonts::default()).unwrap();
+    assert_eq!(warnings.len(), MOST_WARNINGS);
+    for Warning::FontMissing { font } in &warnings {
+        assert_eq!(font.chars().count(), MOST_NAME_CHARACTERS, "{font}");
+        assert!(!font.chars().any(char::is_control));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use image::ImageFormat;
-use pages::{Limits, PageError, PageFile};
+use pages::{Fonts, Limits, PageError, PageFile};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -13,7 +13,7 @@ fn split(bytes: &[u8], limits: &Limits) -> (TempDir, Result<Vec<PageFile>, PageE
     std::fs::create_dir(&out).unwrap();
     let document = dir.path().join("document");
     std::fs::write(&document, bytes).unwrap();
-    let pages = pages::split(&document, &out, limits);
+    let pages = pages::split(&document, &out, limits, &Fonts::default()).map(|split| split.pages);
     (dir, pages)
 }
 
@@ -147,7 +147,13 @@ fn a_document_longer_than_allowed_is_not_read() {
 
 #[test]
 fn a_missing_document_is_not_the_documents_fault() {
-    let refused = pages::split(Path::new("/nowhere/at/all"), Path::new("/tmp"), &limits()).unwrap_err();
+    let refused = pages::split(
+        Path::new("/nowhere/at/all"),
+        Path::new("/tmp"),
+        &limits(),
+        &Fonts::default(),
+    )
+    .unwrap_err();
     assert_eq!(refused.code(), "page_storage");
     assert!(!refused.is_documents_fault());
 }

@@ -61,7 +61,8 @@ mod tests {
         let (file, out) = (folder.path().join("document"), folder.path().join("pages"));
         std::fs::create_dir(&out).unwrap();
         std::fs::write(&file, of_pages(7, 300)).unwrap();
-        let pages = pages::split(&file, &out, &pages::Limits::default()).unwrap();
+        let split = pages::split(&file, &out, &pages::Limits::default(), &pages::Fonts::default());
+        let pages = split.unwrap().pages;
         let digests: HashSet<String> = pages.iter().map(|page| page.sha256.clone()).collect();
         assert_eq!((pages.len(), digests.len()), (300, 300));
     }

@@ -297,7 +297,7 @@ impl Desk {
             height: 3,
         };
         let pages: Vec<NewPage> = (1..=pages).map(page).collect();
-        documents::split(&self.db, self.stamp(), taken, &pages)
+        documents::split(&self.db, self.stamp(), taken, &pages, &[])
             .await
             .unwrap()
     }
