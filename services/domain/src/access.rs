@@ -131,6 +131,8 @@ acts! {
     KeepApiKeys = "keep_api_keys",
     /// Register models and revisions.
     RegisterModel = "register_model",
+    /// Read and judge changes of models' cards.
+    ReviewCard = "review_card",
     /// Read the audit log.
     ReadAudit = "read_audit",
     /// Read which workers there are.

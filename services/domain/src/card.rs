@@ -147,7 +147,8 @@ pub struct FactSource {
     /// When it was read.
     #[serde(with = "day")]
     pub seen: Date,
-    /// Who reviewed it.
+    /// Who reviewed it; nobody while it is proposed.
+    #[serde(default)]
     pub reviewed_by: String,
 }
 

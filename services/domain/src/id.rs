@@ -158,6 +158,8 @@ ids! {
     ClaimId = "clm";
     /// What a tenant no longer keeps of a batch.
     DeletionId = "del";
+    /// A change of a model's card.
+    CardChangeId = "crd";
     /// A file as clients of OpenAI's API know it.
     FileId = "file";
     /// A batch as they know it.

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod bom;
 pub mod bundle;
 pub mod card;
+pub mod card_change;
 pub mod clock;
 pub mod combining;
 pub mod comparison;

@@ -21,6 +21,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
                 .error_handler(|error, _| Problem::bad_request("query_malformed", error.to_string()).into()),
         )
         .configure(api::api_keys::routes)
+        .configure(api::card_changes::routes)
         .configure(api::archives::routes)
         .configure(api::audit::routes)
         .configure(api::bom::routes)

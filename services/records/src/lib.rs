@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod audit;
 pub mod backlog;
 pub mod batches;
+pub mod card_changes;
 pub mod claims;
 pub mod combining;
 pub mod counts;

@@ -1,5 +1,6 @@
 //! Models, their variants and lineage.
 
+pub mod cards;
 mod inserting;
 mod registering;
 mod revisions;
@@ -32,8 +33,12 @@ const PARENTS: &str =
     "SELECT parent, relation, evidence FROM lineage_edges WHERE child = $1 ORDER BY parent, relation";
 
 pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, FAMILIES, VARIANTS, PARENTS];
-pub(crate) const MORE_STATEMENTS: &[&[&str]] =
-    &[inserting::STATEMENTS, revisions::STATEMENTS, seeding::STATEMENTS];
+pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[
+    cards::STATEMENTS,
+    inserting::STATEMENTS,
+    revisions::STATEMENTS,
+    seeding::STATEMENTS,
+];
 
 /// A model with what hangs on it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Every statement of this crate in one list, so that all can be prepared on both databases.
 
 use crate::{
-    acceptances, answers, api_keys, attempts, audit, backlog, batches, claims, combining, counts, decisions,
-    deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage, models,
-    openai_batches, openai_files, policies, proofs, retention, rows, sessions, terms, turns, usage, webhooks,
-    workers,
+    acceptances, answers, api_keys, attempts, audit, backlog, batches, card_changes, claims, combining,
+    counts, decisions, deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage,
+    models, openai_batches, openai_files, policies, proofs, retention, rows, sessions, terms, turns, usage,
+    webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
@@ -17,6 +17,7 @@ pub fn statements() -> Vec<&'static str> {
         audit::STATEMENTS,
         backlog::STATEMENTS,
         batches::STATEMENTS,
+        card_changes::STATEMENTS,
         claims::STATEMENTS,
         combining::STATEMENTS,
         counts::STATEMENTS,

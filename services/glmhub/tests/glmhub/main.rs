@@ -12,6 +12,7 @@ mod audit;
 mod bad_input;
 mod batch;
 mod bom;
+mod card_changes;
 mod catalogue;
 mod cli;
 mod client;

@@ -12,6 +12,7 @@ pub(crate) mod asking;
 pub mod audit;
 pub mod batches;
 pub mod bom;
+pub(crate) mod card_changes;
 pub mod comparison;
 pub mod decisions;
 pub mod deletions;

@@ -15,7 +15,7 @@ use domain::{
     model::{Card, Model},
     names::{LicenseName, ModelName},
     policy::CurrentPolicies,
-    registration::{Registration, Unregistrable},
+    registration::{NameRefused, Registration, Unregistrable},
 };
 use records::{
     Db, Stamp, facts,
@@ -110,11 +110,11 @@ async fn register(
     }
 }
 
-fn unprocessable(code: &'static str, detail: impl Into<String>) -> Problem {
+pub(super) fn unprocessable(code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
 }
 
-fn unknown_license(id: &LicenseName) -> Problem {
+pub(super) fn unknown_license(id: &LicenseName) -> Problem {
     let detail = format!("the facts of license {id} are not known here, so nobody could ever use the model");
     let cure = format!(
         "name one of GET /v1/licenses, or have the operator add policies/licenses/{id}.toml and reload the policies"
@@ -126,7 +126,7 @@ fn registered_before(model: &ModelName) -> Problem {
     Problem::conflict(
         "model_registered",
         format!(
-            "{model} is registered already, and a registration is not changed: GET /v1/models/{model} shows it"
+            "{model} is registered already: GET /v1/models/{model} shows it, and POST /v1/card-changes proposes other facts"
         ),
     )
 }
@@ -139,16 +139,20 @@ fn not_registered(why: Unregistrable) -> Problem {
             "cure",
             format!("register {parent} with its license first: POST /v1/models"),
         ),
-        Unregistrable::Name(refused) => unprocessable("name_prefix_required", detail)
-            .with(
-                "cure",
-                format!(
-                    "choose a name that begins with {0:?}, such as OWNER/{0}-NAME",
-                    refused.prefix
-                ),
-            )
-            .with("prefix", refused.prefix)
-            .with("license", refused.license.to_string())
-            .with("path", json!(refused.path)),
+        Unregistrable::Name(refused) => name_refused(&refused),
     }
+}
+
+pub(super) fn name_refused(refused: &NameRefused) -> Problem {
+    unprocessable("name_prefix_required", refused.to_string())
+        .with(
+            "cure",
+            format!(
+                "choose a name that begins with {0:?}, such as OWNER/{0}-NAME",
+                refused.prefix
+            ),
+        )
+        .with("prefix", refused.prefix.clone())
+        .with("license", refused.license.to_string())
+        .with("path", json!(refused.path))
 }

@@ -12,7 +12,8 @@ use time::OffsetDateTime;
 
 const MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at, family, modality, words) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name";
-const REFRESH: &str = "UPDATE models SET card = $2, family = $3, modality = $4, words = $5, seed_sha256 = $6 \
+const REFRESH: &str = "UPDATE models SET card = $2, family = $3, modality = $4, words = $5, seed_sha256 = $6, \
+    card_version = card_version + 1 \
     WHERE name = $1 AND seed_sha256 IS NOT NULL AND seed_sha256 <> $6 RETURNING name";
 const EDGE: &str = "INSERT INTO lineage_edges (child, parent, relation, evidence) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (child, parent, relation) DO NOTHING";
@@ -20,7 +21,7 @@ const EDGE: &str = "INSERT INTO lineage_edges (child, parent, relation, evidence
 pub(super) const STATEMENTS: &[&str] = &[MODEL, REFRESH, EDGE];
 
 /// What a model is found by.
-fn words(name: &ModelName, card: &Card) -> String {
+pub(super) fn words(name: &ModelName, card: &Card) -> String {
     let chinese = card.chinese.as_ref().and_then(|texts| texts.summary.as_ref());
     let told = [
         card.publisher.as_ref(),
