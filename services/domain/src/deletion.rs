@@ -1,11 +1,11 @@
-//! Deletions: what a tenant no longer keeps of a batch, and the record that says it is gone.
+//! Deletions: what a tenant no longer keeps of a batch, or a file of OpenAI's form, and the record that says it is gone.
 //!
-//! The record is an in-toto Statement about the batch's documents, as provenance is one about an answer.
+//! The record is an in-toto Statement about the batch's documents or the file, as provenance is one about an answer.
 //! `exchange::attestation` signs it. It names digests and counts, and holds nothing of what was deleted.
 
 use crate::{
     digest::Sha256,
-    id::{BatchId, DeletionId, DocumentId},
+    id::{BadId, BatchId, DeletionId, FileId},
     names::{MemberName, TenantName},
     provenance::{STATEMENT_TYPE, SubjectDigest},
 };
@@ -19,7 +19,36 @@ pub const PREDICATE_TYPE: &str = "urn:glmhub:deletion:v1";
 /// The longest that something can be kept until it is deleted, in days: 100 years.
 pub const MOST_DAYS: u32 = 36_500;
 
-/// What is deleted of a batch.
+/// What something is deleted of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DeletedOf {
+    /// A batch.
+    Batch(BatchId),
+    /// A file of OpenAI's form, which goes whole: [`Deleted::Documents`] if its tenant sent it, [`Deleted::Answers`] if it
+    /// was made for a batch of requests.
+    File(FileId),
+}
+
+impl fmt::Display for DeletedOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeletedOf::Batch(batch) => batch.fmt(f),
+            DeletedOf::File(file) => file.fmt(f),
+        }
+    }
+}
+
+impl FromStr for DeletedOf {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let batch = text.parse().map(DeletedOf::Batch);
+        batch.or_else(|_| text.parse().map(DeletedOf::File))
+    }
+}
+
+/// What is deleted of a batch, or which part of what a tenant keeps a file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Deleted {
@@ -77,7 +106,7 @@ impl FromStr for Deleted {
     }
 }
 
-/// How long documents and answers are kept after their batch is over.
+/// How long documents and answers are kept after their batch is over, and files of OpenAI's form after they were made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
@@ -116,7 +145,7 @@ pub struct DeletionStatement {
     /// [`STATEMENT_TYPE`].
     #[serde(rename = "_type")]
     pub kind: String,
-    /// The batch, with the digest of the list of its documents ([`listed`]).
+    /// The batch, with the digest of the list of its documents ([`listed`]); or the file, with that of a list of it alone.
     pub subject: Vec<DeletionSubject>,
     /// [`PREDICATE_TYPE`].
     #[serde(rename = "predicateType")]
@@ -129,9 +158,9 @@ pub struct DeletionStatement {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeletionSubject {
-    /// The batch.
-    pub name: BatchId,
-    /// The digest of the list of its documents.
+    /// The batch or file.
+    pub name: DeletedOf,
+    /// The digest of the list of the batch's documents, or of the file.
     pub digest: SubjectDigest,
 }
 
@@ -174,14 +203,14 @@ pub struct DeletionCounts {
 }
 
 impl DeletionStatement {
-    /// The statement that `record` is true of `batch`, which had `documents`.
-    pub fn of(batch: BatchId, documents: &[(DocumentId, Sha256)], record: DeletionRecord) -> Self {
+    /// The statement that `record` is true of what had these `contents`: a batch its documents, a file itself.
+    pub fn of(name: DeletedOf, contents: &[(impl fmt::Display, Sha256)], record: DeletionRecord) -> Self {
         Self {
             kind: STATEMENT_TYPE.into(),
             subject: vec![DeletionSubject {
-                name: batch,
+                name,
                 digest: SubjectDigest {
-                    sha256: Sha256::of(listed(documents).as_bytes()),
+                    sha256: Sha256::of(listed(contents).as_bytes()),
                 },
             }],
             predicate_type: PREDICATE_TYPE.into(),
@@ -195,10 +224,11 @@ impl DeletionStatement {
     }
 }
 
-/// Documents as a list whose digest is signed: a line for each, with its id and the digest of its bytes, in their order.
-pub fn listed(documents: &[(DocumentId, Sha256)]) -> String {
-    let line = |(id, sha256): &(DocumentId, Sha256)| format!("{id} {sha256}\n");
-    documents.iter().map(line).collect()
+/// Documents, or a file, as a list whose digest is signed: a line for each, with its id and the digest of its bytes, in
+/// their order.
+pub fn listed(contents: &[(impl fmt::Display, Sha256)]) -> String {
+    let line = |(id, sha256): &(_, Sha256)| format!("{id} {sha256}\n");
+    contents.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -239,5 +269,21 @@ mod tests {
             assert_eq!(deleted.as_str().parse(), Ok(deleted));
         }
         assert_eq!("nothing".parse::<Deleted>(), Err(BadDeleted));
+    }
+
+    #[test]
+    fn what_something_was_deleted_of_is_told_by_its_id() {
+        let id = "00000000000000000000000007";
+        for (of, kind) in [
+            (format!("bat_{id}"), "batch"),
+            (format!("{}_{id}", FileId::PREFIX), "file"),
+        ] {
+            let read: DeletedOf = of.parse().unwrap();
+            assert_eq!(read.to_string(), of);
+            assert_eq!(matches!(read, DeletedOf::Batch(_)), kind == "batch");
+            assert_eq!(serde_json::to_value(read).unwrap(), serde_json::json!(of));
+            assert_eq!(serde_json::from_value::<DeletedOf>(of.into()).unwrap(), read);
+        }
+        assert!(format!("job_{id}").parse::<DeletedOf>().is_err());
     }
 }

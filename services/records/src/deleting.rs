@@ -1,9 +1,11 @@
-//! Deletions: documents, pages and answers of a batch that is over, in portions, each in one transaction.
+//! Deletions: documents, pages and answers of a batch that is over, in portions, each in one transaction; and files of
+//! OpenAI's form ([`of_file`]).
 //!
 //! Rows that others point to stay, with digests and without content: what the audit log tells remains true. The files are
 //! removed afterwards ([`files`]), and then the deletion is done and its signed record kept.
 
 pub mod files;
+pub mod of_file;
 mod row;
 
 pub use row::Deletion;
@@ -16,21 +18,23 @@ use crate::{
 };
 use domain::{
     batch::{BatchRefusal, BatchState},
-    deletion::{Deleted, DeletionCounts, DeletionRecord, DeletionStatement},
+    deletion::{Deleted, DeletedOf, DeletionCounts, DeletionRecord, DeletionStatement},
     digest::Sha256,
-    id::{BatchId, DeletionId, DocumentId},
+    id::{BatchId, DeletionId},
     names::{MemberName, TenantName},
 };
 use serde_json::{Value, json};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-const INSERT: &str =
-    "INSERT INTO deletions (id, tenant, batch, deleted, member, asked_at) VALUES ($1, $2, $3, $4, $5, $6)";
+const INSERT: &str = "INSERT INTO deletions (id, tenant, batch, file, deleted, member, asked_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const DOCUMENTS_GONE: &str =
     "UPDATE batches SET documents_gone_at = COALESCE(documents_gone_at, $2) WHERE id = $1";
 const ANSWERS_GONE: &str = "UPDATE batches SET answers_gone_at = COALESCE(answers_gone_at, $2) WHERE id = $1";
-const OPEN: &str = "SELECT * FROM deletions WHERE done_at IS NULL ORDER BY id LIMIT $1";
+// A file stays for as long as a batch of its requests is under way.
+const OPEN: &str = "SELECT * FROM deletions d WHERE d.done_at IS NULL AND NOT EXISTS (SELECT 1 FROM openai_batches b \
+    WHERE b.input_file = d.file AND b.completed_at IS NULL AND b.failed_at IS NULL AND b.expired_at IS NULL \
+    AND b.cancelled_at IS NULL) ORDER BY d.id LIMIT $1";
 const OF_BATCH: &str = "SELECT * FROM deletions WHERE batch = $1 AND tenant = $2 ORDER BY id";
 const NEXT_DOCUMENTS: &str =
     "SELECT id, place FROM documents WHERE batch = $1 AND deleted_at IS NULL ORDER BY place LIMIT $2";
@@ -77,7 +81,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     GET,
 ];
 
-pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[files::STATEMENTS];
+pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[files::STATEMENTS, of_file::STATEMENTS];
 
 /// How many documents are deleted in one transaction, and how many pages or answers of them.
 const DOCUMENTS: i64 = 32;
@@ -113,41 +117,48 @@ pub async fn begin(
         return Ok(Some(Ok(earlier)));
     }
     let id: DeletionId = stamp.ids.make();
-    store(&mut tx, stamp, tenant, id, batch, deleted).await?;
-    let detail = json!({ "deletion": id, "deleted": deleted });
-    stamp
-        .audit(&mut tx, tenant, "batch.deleting", batch.to_string(), None, detail)
-        .await?;
-    let begun = read(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(Some(Ok(begun)))
-}
-
-async fn store(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    tenant: &TenantName,
-    id: DeletionId,
-    batch: BatchId,
-    deleted: Deleted,
-) -> Result<(), RecordsError> {
-    on!(tx: &mut *tx, |c| sqlx::query(INSERT)
-        .bind(id.to_string())
-        .bind(tenant.as_str())
-        .bind(batch.to_string())
-        .bind(deleted.as_str())
-        .bind(stamp.member.map(MemberName::as_str))
-        .bind(At(stamp.at))
-        .run(c))?;
+    let of = DeletedOf::Batch(batch);
+    store(&mut tx, stamp, tenant, id, of, deleted).await?;
     for (gone, sql) in [
         (deleted.documents(), DOCUMENTS_GONE),
         (deleted.answers(), ANSWERS_GONE),
     ] {
         if gone {
-            on!(tx: &mut *tx, |c| sqlx::query(sql).bind(batch.to_string()).bind(At(stamp.at)).run(c))?;
+            on!(tx: &mut tx, |c| sqlx::query(sql).bind(batch.to_string()).bind(At(stamp.at)).run(c))?;
         }
     }
-    Ok(())
+    if deleted.answers() && stamp.member.is_some() {
+        of_file::begin_with_answers(&mut tx, stamp, tenant, batch).await?;
+    }
+    let begun = read(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(Some(Ok(begun)))
+}
+
+/// Writes down, in the audit log too, that a deletion begins.
+async fn store(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    id: DeletionId,
+    of: DeletedOf,
+    deleted: Deleted,
+) -> Result<(), RecordsError> {
+    let (batch, file, kind) = match of {
+        DeletedOf::Batch(batch) => (Some(batch.to_string()), None, "batch.deleting"),
+        DeletedOf::File(file) => (None, Some(file.to_string()), "file.deleting"),
+    };
+    on!(tx: &mut *tx, |c| sqlx::query(INSERT)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .bind(batch.as_deref())
+        .bind(file.as_deref())
+        .bind(deleted.as_str())
+        .bind(stamp.member.map(MemberName::as_str))
+        .bind(At(stamp.at))
+        .run(c))?;
+    let detail = json!({ "deletion": id, "deleted": deleted });
+    stamp.audit(tx, tenant, kind, of.to_string(), None, detail).await
 }
 
 async fn read(tx: &mut Tx, id: DeletionId) -> Result<Deletion, RecordsError> {
@@ -174,9 +185,21 @@ pub async fn of_batch(db: &Db, tenant: &TenantName, batch: BatchId) -> Result<Ve
 
 /// Deletes the next portion of what `deletion` deletes. Tells whether there was one; the files are left.
 pub async fn go_on(db: &Db, at: OffsetDateTime, deletion: &Deletion) -> Result<bool, RecordsError> {
+    match deletion.of {
+        DeletedOf::Batch(batch) => go_on_with_batch(db, at, deletion, batch).await,
+        DeletedOf::File(file) => of_file::let_go(db, at, deletion.id, file).await,
+    }
+}
+
+async fn go_on_with_batch(
+    db: &Db,
+    at: OffsetDateTime,
+    deletion: &Deletion,
+    batch: BatchId,
+) -> Result<bool, RecordsError> {
     let mut tx = db.begin().await?;
-    batches::lock(&mut tx, deletion.batch).await?;
-    let batch = deletion.batch.to_string();
+    batches::lock(&mut tx, batch).await?;
+    let batch = batch.to_string();
     for (wanted, next, answers) in [
         (deletion.deleted.documents(), NEXT_DOCUMENTS, false),
         (deletion.deleted.answers(), NEXT_ANSWERED, true),
@@ -240,7 +263,7 @@ async fn delete_answers(
     let places = || documents.iter().map(|(_, place)| *place);
     let (first, last) = (places().min(), places().max());
     let answers: u64 = on!(tx: &mut *tx, |c| sqlx::query(DELETE_ANSWERS)
-        .bind(deletion.batch.to_string())
+        .bind(deletion.of.to_string())
         .bind(first)
         .bind(last)
         .bind(ROWS)
@@ -285,15 +308,24 @@ pub async fn finish(
     sign: impl FnOnce(&DeletionStatement) -> Result<Value, String>,
 ) -> Result<bool, RecordsError> {
     let mut tx = db.begin().await?;
-    batches::lock(&mut tx, deletion.batch).await?;
+    let kind = match deletion.of {
+        DeletedOf::Batch(batch) => {
+            batches::lock(&mut tx, batch).await?;
+            "batch.deleted"
+        }
+        DeletedOf::File(file) => {
+            of_file::forget_name(&mut tx, file).await?;
+            "file.deleted"
+        }
+    };
     let now = read(&mut tx, deletion.id).await?;
     if now.done_at.is_some() {
         return Ok(false);
     }
-    let batch = deletion.batch.to_string();
+    let of = now.of.to_string();
     if now.deleted == Deleted::All {
-        on!(tx: &mut tx, |c| sqlx::query(FORGET_QUESTIONS).bind(&batch).run(c))?;
-        on!(tx: &mut tx, |c| sqlx::query(FORGET_METADATA).bind(&batch).run(c))?;
+        on!(tx: &mut tx, |c| sqlx::query(FORGET_QUESTIONS).bind(&of).run(c))?;
+        on!(tx: &mut tx, |c| sqlx::query(FORGET_METADATA).bind(&of).run(c))?;
     }
     let statement = statement(&mut tx, stamp, &now).await?;
     let record = sign(&statement).map_err(RecordsError::Signature)?;
@@ -306,9 +338,7 @@ pub async fn finish(
         "deletion": now.id, "deleted": now.deleted, "counts": now.counts,
         "record_sha256": Sha256::of(record.to_string().as_bytes()),
     });
-    stamp
-        .audit(&mut tx, &now.tenant, "batch.deleted", batch, None, detail)
-        .await?;
+    stamp.audit(&mut tx, &now.tenant, kind, of, None, detail).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -318,17 +348,25 @@ async fn statement(
     stamp: Stamp<'_>,
     deletion: &Deletion,
 ) -> Result<DeletionStatement, RecordsError> {
-    let rows: Vec<(String, String)> = on!(tx: tx, |c| sqlx::query_as(DOCUMENTS_OF)
-        .bind(deletion.batch.to_string())
-        .fetch_all(c))?;
-    let read = |(id, sha256): &(String, String)| {
-        let reading = Reading {
-            table: "documents",
-            id,
-        };
-        Ok((reading.parsed(id)?, reading.parsed(sha256)?))
+    let contents = match deletion.of {
+        DeletedOf::Batch(_) => DOCUMENTS_OF,
+        DeletedOf::File(_) => of_file::ITSELF,
     };
-    let documents: Vec<(DocumentId, Sha256)> = rows.iter().map(read).collect::<Result<_, RecordsError>>()?;
+    let rows: Vec<(String, String)> = on!(tx: tx, |c| sqlx::query_as(contents)
+        .bind(deletion.of.to_string())
+        .fetch_all(c))?;
+    let read = |(id, sha256): (String, String)| {
+        let reading = Reading {
+            table: "what was deleted",
+            id: &id,
+        };
+        let sha256: Sha256 = reading.parsed(&sha256)?;
+        Ok((id, sha256))
+    };
+    let contents = rows
+        .into_iter()
+        .map(read)
+        .collect::<Result<Vec<_>, RecordsError>>()?;
     let record = DeletionRecord {
         deletion: deletion.id,
         tenant: deletion.tenant.clone(),
@@ -338,5 +376,5 @@ async fn statement(
         done_at: stamp.at,
         counts: deletion.counts,
     };
-    Ok(DeletionStatement::of(deletion.batch, &documents, record))
+    Ok(DeletionStatement::of(deletion.of, &contents, record))
 }

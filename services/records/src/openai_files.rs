@@ -29,11 +29,10 @@ const OLDEST: &str = "SELECT * FROM openai_files WHERE tenant = $1 AND deleted_a
     AND (expires_at IS NULL OR expires_at > $2) AND purpose = COALESCE(CAST($3 AS TEXT), purpose) AND id > $4 \
     ORDER BY id LIMIT $5";
 const SAME: &str = "SELECT * FROM openai_files WHERE tenant = $1 AND member = $2 AND filename = $3 AND purpose = $4 \
-    AND sha256 = $5 AND created_at > $6 AND deleted_at IS NULL ORDER BY id DESC LIMIT 1";
-const DELETE: &str =
-    "UPDATE openai_files SET deleted_at = $3 WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL";
+    AND sha256 = $5 AND created_at > $6 AND deleted_at IS NULL \
+    AND (expires_at IS NULL OR expires_at > $7) ORDER BY id DESC LIMIT 1";
 
-pub(crate) const STATEMENTS: &[&str] = &[SENT, INSERT, GET, WHATEVER, NEWEST, OLDEST, SAME, DELETE];
+pub(crate) const STATEMENTS: &[&str] = &[SENT, INSERT, GET, WHATEVER, NEWEST, OLDEST, SAME];
 
 /// A file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +142,24 @@ pub(crate) async fn insert(
     stamp.audit(tx, tenant, "file.created", id, None, detail).await
 }
 
+/// Notes files that were written for a batch of `tenant` and belong to none, as ended: their bytes are removed.
+pub async fn leave(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    files: &[&File],
+) -> Result<(), RecordsError> {
+    let mut tx = db.begin().await?;
+    for file in files {
+        let ended = File {
+            expires_at: Some(stamp.at),
+            ..(*file).clone()
+        };
+        insert(&mut tx, stamp, tenant, &ended).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
 /// A file of `tenant` that is there at `now`.
 pub async fn get(
     db: &Db,
@@ -205,30 +222,7 @@ pub async fn same(
         .bind(&file.purpose)
         .bind(file.sha256.to_string())
         .bind(At(since))
+        .bind(At(file.created_at))
         .fetch_optional(c))?;
     row.map(Row::read).transpose()
-}
-
-/// Takes a file of `tenant` away. False: it has no such file.
-pub async fn delete(
-    db: &Db,
-    stamp: Stamp<'_>,
-    tenant: &TenantName,
-    id: FileId,
-) -> Result<bool, RecordsError> {
-    let mut tx = db.begin().await?;
-    let deleted = on!(tx: &mut tx, |c| sqlx::query(DELETE)
-        .bind(id.to_string())
-        .bind(tenant.as_str())
-        .bind(At(stamp.at))
-        .run(c))?;
-    if deleted == 0 {
-        return Ok(false);
-    }
-    let id = id.to_string();
-    stamp
-        .audit(&mut tx, tenant, "file.deleted", id, None, json!({}))
-        .await?;
-    tx.commit().await?;
-    Ok(true)
 }

@@ -1,4 +1,5 @@
-//! How long tenants keep documents and answers after their batches are over, and whose time is up.
+//! How long tenants keep documents and answers after their batches are over, and whose time is up. Files of OpenAI's form
+//! are looked up by [`of_file`](crate::deleting::of_file).
 
 use crate::{
     At, Db, RecordsError, Stamp, on,
@@ -16,13 +17,18 @@ const GET: &str = "SELECT documents_days, answers_days FROM retention WHERE tena
 const SET: &str = "INSERT INTO retention (tenant, documents_days, answers_days, member, changed_at) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant) DO UPDATE SET documents_days = excluded.documents_days, \
     answers_days = excluded.answers_days, member = excluded.member, changed_at = excluded.changed_at";
-const NEXT_TENANT: &str = "SELECT MIN(tenant) FROM batches WHERE tenant > $1";
+const NEXT_TENANT: &str = "SELECT MIN(tenant) FROM (SELECT MIN(tenant) AS tenant FROM batches WHERE tenant > $1 \
+    UNION ALL SELECT MIN(tenant) FROM openai_files WHERE tenant > $1) AS next";
 // What was never submitted has no end: it is as old as it is open.
 const DUE_DOCUMENTS: &str = "SELECT id FROM batches WHERE tenant = $1 AND documents_gone_at IS NULL \
     AND COALESCE(completed_at, cancelled_at, expired_at, CASE WHEN submitted_at IS NULL THEN opened_at END) <= $2 \
     ORDER BY COALESCE(completed_at, cancelled_at, expired_at, CASE WHEN submitted_at IS NULL THEN opened_at END) LIMIT $3";
+// Answers to requests of a batch that is under way wait for the file that tells them.
 const DUE_ANSWERS: &str = "SELECT id FROM batches WHERE tenant = $1 AND answers_gone_at IS NULL \
     AND COALESCE(completed_at, cancelled_at, expired_at, CASE WHEN submitted_at IS NULL THEN opened_at END) <= $2 \
+    AND NOT EXISTS (SELECT 1 FROM jobs j JOIN openai_rows r ON r.job = j.id JOIN openai_batches o ON o.id = r.batch \
+    WHERE j.batch = batches.id AND j.document_place = 0 AND j.page_number = 1 AND j.question = 0 \
+    AND o.completed_at IS NULL AND o.expired_at IS NULL AND o.cancelled_at IS NULL) \
     ORDER BY COALESCE(completed_at, cancelled_at, expired_at, CASE WHEN submitted_at IS NULL THEN opened_at END) LIMIT $3";
 
 pub(crate) const STATEMENTS: &[&str] = &[GET, SET, NEXT_TENANT, DUE_DOCUMENTS, DUE_ANSWERS];
@@ -76,7 +82,7 @@ pub async fn set(
     Ok(tx.commit().await?)
 }
 
-/// The tenant that comes after `after` of those that have batches; the first, if nothing is said.
+/// The tenant that comes after `after` of those that have batches or files; the first, if nothing is said.
 pub async fn next_tenant(db: &Db, after: Option<&TenantName>) -> Result<Option<TenantName>, RecordsError> {
     let next: Option<String> = on!(db, |c| sqlx::query_scalar(NEXT_TENANT)
         .bind(after.map(TenantName::as_str).unwrap_or_default())

@@ -1,7 +1,7 @@
 //! `glmhub audit verify --deletion`: judges the record of a deletion.
 
 use anyhow::{Context as _, bail};
-use domain::deletion::DeletionStatement;
+use domain::deletion::{DeletedOf, DeletionStatement};
 use exchange::{
     attestation::{self, Envelope},
     signing::VerifyingKeys,
@@ -38,10 +38,14 @@ fn told(statement: &DeletionStatement) -> anyhow::Result<String> {
         Some(member) => format!("asked for by {member} of {}", said.tenant),
         None => format!("of {}, whose time was over", said.tenant),
     };
+    let (of, list) = match subject.name {
+        DeletedOf::Batch(_) => ("batch", "their list"),
+        DeletedOf::File(_) => ("file ", "the list of the file"),
+    };
     Ok(format!(
         "the deletion {} is signed\n\
-         batch      {} ({})\n\
-         documents  {}, their list has SHA-256 {}\n\
+         {of}      {} ({})\n\
+         documents  {}, {list} has SHA-256 {}\n\
          pages      {}\n\
          answers    {}\n\
          files      {} removed, {} shared with others\n\

@@ -49,7 +49,7 @@ pub async fn deleted(client: &Client, batch: &str) -> Value {
 }
 
 /// How many files the hub keeps.
-fn files(folder: &Path) -> usize {
+pub fn files(folder: &Path) -> usize {
     let inside = |entry: fs::DirEntry| match entry.file_type().unwrap().is_dir() {
         true => files(&entry.path()),
         false => 1,

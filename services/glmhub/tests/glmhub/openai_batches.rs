@@ -2,6 +2,7 @@
 
 mod asking;
 mod checking;
+mod deletion;
 mod ending;
 mod files;
 

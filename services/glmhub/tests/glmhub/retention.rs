@@ -6,6 +6,7 @@ use crate::{
     fleet::{Fleet, database::psql},
     hub::{Hub, eventually},
     jobs::{MODEL, hub_with_model, open, page, tiny, upload},
+    openai_batches::send_file,
     process::{ended, glmhub},
     tally::all,
 };
@@ -168,4 +169,14 @@ async fn they_go_on_postgresql_and_s3_too_whichever_hub_is_asked() {
     assert_eq!(one, other);
     assert_eq!(one["counts"]["documents"], 3, "{one}");
     check_gone(&fleet.client(1, "acme"), &batch, &documents).await;
+    let file = send_file(&submitter, "requests that nobody asked").await;
+    let file = format!("/openai/v1/files/{}", file["id"].as_str().unwrap());
+    fleet.client(1, "acme").delete(&file).await.expect(200);
+    let gone = || async {
+        let told = submitter.get(&format!("{file}/deletions")).await.expect(200);
+        let told = told.json()["data"][0].clone();
+        told["done_at"].is_string().then_some(told)
+    };
+    let told = eventually("the file to be deleted", gone).await;
+    assert_eq!(told["counts"]["files"], 1, "{told}");
 }

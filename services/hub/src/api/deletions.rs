@@ -9,8 +9,8 @@ use actix_web::{
 use domain::{
     access::Act,
     clock::SharedClock,
-    deletion::{Deleted, DeletionCounts},
-    id::{BatchId, DeletionId, IdMaker},
+    deletion::{Deleted, DeletedOf, DeletionCounts},
+    id::{BatchId, DeletionId, FileId, IdMaker},
     names::MemberName,
 };
 use records::{
@@ -54,15 +54,23 @@ async fn list(caller: Authenticated, path: Path<BatchId>, db: Data<Db>) -> Resul
         .await?
         .ok_or_else(no_batch)?;
     let deletions = deleting::of_batch(&db, &caller.tenant, *path).await?;
+    Ok(listed(deletions))
+}
+
+/// 200 with all deletions of something.
+pub(crate) fn listed(deletions: Vec<Deletion>) -> HttpResponse {
     let views: Vec<DeletionView> = deletions.into_iter().map(DeletionView::of).collect();
-    Ok(ok(json!({ "data": views })))
+    ok(json!({ "data": views }))
 }
 
 /// A deletion in JSON.
 #[derive(Serialize)]
 struct DeletionView {
     id: DeletionId,
-    batch: BatchId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<BatchId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<FileId>,
     deleted: Deleted,
     reason: &'static str,
     member: Option<MemberName>,
@@ -76,9 +84,14 @@ struct DeletionView {
 
 impl DeletionView {
     fn of(deletion: Deletion) -> Self {
+        let (batch, file) = match deletion.of {
+            DeletedOf::Batch(batch) => (Some(batch), None),
+            DeletedOf::File(file) => (None, Some(file)),
+        };
         Self {
             id: deletion.id,
-            batch: deletion.batch,
+            batch,
+            file,
             deleted: deletion.deleted,
             reason: match deletion.member {
                 Some(_) => "request",

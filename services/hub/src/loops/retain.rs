@@ -11,23 +11,23 @@ use domain::{
     batch::BatchRefusal,
     clock::SharedClock,
     deletion::{Deleted, DeletionStatement},
-    id::{BatchId, IdMaker},
+    id::{BatchId, FileId, IdMaker},
     names::TenantName,
 };
 use exchange::{attestation, blobs::Blobs, signing::SigningKey};
 use records::{
     Db, Stamp, batches,
-    deleting::{self, Deletion, files},
+    deleting::{self, Deletion, files, of_file},
     retention,
 };
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
-/// How many deletions are gone on with in one step, files removed, and batches looked up.
+/// How many deletions are gone on with in one step, files removed, and batches or files looked up whose time is over.
 const DELETIONS: u32 = 4;
 const FILES: u32 = 64;
-const BATCHES: u32 = 64;
+const DUE: u32 = 64;
 /// How long it is known that a file was removed: longer than any upload takes from its first byte to its row.
 const REMEMBERED: Duration = Duration::days(2);
 
@@ -117,7 +117,7 @@ impl Retain {
         let stamp = Stamp::of_hub(&parts.ids, now);
         if deleting::finish(&parts.db, stamp, deletion, sign).await? {
             tracing::info!(
-                deletion = %deletion.id, batch = %deletion.batch, deleted = %deletion.deleted, "a deletion is done"
+                deletion = %deletion.id, of = %deletion.of, deleted = %deletion.deleted, "a deletion is done"
             );
         }
         Ok(())
@@ -130,13 +130,16 @@ impl Retain {
         if self.next.is_some_and(|next| now < next) {
             return Ok(Outcome::Idle);
         }
+        if self.last.is_none() && self.begin_expired(now).await? > 0 {
+            return Ok(Outcome::Worked);
+        }
         let Some(tenant) = retention::next_tenant(&parts.db, self.last.as_ref()).await? else {
             files::forget(&parts.db, now - REMEMBERED).await?;
             self.next = Some(now + parts.settings.look());
             self.last = None;
             return Ok(Outcome::Idle);
         };
-        if self.begin_due(&tenant, now).await? < BATCHES {
+        if self.begin_due(&tenant, now).await? < DUE {
             self.last = Some(tenant);
         }
         Ok(Outcome::Worked)
@@ -152,14 +155,34 @@ impl Retain {
             let Some(before) = kept.before(deleted, now) else {
                 continue;
             };
-            for batch in retention::due(&parts.db, tenant, deleted, before, BATCHES - begun).await? {
+            for batch in retention::due(&parts.db, tenant, deleted, before, DUE - begun).await? {
                 self.begin(tenant, batch, deleted)
                     .await
                     .with_context(|| format!("batch {batch}"))?;
                 begun += 1;
             }
+            for file in of_file::due(&parts.db, tenant, deleted, before, DUE - begun).await? {
+                self.begin_file(tenant, file).await?;
+                begun += 1;
+            }
         }
         Ok(begun)
+    }
+
+    /// Begins to delete files that their tenants wished to end by now. Gives how many.
+    async fn begin_expired(&self, now: OffsetDateTime) -> anyhow::Result<usize> {
+        let expired = of_file::expired(&self.parts.db, now, DUE).await?;
+        for (tenant, file) in &expired {
+            self.begin_file(tenant, *file).await?;
+        }
+        Ok(expired.len())
+    }
+
+    async fn begin_file(&self, tenant: &TenantName, file: FileId) -> anyhow::Result<()> {
+        let parts = &self.parts;
+        let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
+        of_file::begin(&parts.db, stamp, tenant, file).await?;
+        Ok(())
     }
 
     async fn begin(&self, tenant: &TenantName, batch: BatchId, deleted: Deleted) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use super::{
     settings::OpenaiSettings,
 };
 use crate::{
+    api::deletions,
     app::ok,
     caller::Authenticated,
     handing_out::HandedOut,
@@ -12,6 +13,7 @@ use crate::{
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
     removed_files::are_back,
+    signals::Signals,
     uploads,
 };
 use actix_web::{
@@ -26,6 +28,7 @@ use domain::{
 use exchange::blobs::{Blobs, Stored};
 use records::{
     Db, Stamp,
+    deleting::of_file,
     openai_files::{self, File},
 };
 use time::{Duration, OffsetDateTime};
@@ -190,13 +193,27 @@ pub(super) async fn delete(
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
+    signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
     let stamp = Stamp::of(&ids, clock.now(), caller);
-    match openai_files::delete(&db, stamp, &caller.tenant, *path).await? {
-        true => Ok(ok(Deleted::of(*path))),
-        false => Err(no_file()),
-    }
+    let begun = of_file::begin(&db, stamp, &caller.tenant, *path).await?;
+    begun.ok_or_else(no_file)?;
+    signals.retain.notify_one();
+    Ok(ok(Deleted::of(*path)))
+}
+
+/// What is told of a file that was deleted, in the form of this hub: OpenAI has none for it.
+pub(super) async fn deletions(
+    caller: Authenticated,
+    path: Path<FileId>,
+    db: Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller.may(Act::ReadBatch)?;
+    let file = openai_files::whatever(&db, &caller.tenant, *path).await?;
+    file.ok_or_else(no_file)?;
+    let deletions = of_file::of_file(&db, &caller.tenant, *path).await?;
+    Ok(deletions::listed(deletions))
 }
 
 pub(super) async fn content(

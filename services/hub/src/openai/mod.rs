@@ -57,6 +57,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(unserved)),
         )
         .service(
+            web::resource("/openai/v1/files/{file}/deletions")
+                .wrap(from_fn(errors::around))
+                .route(web::get().to(files::deletions))
+                .default_service(web::to(unserved)),
+        )
+        .service(
             web::resource("/openai/v1/batches")
                 .wrap(from_fn(idempotency::around))
                 .wrap(from_fn(errors::around))

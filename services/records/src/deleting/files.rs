@@ -20,7 +20,7 @@ const REMOVE: &str = "UPDATE unreferred SET removed_at = $2 WHERE sha256 = $1 AN
     AND NOT EXISTS (SELECT 1 FROM artifacts WHERE sha256 = $1) \
     AND NOT EXISTS (SELECT 1 FROM revisions WHERE sha256 = $1) \
     AND NOT EXISTS (SELECT 1 FROM acceptance_evidence WHERE sha256 = $1) \
-    AND NOT EXISTS (SELECT 1 FROM openai_files WHERE sha256 = $1)";
+    AND NOT EXISTS (SELECT 1 FROM openai_files WHERE sha256 = $1 AND gone_at IS NULL)";
 const KEEP: &str = "DELETE FROM unreferred WHERE sha256 = $1 AND deletion = $2 AND removed_at IS NULL";
 const MARKED: &str = "SELECT COUNT(*) FROM unreferred \
     WHERE sha256 IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";

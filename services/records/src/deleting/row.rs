@@ -2,8 +2,8 @@
 
 use crate::{At, RecordsError, read::Reading};
 use domain::{
-    deletion::{Deleted, DeletionCounts},
-    id::{BatchId, DeletionId},
+    deletion::{Deleted, DeletedOf, DeletionCounts},
+    id::DeletionId,
     names::{MemberName, TenantName},
 };
 use serde_json::Value;
@@ -17,8 +17,8 @@ pub struct Deletion {
     pub id: DeletionId,
     /// Whose it is.
     pub tenant: TenantName,
-    /// Of which batch.
-    pub batch: BatchId,
+    /// Of what.
+    pub of: DeletedOf,
     /// What.
     pub deleted: Deleted,
     /// Who asked for it; nobody, if its time was over.
@@ -37,7 +37,8 @@ pub struct Deletion {
 pub(super) struct DeletionRow {
     id: String,
     tenant: String,
-    batch: String,
+    batch: Option<String>,
+    file: Option<String>,
     deleted: String,
     member: Option<String>,
     asked_at: At,
@@ -59,7 +60,7 @@ impl DeletionRow {
         Ok(Deletion {
             id: reading.parsed(&self.id)?,
             tenant: reading.parsed(&self.tenant)?,
-            batch: reading.parsed(&self.batch)?,
+            of: reading.parsed(&reading.required(self.batch.or(self.file), "batch or file")?)?,
             deleted: reading.parsed(&self.deleted)?,
             member: reading.parsed_if(self.member.as_deref())?,
             asked_at: self.asked_at.0,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::databases::on_each;
+use crate::deleting::of_file;
 use crate::openai_files::{self, File, Order};
 use domain::{
     access::{Caller, Role},
@@ -254,8 +255,8 @@ async fn files_are_listed_from_both_sides_until_they_end_or_are_taken_away() {
         let same = openai_files::same(db, tenant, &sent[2], since).await.unwrap();
         assert_eq!(same.unwrap().id, c);
         assert_eq!(openai_files::same(db, tenant, &sent[2], NOW).await.unwrap(), None);
-        assert!(openai_files::delete(db, stamp, tenant, b).await.unwrap());
-        assert!(!openai_files::delete(db, stamp, tenant, b).await.unwrap());
+        assert!(of_file::begin(db, stamp, tenant, b).await.unwrap().is_some());
+        assert_eq!(of_file::begin(db, stamp, tenant, b).await.unwrap(), None);
         assert_eq!(listed(None, Order::Oldest, None, NOW).await, [a, c]);
         assert!(openai_files::whatever(db, tenant, b).await.unwrap().is_some());
     })

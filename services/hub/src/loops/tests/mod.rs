@@ -2,6 +2,7 @@
 
 mod combining;
 mod crew;
+mod deleted_files;
 mod desk;
 mod expiry;
 mod following;

@@ -10,7 +10,7 @@ use crate::{
     signals::Signals,
 };
 use domain::{
-    deletion::{Deleted, DeletionCounts, DeletionStatement, Retention},
+    deletion::{Deleted, DeletedOf, DeletionCounts, DeletionStatement, Retention},
     id::BatchId,
     names::TenantName,
 };
@@ -24,12 +24,12 @@ use time::Duration;
 
 const DAY: Duration = Duration::days(1);
 
-fn acme() -> TenantName {
+pub(super) fn acme() -> TenantName {
     "acme".parse().unwrap()
 }
 
 /// As any process has it, where documents and answers are kept so many days; 0 for ever.
-fn retain(desk: &Desk, documents_days: u32, answers_days: u32) -> Retain {
+pub(super) fn retain(desk: &Desk, documents_days: u32, answers_days: u32) -> Retain {
     Retain::new(RetainParts {
         db: desk.db.clone(),
         blobs: desk.blobs.clone(),
@@ -47,7 +47,7 @@ fn retain(desk: &Desk, documents_days: u32, answers_days: u32) -> Retain {
 }
 
 /// A batch of two answered pages that is done.
-async fn done(desk: &mut Desk) -> BatchId {
+pub(super) async fn done(desk: &mut Desk) -> BatchId {
     let batch = desk.batch("acme", 2, 1).await;
     desk.dispatch_all().await;
     while let Some(lease) = desk.take().await {
@@ -57,7 +57,7 @@ async fn done(desk: &mut Desk) -> BatchId {
     batch
 }
 
-async fn to_the_end(retain: &mut Retain) {
+pub(super) async fn to_the_end(retain: &mut Retain) {
     while retain.step().await.unwrap() == Outcome::Worked {}
 }
 
@@ -156,6 +156,9 @@ async fn of_two_who_delete_at_once_one_signs_what_is_gone() {
     assert_eq!(deletion.counts, expected);
     let envelope = serde_json::from_value(deletion.record.clone().unwrap()).unwrap();
     let said: DeletionStatement = attestation::verify(&desk.key.public(), &envelope).unwrap();
-    assert_eq!((said.subject[0].name, said.predicate.counts), (batch, expected));
+    assert_eq!(
+        (said.subject[0].name, said.predicate.counts),
+        (DeletedOf::Batch(batch), expected)
+    );
     assert!(said.is_known());
 }

@@ -1,13 +1,13 @@
 //! The end of a batch: what is under way is taken back if it was cancelled, and the files of its answers are written.
 
 use super::{BulkParts, feeding, hold_on, writing::Writing};
-use crate::{problem::Problem, stopping::withdraw};
+use crate::{problem::Problem, removed_files::are_back, stopping::withdraw};
 use domain::id::{BatchId, JobId};
 use exchange::blobs::Stored;
 use records::{
     Stamp, batches, jobs,
     openai_batches::{self, Finished, OpenaiBatch, RowVerdict},
-    openai_files::File,
+    openai_files::{self, File},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -67,13 +67,38 @@ pub(super) async fn finish(parts: &BulkParts, batch: &mut OpenaiBatch) -> Result
         output: output.as_ref(),
         errors: errors.as_ref(),
     };
-    let stamp = Stamp::of(&parts.ids, now, &batch.caller);
-    if openai_batches::finish(&parts.db, stamp, batch, end).await? {
-        parts.signals.deliver.notify_one();
-        let status = written.ending.status().as_str();
-        tracing::info!(batch = %batch.id, status, "a batch of requests has ended");
+    match store(parts, batch, end).await? {
+        true => {
+            parts.signals.deliver.notify_one();
+            let status = written.ending.status().as_str();
+            tracing::info!(batch = %batch.id, status, "a batch of requests has ended");
+        }
+        // They are written anew, perhaps without what was deleted meanwhile.
+        false => leave(parts, batch, end).await?,
     }
     Ok(())
+}
+
+/// Tells whether the hold on the batch still stood.
+async fn store(parts: &BulkParts, batch: &OpenaiBatch, end: Finished<'_>) -> Result<bool, Problem> {
+    let (db, stamp) = (&parts.db, Stamp::of(&parts.ids, parts.clock.now(), &batch.caller));
+    let mut finished = openai_batches::finish(db, stamp, batch, end).await;
+    if are_back(db, parts.blobs.as_ref(), &finished).await? {
+        finished = openai_batches::finish(db, stamp, batch, end).await;
+    }
+    Ok(finished?)
+}
+
+/// Has the bytes of files removed that nobody is given.
+async fn leave(parts: &BulkParts, batch: &OpenaiBatch, end: Finished<'_>) -> Result<(), Problem> {
+    let files: Vec<&File> = [end.output, end.errors].into_iter().flatten().collect();
+    let (db, tenant) = (&parts.db, &batch.caller.tenant);
+    let stamp = Stamp::of_hub(&parts.ids, parts.clock.now());
+    let mut left = openai_files::leave(db, stamp, tenant, &files).await;
+    if are_back(db, parts.blobs.as_ref(), &left).await? {
+        left = openai_files::leave(db, stamp, tenant, &files).await;
+    }
+    Ok(left?)
 }
 
 fn file(parts: &BulkParts, batch: &OpenaiBatch, kind: &str, stored: Stored, now: OffsetDateTime) -> File {
