@@ -43,6 +43,7 @@ mod hub;
 mod idempotency;
 mod import;
 mod jobs;
+mod json_bodies;
 mod keys;
 mod licence;
 mod limits;

@@ -5,7 +5,8 @@ use super::{
     acceptances::view,
 };
 use crate::{
-    acceptance_changes::announce, app::ok, caller::Authenticated, problem::Problem, signals::Signals,
+    acceptance_changes::announce, app::ok, caller::Authenticated, json_object::Object, problem::Problem,
+    signals::Signals,
 };
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
@@ -172,11 +173,11 @@ impl Review {
 async fn review(
     caller: Authenticated,
     path: Path<AcceptanceId>,
-    body: Json<Review>,
+    Json(Object(body)): Json<Object<Review>>,
     desk: Desk,
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
-    let verdict = body.into_inner().verdict()?;
+    let verdict = body.verdict()?;
     desk.tell_of(by, *path, Judging::Review(verdict)).await
 }
 
@@ -189,32 +190,32 @@ struct Reasoned {
 async fn suspend(
     caller: Authenticated,
     path: Path<AcceptanceId>,
-    body: Json<Reasoned>,
+    Json(Object(body)): Json<Object<Reasoned>>,
     desk: Desk,
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
-    let reason = body.into_inner().reason;
+    let reason = body.reason;
     desk.tell_of(by, *path, Judging::Suspend(reason)).await
 }
 
 async fn resume(
     caller: Authenticated,
     path: Path<AcceptanceId>,
-    body: Json<Reasoned>,
+    Json(Object(body)): Json<Object<Reasoned>>,
     desk: Desk,
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
-    let reason = body.into_inner().reason;
+    let reason = body.reason;
     desk.tell_of(by, *path, Judging::Resume(reason)).await
 }
 
 async fn revoke(
     caller: Authenticated,
     path: Path<AcceptanceId>,
-    body: Json<Reasoned>,
+    Json(Object(body)): Json<Object<Reasoned>>,
     desk: Desk,
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
-    let reason = body.into_inner().reason;
+    let reason = body.reason;
     desk.tell_of(by, *path, Judging::Revoke(reason)).await
 }

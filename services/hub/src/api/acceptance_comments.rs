@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     acceptance_settings::AcceptanceSettings, app::ok, caller::Authenticated, idempotency::Once,
-    problem::Problem,
+    json_object::Object, problem::Problem,
 };
 use actix_web::{
     HttpResponse,
@@ -64,20 +64,12 @@ struct NewComment {
 async fn add(
     caller: Authenticated,
     path: Path<AcceptanceId>,
-    body: Json<NewComment>,
+    Json(Object(body)): Json<Object<NewComment>>,
     desk: Desk,
     settings: Data<AcceptanceSettings>,
     once: Once,
 ) -> Result<HttpResponse, Problem> {
-    let comment = write(
-        &caller,
-        *path,
-        body.into_inner().text,
-        &desk,
-        &settings,
-        once.claim(),
-    )
-    .await?;
+    let comment = write(&caller, *path, body.text, &desk, &settings, once.claim()).await?;
     Ok(HttpResponse::Created().json(CommentView::from(comment)))
 }
 

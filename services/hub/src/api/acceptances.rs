@@ -6,8 +6,8 @@ use super::{
     paging::{Listed, Paging},
 };
 use crate::{
-    app::ok, caller::Authenticated, gate::unknown_model, idempotency::Once, problem::Problem,
-    signals::Signals,
+    app::ok, caller::Authenticated, gate::unknown_model, idempotency::Once, json_object::Object,
+    problem::Problem, signals::Signals,
 };
 use actix_web::{
     HttpResponse,
@@ -92,7 +92,7 @@ impl NewAcceptance {
 )]
 async fn request(
     caller: Authenticated,
-    body: Json<NewAcceptance>,
+    Json(Object(body)): Json<Object<NewAcceptance>>,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     signals: Data<Signals>,
@@ -102,7 +102,7 @@ async fn request(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::AcceptTerms)?;
     let (submit, at) = (body.submit, clock.now());
-    let (subject, declared) = body.into_inner().parts()?;
+    let (subject, declared) = body.parts()?;
     let license = license_of(&db, &subject).await?;
     let policies = policies.get();
     let license = policies

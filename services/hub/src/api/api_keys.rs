@@ -130,7 +130,7 @@ fn maker(caller: &Authenticated) -> Result<&Caller, Problem> {
 )]
 async fn create(
     caller: Authenticated,
-    body: Json<CreateBody>,
+    Json(Object(body)): Json<Object<CreateBody>>,
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
@@ -140,7 +140,6 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let caller = maker(&caller)?;
     let now = clock.now();
-    let body = body.into_inner();
     let days = body.expires_in_days.unwrap_or(settings.usual_days);
     let wish = Wish {
         name: body.name,

@@ -11,6 +11,7 @@ use crate::{
     caller::Authenticated,
     gate::{self, Wanted},
     idempotency::Once,
+    json_object::Object,
     limits::Submitting,
     problem::Problem,
     signals::Signals,
@@ -63,7 +64,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 )]
 async fn open(
     caller: Submitting,
-    body: Json<NewBatch>,
+    Json(Object(body)): Json<Object<NewBatch>>,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
@@ -73,7 +74,7 @@ async fn open(
 ) -> Result<HttpResponse, Problem> {
     let (caller, key) = (caller.may(Act::SubmitBatch)?, caller.key().map(|key| key.id));
     let now = clock.now();
-    let new = body.into_inner().checked(&settings, now).await?;
+    let new = body.checked(&settings, now).await?;
     let wanted = Wanted {
         model: &new.model,
         revision: None,

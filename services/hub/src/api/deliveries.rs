@@ -1,7 +1,7 @@
 //! `/v1/deliveries`: the log of what was sent to a tenant's endpoints, and sending again.
 
 use super::paging::{Listed, Paging};
-use crate::{app::ok, caller::Authenticated, problem::Problem, signals::Signals};
+use crate::{app::ok, caller::Authenticated, json_object::Object, problem::Problem, signals::Signals};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Json, Path, Query},
@@ -199,7 +199,7 @@ struct RangeView {
 async fn redeliver_range(
     caller: Authenticated,
     path: Path<WebhookEndpointId>,
-    body: Json<RangeBody>,
+    Json(Object(body)): Json<Object<RangeBody>>,
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,

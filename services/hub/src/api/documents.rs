@@ -11,6 +11,7 @@ use crate::{
     caller::Authenticated,
     fetching,
     idempotency::Once,
+    json_object::Object,
     multipart::{Part, Parts, checked_name, media_type},
     outgoing::Outgoing,
     problem::Problem,
@@ -166,7 +167,7 @@ async fn elsewhere(payload: Payload) -> Result<Elsewhere, Problem> {
     })?;
     let malformed = |error: &dyn Display| Problem::bad_request("json_malformed", error.to_string());
     let read = read.map_err(|error| malformed(&error))?;
-    let said: Pointer = serde_json::from_slice(&read).map_err(|error| malformed(&error))?;
+    let Object(said): Object<Pointer> = serde_json::from_slice(&read).map_err(|error| malformed(&error))?;
     let name = said.name;
     match (said.url, said.sha256, said.bytes, said.media_type) {
         (Some(url), None, None, None) => Ok(Elsewhere::Fetched(Source { url, name })),

@@ -2,7 +2,7 @@
 //! is not recorded.
 
 use super::policies::invalid;
-use crate::{app::ok, caller::Authenticated, gate::unknown_model, problem::Problem};
+use crate::{app::ok, caller::Authenticated, gate::unknown_model, json_object::Object, problem::Problem};
 use actix_web::{
     HttpResponse,
     http::StatusCode,
@@ -55,7 +55,7 @@ struct Question {
 
 async fn explain(
     caller: Authenticated,
-    body: Json<Asked>,
+    Json(Object(body)): Json<Object<Asked>>,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     clock: Data<SharedClock>,
@@ -63,7 +63,7 @@ async fn explain(
     let sees_all = caller.can(Act::ReadEveryDecision);
     let caller = caller.may(Act::ExplainPolicies)?;
     let visible = |tenant: &TenantName| sees_all || *tenant == caller.tenant;
-    let view = match body.into_inner() {
+    let view = match body {
         Asked::Decision(OfDecision { decision_id }) => {
             let found = decisions::get(&db, decision_id).await?;
             let found = found.filter(|found| visible(&found.request.tenant));

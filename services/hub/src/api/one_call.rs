@@ -7,6 +7,7 @@
 use super::asking::{Asking, Call};
 use crate::{
     idempotency::Once,
+    json_object::Object,
     limits::Submitting,
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
@@ -144,7 +145,8 @@ async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), 
         "parameters" => {
             let limit = SHORT_PART.saturating_add(asking.settings.most_schema_bytes);
             let text = part.text(limit).await?;
-            let parameters = serde_json::from_str(&text).map_err(|error| invalid("parameters", error))?;
+            let Object(parameters) =
+                serde_json::from_str(&text).map_err(|error| invalid("parameters", error))?;
             once(&mut draft.parameters, "parameters", parameters)
         }
         "image" => {

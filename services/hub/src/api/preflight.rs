@@ -4,7 +4,7 @@
 //! any. Documents are split as intake splits them, and thrown away.
 
 use super::{
-    looking::{Given, Looking},
+    looking::{Given, Listed, Looking},
     new_batch::{CheckedBatch, NewBatch},
     places::Places,
     preflight_view::{self, Costs},
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     app::{JSON_LIMIT, ok},
     gate::{self, Wanted},
+    json_object::Object,
     limits::Submitting,
     multipart::{Parts, media_type},
     outgoing::Outgoing,
@@ -109,7 +110,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<(NewBatch, Give
                 )
             })?;
             let text = first.text(JSON_LIMIT).await?;
-            let batch = serde_json::from_str(&text).map_err(|error| malformed(&error))?;
+            let Object(batch) = serde_json::from_str(&text).map_err(|error| malformed(&error))?;
             Ok((batch, Given::Parts(parts)))
         }
         "application/json" => {
@@ -121,9 +122,12 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<(NewBatch, Give
             let body = body.map_err(|error| malformed(&error))?;
             let mut batch: Value = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
             let listed = batch.as_object_mut().and_then(|batch| batch.remove("documents"));
-            let batch = serde_json::from_value(batch).map_err(|error| malformed(&error))?;
-            let listed = serde_json::from_value(listed.unwrap_or_else(|| Value::Array(Vec::new())));
-            Ok((batch, Given::Listed(listed.map_err(|error| malformed(&error))?)))
+            let Object(batch) = serde_json::from_value(batch).map_err(|error| malformed(&error))?;
+            let listed = listed.unwrap_or_else(|| Value::Array(Vec::new()));
+            let listed: Vec<Object<Listed>> =
+                serde_json::from_value(listed).map_err(|error| malformed(&error))?;
+            let listed = listed.into_iter().map(|Object(listed)| listed).collect();
+            Ok((batch, Given::Listed(listed)))
         }
         other => Err(uploads::wrong_type(
             other,

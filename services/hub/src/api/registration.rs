@@ -1,7 +1,7 @@
 //! `POST /v1/models`: registering a model with its license and what it was made from.
 
 use super::models::ModelView;
-use crate::{caller::Authenticated, idempotency::Once, problem::Problem};
+use crate::{caller::Authenticated, idempotency::Once, json_object::Object, problem::Problem};
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header::LOCATION},
@@ -80,7 +80,7 @@ impl NewModel {
 
 async fn register(
     caller: Authenticated,
-    body: Json<NewModel>,
+    Json(Object(body)): Json<Object<NewModel>>,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     ids: Data<IdMaker>,
@@ -89,7 +89,7 @@ async fn register(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::RegisterModel)?;
     let (now, policies) = (clock.now(), policies.get());
-    let new = body.into_inner().registration(now);
+    let new = body.registration(now);
     if policies.licenses().get(&new.model.license).is_none() {
         return Err(unknown_license(&new.model.license));
     }

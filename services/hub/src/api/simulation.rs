@@ -4,6 +4,7 @@ use super::policies::invalid;
 use crate::{
     app::ok,
     caller::Authenticated,
+    json_object::Object,
     policy_settings::PolicySettings,
     problem::Problem,
     simulating::{Comparison, compare},
@@ -50,14 +51,14 @@ struct Asked {
 
 async fn simulate(
     caller: Authenticated,
-    body: Json<Asked>,
+    Json(Object(body)): Json<Object<Asked>>,
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     clock: Data<SharedClock>,
     settings: Data<PolicySettings>,
 ) -> Result<HttpResponse, Problem> {
     caller.may(Act::SimulatePolicies)?;
-    let asked = body.into_inner();
+    let asked = body;
     if !(1..=MOST_DAYS).contains(&asked.days) {
         let detail = format!(
             "days is a number from 1 to {MOST_DAYS}, and {} was given",

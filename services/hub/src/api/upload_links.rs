@@ -5,7 +5,8 @@
 
 use super::batches::{no_batch, refused};
 use crate::{
-    caller::Authenticated, multipart::checked_name, problem::Problem, uploads, work_settings::WorkSettings,
+    caller::Authenticated, json_object::Object, multipart::checked_name, problem::Problem, uploads,
+    work_settings::WorkSettings,
 };
 use actix_web::{
     HttpResponse,
@@ -50,7 +51,7 @@ struct UploadLinkView {
 async fn make(
     caller: Authenticated,
     path: Path<BatchId>,
-    body: Json<Declared>,
+    Json(Object(body)): Json<Object<Declared>>,
     db: Data<Db>,
     blobs: Data<dyn Blobs>,
     clock: Data<SharedClock>,
@@ -63,7 +64,7 @@ async fn make(
         .state
         .takes_documents()
         .map_err(refused)?;
-    let document = body.into_inner().checked(&settings)?;
+    let document = body.checked(&settings)?;
     let (place, what) = (path.to_string(), stored(&document));
     let link = blobs.upload_link(&place, what).await.map_err(unavailable)?;
     let link = link.ok_or_else(none)?;

@@ -8,6 +8,7 @@ use crate::{
     app::ok,
     caller::Authenticated,
     idempotency::Once,
+    json_object::Object,
     outgoing::{Outgoing, OutgoingRefusal},
     problem::Problem,
     randomness::Randomness,
@@ -157,7 +158,7 @@ impl EndpointView {
 )]
 async fn create(
     caller: Authenticated,
-    body: Json<CreateBody>,
+    Json(Object(body)): Json<Object<CreateBody>>,
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
@@ -173,7 +174,7 @@ async fn create(
         description,
         signature,
         form,
-    } = body.into_inner();
+    } = body;
     let event_types = event_types
         .map_or_else(|| Ok(EventTypes::all()), EventTypes::new)
         .map_err(bad_target)?;
@@ -243,7 +244,7 @@ async fn get(
 async fn change(
     caller: Authenticated,
     path: Path<WebhookEndpointId>,
-    body: Json<ChangeBody>,
+    Json(Object(body)): Json<Object<ChangeBody>>,
     db: Data<Db>,
     ids: Data<IdMaker>,
     clock: Data<SharedClock>,
@@ -258,7 +259,7 @@ async fn change(
         state,
         signature,
         form,
-    } = body.into_inner();
+    } = body;
     let event_types = event_types.map(EventTypes::new).transpose().map_err(bad_target)?;
     let text = description.as_ref().and_then(Option::as_deref);
     text.map_or(Ok(()), check_description).map_err(bad_target)?;

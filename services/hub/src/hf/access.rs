@@ -10,6 +10,7 @@ use crate::{
     },
     app::ok,
     caller::Authenticated,
+    json_object::Object,
     problem::Problem,
 };
 use actix_web::{
@@ -132,13 +133,12 @@ pub(super) struct Handled {
 pub(super) async fn handle(
     caller: Authenticated,
     named: Path<Named>,
-    body: Json<Handled>,
+    Json(Object(body)): Json<Object<Handled>>,
     desk: Desk,
 ) -> Result<HttpResponse, Problem> {
     let by = Judge::from(caller.may(Act::ReviewAcceptance)?);
     let license = find(&desk.db, &named).await?.license;
     let waiting = entries(&desk.db, &license, Phase::UnderReview, desk.clock.now()).await?;
-    let body = body.into_inner();
     let asked = waiting
         .iter()
         .map(|entry| &entry.acceptance)

@@ -8,8 +8,8 @@ use super::{
     settings::OpenaiSettings,
 };
 use crate::{
-    app::ok, caller::Authenticated, idempotency::Once, limits::Submitting, problem::Problem,
-    work_settings::WorkSettings,
+    app::ok, caller::Authenticated, idempotency::Once, json_object::Object, limits::Submitting,
+    problem::Problem, work_settings::WorkSettings,
 };
 use actix_web::{
     HttpResponse,
@@ -33,7 +33,7 @@ use records::{
 )]
 pub(super) async fn create(
     caller: Submitting,
-    body: Json<NewBatch>,
+    Json(Object(body)): Json<Object<NewBatch>>,
     once: Once,
     db: Data<Db>,
     ids: Data<IdMaker>,
@@ -46,7 +46,7 @@ pub(super) async fn create(
         .and_then(|key| key.purpose)
         .unwrap_or(settings.purpose);
     let (caller, key) = (caller.may(Act::SubmitBatch)?, caller.key().map(|key| key.id));
-    let (new, now) = (body.into_inner(), clock.now());
+    let (new, now) = (body, clock.now());
     let file = files::found(&db, caller, new.input_file(), now).await;
     let file = file.map_err(|problem| problem.with("field", "input_file_id"))?;
     if file.purpose != "batch" {

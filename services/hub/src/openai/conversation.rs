@@ -4,7 +4,7 @@
 //! looks like any other. Fields that change nothing about the answer, such as `metadata`, are let pass.
 
 use super::data_url::{self, Picture};
-use crate::problem::Problem;
+use crate::{json_object::Object, problem::Problem};
 use actix_web::http::StatusCode;
 use domain::{names::ModelName, order::Parameters, purpose::Purpose};
 use serde::Deserialize;
@@ -143,7 +143,7 @@ struct Message {
 #[serde(untagged)]
 enum Content {
     Text(String),
-    Parts(Vec<Part>),
+    Parts(Vec<Object<Part>>),
 }
 
 #[derive(Deserialize)]
@@ -174,7 +174,7 @@ struct ImageUrl {
 /// Problems: 404 `model_unknown`; 400 `body_malformed`, `field_unsupported`, `purpose_unknown`, `choices_out_of_range`,
 /// `tools_unsupported`, and those of [`only_turn`] and [`question_and_image`].
 pub(super) fn read(bytes: &[u8], most_choices: u32) -> Result<Asked, Problem> {
-    let body: Body = serde_json::from_slice(bytes)
+    let Object(body): Object<Body> = serde_json::from_slice(bytes)
         .map_err(|error| Problem::bad_request("body_malformed", error.to_string()))?;
     supported(&body)?;
     let choices = choices(body.n, most_choices)?;
@@ -340,7 +340,7 @@ fn only_turn(messages: Vec<Message>) -> Result<Content, Problem> {
 fn question_and_image(content: Content) -> Result<(String, Picture), Problem> {
     let parts = match content {
         Content::Text(text) => vec![Part::text(text)],
-        Content::Parts(parts) => parts,
+        Content::Parts(parts) => parts.into_iter().map(|Object(part)| part).collect(),
     };
     let (mut texts, mut image) = (Vec::new(), None);
     for (place, part) in parts.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! One line of a file, as a request.
 
 use super::lines::Line;
+use crate::json_object::Object;
 use domain::openai_batch::LineFault;
 use records::openai_batches::{RowVerdict, StoredRow};
 use serde::Deserialize;
@@ -60,7 +61,7 @@ pub fn read<'a>(line: &'a Line, endpoint: &str) -> Result<RequestLine<'a>, LineF
     let text = line.text.as_deref();
     let text =
         text.ok_or_else(|| fault("line_too_long", None, "the line is longer than a request may be"))?;
-    let written: Written<'a> = serde_json::from_slice(text).map_err(|error| {
+    let Object(written): Object<Written<'a>> = serde_json::from_slice(text).map_err(|error| {
         // What is wrong with a text may tell the whole of it.
         let told: String = error.to_string().chars().take(MOST_TOLD).collect();
         let message = format!("the line is no request in JSON: {told}");
@@ -81,8 +82,8 @@ pub fn read<'a>(line: &'a Line, endpoint: &str) -> Result<RequestLine<'a>, LineF
     let body = written
         .body
         .ok_or_else(|| fault("missing_body", Some("body"), "every request has a body"))?;
-    let model: Result<Model, _> = serde_json::from_str(body.get());
-    let model = model.map_err(|_| {
+    let model: Result<Object<Model>, _> = serde_json::from_str(body.get());
+    let Object(model) = model.map_err(|_| {
         let message = "every request's body names its model";
         fault("missing_model", Some("body.model"), message)
     })?;
