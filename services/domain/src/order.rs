@@ -44,6 +44,14 @@ pub struct Parameters {
     pub schema: Option<Value>,
 }
 
+impl Parameters {
+    /// Whether the same question about the same page is answered with the same words each time: nothing is drawn, or it is
+    /// drawn by a seed that was named.
+    pub fn are_repeatable(&self) -> bool {
+        self.seed.is_some() || self.temperature.is_none_or(|temperature| temperature == 0.0)
+    }
+}
+
 /// A question of an order: the job that it belongs to, its text, how to answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -185,6 +185,11 @@ impl Proof {
             ("engine", answer["engine"] == predicate.engine),
             ("worker", answer["worker"] == predicate.worker),
             ("answered_at", answer["answered_at"] == predicate.answered_at),
+            (
+                "shared_from",
+                answer["shared_from"].as_str().map(str::to_owned)
+                    == predicate.shared_from.map(|job| job.to_string()),
+            ),
         ] {
             let why = format!("its {name} is not that of grant and provenance");
             found.that(agrees, "answer", &job, why);

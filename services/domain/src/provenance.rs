@@ -79,6 +79,9 @@ pub struct Provenance {
     pub worker: String,
     /// When the answer was stored, in the form of RFC 3339.
     pub answered_at: String,
+    /// The job of the same batch for which it was computed, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_from: Option<JobId>,
 }
 
 /// The page that was read, or the text of what pages of its document answered.

@@ -128,6 +128,7 @@ mod tests {
             engine: "glmhub 1".into(),
             worker: "wrk_1".into(),
             answered_at: "2026-01-01T00:00:00Z".into(),
+            shared_from: None,
         };
         Statement::of(question.job, "42", provenance)
     }

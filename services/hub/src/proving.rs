@@ -231,6 +231,7 @@ async fn predicate(
         engine: said("engine"),
         worker: said("worker"),
         answered_at: said("answered_at"),
+        shared_from: field(evidence, "answer", "shared_from").and_then(|job| job.parse().ok()),
     })
 }
 

@@ -24,13 +24,14 @@ const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM
     AND (document_place, page_number, question) \
     <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch || '' = $2))";
 const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_reason, input_tokens, output_tokens, \
-    compute_ms, engine, worker, answered_at, decision, logprobs) SELECT r.value ->> 'job', r.value ->> 'order', \
+    compute_ms, engine, worker, answered_at, decision, logprobs, shared_from) SELECT r.value ->> 'job', r.value ->> 'order', \
     CAST(r.value ->> 'attempt' AS BIGINT), r.value ->> 'text', r.value ->> 'finish_reason', \
     CAST(r.value ->> 'input_tokens' AS BIGINT), CAST(r.value ->> 'output_tokens' AS BIGINT), \
-    CAST(r.value ->> 'compute_ms' AS BIGINT), r.value ->> 'engine', r.value ->> 'worker', $2, $3, r.value -> 'logprobs' \
-    FROM json_each($1) AS r RETURNING job AS fact, *";
+    CAST(r.value ->> 'compute_ms' AS BIGINT), r.value ->> 'engine', r.value ->> 'worker', $2, $3, r.value -> 'logprobs', \
+    r.value ->> 'shared_from' FROM json_each($1) AS r RETURNING job AS fact, *";
+const OF_JOBS: &str = "SELECT * FROM answers WHERE job IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 
-pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT];
+pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT, OF_JOBS];
 
 /// The answer of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +48,8 @@ pub struct Answer {
     pub answered_at: OffsetDateTime,
     /// The decision that allowed it; that of its batch, if it does not tell.
     pub decision: Option<DecisionId>,
+    /// The job whose computation it is, if it was computed for another one: the same question about the same bytes.
+    pub shared_from: Option<JobId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -63,6 +66,7 @@ struct AnswerRow {
     answered_at: At,
     decision: Option<String>,
     logprobs: Option<Json<Vec<TokenLogprob>>>,
+    shared_from: Option<String>,
 }
 
 impl AnswerRow {
@@ -91,6 +95,7 @@ impl AnswerRow {
             worker: reading.parsed(&self.worker)?,
             answered_at: self.answered_at.0,
             decision: reading.parsed_if(self.decision.as_deref())?,
+            shared_from: reading.parsed_if(self.shared_from.as_deref())?,
         })
     }
 }
@@ -102,6 +107,13 @@ pub async fn of_job(db: &Db, tenant: &TenantName, job: JobId) -> Result<Option<A
         .bind(tenant.as_str())
         .fetch_optional(c))?;
     row.map(AnswerRow::read).transpose()
+}
+
+/// The answers of those of `jobs` that have one, in no order. Whoever asks has the jobs of its tenant.
+pub(crate) async fn of_jobs(tx: &mut Tx, jobs: &[JobId]) -> Result<Vec<Answer>, RecordsError> {
+    let jobs = many::ids(jobs);
+    let rows = on!(tx: tx, |c| sqlx::query_as::<_, AnswerRow>(OF_JOBS).bind(&jobs).fetch_all(c))?;
+    rows.into_iter().map(AnswerRow::read).collect()
 }
 
 /// The answers of a batch of `tenant` from the job `first` to the job `last`, both included, in no order.
@@ -143,6 +155,7 @@ pub(crate) struct NewAnswer<'a> {
     pub out: Out,
     pub worker: WorkerId,
     pub report: &'a AnswerReport,
+    pub shared_from: Option<JobId>,
 }
 
 impl NewAnswer<'_> {
@@ -152,6 +165,7 @@ impl NewAnswer<'_> {
             out,
             worker,
             report,
+            shared_from,
         } = self;
         let mut row = json!({
             "job": job, "order": out.order, "attempt": out.attempt, "text": as_stored(&report.text),
@@ -162,6 +176,9 @@ impl NewAnswer<'_> {
         // Where nothing is, no column has a value: the log's digests leave it out.
         if let Some(tokens) = &report.logprobs {
             row["logprobs"] = json!(logprobs_as_stored(tokens));
+        }
+        if let Some(first) = shared_from {
+            row["shared_from"] = json!(first);
         }
         row
     }

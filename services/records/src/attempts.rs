@@ -6,6 +6,7 @@ mod open;
 mod progress;
 
 pub use open::{OpenAttempt, forget_missing, mark_missing, open_after, outstanding};
+pub(crate) use progress::answered_with;
 pub use progress::{Progress, Said, batches_of, progress};
 
 use crate::{

@@ -165,6 +165,17 @@ impl Db {
 }
 
 impl Tx {
+    /// Has the commit wait for the disk after all: what the transaction does is told right after it.
+    pub(crate) async fn flush_at_commit(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Tx::Postgres(transaction) => sqlx::raw_sql("SET LOCAL synchronous_commit TO DEFAULT")
+                .execute(&mut **transaction)
+                .await
+                .map(drop),
+            Tx::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Makes everything done in the transaction durable.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {

@@ -1,6 +1,7 @@
 //! What dispatch writes: the orders that go out for pages. Whose turn it is, is in `turns`.
 
 mod claiming;
+pub(crate) mod sharing;
 
 pub use claiming::claim;
 
@@ -26,18 +27,18 @@ const PUT_OFF: &str = "UPDATE jobs SET not_before = $3 WHERE id IN (SELECT id FR
     AND state = 'queued' AND not_before <= $2 ORDER BY id LIMIT 500)";
 
 pub(crate) const STATEMENTS: &[&str] = &[QUEUED_OF_BATCH, PUT_OFF];
-pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[claiming::STATEMENTS];
+pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[claiming::STATEMENTS, sharing::STATEMENTS];
 
 /// An order that is out as far as the records know; it still has to be offered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedPage {
     /// The order and its attempt number.
     pub out: Out,
-    /// The page.
+    /// The page; the first, if several have its bytes.
     pub page: PageId,
     /// The page's bytes.
     pub page_sha256: Sha256,
-    /// Its questions, each with its job.
+    /// The questions, each with its job.
     pub questions: Vec<OrderQuestion>,
 }
 
@@ -48,6 +49,15 @@ pub struct Signed {
     pub grant: Grant,
     /// It as a signed token.
     pub token: String,
+}
+
+/// What a claim has come to.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// Orders that are out as far as the records know, with their grants.
+    pub orders: Vec<(ClaimedPage, Signed)>,
+    /// Jobs that have their answers now: it was computed for another job.
+    pub shared: Vec<JobId>,
 }
 
 /// How many orders may go out.

@@ -4,6 +4,7 @@ mod intake;
 mod putting;
 pub mod reading;
 mod row;
+mod same_pages;
 
 pub(crate) use intake::insert_pages;
 pub use intake::{NewPage, TakenDocument, fail, prolong, put_back, put_back_all, split, take};
@@ -51,6 +52,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     intake::INSERT_PAGES,
     intake::INSERT_JOBS,
     intake::SCOPES,
+    same_pages::FIRSTS,
     reading::GET,
     reading::OF_TENANT,
     reading::GET_PAGE,

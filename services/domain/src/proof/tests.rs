@@ -73,6 +73,7 @@ fn proof() -> Proof {
         engine: "glmhub 1".into(),
         worker: "wrk_1".into(),
         answered_at: "1970-01-01T00:00:04Z".into(),
+        shared_from: None,
     };
     let rows = rows(&grant, job, &acceptance.to_string(), &token);
     let (entries, root) = logged(&rows);

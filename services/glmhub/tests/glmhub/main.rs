@@ -75,6 +75,7 @@ mod requeueing;
 mod results;
 mod retention;
 mod revocation;
+mod same_pages;
 mod schemas;
 mod schemathesis_package;
 mod site;

@@ -103,6 +103,9 @@ pub(crate) struct AnswerView {
     pub(crate) notices: Vec<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) answered_at: OffsetDateTime,
+    /// The job for which it was computed, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_from: Option<JobId>,
     /// The tokens of the text, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logprobs: Option<Vec<TokenLogprob>>,
@@ -274,6 +277,7 @@ impl AnswerView {
             decision_id: answer.decision.unwrap_or(batch.license.decision),
             notices: batch.license.notices().map(str::to_owned).collect(),
             answered_at: answer.answered_at,
+            shared_from: answer.shared_from,
             logprobs: report.logprobs.clone(),
         }
     }

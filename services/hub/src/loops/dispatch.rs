@@ -24,7 +24,7 @@ use domain::{
     gate::Refusal,
     grant::Grant,
     hardware::Need,
-    id::{IdMaker, OrderId},
+    id::{IdMaker, JobId, OrderId},
     model::artifacts_digest,
     order::{WorkOrder, questions_digest},
     policy::CurrentPolicies,
@@ -33,7 +33,7 @@ use exchange::{grant, queue::Queue, signing::SigningKey};
 use futures_util::{StreamExt as _, stream};
 use records::{
     Db, Stamp, attempts, batches,
-    dispatching::{self, ClaimedPage, Room, Signed},
+    dispatching::{self, Claimed, ClaimedPage, Room, Signed},
     epochs, models,
     turns::{self, DuePage},
 };
@@ -178,8 +178,9 @@ impl Dispatch {
             Ok(Signed { grant, token })
         };
         // None if another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
-        let claimed = dispatching::claim(&parts.db, stamp, due, room, sign).await?;
-        if claimed.is_empty() {
+        let Claimed { orders, shared } = dispatching::claim(&parts.db, stamp, due, room, sign).await?;
+        self.tell_shared(&shared);
+        if orders.is_empty() {
             return Ok(());
         }
         // Should it fail, nobody has the orders, and the sweep finds them missing.
@@ -190,7 +191,7 @@ impl Dispatch {
                 .with_need(allowed.need)
                 .with_trace(trace)
         };
-        let (missing, fault) = self.offer(claimed.into_iter().map(order)).await;
+        let (missing, fault) = self.offer(orders.into_iter().map(order)).await;
         for order in missing {
             // Nobody has the order: its jobs wait again.
             attempts::lose(&parts.db, stamp, order, &parts.settings.retry_rule()).await?;
@@ -198,6 +199,18 @@ impl Dispatch {
         fault.map_or(Ok(()), |fault| {
             Err(fault.context("an order could not be sent out"))
         })
+    }
+
+    /// Tells whoever listens of answers that were computed for another job.
+    fn tell_shared(&self, shared: &[JobId]) {
+        if shared.is_empty() {
+            return;
+        }
+        metrics::counter!("glmhub_answers_shared_total").increment(shared.len() as u64);
+        let signals = &self.parts.signals;
+        shared.iter().for_each(|job| signals.settled(*job));
+        signals.combine.notify_one();
+        signals.deliver.notify_one();
     }
 
     /// When a grant of this moment ends: never after what it stands on, nor after the time of its batch. Whole seconds,

@@ -6,6 +6,7 @@ use crate::{
     At, Db, RecordsError, Stamp, Tx,
     answers::{self, NewAnswer},
     batches::{self, complete_if_done},
+    dispatching::sharing,
     jobs::{self, Job},
     many, on,
     read::Reading,
@@ -14,7 +15,7 @@ use crate::{
 };
 use domain::{
     batch::StoredBatch,
-    id::{BatchId, JobId, OrderId},
+    id::{BatchId, JobId, OrderId, PageId},
     job::{JobState, Out},
     limits::Usage,
     order::AnswerReport,
@@ -134,6 +135,7 @@ impl<'a> Told<'a> {
                     out,
                     worker,
                     report,
+                    shared_from: None,
                 });
             }
         }
@@ -156,19 +158,6 @@ impl<'a> Told<'a> {
         answered.filter(|order| !open.contains(order)).collect()
     }
 
-    /// What the answers took.
-    fn used(&self) -> Usage {
-        let mut used = Usage {
-            answers: self.answers.len() as u64,
-            ..Usage::default()
-        };
-        for answer in &self.answers {
-            used.input_tokens += u64::from(answer.report.input_tokens);
-            used.output_tokens += u64::from(answer.report.output_tokens);
-        }
-        used
-    }
-
     async fn store(mut self, tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch) -> Result<(), RecordsError> {
         let done = self.done();
         let jobs = std::mem::take(&mut self.jobs).into_values();
@@ -177,26 +166,55 @@ impl<'a> Told<'a> {
         if self.answers.is_empty() {
             return Ok(());
         }
-        let decision = batch.license.decision;
-        let rows = answers::insert(tx, &self.answers, decision, stamp.at).await?;
-        let details = self.answers.iter().map(|answer| {
-            let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
-            (answer.job.to_string(), detail)
-        });
-        let details = rows.vouched_for_by(details.collect())?;
-        stamp
-            .audit_all(tx, &batch.tenant, "job.answered", Some(decision), details)
-            .await?;
-        let event = |answer: &NewAnswer<'_>| EventKind::JobAnswered {
-            job: answer.job,
-            batch: batch.id,
-        };
-        let events = self.answers.iter().map(event).collect();
-        stamp.tell_all(tx, &batch.tenant, events).await?;
-        close_done(tx, stamp, done).await?;
-        usage::add(tx, batch.id, stamp.at, self.used()).await?;
-        complete_if_done(tx, stamp, batch.id).await
+        let answered = changed
+            .iter()
+            .filter(|(_, to)| matches!(to, JobState::Answered { .. }));
+        let pages: BTreeSet<PageId> = answered.map(|(job, _)| job.page).collect();
+        sharing::let_go(tx, stamp.at, batch.id, &pages).await?;
+        answered_with(tx, stamp, batch, &self.answers, done).await
     }
+}
+
+/// Stores answers of jobs of `batch` that are moved already, tells of them, and closes the orders that are `done`.
+pub(crate) async fn answered_with(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    answers: &[NewAnswer<'_>],
+    done: BTreeSet<OrderId>,
+) -> Result<(), RecordsError> {
+    let decision = batch.license.decision;
+    let rows = answers::insert(tx, answers, decision, stamp.at).await?;
+    let details = answers.iter().map(|answer| {
+        let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
+        (answer.job.to_string(), detail)
+    });
+    let details = rows.vouched_for_by(details.collect())?;
+    stamp
+        .audit_all(tx, &batch.tenant, "job.answered", Some(decision), details)
+        .await?;
+    let event = |answer: &NewAnswer<'_>| EventKind::JobAnswered {
+        job: answer.job,
+        batch: batch.id,
+    };
+    let events = answers.iter().map(event).collect();
+    stamp.tell_all(tx, &batch.tenant, events).await?;
+    close_done(tx, stamp, done).await?;
+    usage::add(tx, batch.id, stamp.at, used(answers)).await?;
+    complete_if_done(tx, stamp, batch.id).await
+}
+
+/// What the answers took, whether or not they were computed for another job too.
+fn used(answers: &[NewAnswer<'_>]) -> Usage {
+    let mut used = Usage {
+        answers: answers.len() as u64,
+        ..Usage::default()
+    };
+    for answer in answers {
+        used.input_tokens += u64::from(answer.report.input_tokens);
+        used.output_tokens += u64::from(answer.report.output_tokens);
+    }
+    used
 }
 
 /// Notes that the senders live. Gives those of their orders and attempts that are open.

@@ -1,6 +1,6 @@
 //! Orders for pages whose turn it is: claimed, granted and stored in one transaction.
 
-use super::{ClaimedPage, Room, Signed};
+use super::{Claimed, ClaimedPage, Room, Signed, sharing};
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     audit::rows::{Fact, Rows},
@@ -8,10 +8,13 @@ use crate::{
     jobs::{self, Job, JobRow},
     many, on,
     read::{Reading, number},
+    run::Run as _,
     turns::{self, DuePage},
 };
 use domain::{
+    batch::StoredBatch,
     digest::Sha256,
+    id::PageId,
     job::{JobState, Out},
     order::{OrderQuestion, Parameters},
 };
@@ -30,48 +33,67 @@ const NEXT_ATTEMPTS: &str = "UPDATE pages SET attempts = attempts + 1 \
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at, grant_token) \
     SELECT r.value ->> 'order', $2, $3, r.value ->> 'page', CAST(r.value ->> 'attempt' AS BIGINT), $4, \
     r.value ->> 'token' FROM json_each($1) AS r RETURNING order_id AS fact, grant_token";
-const QUESTIONS: &str = "SELECT place, text, parameters FROM questions WHERE batch = $1";
+const ALIGN: &str = "UPDATE pages SET attempts = CAST(r.value ->> 'attempt' AS BIGINT) FROM json_each($1) AS r \
+    WHERE pages.id = r.value ->> 'page'";
+const QUESTIONS: &str =
+    "SELECT place, text, parameters, scope FROM questions WHERE batch = $1 ORDER BY place";
 
 pub(crate) const STATEMENTS: &[&str] = &[
     DUE_IN_TURN,
     DUE_OF_PAGES,
     NEXT_ATTEMPTS,
     INSERT_ATTEMPTS,
+    ALIGN,
     QUESTIONS,
 ];
 
 /// The most jobs that are looked through for pages that go out together.
 const MOST_JOBS: u64 = 4096;
 
-/// The questions of a batch, each at its place.
-type Asked = [(i64, String, Json<Parameters>)];
+/// The most questions that go out together because their pages have the same bytes.
+const MOST_TOGETHER: usize = 256;
+
+/// The questions of a batch, each at its place, with its scope.
+pub(super) type Asked = [(i64, String, Json<Parameters>, String)];
+
+/// Pages, each with its jobs that are due.
+pub(super) type DuePages = Vec<(String, Vec<Job>)>;
 
 /// Claims the jobs that are due of the page `first`, and of those of its batch that come right after it: from now on
 /// an order is out for each page, under the grant that `sign` makes for it, and the tenant has had its turn. They are
 /// those that would have gone out if one had been claimed after the other: as many as there is room for, until it is
-/// another tenant's turn or another batch's. Gives none if none is due any more, or as many orders of the tenant are out
-/// as may be. What it did is durable after [`Db::flush`], before which no order may go out: so the batch is not locked
-/// while the disk is waited for.
+/// another tenant's turn or another batch's. Pages with the same bytes share an order, and what is the same computation
+/// as that of an earlier job is not claimed ([`sharing`]). Gives nothing if nothing is due any more, or as many orders of the
+/// tenant are out as may be. What it did is durable after [`Db::flush`], before which no order may go out: so the batch is
+/// not locked while the disk is waited for. Answers that were shared are durable at once.
 pub async fn claim(
     db: &Db,
     stamp: Stamp<'_>,
     first: &DuePage,
     room: Room,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
-) -> Result<Vec<(ClaimedPage, Signed)>, RecordsError> {
+) -> Result<Claimed, RecordsError> {
     let mut tx = db.begin_without_flush().await?;
-    batches::lock(&mut tx, first.batch).await?;
-    let asked: Vec<(i64, String, Json<Parameters>)> = on!(tx: &mut tx, |c| sqlx::query_as(QUESTIONS)
+    let Some(batch) = batches::lock(&mut tx, first.batch).await? else {
+        return Ok(Claimed::default());
+    };
+    let asked: Vec<(i64, String, Json<Parameters>, String)> = on!(tx: &mut tx, |c| sqlx::query_as(QUESTIONS)
         .bind(first.batch.to_string())
         .fetch_all(c))?;
     let Some(mut turn) = turns::lock(&mut tx, &first.tenant, room.of_tenant, stamp.at).await? else {
-        return Ok(Vec::new());
+        return Ok(Claimed::default());
     };
     let orders = room.orders.min(turn.left());
     let most_jobs = orders.saturating_mul(asked.len().max(1) as u64).min(MOST_JOBS);
-    let mut due = due_pages(&mut tx, stamp, first, most_jobs).await?;
+    let due = due_pages(&mut tx, stamp, first, most_jobs).await?;
     if due.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Claimed::default());
+    }
+    let (mut due, shared) = sharing::share(&mut tx, stamp, &batch, due, &asked, &sign).await?;
+    if !shared.is_empty() {
+        // They count as all do, or a tenant with many of them would keep the others waiting.
+        turn.serve(shared.len());
+        tx.flush_at_commit().await?;
     }
     let orders = usize::try_from(orders).unwrap_or(usize::MAX);
     let served = due
@@ -81,7 +103,22 @@ pub async fn claim(
         .count();
     due.truncate(served);
     turns::store(&mut tx, &first.tenant, &turn).await?;
-    let (claimed, changes) = begin_attempts(&mut tx, stamp, due, &asked).await?;
+    let (orders, changes) = begin_orders(&mut tx, stamp, &batch, due, &asked, sign).await?;
+    jobs::change_all(&mut tx, batch.id, &changes).await?;
+    tx.commit().await?;
+    Ok(Claimed { orders, shared })
+}
+
+/// Orders for the jobs of pages, with their grants; and what becomes of the jobs by them, which is left to do.
+pub(super) async fn begin_orders(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    due: DuePages,
+    asked: &Asked,
+    sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
+) -> Result<(Vec<(ClaimedPage, Signed)>, Vec<(Job, JobState)>), RecordsError> {
+    let (claimed, changes) = begin_attempts(tx, stamp, due, asked).await?;
     let sign = |page: ClaimedPage| {
         let signed = sign(&page).map_err(RecordsError::Signature)?;
         Ok((page, signed))
@@ -90,10 +127,8 @@ pub async fn claim(
         .into_iter()
         .map(sign)
         .collect::<Result<Vec<_>, RecordsError>>()?;
-    store_attempts(&mut tx, stamp, first, &claimed).await?;
-    jobs::change_all(&mut tx, first.batch, &changes).await?;
-    tx.commit().await?;
-    Ok(claimed)
+    store_attempts(tx, stamp, batch, &claimed).await?;
+    Ok((claimed, changes))
 }
 
 /// Pages in the order in which they go out, each with its jobs that are due.
@@ -102,7 +137,7 @@ async fn due_pages(
     stamp: Stamp<'_>,
     first: &DuePage,
     most_jobs: u64,
-) -> Result<Vec<(String, Vec<Job>)>, RecordsError> {
+) -> Result<DuePages, RecordsError> {
     let batch = first.batch.to_string();
     let rows: Vec<(String, String)> = on!(tx: &mut *tx, |c| sqlx::query_as(DUE_IN_TURN)
         .bind(first.tenant.as_str())
@@ -131,33 +166,42 @@ async fn due_pages(
     Ok(pages.into_iter().filter_map(with_jobs).collect())
 }
 
+/// Pages with the same bytes, as many as go out together.
+struct Alike {
+    attempt: u32,
+    page_sha256: Sha256,
+    pages: Vec<(PageId, u32)>,
+    jobs: Vec<Job>,
+}
+
 /// Counts a new attempt at each of the pages. Gives their orders, and what becomes of their jobs.
 async fn begin_attempts(
     tx: &mut Tx,
     stamp: Stamp<'_>,
-    due: Vec<(String, Vec<Job>)>,
+    due: DuePages,
     asked: &Asked,
 ) -> Result<(Vec<ClaimedPage>, Vec<(Job, JobState)>), RecordsError> {
     let pages = many::ids(due.iter().map(|(page, _)| page));
     let attempts: Vec<(String, i64, String)> =
         on!(tx: &mut *tx, |c| sqlx::query_as(NEXT_ATTEMPTS).bind(&pages).fetch_all(c))?;
-    let attempts: HashMap<String, (i64, String)> = attempts
-        .into_iter()
-        .map(|(page, attempt, sha256)| (page, (attempt, sha256)))
-        .collect();
+    let together = together(due, attempts)?;
+    align(tx, &together).await?;
     let (mut changes, mut claimed) = (Vec::new(), Vec::new());
-    for (page, jobs) in due {
+    for alike in together {
+        let Some((page, _)) = alike.pages.first() else {
+            continue;
+        };
+        let text = page.to_string();
         let reading = Reading {
             table: "pages",
-            id: &page,
+            id: &text,
         };
-        let (attempt, sha256) = reading.required(attempts.get(&page), "a row")?;
         let out = Out {
             order: stamp.ids.make(),
-            attempt: reading.whole(*attempt)?,
+            attempt: alike.attempt,
         };
-        let mut questions = Vec::with_capacity(jobs.len());
-        for job in jobs {
+        let mut questions = Vec::with_capacity(alike.jobs.len());
+        for job in alike.jobs {
             let Ok(state) = job.state.clone().dispatch(out) else {
                 continue;
             };
@@ -166,18 +210,71 @@ async fn begin_attempts(
         }
         claimed.push(ClaimedPage {
             out,
-            page: reading.parsed(&page)?,
-            page_sha256: reading.parsed(sha256)?,
+            page: *page,
+            page_sha256: alike.page_sha256,
             questions,
         });
     }
     Ok((claimed, changes))
 }
 
+/// Puts pages with the same bytes together, in the order of the first of each.
+fn together(due: DuePages, attempts: Vec<(String, i64, String)>) -> Result<Vec<Alike>, RecordsError> {
+    let attempts: HashMap<String, (i64, String)> = attempts
+        .into_iter()
+        .map(|(page, attempt, sha256)| (page, (attempt, sha256)))
+        .collect();
+    let (mut all, mut latest): (Vec<Alike>, HashMap<Sha256, usize>) = (Vec::new(), HashMap::new());
+    for (page, jobs) in due {
+        let reading = Reading {
+            table: "pages",
+            id: &page,
+        };
+        let (attempt, sha256) = reading.required(attempts.get(&page), "a row")?;
+        let (id, attempt, sha256) = (
+            reading.parsed(&page)?,
+            reading.whole(*attempt)?,
+            reading.parsed(sha256)?,
+        );
+        let alike = latest.get(&sha256).and_then(|place| all.get_mut(*place));
+        match alike.filter(|alike| alike.jobs.len() + jobs.len() <= MOST_TOGETHER) {
+            Some(alike) => {
+                alike.attempt = alike.attempt.max(attempt);
+                alike.pages.push((id, attempt));
+                alike.jobs.extend(jobs);
+            }
+            None => {
+                latest.insert(sha256, all.len());
+                all.push(Alike {
+                    attempt,
+                    page_sha256: sha256,
+                    pages: vec![(id, attempt)],
+                    jobs,
+                });
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Pages that go out together have one number of attempts from now on, so that it rises for each of their jobs.
+async fn align(tx: &mut Tx, together: &[Alike]) -> Result<(), RecordsError> {
+    let behind = together.iter().flat_map(|alike| {
+        let pages = alike.pages.iter();
+        let pages = pages.filter(|(_, attempt)| *attempt < alike.attempt);
+        pages.map(|(page, _)| json!({ "page": page, "attempt": alike.attempt }))
+    });
+    let behind: Vec<_> = behind.collect();
+    if !behind.is_empty() {
+        on!(tx: tx, |c| sqlx::query(ALIGN).bind(many::rows(behind)).run(c))?;
+    }
+    Ok(())
+}
+
 fn question(reading: Reading<'_>, asked: &Asked, job: &Job) -> Result<OrderQuestion, RecordsError> {
     let place = number(job.question);
     let question = asked.iter().find(|(asked, ..)| *asked == place);
-    let (_, text, Json(parameters)) = reading.required(question, "its jobs' questions")?;
+    let (_, text, Json(parameters), _) = reading.required(question, "its jobs' questions")?;
     Ok(OrderQuestion {
         job: job.id,
         text: text.clone(),
@@ -189,7 +286,7 @@ fn question(reading: Reading<'_>, asked: &Asked, job: &Job) -> Result<OrderQuest
 async fn store_attempts(
     tx: &mut Tx,
     stamp: Stamp<'_>,
-    first: &DuePage,
+    of: &StoredBatch,
     claimed: &[(ClaimedPage, Signed)],
 ) -> Result<(), RecordsError> {
     let row = |(page, signed): &(ClaimedPage, Signed)| {
@@ -198,9 +295,9 @@ async fn store_attempts(
         })
     };
     let rows = many::rows(claimed.iter().map(row));
-    let batch = first.batch.to_string();
+    let batch = of.id.to_string();
     let written: Result<Rows, RecordsError> = on!(tx: &mut *tx, |c| async {
-        let insert = sqlx::query(INSERT_ATTEMPTS).bind(&rows).bind(first.tenant.as_str());
+        let insert = sqlx::query(INSERT_ATTEMPTS).bind(&rows).bind(of.tenant.as_str());
         let insert = insert.bind(&batch).bind(At(stamp.at));
         Rows::of(Fact::Grant, &insert.fetch_all(c).await?)
     });
@@ -216,6 +313,6 @@ async fn store_attempts(
     };
     let details = written?.vouched_for_by(claimed.iter().map(detail).collect())?;
     stamp
-        .audit_all(tx, &first.tenant, "grant.minted", Some(grant.decision), details)
+        .audit_all(tx, &of.tenant, "grant.minted", Some(grant.decision), details)
         .await
 }

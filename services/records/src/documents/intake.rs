@@ -3,7 +3,7 @@
 //! A hold that ended, or that the batch's cancelling took away, changes nothing any more: the moment until which
 //! the document was held is its fence.
 
-use super::row::DocumentRow;
+use super::{row::DocumentRow, same_pages::Firsts};
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
@@ -44,9 +44,9 @@ pub(super) const PUT_BACK: &str = "UPDATE documents SET state = 'waiting', split
 pub(super) const PUT_BACK_ALL: &str =
     "UPDATE documents SET state = 'waiting', splitting_until = NULL WHERE state = 'splitting'";
 pub(super) const INSERT_PAGES: &str = "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, \
-    height) SELECT r.value ->> 'id', $2, $3, $4, CAST(r.value ->> 'number' AS BIGINT), r.value ->> 'sha256', \
-    CAST(r.value ->> 'bytes' AS BIGINT), CAST(r.value ->> 'width' AS BIGINT), CAST(r.value ->> 'height' AS BIGINT) \
-    FROM json_each($1) AS r";
+    height, same_as) SELECT r.value ->> 'id', $2, $3, $4, CAST(r.value ->> 'number' AS BIGINT), r.value ->> 'sha256', \
+    CAST(r.value ->> 'bytes' AS BIGINT), CAST(r.value ->> 'width' AS BIGINT), CAST(r.value ->> 'height' AS BIGINT), \
+    r.value ->> 'same_as' FROM json_each($1) AS r";
 pub(super) const INSERT_JOBS: &str = "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, \
     question, state, created_at, not_before, priority, role) SELECT r.value ->> 'id', $2, $3, $4, $5, r.value ->> 'page', \
     CAST(r.value ->> 'page_number' AS BIGINT), CAST(r.value ->> 'question' AS BIGINT), r.value ->> 'state', $6, \
@@ -289,7 +289,8 @@ pub(crate) async fn insert_pages(
         chosen.is_none_or(|chosen| chosen.iter().any(|one| *one as usize == *place))
     });
     let asked: Vec<(usize, Scope)> = asked.map(|(place, scope)| (place, *scope)).collect();
-    let new = NewRows::of(stamp, pages, &asked);
+    let firsts = Firsts::find(tx, batch, pages).await?;
+    let new = NewRows::of(stamp, pages, &asked, firsts);
     let bytes: Vec<Sha256> = pages.iter().map(|page| page.sha256).collect();
     files::want(tx, &bytes).await?;
     on!(tx: &mut *tx, |c| sqlx::query(INSERT_PAGES)
@@ -332,14 +333,14 @@ struct NewRows {
 }
 
 impl NewRows {
-    fn of(stamp: Stamp<'_>, pages: &[NewPage], asked: &[(usize, Scope)]) -> Self {
+    fn of(stamp: Stamp<'_>, pages: &[NewPage], asked: &[(usize, Scope)], mut firsts: Firsts) -> Self {
         let (mut page_rows, mut job_rows, mut ids) =
             (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
         for page in pages {
             let id: PageId = stamp.ids.make();
             page_rows.push(json!({
                 "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes),
-                "width": page.width, "height": page.height,
+                "width": page.width, "height": page.height, "same_as": firsts.same_as(page.sha256, id),
             }));
             for (question, scope) in asked {
                 let job: JobId = stamp.ids.make();

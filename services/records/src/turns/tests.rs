@@ -15,7 +15,8 @@ use domain::{
 };
 use std::sync::Arc;
 
-/// A batch, its question, its document, its pages by the number with ids that sort, and a job for each.
+/// A batch, its question, its document, its pages by the number with ids that sort and bytes of their own, and a job for
+/// each.
 const ROWS: [&str; 5] = [
     "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, duties, metadata, \
     opened_at, submitted_at, documents_total, documents_split, pages_total, jobs_total, jobs_queued) \
@@ -25,7 +26,8 @@ const ROWS: [&str; 5] = [
     settled_at) VALUES ($1, $2, $3, 0, 'image/png', $4, 1, $5, 'split', $6, $5)",
     "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, height) \
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $6) \
-    SELECT $1 || substr(CAST(100000000 + i AS TEXT), 2), $2, $3, $4, i, $5, 1, 1, 1 FROM n",
+    SELECT $1 || substr(CAST(100000000 + i AS TEXT), 2), $2, $3, $4, i, \
+    substr(CAST($5 AS TEXT), 9) || substr(CAST(100000000 + i AS TEXT), 2), 1, 1, 1 FROM n",
     "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, question, state, \
     created_at, not_before) SELECT $1 || substr(id, length(id) - 7), tenant, batch, document, 0, id, number, 0, 'queued', $3, $3 \
     FROM pages WHERE batch = $2",
@@ -126,7 +128,10 @@ impl Hall {
                 token: page.out.order.to_string(),
             })
         };
-        let claimed = dispatching::claim(db, stamp, &due, room, sign).await.unwrap();
+        let claimed = dispatching::claim(db, stamp, &due, room, sign)
+            .await
+            .unwrap()
+            .orders;
         let tenant = due.tenant.to_string();
         Some(claimed.into_iter().map(|_| tenant.clone()).collect())
     }

@@ -62,6 +62,7 @@ pub struct Desk {
     pub purpose: Purpose,
     /// Of every question.
     pub scope: Scope,
+    pub parameters: Parameters,
     pub blobs: Arc<LocalBlobs>,
     _folder: tempfile::TempDir,
 }
@@ -122,6 +123,7 @@ impl Desk {
             worker,
             purpose,
             scope: Scope::Page,
+            parameters: Parameters::default(),
             blobs,
             _folder: folder,
         }
@@ -256,7 +258,7 @@ impl Desk {
         .unwrap();
         let batch = shaped(Batch::open(self.ids.make(), &allowed, Metadata::new(), now));
         let given = (0..asked)
-            .map(|number| (format!("Question {number}?"), Parameters::default()))
+            .map(|number| (format!("Question {number}?"), self.parameters.clone()))
             .collect();
         let given = questions(given, self.settings.question_limits()).unwrap();
         let given: Vec<Question> = given.into_iter().map(|one| one.about(self.scope)).collect();

@@ -15,4 +15,5 @@ mod orders;
 mod retention;
 mod revocations;
 mod room;
+mod same_pages;
 mod verdicts;
