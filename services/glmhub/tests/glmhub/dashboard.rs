@@ -267,7 +267,7 @@ async fn a_link_opens_one_session_and_a_session_ends() {
         .send_unjudged("GET", "/admin/reviews", |request| request)
         .await;
     assert!(signed_out.expect(401).text().contains("glmhub admin link"));
-    let link = link(&hub, "zhipu", "reviewer");
+    let link = link(&hub, "zhipu", &["reviewer"]);
     let page = hub
         .stranger()
         .send_unjudged("GET", &format!("/admin/sign-in?link={link}"), |request| request)

@@ -8,6 +8,7 @@ pub mod refused;
 pub mod review_page;
 pub mod sign_in;
 pub mod visitor;
+mod words;
 
 use actix_web::web;
 

@@ -1,6 +1,6 @@
 //! `/admin/reviews`: what waits for a review, and what ends soon.
 
-use super::{refused::Refused, visitor::Visitor};
+use super::{refused::Refused, visitor::Visitor, words};
 use crate::{api::acceptances::scope, problem::Problem, site};
 use actix_web::{
     HttpResponse,
@@ -36,9 +36,16 @@ pub struct QueuePage {
     csrf: String,
     who: String,
     state: &'static str,
+    states: Vec<(&'static str, &'static str)>,
     waiting: Vec<Row>,
     ending: Vec<Row>,
     next: Option<String>,
+}
+
+/// Every state that there is to choose, as a form sends it and as people read it.
+fn states(t: Language) -> Vec<(&'static str, &'static str)> {
+    let one = |phase: Phase| (phase.as_str(), words::acceptance(phase, t));
+    Phase::ALL.map(one).to_vec()
 }
 
 /// A request in a list.
@@ -103,6 +110,7 @@ impl QueuePage {
             csrf: "0".into(),
             who: "li".into(),
             state: "under_review",
+            states: states(t),
             waiting: vec![row("acme"), row("a-tenant-with-a-rather-long-name")],
             ending: vec![row("other")],
             next: Some("?after=acc".into()),
@@ -139,6 +147,7 @@ pub async fn get(
         csrf: visitor.csrf.clone(),
         who: format!("{} · {}", who.member, who.tenant),
         state: phase.as_str(),
+        states: states(t),
         next: last.map(|id| format!("?state={}&after={id}", phase.as_str())),
         waiting: waiting.iter().map(|entry| Row::of(entry, now, t)).collect(),
         ending: active

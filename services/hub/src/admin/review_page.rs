@@ -1,6 +1,6 @@
 //! `/admin/reviews/{acceptance}`: everything that a reviewer needs to judge a request.
 
-use super::{refused::Refused, visitor::Visitor};
+use super::{refused::Refused, visitor::Visitor, words};
 use crate::{
     api::{acceptance_problems::no_acceptance, acceptances::scope},
     handing_out::HandedOut,
@@ -136,7 +136,7 @@ pub async fn get(
                 (file.sha256.to_string(), name, file.bytes)
             })
             .collect(),
-        past: past(&held, &others, now),
+        past: past(&held, &others, now, t),
         comments: said
             .map(|comment| {
                 (
@@ -193,7 +193,7 @@ fn day(at: OffsetDateTime) -> String {
 fn facts(held: &Acceptance, phase: Phase, t: Language) -> Vec<(String, String)> {
     let purposes: Vec<&str> = held.purposes.iter().map(|purpose| purpose.as_str()).collect();
     let told = [
-        (t.of("State", "状态"), Some(phase.as_str().replace('_', " "))),
+        (t.of("State", "状态"), Some(words::acceptance(phase, t).to_owned())),
         (t.of("Tenant", "租户"), Some(held.tenant.to_string())),
         (
             t.of("Signatory", "签署人"),
@@ -271,11 +271,16 @@ fn duties(license: Option<&License>, t: Language) -> Vec<String> {
 }
 
 /// What became of the tenant's other acceptances, newest first.
-fn past(held: &Acceptance, others: &[Acceptance], now: OffsetDateTime) -> Vec<(String, String, String)> {
+fn past(
+    held: &Acceptance,
+    others: &[Acceptance],
+    now: OffsetDateTime,
+    t: Language,
+) -> Vec<(String, String, String)> {
     let others = others.iter().rev().filter(|other| other.id != held.id);
     others
         .map(|other| {
-            let state = other.phase(now).as_str().replace('_', " ");
+            let state = words::acceptance(other.phase(now), t);
             (
                 other.id.to_string(),
                 format!("{} · {state}", other.license),

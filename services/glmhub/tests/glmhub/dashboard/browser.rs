@@ -8,15 +8,11 @@ pub struct Browser<'a> {
     pub cookie: String,
 }
 
-pub fn link(hub: &Hub, tenant: &str, role: &str) -> String {
-    let printed = perform_in(
-        &hub.data(),
-        &[
-            "admin", "link", "--tenant", tenant, "--member", "li", "--role", role,
-        ],
-        &[],
-    );
-    let url = printed.well();
+/// What `glmhub admin link` makes for a member of `tenant` with `roles`.
+pub fn link(hub: &Hub, tenant: &str, roles: &[&str]) -> String {
+    let mut arguments = vec!["admin", "link", "--tenant", tenant, "--member", "li"];
+    arguments.extend(roles.iter().flat_map(|role| ["--role", role]));
+    let url = perform_in(&hub.data(), &arguments, &[]).well();
     let (_, link) = url.trim_end().split_once("/admin/sign-in?link=").unwrap();
     link.to_owned()
 }
@@ -33,7 +29,7 @@ pub async fn sign_in(hub: &Hub, link: &str) -> Answer {
 
 impl<'a> Browser<'a> {
     pub async fn open(hub: &'a Hub, tenant: &str, role: &str) -> Self {
-        let opened = sign_in(hub, &link(hub, tenant, role)).await;
+        let opened = sign_in(hub, &link(hub, tenant, &[role])).await;
         let set = opened.header("set-cookie").unwrap().to_owned();
         for flag in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
             assert!(set.contains(flag), "{set}");
