@@ -43,7 +43,8 @@ impl HandedOut {
         }
     }
 
-    fn carry(self, content: ByteStream) -> HttpResponse {
+    /// The response that carries `content`, whose reader may read the file: ask and write down before.
+    pub fn carry(self, content: ByteStream) -> HttpResponse {
         HttpResponse::Ok()
             .insert_header((CONTENT_LENGTH, self.bytes))
             .insert_header(self.kept())

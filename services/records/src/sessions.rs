@@ -15,9 +15,11 @@ const OPEN: &str = "INSERT INTO sessions (sha256, link_sha256, tenant, member, r
     forget_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT (link_sha256) DO NOTHING RETURNING sha256";
 const SEE: &str = "UPDATE sessions SET seen_at = $2 WHERE sha256 = $1 AND closed_at IS NULL AND ends_at > $2 \
     AND seen_at > $3 RETURNING tenant, member, roles";
+const ALIVE: &str =
+    "SELECT sha256 FROM sessions WHERE sha256 = $1 AND closed_at IS NULL AND ends_at > $2 AND seen_at > $3";
 const CLOSE: &str = "UPDATE sessions SET closed_at = $2 WHERE sha256 = $1 AND closed_at IS NULL";
 
-pub(crate) const STATEMENTS: &[&str] = &[FORGET, OPEN, SEE, CLOSE];
+pub(crate) const STATEMENTS: &[&str] = &[FORGET, OPEN, SEE, ALIVE, CLOSE];
 
 /// A session to open.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +81,21 @@ pub async fn see(
         .bind(At(idle_since))
         .fetch_optional(c))?;
     row.map(|row| row.read(&session.to_string())).transpose()
+}
+
+/// Whether a session is alive, as [`see`] judges. It does not count as seen.
+pub async fn is_alive(
+    db: &Db,
+    session: &Sha256,
+    now: OffsetDateTime,
+    idle_since: OffsetDateTime,
+) -> Result<bool, RecordsError> {
+    let found: Option<String> = on!(db, |c| sqlx::query_scalar(ALIVE)
+        .bind(session.to_string())
+        .bind(At(now))
+        .bind(At(idle_since))
+        .fetch_optional(c))?;
+    Ok(found.is_some())
 }
 
 /// Closes a session; one that is closed stays so.
@@ -167,7 +184,16 @@ mod tests {
                 let now = NOW + Duration::minutes(minutes);
                 see(db, &session, now, now - Duration::minutes(30)).await.unwrap()
             };
+            let alive = async |minutes: i64| {
+                let now = NOW + Duration::minutes(minutes);
+                is_alive(db, &session, now, now - Duration::minutes(30))
+                    .await
+                    .unwrap()
+            };
+            // To ask whether it is alive is not to see it.
+            assert!(alive(29).await && !alive(30).await);
             assert_eq!(at(29).await, Some(caller()));
+            assert!(alive(58).await);
             assert_eq!(at(58).await, Some(caller()));
             // It was seen a moment ago, and idles out all the same once nobody looks for as long.
             assert_eq!(at(88).await, None);
@@ -207,6 +233,7 @@ mod tests {
             }
             let idle_since = NOW - Duration::minutes(1);
             assert_eq!(see(db, &session, NOW, idle_since).await.unwrap(), None);
+            assert!(!is_alive(db, &session, NOW, idle_since).await.unwrap());
         })
         .await;
     }

@@ -84,6 +84,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         Data::from(pieces.reload.clone()),
         Data::new(pieces.settings.policies.clone()),
     );
+    let audit = Data::from(pieces.audit.clone());
     let connections = Data::new(pieces.settings.connections.clone());
     let dashboard = Data::new(pieces.settings.dashboard.clone());
     let openai = Data::new(pieces.settings.openai.clone());
@@ -110,6 +111,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(acceptances.clone())
             .app_data(webhooks.clone())
             .app_data(outgoing.clone())
+            .app_data(audit.clone())
             .app_data(connections.clone())
             .app_data(dashboard.clone())
             .app_data(openai.clone())

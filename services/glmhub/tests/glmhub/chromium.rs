@@ -4,6 +4,7 @@
 //! and `axe-core`; `scripts/test` installs both. Pictures of all pages are left in `target/pictures`.
 
 mod pages;
+mod story;
 
 use crate::{
     process::{Ended, ended},
@@ -34,7 +35,9 @@ impl Chromium {
         };
         let found = named();
         if found.is_none() {
-            eprintln!("GLMHUB_TEST_CHROMIUM or GLMHUB_TEST_BROWSER_PACKAGES is not set: no page was looked at");
+            eprintln!(
+                "GLMHUB_TEST_CHROMIUM or GLMHUB_TEST_BROWSER_PACKAGES is not set: no page was looked at"
+            );
         }
         found
     }

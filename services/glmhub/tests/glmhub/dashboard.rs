@@ -1,6 +1,9 @@
 //! The dashboard as a browser sees it: a link, a cookie, forms.
 
 pub mod browser;
+mod live;
+mod webhooks;
+pub mod work;
 
 use crate::{
     hub::{Hub, eventually},

@@ -3,10 +3,7 @@
 use super::{refused::Refused, visitor::Visitor};
 use crate::{
     acceptance_settings::AcceptanceSettings,
-    api::{
-        acceptance_acts::{Desk, Judging},
-        acceptance_comments,
-    },
+    api::{acceptance_acts::Judging, acceptance_comments, desk::Desk},
     problem::Problem,
 };
 use actix_web::{

@@ -1,6 +1,6 @@
 //! Asks once more before an acceptance is suspended or revoked, and shows what that stops.
 
-use super::{refused::Refused, visitor::Visitor};
+use super::{refused::Refused, shell::Shell, visitor::Visitor};
 use crate::{
     api::{acceptance_problems::no_acceptance, acceptances::scope},
     gate::{self, EarlierAllow},
@@ -32,7 +32,7 @@ const LOOKED_AT: u32 = 200;
 #[template(path = "confirm.html")]
 pub struct ConfirmPage {
     t: Language,
-    csrf: String,
+    shell: Shell,
     id: String,
     tenant: String,
     act: String,
@@ -54,7 +54,7 @@ impl ConfirmPage {
     pub fn sample(t: Language) -> Self {
         Self {
             t,
-            csrf: "0".into(),
+            shell: Shell::sample(t),
             id: "acc_00000000000000000000000000".into(),
             tenant: "acme".into(),
             act: "revoke".into(),
@@ -90,7 +90,7 @@ pub async fn get(
     let (stops, more) = stopped(&db, &policies, &ids, clock.now(), &entry.acceptance).await?;
     let shown = ConfirmPage {
         t: visitor.t,
-        csrf: visitor.csrf.clone(),
+        shell: Shell::of(&visitor, "/admin/reviews"),
         id: id.to_string(),
         tenant: entry.acceptance.tenant.to_string(),
         act,

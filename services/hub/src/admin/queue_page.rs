@@ -1,6 +1,6 @@
 //! `/admin/reviews`: what waits for a review, and what ends soon.
 
-use super::{refused::Refused, visitor::Visitor, words};
+use super::{refused::Refused, shell::Shell, visitor::Visitor, words};
 use crate::{api::acceptances::scope, problem::Problem, site};
 use actix_web::{
     HttpResponse,
@@ -33,8 +33,7 @@ pub struct Asked {
 #[template(path = "queue.html")]
 pub struct QueuePage {
     t: Language,
-    csrf: String,
-    who: String,
+    shell: Shell,
     state: &'static str,
     states: Vec<(&'static str, &'static str)>,
     waiting: Vec<Row>,
@@ -107,8 +106,7 @@ impl QueuePage {
         };
         Self {
             t,
-            csrf: "0".into(),
-            who: "li".into(),
+            shell: Shell::sample(t),
             state: "under_review",
             states: states(t),
             waiting: vec![row("acme"), row("a-tenant-with-a-rather-long-name")],
@@ -126,7 +124,7 @@ pub async fn get(
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Refused> {
     let (t, now) = (visitor.t, clock.now());
-    let who = visitor.caller.may(Act::ReadAcceptance)?;
+    visitor.caller.may(Act::ReadAcceptance)?;
     let tenant = scope(&visitor.caller)?;
     let phase = query.state.unwrap_or(Phase::UnderReview);
     let filter = |phase| Filter {
@@ -144,8 +142,7 @@ pub async fn get(
     let last = waiting.last().map(|entry| entry.acceptance.id).filter(|_| full);
     let shown = QueuePage {
         t,
-        csrf: visitor.csrf.clone(),
-        who: format!("{} · {}", who.member, who.tenant),
+        shell: Shell::of(&visitor, "/admin/reviews"),
         state: phase.as_str(),
         states: states(t),
         next: last.map(|id| format!("?state={}&after={id}", phase.as_str())),

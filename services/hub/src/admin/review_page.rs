@@ -1,6 +1,6 @@
 //! `/admin/reviews/{acceptance}`: everything that a reviewer needs to judge a request.
 
-use super::{refused::Refused, visitor::Visitor, words};
+use super::{refused::Refused, shell::Shell, visitor::Visitor, words};
 use crate::{
     api::{acceptance_problems::no_acceptance, acceptances::scope},
     handing_out::HandedOut,
@@ -41,7 +41,7 @@ const COMMENTS: u32 = 100;
 #[template(path = "review.html")]
 pub struct ReviewPage {
     t: Language,
-    csrf: String,
+    shell: Shell,
     may_judge: bool,
     id: String,
     state: &'static str,
@@ -64,7 +64,7 @@ impl ReviewPage {
         let text = str::to_owned;
         Self {
             t,
-            csrf: text("0"),
+            shell: Shell::sample(t),
             may_judge: true,
             id: text("acc_00000000000000000000000000"),
             state: "under_review",
@@ -116,7 +116,7 @@ pub async fn get(
     let phase = held.phase(now);
     let shown = ReviewPage {
         t,
-        csrf: visitor.csrf.clone(),
+        shell: Shell::of(&visitor, "/admin/reviews"),
         may_judge: visitor.caller.can(Act::ReviewAcceptance),
         id: held.id.to_string(),
         state: phase.as_str(),
@@ -141,7 +141,7 @@ pub async fn get(
             .map(|comment| {
                 (
                     format!("{} · {}", comment.by.member, comment.by.tenant),
-                    day(comment.at),
+                    site::minute(comment.at),
                     comment.text,
                 )
             })
@@ -185,15 +185,13 @@ async fn version(db: &Db, license: &LicenseName, sha256: Sha256) -> Result<Versi
     Ok(Version { sha256, text })
 }
 
-fn day(at: OffsetDateTime) -> String {
-    let at = at.replace_nanosecond(0).unwrap_or(at);
-    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
-}
-
 fn facts(held: &Acceptance, phase: Phase, t: Language) -> Vec<(String, String)> {
     let purposes: Vec<&str> = held.purposes.iter().map(|purpose| purpose.as_str()).collect();
     let told = [
-        (t.of("State", "状态"), Some(words::acceptance(phase, t).to_owned())),
+        (
+            t.of("State", "状态"),
+            Some(words::acceptance(phase, t).to_owned()),
+        ),
         (t.of("Tenant", "租户"), Some(held.tenant.to_string())),
         (
             t.of("Signatory", "签署人"),
@@ -212,9 +210,13 @@ fn facts(held: &Acceptance, phase: Phase, t: Language) -> Vec<(String, String)> 
         (t.of("Evidence, as told", "凭证说明"), held.evidence.clone()),
         (
             t.of("Requested", "提交"),
-            Some(format!("{} · {}", day(held.requested_at), held.requested_by)),
+            Some(format!(
+                "{} · {}",
+                site::minute(held.requested_at),
+                held.requested_by
+            )),
         ),
-        (t.of("Valid until", "有效至"), held.valid_until.map(day)),
+        (t.of("Valid until", "有效至"), held.valid_until.map(site::minute)),
         (t.of("Terms", "条款"), Some(held.terms_sha256.to_string())),
         (t.of("Reason", "理由"), reason(&held.state)),
     ];
@@ -232,7 +234,7 @@ fn reason(state: &State) -> Option<String> {
             "{reason} ({} · {}, {})",
             judged.by.member,
             judged.by.tenant,
-            day(judged.at)
+            site::minute(judged.at)
         )),
         State::Requested
         | State::UnderReview
@@ -284,7 +286,7 @@ fn past(
             (
                 other.id.to_string(),
                 format!("{} · {state}", other.license),
-                day(other.requested_at),
+                site::minute(other.requested_at),
             )
         })
         .collect()

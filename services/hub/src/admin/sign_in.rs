@@ -67,7 +67,7 @@ pub async fn get(
 ) -> Result<HttpResponse, Refused> {
     let t = site::language(&request, None);
     if query.link.is_empty() {
-        return Err(Refused::SignedOut(t));
+        return Err(Refused::SignedOut);
     }
     let (caller, _) = read(&door, &query.link)?;
     let shown = SignInPage {
@@ -112,7 +112,8 @@ pub async fn open(
 /// What carries a form's proof.
 #[derive(Deserialize)]
 pub struct Proved {
-    csrf: String,
+    /// The session's proof.
+    pub csrf: String,
 }
 
 /// Closes the session.

@@ -1,24 +1,69 @@
 use super::{
-    confirm_page::ConfirmPage, queue_page::QueuePage, refused::RefusedPage, review_page::ReviewPage,
+    audit_page::{AuditPage, EntryPage},
+    batch_page::BatchPage,
+    batches_page::BatchesPage,
+    confirm_page::ConfirmPage,
+    dead_letters_page::DeadLettersPage,
+    queue_page::QueuePage,
+    refused::RefusedPage,
+    review_page::ReviewPage,
     sign_in::SignInPage,
+    webhooks_page::{DeliveryPage, WebhooksPage},
+    work_acts::CancelPage,
+    workers_page::WorkersPage,
 };
 use askama::Template;
 use domain::language::Language;
 
+fn rendered(pages: &[&dyn askama::DynTemplate]) -> Vec<String> {
+    pages.iter().map(|page| page.dyn_render().unwrap()).collect()
+}
+
+/// Every page, full and empty.
+fn pages(t: Language) -> Vec<String> {
+    let still = rendered(&[
+        &QueuePage::sample(t),
+        &ReviewPage::sample(t),
+        &ConfirmPage::sample(t),
+        &CancelPage::sample(t),
+        &SignInPage::sample(t),
+        &RefusedPage::sample(t),
+        &RefusedPage::signed_out(t),
+        &DeadLettersPage::sample(t),
+        &DeadLettersPage::empty_sample(t),
+        &WebhooksPage::sample(t),
+        &WebhooksPage::empty_sample(t),
+        &DeliveryPage::sample(t),
+        &AuditPage::sample(t),
+        &AuditPage::empty_sample(t),
+        &EntryPage::sample(t),
+        &EntryPage::broken_sample(t),
+    ]);
+    for html in &still {
+        assert!(!html.contains("<script"), "{html}");
+    }
+    let live = rendered(&[
+        &BatchesPage::sample(t),
+        &BatchesPage::empty_sample(t),
+        &BatchPage::sample(t),
+        &BatchPage::empty_sample(t),
+        &WorkersPage::sample(t),
+        &WorkersPage::empty_sample(t),
+    ]);
+    for html in &live {
+        let own = html.matches("<script src=\"/assets/htmx").count();
+        assert_eq!((own, html.matches("<script").count()), (2, 2), "{html}");
+    }
+    [still, live].concat()
+}
+
 #[test]
 fn every_page_renders_from_its_sample_in_both_languages_and_every_form_carries_its_proof() {
     for t in [Language::English, Language::Chinese] {
-        let pages = [
-            QueuePage::sample(t).render().unwrap(),
-            ReviewPage::sample(t).render().unwrap(),
-            ConfirmPage::sample(t).render().unwrap(),
-            SignInPage::sample(t).render().unwrap(),
-            RefusedPage::sample(t).render().unwrap(),
-        ];
-        for html in pages {
+        for html in pages(t) {
             assert!(html.starts_with("<!doctype html>"), "{html}");
             assert_eq!(html.matches("<h1").count(), 1, "{html}");
-            assert!(!html.contains("<script") && !html.contains("style="), "{html}");
+            assert!(!html.contains("style=") && !html.contains("hx-on"), "{html}");
             let proved = html.matches("name=\"csrf\"").count() + html.matches("name=\"link\"").count();
             assert_eq!(html.matches("method=\"post\"").count(), proved, "{html}");
         }
@@ -28,5 +73,10 @@ fn every_page_renders_from_its_sample_in_both_languages_and_every_form_carries_i
             "{review}"
         );
         assert!(!review.contains("a comment <b>"), "{review}");
+        let batch = BatchPage::sample(t).render().unwrap();
+        assert!(
+            !batch.contains("Total <b>") && !batch.contains("a <long> name"),
+            "{batch}"
+        );
     }
 }

@@ -90,12 +90,12 @@ async fn visit(request: HttpRequest) -> Result<Visitor, Refused> {
         .ok_or_else(lacking)?;
     let t = site::language(&request, None);
     let Some(cookie) = request.cookie(name(settings)) else {
-        return Err(Refused::SignedOut(t));
+        return Err(Refused::SignedOut);
     };
     let (secret, now) = (cookie.value(), door.clock.now());
     let session = session(secret);
     let seen = sessions::see(db, &session, now, now - settings.idle()).await?;
-    let caller = seen.ok_or(Refused::SignedOut(t))?;
+    let caller = seen.ok_or(Refused::SignedOut)?;
     let text = |name| {
         let value = request.headers().get(name);
         value.and_then(|value| value.to_str().ok()).map(str::to_owned)

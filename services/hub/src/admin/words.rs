@@ -1,6 +1,9 @@
 //! States as people read them, in both languages.
 
-use domain::{acceptance::Phase, language::Language};
+use domain::{
+    acceptance::Phase, batch::BatchState, job::JobPhase, language::Language, rows::Verdict,
+    webhook::delivery::DeliveryPhase,
+};
 
 /// What an acceptance is.
 pub fn acceptance(phase: Phase, t: Language) -> &'static str {
@@ -13,5 +16,55 @@ pub fn acceptance(phase: Phase, t: Language) -> &'static str {
         Phase::Expired => t.of("expired", "已到期"),
         Phase::Revoked => t.of("revoked", "已撤销"),
         Phase::Superseded => t.of("superseded", "已被取代"),
+    }
+}
+
+/// What a batch is.
+pub fn batch(state: BatchState, t: Language) -> &'static str {
+    match state {
+        BatchState::Open => t.of("open", "待提交"),
+        BatchState::Running { .. } => t.of("running", "进行中"),
+        BatchState::Completed { .. } => t.of("completed", "已完成"),
+        BatchState::Cancelled { .. } => t.of("cancelled", "已取消"),
+        BatchState::Expired { .. } => t.of("expired", "已超时"),
+    }
+}
+
+/// What a job is.
+pub fn job(phase: JobPhase, t: Language) -> &'static str {
+    match phase {
+        JobPhase::Waiting => t.of("waiting for its pages", "等待各页结果"),
+        JobPhase::Queued => t.of("queued", "排队中"),
+        JobPhase::Dispatched => t.of("sent out", "已派发"),
+        JobPhase::Running => t.of("running", "处理中"),
+        JobPhase::Held => t.of("held", "已搁置"),
+        JobPhase::Answered => t.of("answered", "已回答"),
+        JobPhase::Failed => t.of("failed", "失败"),
+        JobPhase::Cancelled => t.of("cancelled", "已取消"),
+        JobPhase::Refused => t.of("refused", "被拒绝"),
+        JobPhase::Expired => t.of("expired", "已超时"),
+    }
+}
+
+/// What became of a row that is no job.
+pub fn row(verdict: Verdict, t: Language) -> &'static str {
+    match verdict {
+        Verdict::Pending => t.of("being split into pages", "正在拆分页面"),
+        Verdict::Held => job(JobPhase::Held, t),
+        Verdict::Answered => job(JobPhase::Answered, t),
+        Verdict::Failed => job(JobPhase::Failed, t),
+        Verdict::Cancelled => job(JobPhase::Cancelled, t),
+        Verdict::Refused => job(JobPhase::Refused, t),
+        Verdict::Expired => job(JobPhase::Expired, t),
+    }
+}
+
+/// What a delivery is.
+pub fn delivery(phase: DeliveryPhase, t: Language) -> &'static str {
+    match phase {
+        DeliveryPhase::Pending => t.of("pending", "待投递"),
+        DeliveryPhase::Delivered => t.of("delivered", "已送达"),
+        DeliveryPhase::Failed => t.of("failed", "失败"),
+        DeliveryPhase::Refused => t.of("refused", "被拒收"),
     }
 }

@@ -3,30 +3,26 @@
 use super::{
     acceptance_problems::{no_acceptance, no_license, not_possible, not_stored},
     acceptances::view,
+    desk::Desk,
 };
 use crate::{
     acceptance_changes::announce, app::ok, caller::Authenticated, json_object::Object, problem::Problem,
-    signals::Signals,
 };
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
-    dev::Payload,
+    HttpResponse,
     web::{self, Data, Json, Path},
 };
 use domain::{
     acceptance::Judge,
     access::{Act, Caller},
-    clock::SharedClock,
-    id::{AcceptanceId, IdMaker},
+    id::AcceptanceId,
     policy::CurrentPolicies,
 };
-use exchange::queue::Queue;
 use records::{
-    Db, Stamp,
+    Stamp,
     acceptances::{self, Changed, Verdict},
 };
 use serde::Deserialize;
-use std::future::{Ready, ready};
 use time::OffsetDateTime;
 
 /// The paths of this file.
@@ -39,15 +35,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/acceptances/{acceptance}/revoke", web::post().to(revoke));
 }
 
-/// What every act here needs: the records, and whom to tell of what they say.
-pub struct Desk {
-    pub(crate) db: Data<Db>,
-    queue: Data<dyn Queue>,
-    signals: Data<Signals>,
-    pub(crate) ids: Data<IdMaker>,
-    pub(crate) clock: Data<SharedClock>,
-}
-
 /// What a reviewer does to an acceptance.
 pub enum Judging {
     /// Approves or rejects it.
@@ -58,25 +45,6 @@ pub enum Judging {
     Resume(String),
     /// Takes it back, for a reason.
     Revoke(String),
-}
-
-impl FromRequest for Desk {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let lacking = || Problem::internal(anyhow::anyhow!("the application lacks a piece"));
-        let desk = || {
-            Some(Self {
-                db: request.app_data::<Data<Db>>()?.clone(),
-                queue: request.app_data::<Data<dyn Queue>>()?.clone(),
-                signals: request.app_data::<Data<Signals>>()?.clone(),
-                ids: request.app_data::<Data<IdMaker>>()?.clone(),
-                clock: request.app_data::<Data<SharedClock>>()?.clone(),
-            })
-        };
-        ready(desk().ok_or_else(lacking))
-    }
 }
 
 impl Desk {

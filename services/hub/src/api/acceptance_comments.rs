@@ -1,9 +1,9 @@
 //! `/v1/acceptances/{acceptance}/comments`: what reviewers and the tenant say to each other.
 
 use super::{
-    acceptance_acts::Desk,
     acceptance_problems::no_acceptance,
     acceptances::scope,
+    desk::Desk,
     paging::{Listed, Paging},
 };
 use crate::{

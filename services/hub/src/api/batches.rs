@@ -1,6 +1,7 @@
 //! `/v1/batches`: open, read, submit, cancel, requeue what failed.
 
 use super::{
+    desk::Desk,
     full,
     new_batch::NewBatch,
     paging::{Listed, Paging},
@@ -15,7 +16,6 @@ use crate::{
     limits::Submitting,
     problem::Problem,
     signals::Signals,
-    stopping::withdraw,
     work_settings::WorkSettings,
 };
 use actix_web::{
@@ -37,11 +37,11 @@ use domain::{
     question::{Asked, BadQuestions, Question},
     turn::Priority,
 };
-use exchange::{queue::Queue, spans};
+use exchange::spans;
 use records::{
     Db, Stamp,
     batches::{self, SubmitRefusal},
-    documents, jobs, rows,
+    documents, rows,
     workers::{self, WaitingOrders},
 };
 use serde::Serialize;
@@ -120,28 +120,33 @@ async fn get(
     settings: Data<WorkSettings>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::ReadBatch)?;
-    let batch = whole(&db, &caller.tenant, *path).await?;
+    let batch = batches::get(&db, &caller.tenant, *path)
+        .await?
+        .ok_or_else(no_batch)?;
     let waits_for = match lacks_worker(&db, &batch, clock.now(), &settings).await? {
         true => Some("worker"),
         false => None,
     };
-    Ok(ok(BatchView { waits_for, ..batch }))
+    Ok(ok(BatchView {
+        waits_for,
+        ..view(&db, batch).await?
+    }))
 }
 
 /// Whether orders of the batch are out and no worker has room for their model.
-async fn lacks_worker(
+pub(crate) async fn lacks_worker(
     db: &Db,
-    batch: &BatchView,
+    batch: &StoredBatch,
     now: OffsetDateTime,
     settings: &WorkSettings,
 ) -> Result<bool, Problem> {
-    if batch.jobs.counts.dispatched == 0 {
+    if batch.jobs.dispatched == 0 {
         return Ok(false);
     }
     let alive = workers::alive(db, now - settings.worker_gone()).await?;
     let lacking = workers::lacking(db, &alive, now).await?;
-    let of_batch =
-        |one: &WaitingOrders| one.model == batch.model && one.revision_sha256 == batch.revision_sha256;
+    let of = &batch.license;
+    let of_batch = |one: &WaitingOrders| one.model == of.model && one.revision_sha256 == of.revision_sha256;
     Ok(lacking.iter().any(of_batch))
 }
 
@@ -166,41 +171,26 @@ async fn submit(
     Ok(ok(whole(&db, &caller.tenant, *path).await?))
 }
 
-async fn cancel(
-    caller: Authenticated,
-    path: Path<BatchId>,
-    db: Data<Db>,
-    queue: Data<dyn Queue>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
-) -> Result<HttpResponse, Problem> {
+async fn cancel(caller: Authenticated, path: Path<BatchId>, desk: Desk) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp::of(&ids, clock.now(), caller);
-    let cancelled = batches::cancel(&db, stamp, &caller.tenant, *path).await?;
-    let cancelled = cancelled.ok_or_else(no_batch)?.map_err(refused)?;
-    withdraw(queue.get_ref(), &cancelled.withdrawn).await;
-    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+    desk.cancel_batch(caller, *path).await?;
+    Ok(ok(whole(&desk.db, &caller.tenant, *path).await?))
 }
 
-async fn requeue(
-    caller: Authenticated,
-    path: Path<BatchId>,
-    db: Data<Db>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
-    signals: Data<Signals>,
-) -> Result<HttpResponse, Problem> {
+async fn requeue(caller: Authenticated, path: Path<BatchId>, desk: Desk) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp::of(&ids, clock.now(), caller);
-    let requeued = jobs::requeue_failed(&db, stamp, &caller.tenant, *path).await?;
-    requeued.ok_or_else(no_batch)?.map_err(refused)?;
-    signals.dispatch.notify_one();
-    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+    desk.requeue_batch(caller, *path).await?;
+    Ok(ok(whole(&desk.db, &caller.tenant, *path).await?))
 }
 
 async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, Problem> {
     let batch = batches::get(db, tenant, id).await?.ok_or_else(no_batch)?;
-    let questions = batches::questions(db, tenant, id).await?;
+    view(db, batch).await
+}
+
+/// A batch with all that is told where one is read.
+async fn view(db: &Db, batch: StoredBatch) -> Result<BatchView, Problem> {
+    let questions = batches::questions(db, &batch.tenant, batch.id).await?;
     let counts = rows::counts(db, &batch).await?;
     let warned = documents::with_warnings(db, &batch).await?;
     Ok(BatchView {
@@ -212,7 +202,7 @@ async fn whole(db: &Db, tenant: &TenantName, id: BatchId) -> Result<BatchView, P
 }
 
 /// The 404 for a batch that the tenant does not have.
-pub(super) fn no_batch() -> Problem {
+pub(crate) fn no_batch() -> Problem {
     Problem::not_found("batch")
 }
 

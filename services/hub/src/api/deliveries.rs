@@ -1,13 +1,16 @@
 //! `/v1/deliveries`: the log of what was sent to a tenant's endpoints, and sending again.
 
-use super::paging::{Listed, Paging};
+use super::{
+    desk::Desk,
+    paging::{Listed, Paging},
+};
 use crate::{app::ok, caller::Authenticated, json_object::Object, problem::Problem, signals::Signals};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Json, Path, Query},
 };
 use domain::{
-    access::Act,
+    access::{Act, Caller},
     clock::SharedClock,
     id::{DeliveryId, EventId, IdMaker, WebhookEndpointId},
     webhook::{
@@ -156,21 +159,22 @@ async fn get(caller: Authenticated, path: Path<DeliveryId>, db: Data<Db>) -> Res
     }))
 }
 
+impl Desk {
+    /// Sends a delivery of the caller's tenant again. Problems: 404, 409 `delivery_pending` or `endpoint_disabled`.
+    pub(crate) async fn redeliver(&self, caller: &Caller, id: DeliveryId) -> Result<Delivery, Problem> {
+        let again = deliveries::redeliver(&self.db, self.stamp_of(caller), &caller.tenant, id).await?;
+        let delivery = again.ok_or_else(no_delivery)?.map_err(refused)?;
+        self.signals.deliver.notify_one();
+        Ok(delivery)
+    }
+}
+
 async fn redeliver(
     caller: Authenticated,
     path: Path<DeliveryId>,
-    db: Data<Db>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
-    signals: Data<Signals>,
+    desk: Desk,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller.may(Act::KeepWebhooks)?;
-    let stamp = Stamp::of(&ids, clock.now(), caller);
-    let again = deliveries::redeliver(&db, stamp, &caller.tenant, *path)
-        .await?
-        .ok_or_else(no_delivery)?;
-    let delivery = again.map_err(refused)?;
-    signals.deliver.notify_one();
+    let delivery = desk.redeliver(caller.may(Act::KeepWebhooks)?, *path).await?;
     Ok(HttpResponse::Accepted().json(DeliveryView::brief(delivery)))
 }
 
@@ -226,7 +230,8 @@ async fn redeliver_range(
     Ok(HttpResponse::Accepted().json(RangeView { redelivered, next }))
 }
 
-fn no_delivery() -> Problem {
+/// The 404 for a delivery that the tenant does not have.
+pub(crate) fn no_delivery() -> Problem {
     Problem::not_found("delivery")
 }
 

@@ -1,26 +1,25 @@
 //! `/v1/jobs` and the jobs and answers of a batch: read, cancel, requeue.
 
 use super::{
-    batches::{no_batch, refused},
+    batches::no_batch,
+    desk::Desk,
     job_view::{JobView, RowView},
     paging::{Listed, Paging},
 };
-use crate::{app::ok, caller::Authenticated, problem::Problem, signals::Signals, stopping::withdraw};
+use crate::{app::ok, caller::Authenticated, problem::Problem};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Path, Query},
 };
 use domain::{
     access::Act,
-    clock::SharedClock,
-    id::{BatchId, IdMaker, JobId},
+    id::{BatchId, JobId},
     job::JobRefusal,
     names::TenantName,
 };
-use exchange::queue::Queue;
 use records::{
-    Db, Stamp, answers, batches, combining,
-    jobs::{self, FailedJobs, RequeueRefusal},
+    Db, answers, batches, combining,
+    jobs::{self, FailedJobs},
 };
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -115,46 +114,16 @@ async fn get(caller: Authenticated, path: Path<JobId>, db: Data<Db>) -> Result<H
         .answer_with(HttpResponse::Ok()))
 }
 
-async fn cancel(
-    caller: Authenticated,
-    path: Path<JobId>,
-    db: Data<Db>,
-    queue: Data<dyn Queue>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
-    signals: Data<Signals>,
-) -> Result<HttpResponse, Problem> {
+async fn cancel(caller: Authenticated, path: Path<JobId>, desk: Desk) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp::of(&ids, clock.now(), caller);
-    let cancelled = jobs::cancel(&db, stamp, &caller.tenant, *path)
-        .await?
-        .ok_or_else(no_job)?;
-    let order = cancelled.map_err(wrong_state)?;
-    withdraw(queue.get_ref(), order.as_slice()).await;
-    signals.settled(*path);
-    signals.dispatch.notify_one();
-    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+    desk.cancel_job(caller, *path).await?;
+    Ok(ok(whole(&desk.db, &caller.tenant, *path).await?))
 }
 
-async fn requeue(
-    caller: Authenticated,
-    path: Path<JobId>,
-    db: Data<Db>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
-    signals: Data<Signals>,
-) -> Result<HttpResponse, Problem> {
+async fn requeue(caller: Authenticated, path: Path<JobId>, desk: Desk) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::SubmitBatch)?;
-    let stamp = Stamp::of(&ids, clock.now(), caller);
-    match jobs::requeue(&db, stamp, &caller.tenant, *path)
-        .await?
-        .ok_or_else(no_job)?
-    {
-        Ok(()) => signals.dispatch.notify_one(),
-        Err(RequeueRefusal::Job(refusal)) => return Err(wrong_state(refusal)),
-        Err(RequeueRefusal::Batch(refusal)) => return Err(refused(refusal)),
-    }
-    Ok(ok(whole(&db, &caller.tenant, *path).await?))
+    desk.requeue_job(caller, *path).await?;
+    Ok(ok(whole(&desk.db, &caller.tenant, *path).await?))
 }
 
 /// A job of `tenant` with its question, answer and faults.
@@ -170,10 +139,12 @@ pub(crate) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<Job
     Ok(JobView::whole(&batch, &questions, &job).of_pages(sources.into_values().next()))
 }
 
-fn no_job() -> Problem {
+/// The 404 for a job that the tenant does not have.
+pub(crate) fn no_job() -> Problem {
     Problem::not_found("job")
 }
 
-fn wrong_state(refusal: JobRefusal) -> Problem {
+/// The 409 for what a job's state does not allow.
+pub(super) fn wrong_state(refusal: JobRefusal) -> Problem {
     Problem::conflict("job_state", refusal.to_string())
 }

@@ -5,7 +5,8 @@
 
 use crate::{
     api::{
-        acceptance_acts::{Desk, Judging},
+        acceptance_acts::Judging,
+        desk::Desk,
         models::{Named, find},
     },
     app::ok,

@@ -16,15 +16,22 @@ use actix_web::{
 };
 use askama::Template;
 use domain::language::Language;
+use time::OffsetDateTime;
 
 /// Nothing but our own style, images and forms: a text that slipped through escaping could load and send nothing.
 pub const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                                   base-uri 'none'; frame-ancestors 'none'";
 
+/// The same for pages that go on telling: our own script, and connections to us.
+const LIVE_CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                                   base-uri 'none'; frame-ancestors 'none'; script-src 'self'; connect-src 'self'";
+
 /// The paths of the pages.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/assets/site.css", web::get().to(assets::style))
+        .route("/assets/htmx.js", web::get().to(assets::htmx))
+        .route("/assets/htmx-sse.js", web::get().to(assets::htmx_sse))
         .route("/models", web::get().to(list_page::get))
         .route("/models/compare", web::get().to(comparison_page::get))
         .route(
@@ -50,12 +57,27 @@ pub fn language(request: &HttpRequest, named: Option<&str>) -> Language {
 
 /// A page as a response.
 pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
+    under(CONTENT_POLICY, status, page)
+}
+
+/// A page that goes on telling, as a response.
+pub fn live_page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
+    under(LIVE_CONTENT_POLICY, status, page)
+}
+
+/// A moment as pages tell it, to the minute.
+pub fn minute(at: OffsetDateTime) -> String {
+    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
+}
+
+fn under(policy: &'static str, status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
     let body = page.render().map_err(Problem::internal)?;
     Ok(HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        // Without any, browsers would not say either where a form comes from.
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
         .insert_header((header::VARY, "accept-language"))
         .body(body))
 }

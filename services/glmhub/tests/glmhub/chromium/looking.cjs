@@ -27,8 +27,9 @@ async function visitor(browser, language, complaints) {
   const page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error}`));
   page.on('console', (message) => {
-    // That a page was answered with an error is looked at where the page is.
-    const expected = message.text().startsWith('Failed to load resource');
+    // That a page was answered with an error is looked at where the page is, and htmx says that a stream has ended when its
+    // page is left.
+    const expected = /^(Failed to load resource|\[object Event\])/.test(message.text());
     if (message.type() === 'error' && !expected) complaints.push(`${page.url()}: ${message.text()}`);
   });
   return page;

@@ -2,8 +2,11 @@
 
 use super::Chromium;
 use crate::{
-    dashboard::browser::link,
+    dashboard::{browser::link, work::failed},
+    hub::{Hub, eventually},
     licence::scene::{MODEL, Scene},
+    receiver::Receiver,
+    webhooks::{LOOPBACK, endpoint},
 };
 use serde_json::{Value, json};
 
@@ -18,20 +21,78 @@ fn answered(name: &str, path: &str, status: u16) -> Value {
     json!({ "name": name, "path": path, "status": status })
 }
 
+/// A session in each language for a member of `tenant`.
+fn links(hub: &Hub, tenant: &str) -> Value {
+    json!({ "en": link(hub, tenant, &ROLES), "zh": link(hub, tenant, &ROLES) })
+}
+
 /// Pages without a session.
-fn before() -> Vec<Value> {
-    vec![
+fn outside() -> Value {
+    let compare = format!("/models/compare?models={MODEL},mistralai/Pixtral-12B-2409");
+    let pages = [
         page("models", "/models"),
         page("models-none", "/models?q=nothing-is-called-so"),
         page("model", &format!("/models/{MODEL}")),
-        page(
-            "compare",
-            &format!("/models/compare?models={MODEL},mistralai/Pixtral-12B-2409"),
-        ),
+        page("compare", &compare),
         answered("model-missing", "/models/no/such", 404),
         answered("signed-out", "/admin/reviews", 401),
         answered("link-unusable", "/admin/sign-in?link=a.b.c", 403),
-    ]
+    ];
+    json!({ "links": { "en": null, "zh": null }, "pages": pages })
+}
+
+/// Pages of a tenant that has nothing yet.
+fn empty(hub: &Hub) -> Value {
+    let pages = [
+        page("batches-none", "/admin/batches"),
+        page("dead-letters-none", "/admin/dead-letters"),
+        page("webhooks-none", "/admin/webhooks"),
+        page("reviews-none", "/admin/reviews?state=revoked"),
+        page("audit-none", "/admin/audit?since=2999-01-01"),
+        answered("no-id", "/admin/batches/what", 404),
+        answered("no-state", "/admin/reviews?state=what", 400),
+    ];
+    json!({ "links": links(hub, "newcomer"), "pages": pages })
+}
+
+/// Pages of a tenant with a request, a batch of which something failed, and a delivery that did.
+async fn full(scene: &Scene, receiver: &Receiver) -> Value {
+    let hub = &scene.hub;
+    let hook = endpoint(&scene.submitter, &receiver.url()).await;
+    let batch = failed(hub).await.replacen("/v1", "/admin", 1);
+    hub.write("UPDATE jobs SET code = 'dead_lettered' WHERE state = 'failed'");
+    let request = scene.accepted(&["commercial"]).await;
+    let review = format!("/admin/reviews/{}", request["id"].as_str().unwrap());
+    let test = format!("/v1/webhook-endpoints/{}/test", hook["id"].as_str().unwrap());
+    let told = scene.submitter.post(&test, &json!({})).await.expect(202).json();
+    let delivery = format!("/admin/webhooks/{}", told["id"].as_str().unwrap());
+    let auditor = hub.client("acme", &["auditor"]);
+    let entry = auditor.get("/v1/audit/entries?kind=batch.completed").await.json();
+    let entry = format!(
+        "/admin/audit/{}",
+        entry["data"][0]["entry"]["id"].as_str().unwrap()
+    );
+    let operator = hub.client("acme", &["operator"]);
+    eventually("the worker to be heard of", async || {
+        let seen = operator.get("/v1/workers").await.json();
+        (seen["data"][0]["speeds"][0]["pages"] == 1).then_some(())
+    })
+    .await;
+    let pages = [
+        page("reviews", "/admin/reviews"),
+        page("review", &review),
+        page("revoke", &format!("{review}/revoke")),
+        page("batches", "/admin/batches"),
+        page("batch", &batch),
+        page("cancel", &format!("{batch}/cancel")),
+        page("dead-letters", "/admin/dead-letters"),
+        page("workers", "/admin/workers"),
+        page("webhooks", "/admin/webhooks"),
+        page("delivery", &delivery),
+        page("audit", "/admin/audit"),
+        page("audit-entry", &entry),
+    ];
+    json!({ "links": links(hub, "acme"), "pages": pages })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,17 +100,10 @@ async fn no_page_breaks_a_rule_of_wcag_or_its_own_policy_in_either_language() {
     let Some(chromium) = Chromium::named() else {
         return;
     };
-    let scene = Scene::set().await;
-    let requested = scene.accepted(&["commercial"]).await;
-    let review = format!("/admin/reviews/{}", requested["id"].as_str().unwrap());
-    let inside = [
-        page("reviews", "/admin/reviews"),
-        page("reviews-none", "/admin/reviews?state=revoked"),
-        page("review", &review),
-        page("revoke", &format!("{review}/revoke")),
-        answered("review-missing", "/admin/reviews/acc_01JZ0000000000000000000000", 404),
-    ];
-    let links = json!({ "en": link(&scene.hub, "acme", &ROLES), "zh": link(&scene.hub, "acme", &ROLES) });
-    let given = json!({ "url": scene.hub.url(), "links": links, "before": before(), "inside": inside });
+    let often = ("GLMHUB_WORKER__ANNOUNCE_SECONDS", "1");
+    let scene = Scene::set_with(&[LOOPBACK, often]).await;
+    let receiver = Receiver::answering(500).await;
+    let visits = [outside(), empty(&scene.hub), full(&scene, &receiver).await];
+    let given = json!({ "url": scene.hub.url(), "visits": visits });
     chromium.run("pages.cjs", given).await.well();
 }
