@@ -4,7 +4,7 @@
 //! any. Documents are split as intake splits them, and thrown away.
 
 use super::{
-    looking::{Given, Listed, Looking},
+    looking::{Given, ListedDocument, Looking},
     new_batch::{CheckedBatch, NewBatch},
     places::Places,
     preflight_view::{self, Costs},
@@ -124,7 +124,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<(NewBatch, Give
             let listed = batch.as_object_mut().and_then(|batch| batch.remove("documents"));
             let Object(batch) = serde_json::from_value(batch).map_err(|error| malformed(&error))?;
             let listed = listed.unwrap_or_else(|| Value::Array(Vec::new()));
-            let listed: Vec<Object<Listed>> =
+            let listed: Vec<Object<ListedDocument>> =
                 serde_json::from_value(listed).map_err(|error| malformed(&error))?;
             let listed = listed.into_iter().map(|Object(listed)| listed).collect();
             Ok((batch, Given::Listed(listed)))

@@ -60,7 +60,7 @@ async fn split_more(desk: &Desk, documents: usize) {
             height: 3,
         };
         assert!(
-            documents::split(&desk.db, desk.stamp(), &taken, &[page])
+            documents::split(&desk.db, desk.stamp(), &taken, &[page], &[])
                 .await
                 .unwrap()
         );
