@@ -37,6 +37,7 @@ fn path(template: &str, batch: &str) -> String {
         "{acceptance}" => ghost("acc"),
         "{endpoint}" => ghost("whe"),
         "{key}" => ghost("key"),
+        "{change}" => ghost("crd"),
         named => named.to_owned(),
     };
     template.split('/').map(segment).collect::<Vec<_>>().join("/")
