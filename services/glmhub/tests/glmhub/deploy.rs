@@ -36,5 +36,5 @@ fn the_settings_of_each_deployment_are_known_and_fit_together() {
 fn scaling_asks_for_a_metric_that_hubs_give() {
     let metric = "glmhub_queue_orders";
     assert!(file("kubernetes/scaling.yaml").contains(&format!("({metric})")));
-    assert!(text("services/hub/src/api/health.rs").contains(&format!("gauge!(\"{metric}\"")));
+    assert!(text("services/hub/src/measuring.rs").contains(&format!("gauge!(\"{metric}\"")));
 }

@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 
 const PAGES: u8 = 8;
-const QUESTIONS: usize = 60;
+const QUESTIONS: usize = 40;
 
 /// The path of an acceptance for commercial use that a reviewer has approved at the hub `hub`.
 async fn accepted(fleet: &Fleet, hub: usize, terms: &str) -> String {
