@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     fleet::Fleet,
     hub::Hub,
-    jobs::{MODEL, completed, hub_with_model, page, submit, tiny, upload},
+    jobs::{MODEL, completed, hub_with_model, page, submit, upload},
     process::{ended, glmhub},
     revocation::scene::Work,
     tally::all,
@@ -317,15 +317,6 @@ async fn many_processes_on_postgresql_redis_and_s3_combine_each_document_once() 
     let Some(fleet) = Fleet::start().await else {
         return;
     };
-    let from = tiny();
-    fleet.perform(&[
-        "model",
-        "import",
-        "--model",
-        MODEL,
-        "--from",
-        from.to_str().unwrap(),
-    ]);
     let client = fleet.client(0, "acme");
     let mut batches = Vec::new();
     for pages in [1, 5, 8] {

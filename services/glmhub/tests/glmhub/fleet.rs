@@ -31,7 +31,11 @@ use line::Line;
 use postgres::Postgres;
 use process::Process;
 use redis::Redis;
-use std::{fs, path::PathBuf, thread};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
 use tempfile::TempDir;
 
 /// How many hubs there are, and how many workers.
@@ -125,16 +129,7 @@ impl Fleet {
         fs::write(fleet.folder.path().join("secret"), bucket::SECRET).unwrap();
         fleet.refuse_to_serve_before_migrating();
         fleet.perform(&["migrate"]);
-        let import = [
-            "model",
-            "import",
-            "--model",
-            MODEL,
-            "--from",
-            tiny().to_str().unwrap(),
-        ]
-        .map(str::to_owned);
-        fleet.perform(&import.each_ref().map(String::as_str));
+        fleet.import(MODEL, &tiny());
         // The first token makes the key that all hubs share.
         fleet.token("acme");
         for number in 0..EACH {
@@ -251,6 +246,18 @@ impl Fleet {
     /// What a command of an operator prints.
     pub fn perform(&self, arguments: &[&str]) -> String {
         self.performed(arguments).well()
+    }
+
+    /// Imports a folder of weights with `glmhub model import`, beside the running hubs.
+    pub fn import(&self, model: &str, from: &Path) -> String {
+        self.perform(&[
+            "model",
+            "import",
+            "--model",
+            model,
+            "--from",
+            from.to_str().unwrap(),
+        ])
     }
 
     fn token(&self, tenant: &str) -> String {

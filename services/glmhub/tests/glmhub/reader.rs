@@ -93,14 +93,7 @@ async fn many_processes_on_postgresql_redis_and_s3_answer_it_too() {
     let Some(fleet) = Fleet::start().await else {
         return;
     };
-    fleet.perform(&[
-        "model",
-        "import",
-        "--model",
-        MODEL,
-        "--from",
-        folder().to_str().unwrap(),
-    ]);
+    fleet.import(MODEL, &folder());
     answers_what_is_printed(&fleet.client(1, "acme")).await;
 }
 

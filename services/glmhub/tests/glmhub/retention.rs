@@ -5,7 +5,7 @@ use crate::{
     deletion::{answered, check_gone, deleted},
     fleet::{Fleet, database::psql},
     hub::{Hub, eventually},
-    jobs::{MODEL, hub_with_model, open, page, tiny, upload},
+    jobs::{MODEL, hub_with_model, open, page, upload},
     openai_batches::send_file,
     process::{ended, glmhub},
     tally::all,
@@ -143,15 +143,6 @@ async fn they_go_on_postgresql_and_s3_too_whichever_hub_is_asked() {
     let Some(fleet) = Fleet::start().await else {
         return;
     };
-    let from = tiny();
-    fleet.perform(&[
-        "model",
-        "import",
-        "--model",
-        MODEL,
-        "--from",
-        from.to_str().unwrap(),
-    ]);
     let (submitter, operator) = (fleet.client(0, "acme"), fleet.caller(1, "acme", &["operator"]));
     let age = |id: &str| {
         let sql = format!(

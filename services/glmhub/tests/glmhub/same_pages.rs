@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     fleet::Fleet,
     hub::eventually,
-    jobs::{MODEL, completed, hub_with_model, open, page, submit, tiny, upload},
+    jobs::{MODEL, completed, hub_with_model, open, page, submit, upload},
     process::{perform, perform_in},
     tally::all,
 };
@@ -122,15 +122,6 @@ async fn it_is_computed_once_on_postgresql_and_redis_too() {
     let Some(fleet) = Fleet::start().await else {
         return;
     };
-    let from = tiny();
-    fleet.perform(&[
-        "model",
-        "import",
-        "--model",
-        MODEL,
-        "--from",
-        from.to_str().unwrap(),
-    ]);
     let batch = done(&fleet.client(0, "acme"), 5).await;
     check(&fleet.client(1, "acme"), &batch, 5).await;
 }

@@ -129,9 +129,7 @@ async fn texts_go_from_any_worker_through_redis_to_any_hub() {
     let Some(fleet) = Fleet::start().await else {
         return;
     };
-    let folder = tree::root().join("models/demo/reader");
-    let import = ["model", "import", "--model", READER, "--from"];
-    fleet.perform(&[&import[..], &[folder.to_str().unwrap()]].concat());
+    fleet.import(READER, &tree::root().join("models/demo/reader"));
     for hub in 0..2 {
         streams_what_is_printed(&fleet.client(hub, "acme")).await;
     }
