@@ -5,7 +5,7 @@ use crate::{
     deletion::{answered, check_gone, deleted},
     fleet::{Fleet, database::psql},
     hub::{Hub, eventually},
-    jobs::{MODEL, hub_with_model, open, page, upload},
+    jobs::{hub_with_model, open, page, upload},
     openai_batches::send_file,
     process::{ended, glmhub},
     tally::all,

@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     fleet::Fleet,
     hub::eventually,
-    jobs::{MODEL, completed, hub_with_model, open, page, submit, upload},
+    jobs::{completed, hub_with_model, open, page, submit, upload},
     process::{perform, perform_in},
     tally::all,
 };
