@@ -4,7 +4,8 @@
 //! own size is not believed: it is unpacked up to the limit and no further.
 
 use std::cmp::Ordering;
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::{BufReader, Read};
 
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -19,7 +20,7 @@ const MOST_NAME_TOLD: usize = 120;
 
 /// The members of a ZIP archive, each unpacked when it is asked for.
 pub(crate) struct Members {
-    archive: ZipArchive<Cursor<Vec<u8>>>,
+    archive: ZipArchive<BufReader<File>>,
     /// Names and places, in the order in which the members are read.
     order: Vec<(String, usize)>,
     /// Bytes that may still be unpacked.
@@ -28,10 +29,10 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// Reads the directory of the archive `bytes`. Refuses names that lead out of it or stand there twice, links, and
+    /// Reads the directory of the archive in `file`. Refuses names that lead out of it or stand there twice, links, and
     /// more members than a document may have pages.
-    pub fn of(bytes: Vec<u8>, limits: &Limits) -> Result<Self, PageError> {
-        let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| malformed(&error))?;
+    pub fn of(file: File, limits: &Limits) -> Result<Self, PageError> {
+        let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| malformed(&error))?;
         // The library keeps the last of them, other programs the first: nobody could say which page was answered.
         if archive.has_duplicate_names() {
             return Err(PageError::ArchiveMalformed {

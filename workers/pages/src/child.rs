@@ -194,12 +194,18 @@ fn limit_this_process(order: &Order) -> io::Result<()> {
         let limit = limit.min(hard);
         resource.set(limit, limit)
     };
-    // Address space that the program itself takes is not the document's doing.
-    set(Resource::AS, address_space().saturating_add(order.memory_limit))?;
+    // Address space that the program itself takes is not the document's doing, and its own bytes are held beside the work.
+    let document = std::fs::metadata(&order.document)?
+        .len()
+        .min(order.limits.max_bytes);
+    let memory = order.memory_limit.saturating_add(document);
+    set(Resource::AS, address_space().saturating_add(memory))?;
     set(Resource::CPU, order.cpu_seconds)?;
     set(Resource::CORE, 0)?;
     let largest_page = order.limits.max_pixels.saturating_mul(4).saturating_add(1 << 20);
-    set(Resource::FSIZE, largest_page.max(order.limits.max_bytes))
+    // Nothing is written that was not held.
+    let largest_copy = order.limits.max_bytes.min(order.memory_limit);
+    set(Resource::FSIZE, largest_page.max(largest_copy))
 }
 
 /// Bytes of address space that this process has now; 0 where the system does not say.

@@ -15,7 +15,10 @@ pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
     image::guess_format(bytes).is_err() && head.windows(5).any(|window| window == b"%PDF-")
 }
 
-/// Whether `bytes` are a ZIP archive, perhaps an empty one.
+/// How many bytes [`is_zip`] looks at.
+pub(crate) const ZIP_HEAD: u64 = 4;
+
+/// Whether `bytes` begin a ZIP archive, perhaps an empty one.
 pub(crate) fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }

@@ -27,7 +27,7 @@ impl Default for Limits {
     /// shorter side that the model sees.
     fn default() -> Limits {
         Limits {
-            max_bytes: 64 << 20,
+            max_bytes: 2 << 30,
             max_unpacked: 1 << 30,
             max_pixels: 50_000_000,
             max_side: 30_000,

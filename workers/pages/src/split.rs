@@ -1,7 +1,7 @@
 //! From a document's file to one file per page.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -44,7 +44,7 @@ pub struct Split {
 /// upright already is copied as it is; every other page becomes a PNG with the same pixels. After an error
 /// none of the files is left.
 pub fn split(path: &Path, out_dir: &Path, limits: &Limits, fonts: &Fonts) -> Result<Split, PageError> {
-    let bytes = read(path, limits)?;
+    let mut document = Document::open(path, limits)?;
     let mut folder = PageFolder {
         dir: out_dir,
         limits,
@@ -52,9 +52,10 @@ pub fn split(path: &Path, out_dir: &Path, limits: &Limits, fonts: &Fonts) -> Res
         pages: Vec::new(),
         warnings: Warnings::default(),
     };
-    let outcome = match format::is_zip(&bytes) {
-        true => folder.add_members(bytes),
-        false => folder.add_document(bytes),
+    // An archive is read member by member; everything else is held whole.
+    let outcome = match document.is_zip()? {
+        true => folder.add_members(document.file),
+        false => document.read().and_then(|bytes| folder.add_document(bytes)),
     };
     match outcome {
         Ok(()) => Ok(Split {
@@ -68,16 +69,52 @@ pub fn split(path: &Path, out_dir: &Path, limits: &Limits, fonts: &Fonts) -> Res
     }
 }
 
-fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PageError> {
-    let storage = |error: io::Error| PageError::storage(path, &error);
-    let file = File::open(path).map_err(storage)?;
-    limits.check_bytes(file.metadata().map_err(storage)?.len())?;
-    let mut bytes = Vec::new();
-    file.take(limits.max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(storage)?;
-    limits.check_bytes(bytes.len() as u64)?;
-    Ok(bytes)
+/// A document as it lies there.
+struct Document<'d> {
+    path: &'d Path,
+    limits: &'d Limits,
+    file: File,
+    length: u64,
+}
+
+impl<'d> Document<'d> {
+    fn open(path: &'d Path, limits: &'d Limits) -> Result<Self, PageError> {
+        let storage = |error: io::Error| PageError::storage(path, &error);
+        let file = File::open(path).map_err(storage)?;
+        let length = file.metadata().map_err(storage)?.len();
+        limits.check_bytes(length)?;
+        Ok(Self {
+            path,
+            limits,
+            file,
+            length,
+        })
+    }
+
+    fn storage(&self, error: io::Error) -> PageError {
+        PageError::storage(self.path, &error)
+    }
+
+    fn is_zip(&mut self) -> Result<bool, PageError> {
+        let mut head = Vec::new();
+        let read = Read::by_ref(&mut self.file)
+            .take(format::ZIP_HEAD)
+            .read_to_end(&mut head);
+        read.and_then(|_| self.file.rewind())
+            .map_err(|error| self.storage(error))?;
+        Ok(format::is_zip(&head))
+    }
+
+    /// Its bytes, in as much memory as they take.
+    fn read(&self) -> Result<Vec<u8>, PageError> {
+        let mut bytes = Vec::with_capacity(usize::try_from(self.length).unwrap_or_default());
+        (&self.file)
+            .take(self.limits.max_bytes.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.storage(error))?;
+        self.limits.check_bytes(bytes.len() as u64)?;
+        Ok(bytes)
+    }
 }
 
 /// The page files written so far.
@@ -91,8 +128,8 @@ struct PageFolder<'d> {
 
 impl PageFolder<'_> {
     /// Adds the pages of every member of an archive. A member that is an archive itself is refused.
-    fn add_members(&mut self, bytes: Vec<u8>) -> Result<(), PageError> {
-        let mut members = Members::of(bytes, self.limits)?;
+    fn add_members(&mut self, file: File) -> Result<(), PageError> {
+        let mut members = Members::of(file, self.limits)?;
         while let Some((name, bytes)) = members.next()? {
             self.add_document(bytes).map_err(|error| match error {
                 PageError::TooManyPages { .. } | PageError::Storage { .. } => error,

@@ -1,14 +1,17 @@
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image::ImageFormat;
 use pages::child::{Ahead, Splitter};
-use pages::{Fonts, PageError};
+use pages::{Fonts, Limits, PageError};
 use tempfile::TempDir;
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
+use crate::archives::image;
 use crate::documents::{TiffPage, encode, limits, picture, tiff, with_exif};
+use crate::pdf::written;
 
 fn splitter() -> Splitter {
     Splitter {
@@ -46,6 +49,37 @@ fn the_child_splits_as_this_process_does() {
             pages::split(&path, dir.path(), &limits(), &Fonts::default()),
             Ok(by_child)
         );
+    }
+}
+
+/// An archive and a PDF document of one page each, with `bytes` that nobody reads.
+fn long_documents(bytes: usize) -> [Vec<u8>; 2] {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, content) in [(".DS_Store", vec![7; bytes]), ("page.png", image(30))] {
+        archive.start_file(name, stored).unwrap();
+        archive.write_all(&content).unwrap();
+    }
+    let unread = "x".repeat(bytes);
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 200] >>".to_owned(),
+        format!("<< /Length {bytes} >>\nstream\n{unread}\nendstream"),
+    ];
+    [archive.finish().unwrap().into_inner(), written(&objects, "")]
+}
+
+#[test]
+fn a_document_may_be_longer_than_the_memory_for_its_work() {
+    let splitter = Splitter {
+        memory_limit: 128 << 20,
+        limits: Limits::default(),
+        ..splitter()
+    };
+    for bytes in long_documents(200 << 20) {
+        let (dir, path) = document(&bytes);
+        assert_eq!(splitter.split(&path, dir.path()).unwrap().pages.len(), 1);
     }
 }
 
