@@ -242,12 +242,10 @@ async fn approve(
     let stamp = Stamp::of(&ids, clock.now(), caller);
     let approved = card_changes::approve(&db, stamp, &who(caller), *path).await?;
     let approved = approved.ok_or_else(|| Problem::not_found("change of a card"))?;
+    let change = approved.map_err(not_approved)?;
     // Another license may forbid what waits, and allow what is held.
     signals.reconsider.notify_one();
-    match approved {
-        Ok(change) => Ok(ok(ChangeView::of(change))),
-        Err(why) => Err(not_approved(why)),
-    }
+    Ok(ok(ChangeView::of(change)))
 }
 
 fn not_approved(why: NotApproved) -> Problem {
