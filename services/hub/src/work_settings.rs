@@ -63,6 +63,9 @@ pub struct WorkSettings {
     pub most_orders_of_tenant: u64,
     /// Tenants that get more or less than the others.
     pub shares: Vec<ShareSettings>,
+    /// For how long an answer is given again to the same question about the same page in another batch of its tenant, in
+    /// seconds; 0 for never.
+    pub share_answers_seconds: u64,
     /// The most bytes of a question's JSON schema.
     pub most_schema_bytes: usize,
     /// How long a grant is good, in seconds: longer than an order waits for a worker and is worked on.
@@ -141,6 +144,12 @@ impl WorkSettings {
     /// The farthest away that the end of a batch may be.
     pub fn longest_expiry(&self) -> time::Duration {
         seconds(self.longest_expiry_seconds)
+    }
+
+    /// From when on answers are given again in other batches; none, if they are not.
+    pub fn shared_since(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let long = (self.share_answers_seconds > 0).then(|| seconds(self.share_answers_seconds))?;
+        Some(now.checked_sub(long).unwrap_or(OffsetDateTime::UNIX_EPOCH))
     }
 
     /// How much may wait.

@@ -163,7 +163,7 @@ def cancelled_batches():
     assert seen == ["cancelling", "cancelled"], seen
     answered, rest = rows(batch.output_file_id), rows(batch.error_file_id)
     assert len(answered) + len(rest) == 12, (len(answered), len(rest))
-    assert {row["error"]["code"] for row in rest} == {"batch_cancelled"}, rest
+    assert {row["error"]["code"] for row in rest} == {"batch_expired"}, rest
 
 
 def refused_batches():

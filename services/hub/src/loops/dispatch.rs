@@ -177,8 +177,9 @@ impl Dispatch {
             let token = grant::mint(&parts.key, &grant).map_err(|error| error.to_string())?;
             Ok(Signed { grant, token })
         };
+        let since = parts.settings.shared_since(allowed.now);
         // None if another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
-        let Claimed { orders, shared } = dispatching::claim(&parts.db, stamp, due, room, sign).await?;
+        let Claimed { orders, shared } = dispatching::claim(&parts.db, stamp, due, room, since, sign).await?;
         self.tell_shared(&shared);
         if orders.is_empty() {
             return Ok(());

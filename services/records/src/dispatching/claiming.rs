@@ -21,6 +21,7 @@ use domain::{
 use serde_json::json;
 use sqlx::types::Json;
 use std::collections::{HashMap, HashSet};
+use time::OffsetDateTime;
 
 // All jobs of a batch have its priority.
 const DUE_IN_TURN: &str = "SELECT batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
@@ -63,7 +64,8 @@ pub(super) type DuePages = Vec<(String, Vec<Job>)>;
 /// an order is out for each page, under the grant that `sign` makes for it, and the tenant has had its turn. They are
 /// those that would have gone out if one had been claimed after the other: as many as there is room for, until it is
 /// another tenant's turn or another batch's. Pages with the same bytes share an order, and what is the same computation
-/// as that of an earlier job is not claimed ([`sharing`]). Gives nothing if nothing is due any more, or as many orders of the
+/// as that of another job is not claimed ([`sharing`]): within the batch, and with those of the tenant's other batches that
+/// were answered `since` then. Gives nothing if nothing is due any more, or as many orders of the
 /// tenant are out as may be. What it did is durable after [`Db::flush`], before which no order may go out: so the batch is
 /// not locked while the disk is waited for. Answers that were shared are durable at once.
 pub async fn claim(
@@ -71,6 +73,7 @@ pub async fn claim(
     stamp: Stamp<'_>,
     first: &DuePage,
     room: Room,
+    since: Option<OffsetDateTime>,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<Claimed, RecordsError> {
     let mut tx = db.begin_without_flush().await?;
@@ -89,7 +92,7 @@ pub async fn claim(
     if due.is_empty() {
         return Ok(Claimed::default());
     }
-    let (mut due, shared) = sharing::share(&mut tx, stamp, &batch, due, &asked, &sign).await?;
+    let (mut due, shared) = sharing::share(&mut tx, stamp, &batch, due, &asked, since, &sign).await?;
     if !shared.is_empty() {
         // They count as all do, or a tenant with many of them would keep the others waiting.
         turn.serve(shared.len());

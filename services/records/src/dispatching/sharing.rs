@@ -1,8 +1,10 @@
-//! What is computed once: of jobs of a batch that ask the same about the same bytes in the same way, the first goes out.
+//! What is computed once: of jobs of a tenant that ask the same about the same bytes in the same way, one goes out.
 //! The others wait for it, and get its answer under attempts and grants of their own.
 //!
-//! Whether two jobs are such is asked only within a batch: all of it stands on one decision, for one purpose and revision,
-//! and is deleted together. If the first comes to nothing, each other one is computed for itself.
+//! Within a batch the first goes out, and the others wait for it from the beginning. Between batches, which have to be
+//! for the same purpose and revision, a job waits only for one that is out already: nobody has to wait for a batch that is
+//! held or comes later. Claims of a tenant come one after the other, so that each sees what is out. If what a job waits for
+//! comes to nothing, it is computed for itself.
 
 use super::{
     ClaimedPage, Signed,
@@ -25,13 +27,29 @@ use domain::{
     order::AnswerReport,
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 use time::{Duration, OffsetDateTime};
 
 const FIRSTS: &str = "SELECT r.value ->> 'job', f.id, f.page, f.state, a.job FROM json_each($1) AS r \
     JOIN pages p ON p.id = r.value ->> 'page' JOIN jobs f ON f.page = COALESCE(p.same_as, p.id) \
     AND f.question = CAST(r.value ->> 'question' AS BIGINT) LEFT JOIN answers a ON a.job = f.id \
     WHERE f.id <> r.value ->> 'job'";
+// Of the pages with the same bytes, the first of each of the latest batches. What was given again is as old as the answer that
+// was computed, and gone with it.
+const ELSEWHERE: &str = "SELECT r.value ->> 'job', COALESCE(c.job, f.id), COALESCE(p.same_as, p.id), f.state, c.job \
+    FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'page' AND p.width > 0 JOIN batches o ON o.id = p.batch \
+    JOIN pages t ON t.tenant = p.tenant AND t.sha256 = p.sha256 AND t.same_as IS NULL AND t.batch <> p.batch \
+    AND t.id >= COALESCE((SELECT l.id FROM pages l WHERE l.tenant = p.tenant AND l.sha256 = p.sha256 \
+        AND l.same_as IS NULL ORDER BY l.id DESC LIMIT 1 OFFSET $3), '') \
+    JOIN batches b ON b.id = t.batch AND b.model = o.model AND b.revision_sha256 = o.revision_sha256 \
+    AND b.purpose = o.purpose \
+    JOIN questions asked ON asked.batch = o.id AND asked.place = CAST(r.value ->> 'question' AS BIGINT) \
+    JOIN questions q ON q.batch = b.id AND q.text = asked.text AND q.parameters = asked.parameters \
+    AND q.scope = asked.scope JOIN jobs f ON f.page = t.id AND f.question = q.place \
+    LEFT JOIN answers a ON a.job = f.id \
+    LEFT JOIN answers c ON c.job = COALESCE(a.shared_from, a.job) AND c.answered_at >= $2 \
+    LEFT JOIN jobs s ON s.id = c.job LEFT JOIN batches cb ON cb.id = s.batch \
+    WHERE c.job IS NOT NULL AND cb.answers_gone_at IS NULL OR f.state IN ('dispatched', 'running')";
 const WAIT: &str =
     "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 const WAIT_TOO: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT j.id FROM json_each($1) AS r \
@@ -41,45 +59,66 @@ const WAIT_TOO: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT j.id
 // Jobs with faults wait for another reason. The state is hidden from the planner, or it might go through all that wait.
 const LET_GO: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (\
     SELECT j.id FROM json_each($1) AS r JOIN jobs j ON j.page = r.value ->> 'id' \
-    UNION ALL SELECT j.id FROM json_each($1) AS r JOIN pages p ON p.same_as = r.value ->> 'id' JOIN jobs j ON j.page = p.id) \
+    UNION ALL SELECT j.id FROM json_each($1) AS r JOIN pages p ON p.same_as = r.value ->> 'id' JOIN jobs j ON j.page = p.id \
+    UNION ALL SELECT j.id FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'id' AND p.width > 0 \
+        JOIN pages t ON t.tenant = p.tenant AND t.sha256 = p.sha256 AND t.same_as IS NULL AND t.batch <> p.batch \
+        AND t.id >= COALESCE((SELECT l.id FROM pages l WHERE l.tenant = p.tenant AND l.sha256 = p.sha256 \
+            AND l.same_as IS NULL ORDER BY l.id DESC LIMIT 1 OFFSET $3), '') JOIN jobs j ON j.page = t.id) \
     AND state || '' = 'queued' AND not_before > $2 AND faults = 0 AND losses = 0";
 
-pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, WAIT, WAIT_TOO, LET_GO];
+pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, ELSEWHERE, WAIT, WAIT_TOO, LET_GO];
 
-/// After how long jobs are looked at again that wait for the first of their kind. Its answer lets them go at once.
+/// After how long jobs are looked at again that wait for one of their kind. Its answer lets them go at once.
 const LOOK_AGAIN: Duration = Duration::seconds(15);
 
-/// The first job of a kind.
-struct First {
+/// In how many batches of the tenant a job of the same kind is looked for: the latest that have the page.
+const MOST_BATCHES: i64 = 32;
+
+/// Another job of the same kind.
+struct Alike {
     id: JobId,
+    /// The first page of the asking job's batch that has the bytes.
     page: PageId,
     phase: JobPhase,
     has_answer: bool,
 }
 
-/// A job, the first of its kind, the page and state of that, and the same again if it has an answer.
-type FirstRow = (String, String, String, String, Option<String>);
+impl Alike {
+    /// What it says to a job of its kind, the more the better.
+    fn rank(&self) -> u8 {
+        match (self.has_answer, self.phase.is_settled()) {
+            (true, _) => 2,
+            (false, false) => 1,
+            (false, true) => 0,
+        }
+    }
+}
 
-/// Gives those of `due` that have to be computed, and the jobs that were answered without it. The batch is locked.
+/// A job, another of its kind, a page, the state of that other, and the same again if it has an answer.
+type AlikeRow = (String, String, String, String, Option<String>);
+
+/// Gives those of `due` that have to be computed, and the jobs that were answered without it. Answers of other batches
+/// are good if they are from `since` or later. The batch and its tenant's turn are locked.
 pub(super) async fn share(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
     due: DuePages,
     asked: &Asked,
+    since: Option<OffsetDateTime>,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<(DuePages, Vec<JobId>), RecordsError> {
-    let firsts = find(tx, &due, asked).await?;
-    if firsts.is_empty() {
+    let known = find(tx, &due, asked, since).await?;
+    if known.is_empty() {
         return Ok((due, Vec::new()));
     }
     let (mut computed, mut copied, mut waiting) = (DuePages::new(), DuePages::new(), Vec::new());
     for (page, jobs) in due {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for job in jobs {
-            match firsts.get(&job.id) {
-                Some(first) if first.has_answer => others.push(job),
-                Some(first) if !first.phase.is_settled() => waiting.push((job, first.page)),
+            match known.get(&job.id) {
+                Some(alike) if alike.has_answer => others.push(job),
+                Some(alike) if !alike.phase.is_settled() => waiting.push((job, alike.page)),
                 _ => own.push(job),
             }
         }
@@ -90,12 +129,12 @@ pub(super) async fn share(
         }
     }
     wait(tx, stamp.at, &waiting).await?;
-    let shared = copy(tx, stamp, batch, copied, &firsts, asked, sign).await?;
+    let shared = copy(tx, stamp, batch, copied, &known, asked, sign).await?;
     Ok((computed, shared))
 }
 
-/// Jobs wait for the first of their kind, which is about the page that is named with each; so do all of their kind that
-/// are due, of which there may be many more than have their turn now.
+/// Jobs wait for another of their kind; so do all of their kind in their batch that are due, of which there may be many
+/// more than have their turn now. The first page of the batch that has the bytes is named with each.
 async fn wait(tx: &mut Tx, now: OffsetDateTime, waiting: &[(Job, PageId)]) -> Result<(), RecordsError> {
     if waiting.is_empty() {
         return Ok(());
@@ -110,8 +149,13 @@ async fn wait(tx: &mut Tx, now: OffsetDateTime, waiting: &[(Job, PageId)]) -> Re
     Ok(())
 }
 
-/// The first job of the kind of each job that is not the first itself and can be answered as it was.
-async fn find(tx: &mut Tx, due: &DuePages, asked: &Asked) -> Result<HashMap<JobId, First>, RecordsError> {
+/// For each job that can be answered as another one was, the one of its kind that says most about it.
+async fn find(
+    tx: &mut Tx,
+    due: &DuePages,
+    asked: &Asked,
+    since: Option<OffsetDateTime>,
+) -> Result<HashMap<JobId, Alike>, RecordsError> {
     let wanted = |job: &Job| {
         let question = first_question(asked, job)?;
         Some(json!({ "job": job.id, "page": job.page, "question": question }))
@@ -121,23 +165,40 @@ async fn find(tx: &mut Tx, due: &DuePages, asked: &Asked) -> Result<HashMap<JobI
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<FirstRow> = on!(tx: tx, |c| sqlx::query_as(FIRSTS)
-        .bind(many::rows(wanted))
-        .fetch_all(c))?;
-    let read = |(job, first, page, phase, answer): FirstRow| {
+    let wanted = many::rows(wanted);
+    let mut rows: Vec<AlikeRow> =
+        on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&wanted).fetch_all(c))?;
+    if let Some(since) = since {
+        let elsewhere: Vec<AlikeRow> = on!(tx: tx, |c| sqlx::query_as(ELSEWHERE)
+            .bind(&wanted)
+            .bind(At(since))
+            .bind(MOST_BATCHES - 1)
+            .fetch_all(c))?;
+        rows.extend(elsewhere);
+    }
+    let mut known: HashMap<JobId, Alike> = HashMap::new();
+    for (job, id, page, phase, answer) in rows {
         let reading = Reading {
             table: "jobs",
-            id: &first,
+            id: &id,
         };
-        let found = First {
-            id: reading.parsed(&first)?,
+        let alike = Alike {
+            id: reading.parsed(&id)?,
             page: reading.parsed(&page)?,
             phase: reading.parsed(&phase)?,
             has_answer: answer.is_some(),
         };
-        Ok((reading.parsed(&job)?, found))
-    };
-    rows.into_iter().map(read).collect()
+        match known.entry(reading.parsed(&job)?) {
+            Entry::Vacant(place) => {
+                place.insert(alike);
+            }
+            Entry::Occupied(mut best) if best.get().rank() < alike.rank() => {
+                best.insert(alike);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    Ok(known)
 }
 
 /// The place of the first question of the batch that asks the same in the same way; none, if each answer may differ.
@@ -153,13 +214,13 @@ fn first_question(asked: &Asked, job: &Job) -> Option<i64> {
     asked.iter().find(is_same).map(|(place, ..)| *place)
 }
 
-/// Answers jobs as the first of their kind was answered. Gives which.
+/// Answers jobs as another of their kind was answered. Gives which.
 async fn copy(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
     due: DuePages,
-    firsts: &HashMap<JobId, First>,
+    alike: &HashMap<JobId, Alike>,
     asked: &Asked,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<Vec<JobId>, RecordsError> {
@@ -167,27 +228,29 @@ async fn copy(
         return Ok(Vec::new());
     }
     let (_, moved) = begin_orders(tx, stamp, batch, due, asked, sign).await?;
-    let known: BTreeSet<JobId> = firsts.values().map(|first| first.id).collect();
+    let known: BTreeSet<JobId> = alike.values().map(|alike| alike.id).collect();
     let known = answers::of_jobs(tx, &known.into_iter().collect::<Vec<_>>()).await?;
     let known: HashMap<JobId, &Answer> = known.iter().map(|answer| (answer.job, answer)).collect();
-    let (mut changes, mut copies) = (Vec::new(), Vec::new());
+    let (mut changes, mut copies, mut pages) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (job, dispatched) in moved {
-        let first = firsts.get(&job.id).and_then(|first| known.get(&first.id));
-        if let (Some(first), Some(out)) = (first, dispatched.out())
+        let other = alike.get(&job.id).and_then(|alike| known.get(&alike.id));
+        if let (Some(other), Some(out)) = (other, dispatched.out())
             && let Ok(answered) = dispatched.answer(out, stamp.at)
         {
-            copies.push(Copied::of(first, job.id, out));
+            copies.push(Copied::of(other, job.id, out));
+            pages.insert(job.page);
             changes.push((job, answered));
         }
     }
     jobs::change_all(tx, batch.id, &changes).await?;
+    let_go(tx, stamp.at, batch.id, &pages).await?;
     let done = copies.iter().map(|copied| copied.out.order).collect();
     let new: Vec<NewAnswer<'_>> = copies.iter().map(Copied::answer).collect();
     attempts::answered_with(tx, stamp, batch, &new, done).await?;
     Ok(copies.into_iter().map(|copied| copied.job).collect())
 }
 
-/// The answer of the first job of a kind as that of another one, for which nothing was computed.
+/// The answer of another job of the kind, for which nothing was computed.
 struct Copied {
     job: JobId,
     out: Out,
@@ -197,15 +260,15 @@ struct Copied {
 }
 
 impl Copied {
-    fn of(first: &Answer, job: JobId, out: Out) -> Self {
+    fn of(other: &Answer, job: JobId, out: Out) -> Self {
         Self {
             job,
             out,
-            worker: first.worker,
-            first: first.job,
+            worker: other.worker,
+            first: other.shared_from.unwrap_or(other.job),
             report: AnswerReport {
                 compute_ms: 0,
-                ..first.report.clone()
+                ..other.report.clone()
             },
         }
     }
@@ -221,7 +284,7 @@ impl Copied {
     }
 }
 
-/// Jobs on these pages were answered: those that wait for them are looked at now.
+/// Jobs on these pages were answered: those that wait for them, in whichever batch, are looked at now.
 pub(crate) async fn let_go(
     tx: &mut Tx,
     now: OffsetDateTime,
@@ -229,7 +292,10 @@ pub(crate) async fn let_go(
     pages: &BTreeSet<PageId>,
 ) -> Result<(), RecordsError> {
     let pages = many::ids(pages);
-    let waited: u64 = on!(tx: &mut *tx, |c| sqlx::query(LET_GO).bind(&pages).bind(At(now)).run(c))?;
+    let waited: u64 = on!(tx: &mut *tx, |c| sqlx::query(LET_GO).bind(&pages)
+        .bind(At(now))
+        .bind(MOST_BATCHES - 1)
+        .run(c))?;
     match waited {
         0 => Ok(()),
         _ => turns::mark(tx, batch, now).await,

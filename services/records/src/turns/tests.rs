@@ -128,7 +128,7 @@ impl Hall {
                 token: page.out.order.to_string(),
             })
         };
-        let claimed = dispatching::claim(db, stamp, &due, room, sign)
+        let claimed = dispatching::claim(db, stamp, &due, room, None, sign)
             .await
             .unwrap()
             .orders;

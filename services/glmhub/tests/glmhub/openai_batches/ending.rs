@@ -55,7 +55,7 @@ async fn a_cancelled_batch_gives_what_was_answered_and_tells_the_rest() {
     for row in &errors {
         assert_eq!(
             (&row["response"], &row["error"]["code"]),
-            (&Value::Null, &json!("batch_cancelled"))
+            (&Value::Null, &json!("batch_expired"))
         );
     }
     let counts = json!({ "total": 41, "completed": output.len(), "failed": errors.len() });

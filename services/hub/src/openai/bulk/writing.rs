@@ -140,7 +140,8 @@ impl Writing {
             }
             Told::Cancelled => {
                 let message = "the request was cancelled before it was answered";
-                let error = json!({ "code": "batch_cancelled", "message": message });
+                // Clients know this code for whatever was not answered when its batch ended, in whichever way.
+                let error = json!({ "code": "batch_expired", "message": message });
                 (&mut self.errors, Value::Null, error)
             }
         };
