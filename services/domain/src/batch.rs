@@ -33,6 +33,7 @@ pub struct Batch {
     expires_at: Option<OffsetDateTime>,
     key: Option<ApiKeyId>,
     trace: Option<Trace>,
+    is_awaited: bool,
 }
 
 /// What the gate's allow says about a batch.
@@ -82,6 +83,7 @@ impl Batch {
             expires_at: None,
             key: None,
             trace: None,
+            is_awaited: false,
         }
     }
 
@@ -103,6 +105,16 @@ impl Batch {
     /// The same in the trace of whoever opens it.
     pub fn with_trace(self, trace: Option<Trace>) -> Self {
         Self { trace, ..self }
+    }
+
+    /// The same, if `is_awaited`, of somebody who waits for the answers while they are written.
+    pub fn awaited(self, is_awaited: bool) -> Self {
+        Self { is_awaited, ..self }
+    }
+
+    /// Whether somebody waits for the answers while they are written.
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited
     }
 
     /// Its id.

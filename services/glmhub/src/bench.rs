@@ -1,6 +1,7 @@
 //! `glmhub bench …`: measures on this machine what the hub promises.
 
 mod caller;
+mod catalogue;
 mod engine;
 mod figures;
 mod noop_worker;
@@ -18,6 +19,7 @@ Examples:
   glmhub bench revocation --model ./tiny
   glmhub bench revocation --model ./tiny --repetitions 100 --json
   glmhub bench uploads --model ./tiny
+  glmhub bench catalogue
   glmhub bench queue --model ./tiny --postgres postgres://app@127.0.0.1/bench --redis redis://127.0.0.1:6379";
 
 /// The commands that measure.
@@ -26,6 +28,7 @@ pub enum BenchCommand {
     Engine(engine::EngineArgs),
     Revocation(revocation::RevocationArgs),
     Uploads(uploads::UploadsArgs),
+    Catalogue(catalogue::CatalogueArgs),
     Queue(Box<queue::QueueArgs>),
     NoopWorker(noop_worker::NoopWorkerArgs),
 }
@@ -36,6 +39,7 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Engine(args) => engine::run(&args),
         BenchCommand::Revocation(args) => revocation::run(args).await,
         BenchCommand::Uploads(args) => uploads::run(args).await,
+        BenchCommand::Catalogue(args) => catalogue::run(args).await,
         BenchCommand::Queue(args) => queue::run(*args).await,
         BenchCommand::NoopWorker(args) => noop_worker::run(args).await,
     }

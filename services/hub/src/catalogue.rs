@@ -23,6 +23,8 @@ pub const TREE_LIMIT: u32 = 500;
 const LOOKED_AT: usize = 500;
 /// How many are read at a time.
 const CHUNK: u32 = 100;
+/// How many of about as many parameters there are to compare with.
+const ALIKE: usize = 3;
 
 /// What a list is narrowed by beside what the records know.
 #[derive(Default, Clone, Copy)]
@@ -133,20 +135,22 @@ pub async fn comparable(db: &Db, entry: &Entry) -> Result<Vec<Model>, RecordsErr
     let Some(own) = entry.model.card.parameters else {
         return Ok(Vec::new());
     };
-    let wanted = Wanted {
-        modality: entry.model.card.modality,
-        ..Wanted::default()
-    };
-    let others = models::page(db, &wanted, None, CHUNK).await?.into_iter();
+    let band = own / 3 * 2..=own / 2 * 3;
+    let others = models::near(db, &entry.model, own, band.clone(), ALIKE as u32)
+        .await?
+        .into_iter();
     let mut sized: Vec<(u64, Model)> = others
-        .filter(|model| model.name != entry.model.name)
         .filter_map(|model| Some((model.card.parameters?, model)))
         .collect();
-    sized.sort_by_key(|(parameters, _)| parameters.abs_diff(own));
-    let band = |parameters: u64| parameters >= own / 3 * 2 && parameters <= own / 2 * 3;
-    let alike = sized.iter().filter(|(parameters, _)| band(*parameters)).take(3);
-    let above = sized.iter().find(|(parameters, _)| *parameters > own / 2 * 3);
-    let below = sized.iter().find(|(parameters, _)| *parameters < own / 3 * 2);
+    sized.sort_by(|(one, first), (other, second)| {
+        (one.abs_diff(own), &first.name).cmp(&(other.abs_diff(own), &second.name))
+    });
+    let alike = sized
+        .iter()
+        .filter(|(parameters, _)| band.contains(parameters))
+        .take(ALIKE);
+    let above = sized.iter().find(|(parameters, _)| parameters > band.end());
+    let below = sized.iter().find(|(parameters, _)| parameters < band.start());
     Ok(alike
         .chain(above)
         .chain(below)

@@ -31,8 +31,8 @@ use serde_json::json;
 use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
-    terms_sha256, duties, metadata, opened_at, priority, expires_at, api_key, traceparent, tracestate) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    terms_sha256, duties, metadata, opened_at, priority, expires_at, api_key, traceparent, tracestate, \
+    awaited) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 const INSERT_QUESTION: &str =
     "INSERT INTO questions (batch, place, text, parameters, scope) VALUES ($1, $2, $3, $4, $5)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
@@ -106,6 +106,7 @@ pub(crate) async fn insert(
         .bind(batch.key().map(|key| key.to_string()))
         .bind(batch.trace().map(Trace::traceparent))
         .bind(batch.trace().and_then(Trace::tracestate))
+        .bind(i64::from(batch.is_awaited()))
         .run(c))?;
     for (place, question) in questions.iter().enumerate() {
         on!(tx: &mut *tx, |c| sqlx::query(INSERT_QUESTION)

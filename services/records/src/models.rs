@@ -13,13 +13,17 @@ pub use revisions::{
 };
 pub use seeding::seed;
 
-use crate::{At, Db, RecordsError, on, read::Reading};
+use crate::{
+    At, Db, RecordsError, on,
+    read::{Reading, number},
+};
 use domain::{
     lineage::{LineageEdge, Relation},
     model::{Card, Modality, Model, Revision, Variant},
     names::ModelName,
 };
 use sqlx::types::Json;
+use std::ops::RangeInclusive;
 
 const GET: &str = "SELECT name, license, license_source, card, registered_at FROM models WHERE name = $1";
 const PAGE: &str = "SELECT name, license, license_source, card, registered_at FROM models \
@@ -32,7 +36,19 @@ const VARIANTS: &str =
 const PARENTS: &str =
     "SELECT parent, relation, evidence FROM lineage_edges WHERE child = $1 ORDER BY parent, relation";
 
-pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, FAMILIES, VARIANTS, PARENTS];
+// The nearest on both sides, those in between included, and the nearest beyond.
+const NEAR: &str = "SELECT name, license, license_source, card, registered_at FROM models WHERE name IN (\
+    SELECT * FROM (SELECT name FROM models WHERE COALESCE(modality, '') = $1 AND parameters >= $2 AND name <> $6 \
+        ORDER BY parameters, name LIMIT $5) AS more \
+    UNION SELECT * FROM (SELECT name FROM models WHERE COALESCE(modality, '') = $1 AND parameters < $2 \
+        ORDER BY parameters DESC, name DESC LIMIT $5) AS less \
+    UNION SELECT * FROM (SELECT name FROM models WHERE COALESCE(modality, '') = $1 AND parameters > $4 \
+        ORDER BY parameters, name LIMIT 1) AS above \
+    UNION SELECT * FROM (SELECT name FROM models WHERE COALESCE(modality, '') = $1 AND parameters < $3 \
+        ORDER BY parameters DESC, name DESC LIMIT 1) AS below)";
+const VERSION: &str = "SELECT version FROM catalogue_version";
+
+pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, FAMILIES, VARIANTS, PARENTS, NEAR, VERSION];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[
     cards::STATEMENTS,
     inserting::STATEMENTS,
@@ -102,6 +118,32 @@ pub async fn page(
         .bind(wanted.pattern())
         .fetch_all(c))?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// Models of the same modality as `model`, which has so many parameters: up to `most` each with as many or more and with
+/// fewer, the nearest; and the nearest each beyond `band`. In no order.
+pub async fn near(
+    db: &Db,
+    model: &Model,
+    parameters: u64,
+    band: RangeInclusive<u64>,
+    most: u32,
+) -> Result<Vec<Model>, RecordsError> {
+    let rows: Vec<Row> = on!(db, |c| sqlx::query_as(NEAR)
+        .bind(model.card.modality.map_or("", Modality::as_str))
+        .bind(number(parameters))
+        .bind(number(*band.start()))
+        .bind(number(*band.end()))
+        .bind(i64::from(most))
+        .bind(model.name.as_str())
+        .fetch_all(c))?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// How often models, variants, lineage or revisions were changed: what was read of them after a version was seen is good
+/// until another one is.
+pub async fn version(db: &Db) -> Result<i64, RecordsError> {
+    Ok(on!(db, |c| sqlx::query_scalar(VERSION).fetch_one(c))?)
 }
 
 /// Every family that a model is of.

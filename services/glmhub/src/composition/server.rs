@@ -8,7 +8,9 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use hub::{app, caller::Door, connections, idempotency, limits, oidc::Oidc, request_log};
+use hub::{
+    app, caller::Door, connections, idempotency, limits, oidc::Oidc, request_log, site::kept::KeptPages,
+};
 use std::{net::SocketAddr, sync::Arc, thread};
 
 /// A server on the address of the settings, not answering yet, and the addresses that it took.
@@ -89,6 +91,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
     let dashboard = Data::new(pieces.settings.dashboard.clone());
     let openai = Data::new(pieces.settings.openai.clone());
     let hf = Data::new(pieces.settings.hf.clone());
+    let kept = Data::new(KeptPages::new(&pieces.settings.catalogue));
     let randomness = Data::new(pieces.randomness.clone());
     let metrics = Data::new(pieces.metrics.clone());
     Ok(move |config: &mut ServiceConfig| {
@@ -120,6 +123,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(limits.clone())
             .app_data(retention.clone())
             .app_data(idempotency.clone())
+            .app_data(kept.clone())
             .app_data(randomness.clone());
     })
 }

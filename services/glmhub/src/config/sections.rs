@@ -9,7 +9,7 @@ use hub::{
     connections::settings::ConnectionSettings, dashboard_settings::DashboardSettings,
     hf::settings::HfSettings, idempotency::settings::IdempotencySettings, limits::settings::LimitSettings,
     oidc::settings::OidcSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
-    policy_settings::PolicySettings, retention_settings::RetentionSettings,
+    policy_settings::PolicySettings, retention_settings::RetentionSettings, site::kept::CatalogueSettings,
     webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
 use runner::{About, ModelsFolder};
@@ -44,6 +44,7 @@ pub struct Settings {
     pub policies: PolicySettings,
     pub audit: AuditSettings,
     pub dashboard: DashboardSettings,
+    pub catalogue: CatalogueSettings,
 }
 
 #[derive(Debug, Deserialize)]

@@ -36,6 +36,7 @@ mod fonts;
 mod full_disk;
 mod full_queue;
 mod hf;
+mod hf_crate;
 mod hf_package;
 mod hostile;
 mod hostile_archives;

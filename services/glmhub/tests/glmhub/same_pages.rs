@@ -2,12 +2,13 @@
 
 use crate::{
     client::Client,
-    fleet::Fleet,
+    fleet::{Fleet, database::new_database},
     hub::eventually,
-    jobs::{completed, hub_with_model, open, page, submit, upload},
+    jobs::{call, completed, hub_with_model, open, page, submit, upload},
     process::{perform, perform_in},
     tally::all,
 };
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
 
@@ -62,6 +63,31 @@ async fn check(client: &Client, batch: &str, same: usize) -> String {
     shared[0].to_owned()
 }
 
+/// Holds that every answer of a batch is that of a job of `other`, under a decision of its own.
+async fn check_shared(client: &Client, batch: &str, other: &str) {
+    let decisions = [batch, other].map(async |path| {
+        let stored = client.get(path).await.expect(200).json();
+        stored["decision_id"].as_str().unwrap().to_owned()
+    });
+    let [own, others] = futures_util::future::join_all(decisions)
+        .await
+        .try_into()
+        .unwrap();
+    assert_ne!(own, others);
+    let known: BTreeSet<String> = all(client, &format!("{other}/answers"))
+        .await
+        .iter()
+        .map(|row| row["job"].as_str().unwrap().to_owned())
+        .collect();
+    for row in all(client, &format!("{batch}/answers")).await {
+        assert!(
+            known.contains(row["answer"]["shared_from"].as_str().unwrap()),
+            "{row}"
+        );
+        assert_eq!(row["answer"]["decision_id"], own.as_str());
+    }
+}
+
 /// The value of a metric; 0, if it was not told.
 fn metric(metrics: &str, name: &str) -> u64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
@@ -77,12 +103,13 @@ async fn the_same_page_of_many_documents_is_computed_once_however_many_workers_t
     let client = hub.client("acme", &["submitter"]);
     let batch = done(&client, 6).await;
     let job = check(&client, &batch, 6).await;
+    check_shared(&client, &done(&client, 6).await, &batch).await;
     let metrics = hub.stranger().get("/metrics").await.expect(200).text();
     for (name, value) in [
         ("glmhub_kept_pages_total{look=\"missed\"}", 2),
         ("glmhub_engine_seconds_count{stage=\"tower\"}", 2),
         ("glmhub_engine_seconds_count{stage=\"decode\"}", 4),
-        ("glmhub_answers_shared_total", 10),
+        ("glmhub_answers_shared_total", 10 + 14),
     ] {
         assert_eq!(metric(&metrics, name), value, "{name}\n{metrics}");
     }
@@ -115,6 +142,31 @@ async fn proven(hub: &crate::hub::Hub, client: &Client, job: &str) {
     fs::write(&file, proof).unwrap();
     let (file, keys) = (file.to_str().unwrap(), keys.to_str().unwrap());
     perform(&["audit", "verify", "--proof", file, "--keys", keys]).well();
+}
+
+#[tokio::test]
+async fn another_batch_has_the_answers_on_postgresql_too_and_whoever_waits_has_its_own() {
+    let Some(database) = new_database() else {
+        return;
+    };
+    let hub = hub_with_model(&[("GLMHUB_RECORDS__URL", &database)]);
+    let client = hub.client("acme", &["submitter"]);
+    let first = done(&client, 2).await;
+    check_shared(&client, &done(&client, 2).await, &first).await;
+    // Whoever waits for an answer has one of its own, and it is there for batches.
+    let mut waited = Vec::new();
+    for _ in 0..2 {
+        let fill = |request: RequestBuilder| request.header("prefer", "wait=60").multipart(call(page(7)));
+        let told = client.send("POST", "/v1/jobs", fill).await.expect(200).json();
+        assert!(told["answer"]["compute_ms"].as_u64() > Some(0), "{told}");
+        waited.push(told["id"].clone());
+    }
+    let batch = open(&client, &["What is the total?"]).await;
+    upload(&client, &batch, page(7), "image/png").await.expect(201);
+    submit(&client, &batch).await.expect(200);
+    completed(&client, &batch).await;
+    let rows = all(&client, &format!("{batch}/answers")).await;
+    assert!(waited.contains(&rows[0]["answer"]["shared_from"]), "{rows:?}");
 }
 
 #[tokio::test]

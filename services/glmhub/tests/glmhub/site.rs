@@ -1,6 +1,11 @@
 //! The pages of the catalogue, as a browser without a token gets them.
 
-use crate::{client::Answer, hub::Hub};
+use crate::{
+    client::{Answer, Client},
+    fleet::Fleet,
+    hub::Hub,
+};
+use serde_json::json;
 
 async fn page(hub: &Hub, path: &str) -> Answer {
     hub.stranger().send_unjudged("GET", path, |request| request).await
@@ -144,4 +149,56 @@ async fn models_are_compared_and_the_lineage_is_a_picture_and_a_text() {
     );
     let style = page(&hub, "/assets/site.css").await.expect(200);
     assert!(style.text().contains("prefers-color-scheme: dark"));
+}
+
+/// Registers a model that was made from GLM-4V; gives its name.
+async fn derived(registrar: &Client, name: &str) -> String {
+    let id = format!("acme/glm-4-{name}");
+    let from = json!({ "model": "THUDM/glm-4v-9b", "relation": "finetune", "evidence": "its card" });
+    let license = json!({ "id": "glm-4", "source": "its card" });
+    let model = json!({ "id": id, "license": license, "parents": [from] });
+    registrar.post("/v1/models", &model).await.expect(201);
+    id
+}
+
+#[tokio::test]
+async fn a_page_that_is_kept_is_another_one_as_soon_as_something_changed_on_it() {
+    let hub = Hub::start();
+    let registrar = hub.client("acme", &["registrar"]);
+    for number in 0..5 {
+        let before = page(&hub, "/models/THUDM/glm-4v-9b").await.expect(200);
+        let again = page(&hub, "/models/THUDM/glm-4v-9b").await.expect(200);
+        assert_eq!(before.text(), again.text());
+        for header in ["content-security-policy", "content-type", "vary"] {
+            assert_eq!(before.header(header), again.header(header));
+        }
+        let name = derived(&registrar, &format!("reader-{number}")).await;
+        assert!(!before.text().contains(&name));
+        let after = page(&hub, "/models/THUDM/glm-4v-9b").await.expect(200).text();
+        assert!(after.contains(&name), "{name} is not on {after}");
+        // What is asked for beside the usual is made for whoever asks.
+        let f16 = page(&hub, "/models/THUDM/glm-4v-9b?kv=f16")
+            .await
+            .expect(200)
+            .text();
+        assert!(f16.contains(&name) && f16 != after);
+    }
+}
+
+#[tokio::test]
+async fn no_hub_shows_what_another_has_changed() {
+    let Some(fleet) = Fleet::start().await else {
+        return;
+    };
+    let registrar = fleet.caller(0, "acme", &["registrar"]);
+    let reader = Client::new(fleet.url(1), None);
+    let look = || async {
+        let page = reader.send_unjudged("GET", "/models/THUDM/glm-4v-9b", |request| request);
+        page.await.expect(200).text()
+    };
+    for number in 0..5 {
+        let before = look().await;
+        let name = derived(&registrar, &format!("reader-{number}")).await;
+        assert!(!before.contains(&name) && look().await.contains(&name));
+    }
 }

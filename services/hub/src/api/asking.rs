@@ -59,6 +59,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) signals: &'a Signals,
     /// Whether this was asked before.
     pub(crate) once: &'a Once,
+    /// Whether the caller waits for the answers while they are written.
+    pub(crate) is_awaited: bool,
 }
 
 /// All that a call needs, read and allowed.
@@ -133,7 +135,8 @@ impl Asking<'_> {
             .with_priority(call.priority)
             .with_end(call.expires_at)
             .with_key(self.key)
-            .with_trace(spans::here());
+            .with_trace(spans::here())
+            .awaited(self.is_awaited);
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
         let submit = || one_call::submit(self.db, stamp, &batch, &call.questions, &call.image, page, bounds);

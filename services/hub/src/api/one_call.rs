@@ -79,6 +79,7 @@ async fn ask(
         splitting: &splitting,
         signals: &signals,
         once: &once,
+        is_awaited: true,
     };
     // The body of a repetition was read when it was known again.
     if let Some(job) = once.job() {

@@ -88,6 +88,7 @@ pub(super) async fn complete(
         splitting: &splitting,
         signals: &signals,
         once: &once,
+        is_awaited: true,
     };
     let streamed = asked.streamed;
     let call = call(&asking, asked, usual, &outgoing).await?;

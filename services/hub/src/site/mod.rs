@@ -5,6 +5,7 @@ mod assets;
 pub mod comparison_page;
 mod drawing;
 mod figures;
+pub mod kept;
 pub mod list_page;
 pub mod model_page;
 
@@ -12,7 +13,7 @@ use crate::problem::Problem;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web,
+    web::{self, Bytes},
 };
 use askama::Template;
 use domain::language::Language;
@@ -72,14 +73,18 @@ pub fn minute(at: OffsetDateTime) -> String {
 
 fn under(policy: &'static str, status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
     let body = page.render().map_err(Problem::internal)?;
-    Ok(HttpResponse::build(status)
+    Ok(response(policy, status, body.into()))
+}
+
+fn response(policy: &'static str, status: StatusCode, body: Bytes) -> HttpResponse {
+    HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         // Without any, browsers would not say either where a form comes from.
         .insert_header((header::REFERRER_POLICY, "same-origin"))
         .insert_header((header::VARY, "accept-language"))
-        .body(body))
+        .body(body)
 }
 
 /// What is shown where there is no such model.

@@ -5,20 +5,26 @@ mod making;
 mod parts;
 mod sample;
 
-use super::{MissingPage, drawing, language, page};
+use super::{
+    CONTENT_POLICY, MissingPage, drawing,
+    kept::{KeptPages, Under},
+    language, page, response,
+};
 use crate::{catalogue, problem::Problem};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::{Data, Path, Query},
+    web::{Bytes, Data, Path, Query},
 };
 use askama::Template;
 use domain::{
-    clock::SharedClock, faq, language::Language, model::Model, names::ModelName, policy::CurrentPolicies,
+    clock::SharedClock, faq, language::Language, license::Licenses, model::Model, names::ModelName,
+    policy::CurrentPolicies,
 };
 use parts::{Badge, Comparable, Fact, Fitting, LicencePart, Measured, Shown, Taken};
 use records::{Db, models};
 use serde::Deserialize;
+use time::Date;
 
 /// What is asked of a page: its language, and the use for which the hardware is shown.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -29,6 +35,15 @@ pub struct Asked {
     context: String,
     pages: String,
     kv: String,
+}
+
+impl Asked {
+    /// Whether it is the page that is shown where nothing is asked but a language.
+    fn is_usual(&self) -> bool {
+        [&self.variant, &self.context, &self.pages, &self.kv]
+            .into_iter()
+            .all(String::is_empty)
+    }
 }
 
 /// See the module's text.
@@ -87,31 +102,69 @@ pub async fn get(
     db: Data<Db>,
     policies: Data<CurrentPolicies>,
     clock: Data<SharedClock>,
+    kept: Data<KeptPages>,
 ) -> Result<HttpResponse, Problem> {
-    let t = language(&request, Some(&query.lang));
-    let other = format!("?lang={}", t.of(Language::Chinese, Language::English).as_str());
-    let Some(model) = found(&db, &path).await? else {
-        let name = format!("{}/{}", path.0, path.1);
-        return page(StatusCode::NOT_FOUND, &MissingPage { t, other, name });
+    let asked = query.into_inner();
+    let t = language(&request, Some(&asked.lang));
+    let name = format!("{}/{}", path.0, path.1);
+    let Ok(which) = name.parse().map(|model: ModelName| (model, t)) else {
+        return missing(t, name);
     };
-    let entry = models::entry(&db, model).await?;
     let policies = policies.get();
-    let licenses = policies.licenses();
-    let terms = catalogue::terms(&db, licenses, &entry.model.name).await?;
-    let tree = catalogue::tree(&db, licenses, &entry.model.name).await?;
-    let comparable = catalogue::comparable(&db, &entry).await?;
+    let under = Under {
+        version: kept.version(&db).await?,
+        policies: policies.sha256(),
+        day: clock.now().date(),
+    };
+    if asked.is_usual()
+        && let Some(body) = kept.get(&which, &under)
+    {
+        return Ok(response(CONTENT_POLICY, StatusCode::OK, body));
+    }
+    let Some(model) = models::get(&db, &which.0).await? else {
+        return missing(t, name);
+    };
+    let is_usual = asked.is_usual();
+    let page = made(&db, policies.licenses(), model, t, under.day, asked).await?;
+    let body = Bytes::from(page.render().map_err(Problem::internal)?);
+    if is_usual {
+        kept.keep(which, under, body.clone());
+    }
+    Ok(response(CONTENT_POLICY, StatusCode::OK, body))
+}
+
+fn missing(t: Language, name: String) -> Result<HttpResponse, Problem> {
+    let other = in_other(t);
+    page(StatusCode::NOT_FOUND, &MissingPage { t, other, name })
+}
+
+/// The same page in the other language.
+fn in_other(t: Language) -> String {
+    format!("?lang={}", t.of(Language::Chinese, Language::English).as_str())
+}
+
+async fn made(
+    db: &Db,
+    licenses: &Licenses,
+    model: Model,
+    t: Language,
+    today: Date,
+    asked: Asked,
+) -> Result<ModelPage, Problem> {
+    let entry = models::entry(db, model).await?;
+    let name = &entry.model.name;
+    let terms = catalogue::terms(db, licenses, name).await?;
+    let tree = catalogue::tree(db, licenses, name).await?;
+    let comparable = catalogue::comparable(db, &entry).await?;
     let known = making::Known {
         entry: &entry,
         terms: &terms,
         tree: &tree,
         license: licenses.get(&entry.model.license).map(AsRef::as_ref),
         comparable: &comparable,
-        today: clock.now().date(),
+        today,
     };
-    page(
-        StatusCode::OK,
-        &making::page(known, t, other, query.into_inner())?,
-    )
+    making::page(known, t, in_other(t), asked)
 }
 
 /// The lineage as a picture by itself.

@@ -4,7 +4,7 @@
 //! Within a batch the first goes out, and the others wait for it from the beginning. Between batches, which have to be
 //! for the same purpose and revision, a job waits only for one that is out already: nobody has to wait for a batch that is
 //! held or comes later. Claims of a tenant come one after the other, so that each sees what is out. If what a job waits for
-//! comes to nothing, it is computed for itself.
+//! comes to nothing, it is computed for itself; so is what somebody waits for while it is written.
 
 use super::{
     ClaimedPage, Signed,
@@ -37,7 +37,8 @@ const FIRSTS: &str = "SELECT r.value ->> 'job', f.id, f.page, f.state, a.job FRO
 // Of the pages with the same bytes, the first of each of the latest batches. What was given again is as old as the answer that
 // was computed, and gone with it.
 const ELSEWHERE: &str = "SELECT r.value ->> 'job', COALESCE(c.job, f.id), COALESCE(p.same_as, p.id), f.state, c.job \
-    FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'page' AND p.width > 0 JOIN batches o ON o.id = p.batch \
+    FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'page' AND p.width > 0 \
+    JOIN batches o ON o.id = p.batch AND o.awaited = 0 \
     JOIN pages t ON t.tenant = p.tenant AND t.sha256 = p.sha256 AND t.same_as IS NULL AND t.batch <> p.batch \
     AND t.id >= COALESCE((SELECT l.id FROM pages l WHERE l.tenant = p.tenant AND l.sha256 = p.sha256 \
         AND l.same_as IS NULL ORDER BY l.id DESC LIMIT 1 OFFSET $3), '') \
@@ -166,8 +167,7 @@ async fn find(
         return Ok(HashMap::new());
     }
     let wanted = many::rows(wanted);
-    let mut rows: Vec<AlikeRow> =
-        on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&wanted).fetch_all(c))?;
+    let mut rows: Vec<AlikeRow> = on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&wanted).fetch_all(c))?;
     if let Some(since) = since {
         let elsewhere: Vec<AlikeRow> = on!(tx: tx, |c| sqlx::query_as(ELSEWHERE)
             .bind(&wanted)

@@ -121,6 +121,7 @@ async fn ask(
         splitting: &parts.splitting,
         signals: &parts.signals,
         once,
+        is_awaited: false,
     };
     let mut call = chat::call(&asking, asked, batch.purpose, &parts.outgoing).await?;
     let end = call
