@@ -2,7 +2,11 @@
 
 mod load;
 
-use super::{caller::BenchCaller, figures::Figures, own_hub::OwnHub};
+use super::{
+    caller::BenchCaller,
+    figures::Figures,
+    own_hub::{OwnHub, Sharing},
+};
 use crate::misuse::Misuse;
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -18,7 +22,7 @@ use std::{
 const EXAMPLE: &str = "\
 Examples:
   glmhub bench catalogue
-  glmhub bench catalogue --postgres postgres://app@127.0.0.1/bench --json
+  glmhub bench catalogue --postgres postgres://app@127.0.0.1/bench --redis redis://127.0.0.1:6379 --json
   glmhub bench catalogue --peer 'http://127.0.0.1:5000/api/2.0/mlflow/registered-models/get?name=model-{number}'
 
 Starts a hub of its own on a folder that goes with it, and registers models: families of twenty, with the facts that the
@@ -54,8 +58,11 @@ pub struct CatalogueArgs {
     #[arg(long, value_name = "N", default_value_t = 8)]
     callers: u32,
     /// An empty database; SQLite if it is left out
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", requires = "redis")]
     postgres: Option<String>,
+    /// The queue beside the database, which has nothing to do
+    #[arg(long, value_name = "URL", requires = "postgres")]
+    redis: Option<String>,
     /// Another registry's address of one model, with `{number}` where a number of five digits is
     #[arg(long, value_name = "URL")]
     peer: Option<String>,
@@ -87,9 +94,18 @@ pub async fn run(args: CatalogueArgs) -> anyhow::Result<()> {
     if args.peer.as_ref().is_some_and(|peer| !peer.contains("{number}")) {
         return Err(Misuse("--peer must have {number} where a model's number is".into()).into());
     }
-    let postgres = args.postgres.clone().map(|url| ("GLMHUB_RECORDS__URL", url));
-    let settings: Vec<_> = postgres.into_iter().collect();
-    let hub = OwnHub::start_bare(&settings).await?;
+    let hub = match (&args.postgres, &args.redis) {
+        (Some(postgres), Some(redis)) => {
+            let sharing = Sharing {
+                postgres,
+                redis,
+                workers: 0,
+                settings: &[],
+            };
+            OwnHub::start_shared(None, &sharing).await?
+        }
+        _ => OwnHub::start_bare().await?,
+    };
     register(&hub, args.models).await?;
     let measured = measure(&hub, &args).await?;
     tell(&args, &measured)?;

@@ -55,9 +55,9 @@ impl OwnHub {
     }
 
     /// A fresh hub in one process, without any weights.
-    pub async fn start_bare(settings: &[(&'static str, String)]) -> anyhow::Result<Self> {
+    pub async fn start_bare() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the hub")?;
-        let parts = Parts::new(folder.path(), settings);
+        let parts = Parts::new(folder.path(), &[]);
         Self::up(folder, &parts).await
     }
 
@@ -68,8 +68,12 @@ impl OwnHub {
         Self::of(folder, &told, vec![hub])
     }
 
-    /// A hub on the servers of `sharing`, and beside it a process of workers that answer without a model.
-    pub async fn start_shared(model: &ModelName, from: &Path, sharing: &Sharing<'_>) -> anyhow::Result<Self> {
+    /// A hub on the servers of `sharing`, and beside it a process of workers that answer without a model. Without weights
+    /// there are no workers.
+    pub async fn start_shared(
+        weights: Option<(&ModelName, &Path)>,
+        sharing: &Sharing<'_>,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the hub")?;
         let mut settings = vec![
             ("GLMHUB_RECORDS__URL", sharing.postgres.to_owned()),
@@ -83,11 +87,16 @@ impl OwnHub {
         settings.extend_from_slice(sharing.settings);
         let parts = Parts::new(folder.path(), &settings);
         parts.perform(&["migrate"]).await?;
-        parts.import(model, from).await?;
+        if let Some((model, from)) = weights {
+            parts.import(model, from).await?;
+        }
         let key = DataFolder::open(&parts.data)?.key()?;
         let (hub, told) = parts
             .begin(&["serve", "--listen", "127.0.0.1:0"], &parts.data)
             .await?;
+        if weights.is_none() {
+            return Self::of(folder, &told, vec![hub]);
+        }
         let keys = folder.path().join("keys.json");
         fs::write(&keys, serde_json::to_vec(&key.public().jwks())?)?;
         let (count, keys) = (sharing.workers.to_string(), keys.display().to_string());

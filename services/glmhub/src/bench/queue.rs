@@ -117,7 +117,7 @@ pub async fn run(args: QueueArgs) -> anyhow::Result<()> {
         workers: args.workers,
         settings: &settings,
     };
-    let hub = OwnHub::start_shared(&args.name, &args.model, &sharing).await?;
+    let hub = OwnHub::start_shared(Some((&args.name, &args.model)), &sharing).await?;
     match (args.backlog, args.tenants) {
         (Some(jobs), _) => tell(args.json, &backlog::measure(&hub, &args, jobs).await?),
         (None, Some(tenants)) => tell(args.json, &flood::measure(&hub, &args, tenants).await?),

@@ -48,6 +48,7 @@ pub const COMMANDS: &[&[&str]] = &[
     &["bench", "engine"],
     &["bench", "revocation"],
     &["bench", "uploads"],
+    &["bench", "catalogue"],
     &["bench", "queue"],
     &["bench", "noop-worker"],
     &["admin"],

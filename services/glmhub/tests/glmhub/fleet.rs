@@ -197,13 +197,20 @@ impl Fleet {
                 ("OTEL_SERVICE_NAME", name.to_owned()),
             ]
         };
+        self.set_hubs(&told("hubs"));
         for number in 0..EACH {
-            self.hubs[number].end();
-            self.hubs[number].environment = told("hubs");
-            self.begin_hub(number);
             self.workers[number].end();
             self.workers[number].environment = told("workers");
             self.begin_worker(number);
+        }
+    }
+
+    /// Has the hubs begin anew with these settings in the place of, or beside, the fleet's.
+    pub fn set_hubs(&mut self, settings: &[(&'static str, String)]) {
+        for number in 0..EACH {
+            self.hubs[number].end();
+            self.hubs[number].environment = settings.to_vec();
+            self.begin_hub(number);
         }
     }
 

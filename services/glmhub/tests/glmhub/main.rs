@@ -14,6 +14,7 @@ mod batch;
 mod bom;
 mod card_changes;
 mod catalogue;
+mod catalogue_bench;
 mod chromium;
 mod cli;
 mod client;
