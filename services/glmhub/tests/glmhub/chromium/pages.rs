@@ -11,7 +11,14 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Who may see every page there is.
-const ROLES: [&str; 5] = ["submitter", "signatory", "reviewer", "operator", "auditor"];
+const ROLES: [&str; 6] = [
+    "submitter",
+    "signatory",
+    "reviewer",
+    "registrar",
+    "operator",
+    "auditor",
+];
 
 fn page(name: &str, path: &str) -> Value {
     answered(name, path, 200)
@@ -48,11 +55,67 @@ fn empty(hub: &Hub) -> Value {
         page("dead-letters-none", "/admin/dead-letters"),
         page("webhooks-none", "/admin/webhooks"),
         page("reviews-none", "/admin/reviews?state=revoked"),
+        page("card-proposal-none", "/admin/card-changes/new"),
+        page("tenant-none", "/admin/tenant"),
         page("audit-none", "/admin/audit?since=2999-01-01"),
         answered("no-id", "/admin/batches/what", 404),
         answered("no-state", "/admin/reviews?state=what", 400),
     ];
     json!({ "links": links(hub, "newcomer"), "pages": pages })
+}
+
+/// Pages about a change of a card that was proposed.
+async fn cards(hub: &Hub) -> Vec<Value> {
+    let registrar = hub.client("zhipu", &["registrar"]);
+    let model = registrar
+        .get(&format!("/v1/models/{MODEL}"))
+        .await
+        .expect(200)
+        .json();
+    let mut card = model["card"].clone();
+    card["context_tokens"] = json!(4096);
+    card["strengths"] = json!([]);
+    for fact in ["context_tokens", "qualities"] {
+        card["sources"][fact] = json!({ "source": "https://example.org/card", "seen": "2026-11-01" });
+    }
+    let wanted = json!({ "model": MODEL, "card": card, "reason": "the publisher says so" });
+    let made = registrar.post("/v1/card-changes", &wanted).await.expect(201);
+    let change = made.header("location").unwrap().replacen("/v1", "/admin", 1);
+    let form = format!("/admin/card-changes/new?model={MODEL}&fact=strengths");
+    vec![
+        page("card-changes", "/admin/card-changes"),
+        page("card-change", &change),
+        page("card-proposal", &form),
+    ]
+}
+
+/// Pages about the policies, and about a decision.
+async fn policies(hub: &Hub) -> Vec<Value> {
+    let auditor = hub.client("acme", &["auditor"]);
+    let log = auditor
+        .get("/v1/audit/entries?kind=decision.allowed")
+        .await
+        .json();
+    let decision = log["data"][0]["entry"]["subject"].as_str().unwrap();
+    let explained = format!("/admin/policies/explain?decision={decision}");
+    vec![
+        page("policies", "/admin/policies"),
+        page("explanation", &explained),
+        page("simulation", "/admin/policies/simulate"),
+    ]
+}
+
+/// Pages about the tenant and a key of it.
+async fn tenant(scene: &Scene) -> Vec<Value> {
+    let wish = json!({ "name": "scan station", "roles": ["submitter"] });
+    let key = scene
+        .submitter
+        .post("/v1/api-keys", &wish)
+        .await
+        .expect(201)
+        .json();
+    let revoke = format!("/admin/tenant/keys/{}/revoke", key["id"].as_str().unwrap());
+    vec![page("tenant", "/admin/tenant"), page("key-revoke", &revoke)]
 }
 
 /// Pages of a tenant with a request, a batch of which something failed, and a delivery that did.
@@ -78,8 +141,11 @@ async fn full(scene: &Scene, receiver: &Receiver) -> Value {
         (seen["data"][0]["speeds"][0]["pages"] == 1).then_some(())
     })
     .await;
+    let id = request["id"].as_str().unwrap();
+    let together = format!("/admin/reviews/together?act=reject&id={id}");
     let pages = [
         page("reviews", "/admin/reviews"),
+        page("together", &together),
         page("review", &review),
         page("revoke", &format!("{review}/revoke")),
         page("batches", "/admin/batches"),
@@ -92,6 +158,13 @@ async fn full(scene: &Scene, receiver: &Receiver) -> Value {
         page("audit", "/admin/audit"),
         page("audit-entry", &entry),
     ];
+    let pages = [
+        pages.to_vec(),
+        cards(hub).await,
+        policies(hub).await,
+        tenant(scene).await,
+    ]
+    .concat();
     json!({ "links": links(hub, "acme"), "pages": pages })
 }
 
