@@ -33,7 +33,8 @@ mod words;
 pub mod work_acts;
 pub mod workers_page;
 
-use actix_web::{middleware::from_fn, web};
+use crate::problem::Problem;
+use actix_web::{error::UrlencodedError, http::StatusCode, middleware::from_fn, web};
 
 /// The largest form that is read, in bytes: a policy file in Chinese takes nine of them for each character.
 const FORM_LIMIT: usize = 256 * 1024;
@@ -42,7 +43,11 @@ const FORM_LIMIT: usize = 256 * 1024;
 pub fn routes(config: &mut web::ServiceConfig) {
     let dashboard = web::scope("/admin")
         .wrap(from_fn(refused::translated))
-        .app_data(web::FormConfig::default().limit(FORM_LIMIT))
+        .app_data(
+            web::FormConfig::default()
+                .limit(FORM_LIMIT)
+                .error_handler(|error, _| form_problem(&error).into()),
+        )
         .configure(sessions)
         .configure(reviews)
         .configure(cards)
@@ -51,6 +56,17 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(work)
         .configure(logs);
     config.service(dashboard);
+}
+
+fn form_problem(error: &UrlencodedError) -> Problem {
+    match error {
+        UrlencodedError::Overflow { .. } => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("a form has at most {FORM_LIMIT} bytes"),
+        ),
+        other => Problem::bad_request("form_malformed", other.to_string()),
+    }
 }
 
 fn sessions(config: &mut web::ServiceConfig) {

@@ -16,6 +16,7 @@ use crate::{
         acceptances::scope,
         desk::Desk,
     },
+    gate::{self, EarlierAllow},
     problem::Problem,
     site,
 };
@@ -28,17 +29,23 @@ use askama::Template;
 use domain::{
     acceptance::{Acceptance, Judge, Phase},
     access::Act,
+    batch::StoredBatch,
     clock::SharedClock,
-    id::AcceptanceId,
+    id::{AcceptanceId, IdMaker},
     language::Language,
     names::TenantName,
+    policy::CurrentPolicies,
 };
 use records::{
-    Db,
+    Db, RecordsError,
     acceptances::{self, Entry, Verdict},
+    holding,
 };
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
+
+/// The most held batches that are looked at.
+const LOOKED_AT: u32 = 200;
 
 /// What is done to all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +127,8 @@ pub struct TogetherPage {
     shell: Shell,
     act: &'static str,
     rows: Vec<Row>,
+    /// Whether there are more held batches than were looked at.
+    more: bool,
 }
 
 /// A request, and what would become, or has become, of it.
@@ -138,6 +147,8 @@ struct Became {
     tone: &'static str,
     /// Until when it stands then, or why nothing comes of it.
     note: String,
+    /// How many held jobs would go on.
+    jobs: u64,
 }
 
 impl Became {
@@ -152,12 +163,14 @@ impl Became {
                     note: until
                         .map(|until| format!("{} {}", t.of("until", "有效至"), site::minute(until)))
                         .unwrap_or_default(),
+                    jobs: 0,
                 }
             }
             Err(problem) => Self {
                 word: t.of("stays as it is", "不变"),
                 tone: "warn",
                 note: format!("{}: {}", problem.code(), problem.detail()),
+                jobs: 0,
             },
         }
     }
@@ -194,6 +207,7 @@ fn samples(t: Language) -> Vec<Row> {
         word,
         tone,
         note: note.into(),
+        jobs: 12,
     };
     vec![
         Row::sample(t, became(t.of("active", "有效"), "good", "")),
@@ -214,8 +228,9 @@ impl TogetherPage {
         Self {
             t,
             shell: Shell::sample(t),
-            act: "reject",
+            act: "approve",
             rows: samples(t),
+            more: true,
         }
     }
 }
@@ -225,23 +240,52 @@ pub async fn ask(
     visitor: Visitor,
     query: Query<Fields>,
     db: Data<Db>,
+    policies: Data<CurrentPolicies>,
+    ids: Data<IdMaker>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Refused> {
     let (t, now) = (visitor.t, clock.now());
     let by = Judge::from(visitor.caller.may(Act::ReviewAcceptance)?);
     let (act, tenant) = (Together::told(&query)?, scope(&visitor.caller)?);
-    let row = |entry: Entry| {
-        let tried = act.tried(entry.acceptance.clone(), by.clone(), now);
-        Row::of(&entry, Became::of(&tried, now, t))
+    let held = match act {
+        Together::Approve => holding::held(&db, None, LOOKED_AT).await?,
+        Together::Reject => Vec::new(),
     };
-    let entries = entries(&db, tenant, ticked(&query)?).await?;
+    let mut rows = Vec::new();
+    for entry in entries(&db, tenant, ticked(&query)?).await? {
+        let tried = act.tried(entry.acceptance.clone(), by.clone(), now);
+        let mut became = Became::of(&tried, now, t);
+        if let Ok(then) = &tried {
+            became.jobs = going_on(&db, &policies, &ids, now, then, &held).await?;
+        }
+        rows.push(Row::of(&entry, became));
+    }
     let shown = TogetherPage {
         t,
         shell: Shell::of(&visitor, queue_page::PATH),
         act: act.as_str(),
-        rows: entries.into_iter().map(row).collect(),
+        rows,
+        more: held.len() == LOOKED_AT as usize,
     };
     Ok(site::page(StatusCode::OK, &shown)?)
+}
+
+/// How many held jobs would go on if an acceptance became `then`.
+async fn going_on(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    then: &Acceptance,
+    held: &[StoredBatch],
+) -> Result<u64, RecordsError> {
+    let mut jobs = 0;
+    for batch in held.iter().filter(|batch| batch.tenant == then.tenant) {
+        if gate::waits_for(db, policies, ids, now, EarlierAllow::of(batch), then).await? {
+            jobs += batch.jobs.held;
+        }
+    }
+    Ok(jobs)
 }
 
 /// Says of each what came of it.

@@ -20,12 +20,21 @@ const ROLES: [&str; 6] = [
     "auditor",
 ];
 
+/// An edit of policies after which nothing would be allowed.
+const FORBID: &str = "@code(\"closed\") @cure(\"come back\")\n\
+    forbid (principal, action == Action::\"use\", resource);";
+
 fn page(name: &str, path: &str) -> Value {
     answered(name, path, 200)
 }
 
 fn answered(name: &str, path: &str, status: u16) -> Value {
     json!({ "name": name, "path": path, "status": status })
+}
+
+/// What is shown when the form of a page was sent.
+fn sent(name: &str, path: &str, status: u16, form: Value) -> Value {
+    json!({ "name": name, "path": path, "status": status, "form": form })
 }
 
 /// A session in each language for a member of `tenant`.
@@ -98,10 +107,18 @@ async fn policies(hub: &Hub) -> Vec<Value> {
         .json();
     let decision = log["data"][0]["entry"]["subject"].as_str().unwrap();
     let explained = format!("/admin/policies/explain?decision={decision}");
+    let simulate = "/admin/policies/simulate";
     vec![
         page("policies", "/admin/policies"),
         page("explanation", &explained),
-        page("simulation", "/admin/policies/simulate"),
+        page("simulation", simulate),
+        sent(
+            "simulation-bad",
+            simulate,
+            400,
+            json!({ "texts": { "text": "permit;" } }),
+        ),
+        sent("simulated", simulate, 200, json!({ "texts": { "text": FORBID } })),
     ]
 }
 
@@ -115,7 +132,25 @@ async fn tenant(scene: &Scene) -> Vec<Value> {
         .expect(201)
         .json();
     let revoke = format!("/admin/tenant/keys/{}/revoke", key["id"].as_str().unwrap());
-    vec![page("tenant", "/admin/tenant"), page("key-revoke", &revoke)]
+    let form = json!({ "texts": { "name": "another" }, "ticked": "auditor" });
+    vec![
+        page("tenant", "/admin/tenant"),
+        page("key-revoke", &revoke),
+        sent("key-made", "/admin/tenant", 200, form),
+    ]
+}
+
+/// What came of requests that were judged together; the other language's visitor comes too late.
+async fn together(scene: &Scene) -> Vec<Value> {
+    let signatory = scene.hub.client("other", &["signatory"]);
+    let wish = scene.acceptance(&["commercial"]);
+    let request = signatory.post("/v1/acceptances", &wish).await.expect(201).json();
+    let path = format!(
+        "/admin/reviews/together?act=reject&id={}",
+        request["id"].as_str().unwrap()
+    );
+    let form = json!({ "texts": { "reason": "it is not registered" } });
+    vec![page("together", &path), sent("together-done", &path, 200, form)]
 }
 
 /// Pages of a tenant with a request, a batch of which something failed, and a delivery that did.
@@ -141,11 +176,8 @@ async fn full(scene: &Scene, receiver: &Receiver) -> Value {
         (seen["data"][0]["speeds"][0]["pages"] == 1).then_some(())
     })
     .await;
-    let id = request["id"].as_str().unwrap();
-    let together = format!("/admin/reviews/together?act=reject&id={id}");
     let pages = [
         page("reviews", "/admin/reviews"),
-        page("together", &together),
         page("review", &review),
         page("revoke", &format!("{review}/revoke")),
         page("batches", "/admin/batches"),
@@ -163,6 +195,7 @@ async fn full(scene: &Scene, receiver: &Receiver) -> Value {
         cards(hub).await,
         policies(hub).await,
         tenant(scene).await,
+        together(scene).await,
     ]
     .concat();
     json!({ "links": links(hub, "acme"), "pages": pages })

@@ -91,7 +91,11 @@ async fn another_member_reads_what_would_change_beside_what_is_and_agrees_to_it(
     }
     assert!(!page.contains("/withdraw\""), "{page}");
     bob.post(&agree, &[("csrf", "0")]).await.expect(403);
-    bob.post(&agree, &[]).await.expect(400);
+    let unproved = bob.post(&agree, &[]).await.expect(400).text();
+    assert!(
+        unproved.contains("form_malformed") && unproved.contains("<h1"),
+        "{unproved}"
+    );
     assert_eq!(
         card(&hub).await,
         before,

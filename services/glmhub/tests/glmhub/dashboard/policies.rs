@@ -143,6 +143,9 @@ async fn an_edit_is_held_against_the_decisions_of_last_week_and_its_faults_are_t
     let misnamed = [("csrf", proof.as_str()), ("file", "own.txt"), ("text", wrong)];
     let page = reviewer.post(&path, &misnamed).await.expect(400).text();
     assert!(page.contains("no policy file is named so"), "{page}");
+    let long = "// long\n".repeat(40_000);
+    let page = reviewer.post(&path, &form(&long)).await.expect(413).text();
+    assert!(page.contains("body_too_large") && page.contains("<h1"), "{page}");
     let foreign = [
         ("csrf", "0"),
         ("file", "rules/contracts.cedar"),

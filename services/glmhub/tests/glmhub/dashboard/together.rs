@@ -1,7 +1,10 @@
 //! Several requests judged together.
 
 use super::browser::Browser;
-use crate::licence::scene::{Scene, path};
+use crate::{
+    licence::scene::{Scene, path},
+    revocation::scene::Work,
+};
 use serde_json::{Value, json};
 
 const PATH: &str = "/admin/reviews/together";
@@ -158,4 +161,27 @@ async fn several_are_approved_by_who_may_and_from_its_own_page_alone() {
         .expect(200)
         .text();
     assert!(!empty.contains("type=\"checkbox\""), "{empty}");
+}
+
+#[tokio::test]
+async fn it_is_told_beforehand_how_much_held_work_would_go_on() {
+    let mut work = Work::with_orders_at_once(1).await;
+    let batch = work.batch(6, 40).await;
+    work.revoke().await;
+    work.all_stopped(&batch).await;
+    let held = work.scene.submitter.get(&batch).await.expect(200).json();
+    let held = held["jobs"]["held"].as_u64().unwrap();
+    assert!(held > 0);
+    let request = work.scene.accepted(&["commercial"]).await;
+    let elsewhere = of_tenant(&work.scene, "other").await;
+    let reviewer = Browser::open(&work.scene.hub, "zhipu", "reviewer").await;
+    let asked = async |act| {
+        let path = format!("{PATH}?act={act}&id={}&id={}", id(&request), id(&elsewhere));
+        reviewer.get(&path).await.expect(200).text()
+    };
+    let page = asked("approve").await;
+    assert_eq!(page.matches("held jobs that go on:").count(), 1, "{page}");
+    assert!(page.contains(&format!("held jobs that go on: {held}<")), "{page}");
+    let page = asked("reject").await;
+    assert!(!page.contains("held jobs"), "{page}");
 }
