@@ -12,6 +12,8 @@ use actix_web::{
 };
 use askama::Template;
 use domain::{
+    access::Act,
+    digest::Sha256,
     gate::{Outcome, Reason},
     id::DecisionId,
     language::Language,
@@ -41,6 +43,8 @@ pub struct ExplanationPage {
     /// Whether the policies of its time were kept.
     of_its_time: bool,
     rules: Vec<(String, &'static str)>,
+    /// Whether the page of the policies shows these very rules to the visitor.
+    rules_are_listed: bool,
 }
 
 /// An answer of the gate.
@@ -81,7 +85,7 @@ impl Row {
 }
 
 impl ExplanationPage {
-    fn of(visitor: &Visitor, id: DecisionId, view: &ExplanationView) -> Self {
+    fn of(visitor: &Visitor, id: DecisionId, view: &ExplanationView, in_force: Sha256) -> Self {
         let (t, told) = (visitor.t, &view.explanation);
         let today = Verdict::of(told.outcome, &told.reasons, t);
         let decided = match &view.decision {
@@ -104,6 +108,7 @@ impl ExplanationPage {
                 .iter()
                 .map(|spoken| (spoken.rule.clone(), words::effect(spoken.effect, t)))
                 .collect(),
+            rules_are_listed: told.policies_sha256 == in_force && visitor.caller.can(Act::ReadPolicies),
         }
     }
 
@@ -132,6 +137,7 @@ impl ExplanationPage {
                 "rules/licenses.cedar:33".into(),
                 words::effect(RuleEffect::Forbid, t),
             )],
+            rules_are_listed: true,
         }
     }
 }
@@ -176,6 +182,6 @@ pub async fn get(
 ) -> Result<HttpResponse, Refused> {
     let id = query.decision;
     let view = explained(&visitor.caller, &db, &policies, id).await?;
-    let shown = ExplanationPage::of(&visitor, id, &view);
+    let shown = ExplanationPage::of(&visitor, id, &view, policies.get().sha256());
     Ok(site::page(StatusCode::OK, &shown)?)
 }

@@ -86,7 +86,15 @@ async fn a_decision_is_explained_with_its_reasons_cures_and_rules_to_those_whom_
     let stranger = Browser::open(&scene.hub, "other", "submitter").await;
     stranger.get(&path).await.expect(404);
     let reviewer = Browser::open(&scene.hub, "zhipu", "reviewer").await;
-    reviewer.get(&path).await.expect(200);
+    let theirs = reviewer.get(&path).await.expect(200).text();
+    let (_, rule) = theirs.split_once("href=\"/admin/policies#").unwrap();
+    let listed = reviewer.get(PATH).await.expect(200).text();
+    let place = format!("id=\"{}\"", rule.split('"').next().unwrap());
+    assert!(listed.contains(&place), "{place}: {listed}");
+    assert!(
+        !page.contains("href=\"/admin/policies#"),
+        "the rules are not shown to a submitter: {page}"
+    );
     let registrar = Browser::open(&scene.hub, "acme", "registrar").await;
     registrar.get(&path).await.expect(403);
     for asked in ["?decision=what", "?decision=", ""] {
