@@ -80,6 +80,18 @@ impl KeyMadePage {
     }
 }
 
+/// A bound that a form may leave empty. Problem: 400 `limits_invalid`.
+fn bound<T: FromStr>(fields: &[(String, String)], name: &'static str) -> Result<Option<T>, Problem> {
+    let text = every(fields, name).next().unwrap_or_default().trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        let detail = format!("{name} is a whole number from 1, or empty");
+        Problem::bad_request("limits_invalid", detail).with("field", name)
+    })
+}
+
 /// What a form says of the key that it wants.
 fn wanted(fields: &[(String, String)]) -> Result<WantedKey, Problem> {
     let roles: Result<BTreeSet<Role>, _> = every(fields, "role").map(Role::from_str).collect();
@@ -99,7 +111,11 @@ fn wanted(fields: &[(String, String)]) -> Result<WantedKey, Problem> {
         roles,
         purpose,
         expires_in_days: Some(days),
-        limits: Limits::default(),
+        limits: Limits {
+            requests_per_minute: bound(fields, "requests_per_minute")?,
+            pages_per_day: bound(fields, "pages_per_day")?,
+            tokens_per_day: bound(fields, "tokens_per_day")?,
+        },
     })
 }
 

@@ -65,6 +65,8 @@ struct KeyRow {
     name: String,
     member: String,
     roles: String,
+    /// Its own limits; empty if it has none.
+    limits: String,
     state: &'static str,
     tone: &'static str,
     ends: String,
@@ -105,6 +107,7 @@ impl KeyRow {
             name: key.name.clone(),
             member: key.caller.member.to_string(),
             roles: roles.join(", "),
+            limits: told(&key.limits, t),
             state: words::api_key(phase, t),
             tone: match phase {
                 KeyPhase::Active => "good",
@@ -124,6 +127,7 @@ impl KeyRow {
             name: "scan <station>".into(),
             member: "li".into(),
             roles: "submitter, signatory".into(),
+            limits: t.of("5 pages a day", "每日 5 页").into(),
             state: words::api_key(phase, t),
             tone: "",
             ends: "2026-01-01 12:00 UTC".into(),
@@ -132,6 +136,22 @@ impl KeyRow {
             may_revoke: phase != KeyPhase::Revoked,
         }
     }
+}
+
+/// Limits in words.
+fn told(limits: &Limits, t: Language) -> String {
+    let requests = limits.requests_per_minute.map(|most| {
+        t.of(
+            format!("{most} requests a minute"),
+            format!("每分钟 {most} 次请求"),
+        )
+    });
+    let pages = limits.pages_per_day;
+    let pages = pages.map(|most| t.of(format!("{most} pages a day"), format!("每日 {most} 页")));
+    let tokens = limits.tokens_per_day;
+    let tokens = tokens.map(|most| t.of(format!("{most} tokens a day"), format!("每日 {most} token")));
+    let all = [requests, pages, tokens].into_iter().flatten();
+    all.collect::<Vec<_>>().join(", ")
 }
 
 fn quotas(limits: &Limits, today: &Usage, t: Language) -> Vec<QuotaRow> {

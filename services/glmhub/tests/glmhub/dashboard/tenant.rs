@@ -8,7 +8,7 @@ use crate::{
     policies::write_rule,
     tree,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PATH: &str = "/admin/tenant";
 const KEYS: &str = "/admin/tenant/keys";
@@ -139,12 +139,22 @@ async fn a_key_has_roles_and_an_end_that_its_maker_may_give() {
     assert!(roleless.contains("roles_empty"), "{roleless}");
     let unproved = browser.post(KEYS, &whole[1..]).await.expect(400).text();
     assert!(unproved.contains("form_incomplete"), "{unproved}");
-    let keys = hub
-        .client("acme", &["submitter"])
-        .get("/v1/api-keys")
-        .await
-        .expect(200);
-    assert_eq!(keys.json()["data"], json!([]), "none was made");
+    let limited = |pages| [&whole[..], &[("pages_per_day", pages)]].concat();
+    for pages in ["0", "many"] {
+        let refused = browser.post(KEYS, &limited(pages)).await.expect(400).text();
+        assert!(refused.contains("limits_invalid"), "{refused}");
+    }
+    let api = hub.client("acme", &["submitter"]);
+    let keys = async || api.get("/v1/api-keys").await.expect(200).json();
+    assert_eq!(keys().await["data"], json!([]), "none was made");
+    browser.post(KEYS, &limited("5")).await.expect(200);
+    let limits = keys().await["data"][0]["limits"].clone();
+    assert_eq!(
+        (&limits["pages_per_day"], &limits["tokens_per_day"]),
+        (&json!(5), &Value::Null)
+    );
+    let listed = browser.get(PATH).await.expect(200).text();
+    assert!(listed.contains("5 pages a day"), "{listed}");
     // Who sees no batches is told of no use of them.
     let reviewer = Browser::open(&hub, "acme", "reviewer").await;
     let theirs = reviewer.get(PATH).await.expect(200).text();
