@@ -84,6 +84,28 @@ impl FromStr for ApiKey {
     }
 }
 
+/// What is true of a key that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPhase {
+    /// It is good.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// Somebody revoked it.
+    Revoked,
+}
+
+impl KeyPhase {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyPhase::Active => "active",
+            KeyPhase::Expired => "expired",
+            KeyPhase::Revoked => "revoked",
+        }
+    }
+}
+
 /// What a key is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {

@@ -210,7 +210,7 @@ fn is_same_place(one: &FactSource, other: &FactSource) -> bool {
 }
 
 /// The fact that a field is about, if it has a source of its own.
-fn fact_of(field: &str) -> Option<FactName> {
+pub fn fact_of(field: &str) -> Option<FactName> {
     match field {
         "license.id" => Some(FactName::License),
         "parameters" => Some(FactName::Parameters),

@@ -3,18 +3,20 @@
 use crate::problem::Problem;
 use actix_web::http::StatusCode;
 use domain::{
+    acceptance::Acceptance,
     access::Caller,
     batch::{Metadata, StoredBatch},
     digest::Sha256,
     gate::{self, Allowed, Decision, DecisionRecord, Facts, Refusal, Request},
     id::{AcceptanceId, IdMaker},
     names::{MemberName, ModelName, TenantName},
-    policy::CurrentPolicies,
+    policy::{CurrentPolicies, Policies},
     purpose::Purpose,
 };
 use exchange::spans::{self, Kind, Span};
 use records::{Db, RecordsError, decisions, facts, models};
 use serde_json::json;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// What is wanted of a model.
@@ -255,16 +257,58 @@ pub async fn hangs_on(
     earlier: EarlierAllow<'_>,
     without: AcceptanceId,
 ) -> Result<bool, RecordsError> {
-    let known = facts::of(db, earlier.tenant, earlier.model, Some(&earlier.revision_sha256)).await?;
-    let request = earlier.request(policies.site(), now);
-    let (policies, mut facts) = (policies.get(), known.facts);
-    let allows = |facts: &Facts| {
-        let decision = gate::decide(ids.make(), &policies, &request, facts);
-        matches!(decision, Decision::Allowed(_))
-    };
-    let with = allows(&facts);
+    let (again, mut facts) = Again::of(db, policies, now, earlier).await?;
+    let with = again.allows(ids, &facts);
     facts.acceptances.retain(|held| held.id != without);
-    Ok(with && !allows(&facts))
+    Ok(with && !again.allows(ids, &facts))
+}
+
+/// Whether what was allowed earlier is refused now and would be allowed if an acceptance became `then`. Nothing is
+/// recorded.
+pub async fn waits_for(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    earlier: EarlierAllow<'_>,
+    then: &Acceptance,
+) -> Result<bool, RecordsError> {
+    let (again, mut facts) = Again::of(db, policies, now, earlier).await?;
+    let without = again.allows(ids, &facts);
+    for held in &mut facts.acceptances {
+        if held.id == then.id {
+            held.clone_from(then);
+        }
+    }
+    Ok(!without && again.allows(ids, &facts))
+}
+
+/// What was allowed earlier, asked again under the policies in force and told to nobody.
+struct Again {
+    request: Request,
+    policies: Arc<Policies>,
+}
+
+impl Again {
+    async fn of(
+        db: &Db,
+        policies: &CurrentPolicies,
+        now: OffsetDateTime,
+        earlier: EarlierAllow<'_>,
+    ) -> Result<(Self, Facts), RecordsError> {
+        let revision = Some(&earlier.revision_sha256);
+        let known = facts::of(db, earlier.tenant, earlier.model, revision).await?;
+        let again = Self {
+            request: earlier.request(policies.site(), now),
+            policies: policies.get(),
+        };
+        Ok((again, known.facts))
+    }
+
+    fn allows(&self, ids: &IdMaker, facts: &Facts) -> bool {
+        let decision = gate::decide(ids.make(), &self.policies, &self.request, facts);
+        matches!(decision, Decision::Allowed(_))
+    }
 }
 
 /// The 403 that tells a client of a refusal.

@@ -149,6 +149,20 @@ impl Problem {
         body.extend(self.more.iter().map(|(key, value)| (key.clone(), value.clone())));
         Value::Object(body)
     }
+
+    /// Tells the log what it is to know of it.
+    pub fn log(&self) {
+        match &self.cause {
+            Some(cause) => {
+                tracing::error!(code = self.code(), cause = format!("{cause:#}"), "request failed")
+            }
+            None => tracing::debug!(
+                code = self.code(),
+                status = self.status.as_u16(),
+                "request refused"
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -163,16 +177,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        match &self.cause {
-            Some(cause) => {
-                tracing::error!(code = self.code(), cause = format!("{cause:#}"), "request failed")
-            }
-            None => tracing::debug!(
-                code = self.code(),
-                status = self.status.as_u16(),
-                "request refused"
-            ),
-        }
+        self.log();
         let mut response = HttpResponse::build(self.status);
         if let Some(seconds) = self.retry_after {
             response.insert_header(("retry-after", seconds.to_string()));

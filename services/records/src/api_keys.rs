@@ -7,7 +7,7 @@ use crate::{
 };
 use domain::{
     access::{Caller, Role},
-    api_key::{ApiKey, Wish},
+    api_key::{ApiKey, KeyPhase, Wish},
     id::ApiKeyId,
     limits::Limits,
     names::{MemberName, TenantName},
@@ -61,6 +61,17 @@ pub struct StoredKey {
     pub used_at: Option<OffsetDateTime>,
     /// When it was revoked.
     pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl StoredKey {
+    /// What is true of it at `now`.
+    pub fn phase(&self, now: OffsetDateTime) -> KeyPhase {
+        match self.revoked_at {
+            Some(_) => KeyPhase::Revoked,
+            None if self.ends_at <= now => KeyPhase::Expired,
+            None => KeyPhase::Active,
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]

@@ -25,12 +25,14 @@ const GET: &str = "SELECT * FROM card_changes WHERE id = $1";
 const LIST: &str = "SELECT * FROM card_changes WHERE id < $1 \
     AND (CAST($2 AS TEXT) IS NULL OR model = CAST($2 AS TEXT)) \
     AND (CAST($3 AS TEXT) IS NULL OR state = CAST($3 AS TEXT)) ORDER BY id DESC LIMIT $4";
+const LIST_SETTLED: &str =
+    "SELECT * FROM card_changes WHERE id < $1 AND state <> 'proposed' ORDER BY id DESC LIMIT $2";
 const AGREE: &str = "UPDATE card_changes SET approvals = $3, approved = approved + 1, state = $4, settled_at = $5, \
     settled_by = $6 WHERE id = $1 AND state = 'proposed' AND approved = $2";
 const SETTLE: &str = "UPDATE card_changes SET state = $2, settled_at = $3, settled_by = $4, note = $5 \
     WHERE id = $1 AND state = 'proposed'";
 
-pub(crate) const STATEMENTS: &[&str] = &[OPEN, INSERT, GET, LIST, AGREE, SETTLE];
+pub(crate) const STATEMENTS: &[&str] = &[OPEN, INSERT, GET, LIST, LIST_SETTLED, AGREE, SETTLE];
 
 /// A change of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,13 @@ pub struct CardChange {
     pub state: ChangeState,
     /// Since when, by whom, and what was said.
     pub settled: Option<Settled>,
+}
+
+impl CardChange {
+    /// How many others have yet to agree.
+    pub fn lacking(&self) -> usize {
+        self.needed.saturating_sub(self.approvals.len())
+    }
 }
 
 /// How a change ended.
@@ -206,6 +215,20 @@ pub async fn list(
     rows.into_iter().map(Row::read).collect()
 }
 
+/// Up to `limit` changes that are not open any more, newest first, older than `after`.
+pub async fn list_settled(
+    db: &Db,
+    after: Option<CardChangeId>,
+    limit: u32,
+) -> Result<Vec<CardChange>, RecordsError> {
+    let before = below(after);
+    let rows: Vec<Row> = on!(db, |c| sqlx::query_as(LIST_SETTLED)
+        .bind(&before)
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// Why an approval came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotApproved {
@@ -278,7 +301,16 @@ async fn put_in_force(tx: &mut Tx, change: &CardChange, at: OffsetDateTime) -> R
     cards::change(tx, &change.model, &facts, change.version).await
 }
 
-/// Ends a change that is open, for the reason `note`. Gives it as it is then; `None`: it is not open, or there is none.
+/// Why a change did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSettled {
+    /// It is not open.
+    Over,
+    /// Who proposed it withdraws it, and nobody else.
+    OfAnother,
+}
+
+/// Ends a change that is open, for the reason `note`. `None`: there is no such change.
 pub async fn settle(
     db: &Db,
     stamp: Stamp<'_>,
@@ -286,27 +318,38 @@ pub async fn settle(
     id: CardChangeId,
     state: ChangeState,
     note: &str,
-) -> Result<Option<CardChange>, RecordsError> {
+) -> Result<Option<Result<CardChange, NotSettled>>, RecordsError> {
     let mut tx = db.begin().await?;
-    let settled = on!(tx: &mut tx, |c| sqlx::query(SETTLE)
+    let Some(mut change) = get_in(&mut tx, id).await? else {
+        return Ok(None);
+    };
+    if state == ChangeState::Withdrawn && change.proposed_by != *by {
+        return Ok(Some(Err(NotSettled::OfAnother)));
+    }
+    let settled = Settled {
+        at: stamp.at,
+        by: by.to_string(),
+        note: Some(note.to_owned()),
+    };
+    let ended = on!(tx: &mut tx, |c| sqlx::query(SETTLE)
         .bind(id.to_string())
         .bind(state.as_str())
-        .bind(At(stamp.at))
-        .bind(by.to_string())
+        .bind(At(settled.at))
+        .bind(&settled.by)
         .bind(note)
         .run(c))?;
-    if settled == 0 {
-        return Ok(None);
+    if ended == 0 {
+        return Ok(Some(Err(NotSettled::Over)));
     }
     let kind = match state {
         ChangeState::Withdrawn => "card_change.withdrawn",
         _ => "card_change.rejected",
     };
-    let change = get_in(&mut tx, id).await?;
     let detail = json!({ "reason": note });
     stamp
         .audit(&mut tx, &by.tenant, kind, id.to_string(), None, detail)
         .await?;
     tx.commit().await?;
-    Ok(change)
+    (change.state, change.settled) = (state, Some(settled));
+    Ok(Some(Ok(change)))
 }

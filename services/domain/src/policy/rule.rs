@@ -23,6 +23,10 @@ pub enum RuleEffect {
 pub struct Rule {
     /// Where it stands: FILE:LINE. Names it in explanations.
     pub place: String,
+    /// `@id`, if it has one.
+    pub id: Option<String>,
+    /// It itself, from its first annotation to its semicolon.
+    pub text: String,
     /// Which way it speaks.
     pub effect: RuleEffect,
     /// What a refusal by it says; permits have none.
@@ -76,6 +80,8 @@ impl Rule {
         Ok((
             Self {
                 place,
+                id: policy.annotation("id").map(str::to_owned),
+                text: statement.text.to_owned(),
                 effect,
                 refusal,
             },

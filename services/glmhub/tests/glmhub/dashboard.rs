@@ -1,7 +1,11 @@
 //! The dashboard as a browser sees it: a link, a cookie, forms.
 
 pub mod browser;
+mod cards;
 mod live;
+mod policies;
+mod tenant;
+mod together;
 mod webhooks;
 pub mod work;
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
 /// The example of the README.
-const CONTRACTS: &str = r#"
+pub const CONTRACTS: &str = r#"
 // Contracts of tenant acme may only be read on premises.
 @code("only_on_premises")
 @message("contracts of {tenant} may only be read on premises, and this hub computes at {site}")
@@ -22,14 +22,14 @@ when { context.metadata.contains("kind=contract") && context.site != "on-premise
 "#;
 
 /// Puts a rule file into the hub's folder of own policies.
-fn write_rule(hub: &Hub, name: &str, text: &str) -> PathBuf {
+pub fn write_rule(hub: &Hub, name: &str, text: &str) -> PathBuf {
     let folder = hub.data().join("policies/rules");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(name), text).unwrap();
     folder.join(name)
 }
 
-fn contract(purpose: &str) -> Value {
+pub fn contract(purpose: &str) -> Value {
     json!({
         "model": MODEL, "purpose": purpose, "questions": [{ "text": "Who signs?" }], "metadata": { "kind": "contract" },
     })

@@ -3,17 +3,29 @@
 
 mod acts;
 pub mod audit_page;
+mod bar_chart;
 pub mod batch_page;
 pub mod batches_page;
+pub mod card_change_page;
+pub mod card_changes_page;
+mod card_facts;
+pub mod card_proposal_page;
 pub mod confirm_page;
 pub mod dead_letters_page;
+pub mod explanation_page;
+mod fields;
+pub mod key_acts;
 mod live;
+pub mod policies_page;
 mod progress;
 pub mod queue_page;
 pub mod refused;
 pub mod review_page;
 mod shell;
 pub mod sign_in;
+pub mod simulation_page;
+pub mod tenant_page;
+pub mod together_page;
 mod verdict;
 pub mod visitor;
 pub mod webhooks_page;
@@ -21,17 +33,40 @@ mod words;
 pub mod work_acts;
 pub mod workers_page;
 
-use actix_web::{middleware::from_fn, web};
+use crate::problem::Problem;
+use actix_web::{error::UrlencodedError, http::StatusCode, middleware::from_fn, web};
+
+/// The largest form that is read, in bytes: a policy file in Chinese takes nine of them for each character.
+const FORM_LIMIT: usize = 256 * 1024;
 
 /// The paths of the dashboard.
 pub fn routes(config: &mut web::ServiceConfig) {
     let dashboard = web::scope("/admin")
         .wrap(from_fn(refused::translated))
+        .app_data(
+            web::FormConfig::default()
+                .limit(FORM_LIMIT)
+                .error_handler(|error, _| form_problem(&error).into()),
+        )
         .configure(sessions)
         .configure(reviews)
+        .configure(cards)
+        .configure(policies)
+        .configure(tenant)
         .configure(work)
         .configure(logs);
     config.service(dashboard);
+}
+
+fn form_problem(error: &UrlencodedError) -> Problem {
+    match error {
+        UrlencodedError::Overflow { .. } => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("a form has at most {FORM_LIMIT} bytes"),
+        ),
+        other => Problem::bad_request("form_malformed", other.to_string()),
+    }
 }
 
 fn sessions(config: &mut web::ServiceConfig) {
@@ -45,6 +80,8 @@ fn sessions(config: &mut web::ServiceConfig) {
 fn reviews(config: &mut web::ServiceConfig) {
     config
         .route("/reviews", web::get().to(queue_page::get))
+        .route("/reviews/together", web::get().to(together_page::ask))
+        .route("/reviews/together", web::post().to(together_page::judge))
         .route("/reviews/{acceptance}", web::get().to(review_page::get))
         .route(
             "/reviews/{acceptance}/evidence/{sha256}",
@@ -53,6 +90,38 @@ fn reviews(config: &mut web::ServiceConfig) {
         .route("/reviews/{acceptance}/comment", web::post().to(acts::comment))
         .route("/reviews/{acceptance}/{act}", web::get().to(confirm_page::get))
         .route("/reviews/{acceptance}/{act}", web::post().to(acts::judge));
+}
+
+fn cards(config: &mut web::ServiceConfig) {
+    let change = web::scope("/card-changes/{change}")
+        .route("", web::get().to(card_change_page::get))
+        .route("/agree", web::post().to(card_change_page::agree))
+        .route("/reject", web::post().to(card_change_page::reject))
+        .route("/withdraw", web::post().to(card_change_page::withdraw));
+    config
+        .route("/card-changes", web::get().to(card_changes_page::get))
+        .route("/card-changes", web::post().to(card_proposal_page::propose))
+        .route("/card-changes/new", web::get().to(card_proposal_page::get))
+        .service(change);
+}
+
+fn policies(config: &mut web::ServiceConfig) {
+    config
+        .route("/policies", web::get().to(policies_page::get))
+        .route("/policies/explain", web::get().to(explanation_page::get))
+        .route("/policies/simulate", web::get().to(simulation_page::get))
+        .route("/policies/simulate", web::post().to(simulation_page::simulate));
+}
+
+fn tenant(config: &mut web::ServiceConfig) {
+    let key = web::scope("/tenant/keys/{key}")
+        .route("/rotate", web::post().to(key_acts::rotate))
+        .route("/revoke", web::get().to(key_acts::ask))
+        .route("/revoke", web::post().to(key_acts::revoke));
+    config
+        .route("/tenant", web::get().to(tenant_page::get))
+        .route("/tenant/keys", web::post().to(key_acts::create))
+        .service(key);
 }
 
 fn work(config: &mut web::ServiceConfig) {

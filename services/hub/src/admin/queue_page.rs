@@ -16,7 +16,8 @@ use records::{
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
-const SHOWN: u32 = 50;
+pub(super) const PATH: &str = "/admin/reviews";
+pub(super) const SHOWN: u32 = 50;
 /// Days before its end from which an acceptance is told of.
 const SOON_DAYS: i64 = 30;
 
@@ -36,6 +37,8 @@ pub struct QueuePage {
     shell: Shell,
     state: &'static str,
     states: Vec<(&'static str, &'static str)>,
+    /// Whether several can be judged together.
+    may_tick: bool,
     waiting: Vec<Row>,
     ending: Vec<Row>,
     next: Option<String>,
@@ -71,24 +74,13 @@ impl Row {
                 .map(|purpose| purpose.as_str())
                 .collect::<Vec<_>>()
                 .join(", "),
-            age: age(now - held.requested_at, t),
+            age: words::age(now - held.requested_at, t),
             until: held
                 .valid_until
                 .map(|until| until.date().to_string())
                 .unwrap_or_default(),
             newer_terms: entry.newest_terms_sha256 != held.terms_sha256,
         }
-    }
-}
-
-fn age(span: Duration, t: Language) -> String {
-    match (span.whole_days(), span.whole_hours()) {
-        (days @ 1.., _) => t.of(format!("{days} d"), format!("{days} 天")),
-        (_, hours @ 1..) => t.of(format!("{hours} h"), format!("{hours} 小时")),
-        _ => t.of(
-            format!("{} min", span.whole_minutes()),
-            format!("{} 分钟", span.whole_minutes()),
-        ),
     }
 }
 
@@ -109,6 +101,7 @@ impl QueuePage {
             shell: Shell::sample(t),
             state: "under_review",
             states: states(t),
+            may_tick: true,
             waiting: vec![row("acme"), row("a-tenant-with-a-rather-long-name")],
             ending: vec![row("other")],
             next: Some("?after=acc".into()),
@@ -142,9 +135,10 @@ pub async fn get(
     let last = waiting.last().map(|entry| entry.acceptance.id).filter(|_| full);
     let shown = QueuePage {
         t,
-        shell: Shell::of(&visitor, "/admin/reviews"),
+        shell: Shell::of(&visitor, PATH),
         state: phase.as_str(),
         states: states(t),
+        may_tick: phase == Phase::UnderReview && visitor.caller.can(Act::ReviewAcceptance),
         next: last.map(|id| format!("?state={}&after={id}", phase.as_str())),
         waiting: waiting.iter().map(|entry| Row::of(entry, now, t)).collect(),
         ending: active

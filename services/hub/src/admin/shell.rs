@@ -24,12 +24,22 @@ pub struct Place {
 }
 
 /// The pages with what it takes to see them.
-fn all(t: Language) -> [(&'static str, &'static str, Option<Act>); 7] {
+fn all(t: Language) -> [(&'static str, &'static str, Option<Act>); 10] {
     [
         (
             "/admin/reviews",
             t.of("Licence reviews", "许可审核"),
             Some(Act::ReadAcceptance),
+        ),
+        (
+            "/admin/card-changes",
+            t.of("Card changes", "模型卡变更"),
+            Some(Act::ReviewCard),
+        ),
+        (
+            "/admin/policies",
+            t.of("Policies", "策略"),
+            Some(Act::ExplainPolicies),
         ),
         ("/admin/batches", t.of("Batches", "批次"), Some(Act::ReadBatch)),
         (
@@ -47,6 +57,7 @@ fn all(t: Language) -> [(&'static str, &'static str, Option<Act>); 7] {
             t.of("Webhooks", "Webhook 回调"),
             Some(Act::KeepWebhooks),
         ),
+        ("/admin/tenant", t.of("Tenant", "租户"), Some(Act::KeepApiKeys)),
         (
             "/admin/audit",
             t.of("Audit log", "审计日志"),

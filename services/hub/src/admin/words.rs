@@ -1,9 +1,10 @@
-//! States as people read them, in both languages.
+//! States and spans as people read them, in both languages.
 
 use domain::{
-    acceptance::Phase, batch::BatchState, job::JobPhase, language::Language, rows::Verdict,
-    webhook::delivery::DeliveryPhase,
+    acceptance::Phase, api_key::KeyPhase, batch::BatchState, card_change::ChangeState, gate, job::JobPhase,
+    language::Language, policy::RuleEffect, rows::Verdict, webhook::delivery::DeliveryPhase,
 };
+use time::Duration;
 
 /// What an acceptance is.
 pub fn acceptance(phase: Phase, t: Language) -> &'static str {
@@ -66,5 +67,60 @@ pub fn delivery(phase: DeliveryPhase, t: Language) -> &'static str {
         DeliveryPhase::Delivered => t.of("delivered", "已送达"),
         DeliveryPhase::Failed => t.of("failed", "失败"),
         DeliveryPhase::Refused => t.of("refused", "被拒收"),
+    }
+}
+
+/// What a change of a card is.
+pub fn card_change(state: ChangeState, t: Language) -> &'static str {
+    match state {
+        ChangeState::Proposed => t.of("proposed", "待同意"),
+        ChangeState::Approved => t.of("in force", "已生效"),
+        ChangeState::Rejected => t.of("rejected", "已驳回"),
+        ChangeState::Withdrawn => t.of("withdrawn", "已撤回"),
+    }
+}
+
+/// How long something has been waiting, in its largest unit.
+pub fn age(span: Duration, t: Language) -> String {
+    match (span.whole_days(), span.whole_hours()) {
+        (days @ 1.., _) => t.of(format!("{days} d"), format!("{days} 天")),
+        (_, hours @ 1..) => t.of(format!("{hours} h"), format!("{hours} 小时")),
+        _ => t.of(
+            format!("{} min", span.whole_minutes()),
+            format!("{} 分钟", span.whole_minutes()),
+        ),
+    }
+}
+
+/// What the gate answered.
+pub fn outcome(outcome: gate::Outcome, t: Language) -> &'static str {
+    match outcome {
+        gate::Outcome::Allowed => t.of("allowed", "允许"),
+        gate::Outcome::Refused => t.of("refused", "拒绝"),
+    }
+}
+
+/// How that looks.
+pub fn tone_of_outcome(outcome: gate::Outcome) -> &'static str {
+    match outcome {
+        gate::Outcome::Allowed => "good",
+        gate::Outcome::Refused => "bad",
+    }
+}
+
+/// Which way a rule speaks.
+pub fn effect(effect: RuleEffect, t: Language) -> &'static str {
+    match effect {
+        RuleEffect::Permit => t.of("permits", "允许"),
+        RuleEffect::Forbid => t.of("forbids", "禁止"),
+    }
+}
+
+/// What an API key is.
+pub fn api_key(phase: KeyPhase, t: Language) -> &'static str {
+    match phase {
+        KeyPhase::Active => t.of("active", "有效"),
+        KeyPhase::Expired => t.of("expired", "已到期"),
+        KeyPhase::Revoked => t.of("revoked", "已撤销"),
     }
 }

@@ -65,7 +65,7 @@ fn unacceptable(refusal: &Unacceptable) -> Problem {
 }
 
 /// Why an act on an acceptance is not possible.
-pub(super) fn not_possible(refusal: NotPossible) -> Problem {
+pub(crate) fn not_possible(refusal: NotPossible) -> Problem {
     let detail = refusal.to_string();
     match refusal {
         NotPossible::Own => Problem::new(StatusCode::FORBIDDEN, "own_acceptance", detail),

@@ -60,36 +60,40 @@ async fn explain(
     policies: Data<CurrentPolicies>,
     clock: Data<SharedClock>,
 ) -> Result<HttpResponse, Problem> {
-    let sees_all = caller.can(Act::ReadEveryDecision);
-    let caller = caller.may(Act::ExplainPolicies)?;
-    let visible = |tenant: &TenantName| sees_all || *tenant == caller.tenant;
     let view = match body {
         Asked::Decision(OfDecision { decision_id }) => {
-            let found = decisions::get(&db, decision_id).await?;
-            let found = found.filter(|found| visible(&found.request.tenant));
-            of_decision(
-                &db,
-                &policies,
-                found.ok_or_else(|| Problem::not_found("decision"))?,
-            )
-            .await?
+            explained(&caller, &db, &policies, decision_id).await?
         }
         Asked::Question(question) => {
-            let tenant = question.tenant.clone().unwrap_or_else(|| caller.tenant.clone());
-            if !visible(&tenant) {
+            let asking = caller.may(Act::ExplainPolicies)?;
+            let tenant = question.tenant.clone().unwrap_or_else(|| asking.tenant.clone());
+            if !sees(&caller, &tenant) {
                 return Err(Problem::not_found("tenant"));
             }
-            of_question(
-                &db,
-                &policies,
-                clock.now(),
-                (tenant, caller.member.clone()),
-                question,
-            )
-            .await?
+            let whose = (tenant, asking.member.clone());
+            of_question(&db, &policies, clock.now(), whose, question).await?
         }
     };
     Ok(ok(view))
+}
+
+/// Whether what concerns a tenant is told to the caller.
+fn sees(caller: &Authenticated, tenant: &TenantName) -> bool {
+    *tenant == caller.itself().tenant || caller.can(Act::ReadEveryDecision)
+}
+
+/// Explains a decision that the caller may read. Problems: 403, 404.
+pub(crate) async fn explained(
+    caller: &Authenticated,
+    db: &Db,
+    policies: &CurrentPolicies,
+    id: DecisionId,
+) -> Result<ExplanationView, Problem> {
+    caller.may(Act::ExplainPolicies)?;
+    let found = decisions::get(db, id).await?;
+    let found = found.filter(|found| sees(caller, &found.request.tenant));
+    let decided = found.ok_or_else(|| Problem::not_found("decision"))?;
+    of_decision(db, policies, decided).await
 }
 
 async fn of_question(
@@ -158,27 +162,27 @@ async fn of_decision(
 
 /// An explanation in JSON.
 #[derive(Serialize)]
-struct ExplanationView {
-    tenant: TenantName,
-    model: ModelName,
-    revision_sha256: Option<Sha256>,
-    purpose: Purpose,
-    metadata: Metadata,
-    site: String,
+pub(crate) struct ExplanationView {
+    pub(crate) tenant: TenantName,
+    pub(crate) model: ModelName,
+    pub(crate) revision_sha256: Option<Sha256>,
+    pub(crate) purpose: Purpose,
+    pub(crate) metadata: Metadata,
+    pub(crate) site: String,
     #[serde(with = "time::serde::rfc3339")]
-    at: OffsetDateTime,
-    decision: Option<DecidedView>,
+    pub(crate) at: OffsetDateTime,
+    pub(crate) decision: Option<DecidedView>,
     #[serde(flatten)]
-    explanation: Explanation,
+    pub(crate) explanation: Explanation,
 }
 
 /// What had been decided.
 #[derive(Serialize)]
-struct DecidedView {
-    id: DecisionId,
-    outcome: Outcome,
-    reasons: Vec<Reason>,
-    policies_of_its_time: bool,
+pub(crate) struct DecidedView {
+    pub(crate) id: DecisionId,
+    pub(crate) outcome: Outcome,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) policies_of_its_time: bool,
 }
 
 impl ExplanationView {

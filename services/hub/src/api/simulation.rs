@@ -67,22 +67,30 @@ async fn simulate(
         return Err(Problem::bad_request("days_out_of_range", detail));
     }
     let in_force = policies.get();
-    let other = other(&in_force, &asked).map_err(|bad| invalid(StatusCode::BAD_REQUEST, &bad))?;
-    let since = clock.now() - Duration::days(asked.days.into());
-    let recent = decisions::since(&db, since, settings.most_replayed).await?;
-    let oldest = recent.decisions.last().map(|(decided, _)| decided.request.at);
-    let (replayed, cut) = (recent.decisions.len(), recent.cut);
-    let (policies_sha256, other_sha256) = (in_force.sha256(), other.sha256());
+    let other = with_files(&in_force, &asked.files, &asked.without);
     let comparison = Comparison {
+        other: other.map_err(|bad| invalid(StatusCode::BAD_REQUEST, &bad))?,
         in_force,
-        other,
         terms: asked.terms,
     };
-    let tenants = compare(&db, comparison, recent)
-        .await
-        .map_err(Problem::internal)?;
-    Ok(ok(SimulationView {
-        days: asked.days,
+    let last = (asked.days, clock.now());
+    Ok(ok(simulated(&db, comparison, last, settings.most_replayed).await?))
+}
+
+/// Replays at most `most` decisions of the last days: so many, until then.
+pub(crate) async fn simulated(
+    db: &Db,
+    comparison: Comparison,
+    (days, until): (u32, OffsetDateTime),
+    most: u32,
+) -> Result<SimulationView, Problem> {
+    let recent = decisions::since(db, until - Duration::days(days.into()), most).await?;
+    let oldest = recent.decisions.last().map(|(decided, _)| decided.request.at);
+    let (replayed, cut) = (recent.decisions.len(), recent.cut);
+    let (policies_sha256, other_sha256) = (comparison.in_force.sha256(), comparison.other.sha256());
+    let tenants = compare(db, comparison, recent).await.map_err(Problem::internal)?;
+    Ok(SimulationView {
+        days,
         replayed,
         cut,
         oldest,
@@ -91,28 +99,31 @@ async fn simulate(
         changed: tenants.iter().map(|tenant| tenant.decisions).sum(),
         jobs: tenants.iter().map(|tenant| tenant.jobs).sum(),
         tenants,
-    }))
+    })
 }
 
-/// The policies in force with the files that were given, and without those that would be gone.
-fn other(in_force: &Policies, asked: &Asked) -> Result<Policies, BadPolicies> {
-    let replaced =
-        |name: &str| asked.without.contains(name) || asked.files.iter().any(|file| file.name == name);
+/// The policies in force with `files`, and without the own files that would be gone.
+pub(crate) fn with_files(
+    in_force: &Policies,
+    files: &[PolicyFile],
+    without: &BTreeSet<String>,
+) -> Result<Policies, BadPolicies> {
+    let replaced = |name: &str| without.contains(name) || files.iter().any(|file| file.name == name);
     let kept = in_force.own_files().filter(|file| !replaced(&file.name)).cloned();
-    Policies::with_own(kept.chain(asked.files.iter().cloned()).collect())
+    Policies::with_own(kept.chain(files.iter().cloned()).collect())
 }
 
 /// What would change, in JSON.
 #[derive(Serialize)]
-struct SimulationView {
+pub(crate) struct SimulationView {
     days: u32,
-    replayed: usize,
-    cut: bool,
+    pub(crate) replayed: usize,
+    pub(crate) cut: bool,
     #[serde(with = "time::serde::rfc3339::option")]
     oldest: Option<OffsetDateTime>,
     policies_sha256: Sha256,
     other_sha256: Sha256,
-    changed: usize,
-    jobs: u64,
-    tenants: Vec<TenantChanges>,
+    pub(crate) changed: usize,
+    pub(crate) jobs: u64,
+    pub(crate) tenants: Vec<TenantChanges>,
 }

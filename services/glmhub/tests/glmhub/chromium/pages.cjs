@@ -12,12 +12,21 @@ async function look(page, told, language, name, found) {
   await picture(page, told.pictures, name);
 }
 
-/** Opens a page and looks at it. */
+/** Fills in a form of the page that is open, sends it, and gives the answer. */
+async function send(page, form) {
+  for (const [field, text] of Object.entries(form.texts)) await page.fill(`main [name="${field}"]`, text);
+  if (form.ticked) await page.check(`main [value="${form.ticked}"]`);
+  const [answer] = await Promise.all([page.waitForNavigation(), page.click('main form.panel button')]);
+  return answer;
+}
+
+/** Opens a page, sends its form if that is to be done, and looks at what is shown. */
 async function visit(page, told, language, one, found) {
   const name = `${one.name}-${language}`;
   const separator = one.path.includes('?') ? '&' : '?';
   const path = one.path.startsWith('/models') ? `${one.path}${separator}lang=${language}` : one.path;
-  const answer = await page.goto(told.url + path);
+  const opened = await page.goto(told.url + path);
+  const answer = one.form ? await send(page, one.form) : opened;
   if (answer.status() !== one.status) found.push(`${name}: it was answered with ${answer.status()}`);
   await look(page, told, language, name, found);
 }

@@ -11,7 +11,18 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Who may see every page there is.
-const ROLES: [&str; 5] = ["submitter", "signatory", "reviewer", "operator", "auditor"];
+const ROLES: [&str; 6] = [
+    "submitter",
+    "signatory",
+    "reviewer",
+    "registrar",
+    "operator",
+    "auditor",
+];
+
+/// An edit of policies after which nothing would be allowed.
+const FORBID: &str = "@code(\"closed\") @cure(\"come back\")\n\
+    forbid (principal, action == Action::\"use\", resource);";
 
 fn page(name: &str, path: &str) -> Value {
     answered(name, path, 200)
@@ -19,6 +30,11 @@ fn page(name: &str, path: &str) -> Value {
 
 fn answered(name: &str, path: &str, status: u16) -> Value {
     json!({ "name": name, "path": path, "status": status })
+}
+
+/// What is shown when the form of a page was sent.
+fn sent(name: &str, path: &str, status: u16, form: Value) -> Value {
+    json!({ "name": name, "path": path, "status": status, "form": form })
 }
 
 /// A session in each language for a member of `tenant`.
@@ -48,11 +64,93 @@ fn empty(hub: &Hub) -> Value {
         page("dead-letters-none", "/admin/dead-letters"),
         page("webhooks-none", "/admin/webhooks"),
         page("reviews-none", "/admin/reviews?state=revoked"),
+        page("card-proposal-none", "/admin/card-changes/new"),
+        page("tenant-none", "/admin/tenant"),
         page("audit-none", "/admin/audit?since=2999-01-01"),
         answered("no-id", "/admin/batches/what", 404),
         answered("no-state", "/admin/reviews?state=what", 400),
     ];
     json!({ "links": links(hub, "newcomer"), "pages": pages })
+}
+
+/// Pages about a change of a card that was proposed.
+async fn cards(hub: &Hub) -> Vec<Value> {
+    let registrar = hub.client("zhipu", &["registrar"]);
+    let model = registrar
+        .get(&format!("/v1/models/{MODEL}"))
+        .await
+        .expect(200)
+        .json();
+    let mut card = model["card"].clone();
+    card["context_tokens"] = json!(4096);
+    card["strengths"] = json!([]);
+    for fact in ["context_tokens", "qualities"] {
+        card["sources"][fact] = json!({ "source": "https://example.org/card", "seen": "2026-11-01" });
+    }
+    let wanted = json!({ "model": MODEL, "card": card, "reason": "the publisher says so" });
+    let made = registrar.post("/v1/card-changes", &wanted).await.expect(201);
+    let change = made.header("location").unwrap().replacen("/v1", "/admin", 1);
+    let form = format!("/admin/card-changes/new?model={MODEL}&fact=strengths");
+    vec![
+        page("card-changes", "/admin/card-changes"),
+        page("card-change", &change),
+        page("card-proposal", &form),
+    ]
+}
+
+/// Pages about the policies, and about a decision.
+async fn policies(hub: &Hub) -> Vec<Value> {
+    let auditor = hub.client("acme", &["auditor"]);
+    let log = auditor
+        .get("/v1/audit/entries?kind=decision.allowed")
+        .await
+        .json();
+    let decision = log["data"][0]["entry"]["subject"].as_str().unwrap();
+    let explained = format!("/admin/policies/explain?decision={decision}");
+    let simulate = "/admin/policies/simulate";
+    vec![
+        page("policies", "/admin/policies"),
+        page("explanation", &explained),
+        page("simulation", simulate),
+        sent(
+            "simulation-bad",
+            simulate,
+            400,
+            json!({ "texts": { "text": "permit;" } }),
+        ),
+        sent("simulated", simulate, 200, json!({ "texts": { "text": FORBID } })),
+    ]
+}
+
+/// Pages about the tenant and a key of it.
+async fn tenant(scene: &Scene) -> Vec<Value> {
+    let wish = json!({ "name": "scan station", "roles": ["submitter"] });
+    let key = scene
+        .submitter
+        .post("/v1/api-keys", &wish)
+        .await
+        .expect(201)
+        .json();
+    let revoke = format!("/admin/tenant/keys/{}/revoke", key["id"].as_str().unwrap());
+    let form = json!({ "texts": { "name": "another" }, "ticked": "auditor" });
+    vec![
+        page("tenant", "/admin/tenant"),
+        page("key-revoke", &revoke),
+        sent("key-made", "/admin/tenant", 200, form),
+    ]
+}
+
+/// What came of requests that were judged together; the other language's visitor comes too late.
+async fn together(scene: &Scene) -> Vec<Value> {
+    let signatory = scene.hub.client("other", &["signatory"]);
+    let wish = scene.acceptance(&["commercial"]);
+    let request = signatory.post("/v1/acceptances", &wish).await.expect(201).json();
+    let path = format!(
+        "/admin/reviews/together?act=reject&id={}",
+        request["id"].as_str().unwrap()
+    );
+    let form = json!({ "texts": { "reason": "it is not registered" } });
+    vec![page("together", &path), sent("together-done", &path, 200, form)]
 }
 
 /// Pages of a tenant with a request, a batch of which something failed, and a delivery that did.
@@ -92,6 +190,14 @@ async fn full(scene: &Scene, receiver: &Receiver) -> Value {
         page("audit", "/admin/audit"),
         page("audit-entry", &entry),
     ];
+    let pages = [
+        pages.to_vec(),
+        cards(hub).await,
+        policies(hub).await,
+        tenant(scene).await,
+        together(scene).await,
+    ]
+    .concat();
     json!({ "links": links(hub, "acme"), "pages": pages })
 }
 
