@@ -1,4 +1,4 @@
-//! `glmhub model import`: a folder of weights becomes a revision of a model.
+//! `glmhub model import`: a folder of weights, or a GGUF file, becomes a revision of a model.
 //!
 //! Every file is copied into the blobs and hashed on the way, once. What was stored is noted in a journal
 //! (`imports/` in the data folder) with the file's size, time and inode, so that an import that was killed goes on
@@ -8,6 +8,7 @@
 mod journal;
 mod layout;
 mod outcome;
+mod quantised;
 mod storing;
 
 use crate::{
@@ -46,9 +47,11 @@ pub const EXAMPLE: &str = "\
 Examples:
   glmhub model import --model THUDM/glm-4v-9b --from ./glm-4v-9b
   glmhub model import --data /srv/glmhub --model acme/glm-4-reader --license glm-4 --from /weights --json
+  glmhub model import --model THUDM/glm-4v-9b --from ./glm-4v-9b-q4_k_m.gguf
 
 Takes config.json, generation_config.json, tokenizer files, safetensors shards with their index, LICENSE and
-README.md; names what else it finds and leaves it. The text of LICENSE becomes the terms that tenants accept.
+README.md; names what else it finds and leaves it. Of a GGUF file that `glmhub model quantize` made it takes the file with
+the LICENSE and README.md beside it. The text of LICENSE becomes the terms that tenants accept.
 Interrupted, run it again: it goes on where it was.";
 
 /// The license of models of this architecture, if nothing else is said: they are only published under it.
@@ -63,8 +66,8 @@ pub struct ImportArgs {
     /// The model that the weights are of
     #[arg(long, value_name = "OWNER/NAME")]
     model: ModelName,
-    /// The folder that holds the weights, in the layout of Hugging Face
-    #[arg(long, value_name = "DIR")]
+    /// The folder that holds the weights, in the layout of Hugging Face; or a GGUF file
+    #[arg(long, value_name = "DIR|FILE.gguf")]
     from: PathBuf,
     /// The license of a model that is not registered yet [default: glm-4, presumed from the architecture]
     #[arg(long, value_name = "ID")]

@@ -6,10 +6,17 @@ use crate::{
     models_folder::ModelsFolder,
     seal::{Seal, Sealed},
 };
-use domain::{digest::Sha256, grant::Grant, model::artifacts_digest, names::ModelName, order::Fault, worker};
+use domain::{
+    digest::Sha256,
+    grant::Grant,
+    model::{Artifact, artifacts_digest},
+    names::ModelName,
+    order::Fault,
+    worker,
+};
 use engine::{Engine, LoadOptions};
 use exchange::{blobs::Blobs, grant::GrantError, queue::Preference};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
 /// How often a model is loaded whose files change meanwhile. A link to the same blob that another worker makes counts
@@ -87,8 +94,8 @@ impl Models {
         loop {
             let sealed = materialise(&self.folder, &*self.blobs, revision).await?;
             agree(&sealed, grant)?;
-            let (folder, options) = (sealed.folder.clone(), self.options.clone());
-            let loading = tokio::task::spawn_blocking(move || Engine::load(&folder, &options));
+            let (place, options) = (weights_of(&sealed), self.options.clone());
+            let loading = tokio::task::spawn_blocking(move || Engine::load(&place, &options));
             let engine = loading.await.map_err(|_| fault::of_panic())?;
             // Asked before the engine's own opinion: what was changed may well be what it stumbles over.
             match sealed.broken() {
@@ -106,6 +113,15 @@ impl Models {
             }
             load += 1;
         }
+    }
+}
+
+/// What the engine loads: a revision's GGUF file, or else its folder.
+fn weights_of(there: &Sealed) -> PathBuf {
+    let is_gguf = |artifact: &&Artifact| artifact.path.ends_with(".gguf");
+    match there.artifacts.iter().find(is_gguf) {
+        Some(file) => there.folder.join(&file.path),
+        None => there.folder.clone(),
     }
 }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// What a revision takes in memory, as its own files say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
-    /// Values of all weights. How many bytes each takes is the worker's choice.
+    /// Values of all weights that a worker keeps in bytes of its choice: none of a quantised file, which stays as it is.
     pub values: u64,
-    /// What one page takes beside the weights, at the model's full context.
+    /// What one page takes beside these, at the model's full context, with what quantised weights take.
     pub working_bytes: u64,
 }
 

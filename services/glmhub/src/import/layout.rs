@@ -1,5 +1,6 @@
-//! What a folder of weights must hold, and what of it is taken.
+//! What a folder of weights, or a GGUF file, must hold, and what of it is taken.
 
+use super::quantised;
 use crate::{misuse::Misuse, model_shape::shape_of};
 use domain::hardware::{KvType, Need, Usage};
 use engine::{WeightType, config::Config, glm4v::tensors, tokenizer::Tokenizer, weights::Weights};
@@ -11,9 +12,10 @@ use std::{
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
+use tempfile::TempDir;
 
 const INDEX: &str = "model.safetensors.index.json";
-const LICENSE: &str = "LICENSE";
+pub const LICENSE: &str = "LICENSE";
 const PLAIN: [&str; 5] = [
     "config.json",
     "generation_config.json",
@@ -59,24 +61,31 @@ pub struct Layout {
     pub need: Need,
     /// What is there and does not belong to a model.
     pub ignored: Vec<String>,
+    /// Where texts of a GGUF file lie until they are stored.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    texts: Option<TempDir>,
 }
 
 impl Layout {
-    /// Looks at everything that can be seen without reading the weights themselves.
+    /// Looks at everything that can be seen without reading the weights themselves, in a folder or of a GGUF file.
     pub fn inspect(from: &Path) -> Result<Self, Misuse> {
         let about = |error: io::Error| {
             Misuse(format!(
-                "{}: {error}: give --from the folder of the weights",
+                "{}: {error}: give --from the folder of the weights, or a GGUF file",
                 from.display()
             ))
         };
-        let folder = from.canonicalize().map_err(about)?;
-        let (mut files, mut ignored) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(&folder).map_err(about)? {
+        let place = from.canonicalize().map_err(about)?;
+        if place.is_file() {
+            let folder = place.parent().unwrap_or(&place).to_owned();
+            return Self::of_quantised(folder, &place, Vec::new());
+        }
+        let (mut names, mut ignored) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&place).map_err(about)? {
             let path = entry.map_err(about)?.path();
             match path.file_name().and_then(|name| name.to_str()) {
-                Some(name) if belongs(name) => files.push(found(name, &path)?),
-                _ => ignored.push(
+                Some(name) => names.push(name.to_owned()),
+                None => ignored.push(
                     path.file_name()
                         .unwrap_or_default()
                         .to_string_lossy()
@@ -84,11 +93,54 @@ impl Layout {
                 ),
             }
         }
+        names.sort();
+        let has_checkpoint = names
+            .iter()
+            .any(|name| name.ends_with(".safetensors") || name == INDEX);
+        if !has_checkpoint && let Some(file) = quantised::only_one(&place, &names)? {
+            ignored.extend(names);
+            return Self::of_quantised(place, &file, ignored);
+        }
+        Self::of_checkpoint(place, names, ignored)
+    }
+
+    fn of_checkpoint(folder: PathBuf, names: Vec<String>, mut ignored: Vec<String>) -> Result<Self, Misuse> {
+        let (taken, left): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| belongs(name));
+        ignored.extend(left);
+        let files: Result<Vec<_>, Misuse> =
+            taken.iter().map(|name| found(name, &folder.join(name))).collect();
         // Nothing is opened before every file that belongs is known to be a plain file of this folder.
+        let files = files?;
         let (shards, need) = check_with_engine(&folder)?;
         let is_taken = |file: &FoundFile| !file.name.ends_with(".safetensors") || shards.contains(&file.name);
-        let (mut files, left): (Vec<_>, Vec<_>) = files.into_iter().partition(is_taken);
+        let (files, left): (Vec<_>, Vec<_>) = files.into_iter().partition(is_taken);
         ignored.extend(left.into_iter().map(|file| file.name));
+        Self::of(folder, files, need, ignored, None)
+    }
+
+    /// What is in the folder of a GGUF file and does not go along is `ignored`.
+    fn of_quantised(folder: PathBuf, file: &Path, mut ignored: Vec<String>) -> Result<Self, Misuse> {
+        let (files, texts) = quantised::files(file, &folder)?;
+        let (_, need) = check_with_engine(file)?;
+        ignored.retain(|name| !files.iter().any(|file| file.path == folder.join(name)));
+        // Its matrices stay as they are in the file, whatever a worker keeps others in.
+        let weights = files.first().map_or(0, |file| file.state.bytes);
+        let need = Need {
+            values: 0,
+            working_bytes: need.working_bytes.saturating_add(weights),
+        };
+        let layout = Self::of(folder, files, need, ignored, Some(texts))?;
+        quantised::check_terms(file, layout.terms.as_deref())?;
+        Ok(layout)
+    }
+
+    fn of(
+        folder: PathBuf,
+        mut files: Vec<FoundFile>,
+        need: Need,
+        mut ignored: Vec<String>,
+        texts: Option<TempDir>,
+    ) -> Result<Self, Misuse> {
         files.sort_by(|one, other| one.name.cmp(&other.name));
         ignored.sort();
         let license = files.iter().find(|file| file.name == LICENSE);
@@ -99,6 +151,7 @@ impl Layout {
             terms,
             need,
             ignored,
+            texts,
         })
     }
 
@@ -130,7 +183,7 @@ fn belongs(name: &str) -> bool {
     PLAIN.contains(&name) || name.starts_with("tokenizer") || name.ends_with(".safetensors")
 }
 
-fn found(name: &str, path: &Path) -> Result<FoundFile, Misuse> {
+pub fn found(name: &str, path: &Path) -> Result<FoundFile, Misuse> {
     let metadata =
         fs::symlink_metadata(path).map_err(|error| Misuse(format!("{}: {error}", path.display())))?;
     if metadata.is_symlink() {
@@ -181,12 +234,12 @@ fn inode(_metadata: &Metadata) -> u64 {
 /// The engine's own checks of configuration, tokenizer, index, and of every tensor's name, shape and type. Its messages
 /// name file and tensor. The values of the weights are checked when a worker loads them. Gives the names of the files
 /// that hold weights, and the memory that they take.
-fn check_with_engine(folder: &Path) -> Result<(BTreeSet<String>, Need), Misuse> {
+fn check_with_engine(place: &Path) -> Result<(BTreeSet<String>, Need), Misuse> {
     let unfit =
         |error: &dyn std::error::Error| Misuse(format!("this is no GLM-4V that can run here: {error}"));
-    let config = Config::load(folder).map_err(|error| unfit(&error))?;
-    Tokenizer::load(folder).map_err(|error| unfit(&error))?;
-    let weights = Weights::open(folder, WeightType::F32).map_err(|error| unfit(&error))?;
+    let config = Config::load(place).map_err(|error| unfit(&error))?;
+    Tokenizer::load(place).map_err(|error| unfit(&error))?;
+    let weights = Weights::open(place, WeightType::F32).map_err(|error| unfit(&error))?;
     let names = weights
         .file_names()
         .map(|name| name.to_string_lossy().into_owned());

@@ -36,6 +36,7 @@ mod fleet;
 mod fonts;
 mod full_disk;
 mod full_queue;
+mod gguf_import;
 mod hf;
 mod hf_crate;
 mod hf_package;
