@@ -6,6 +6,7 @@ use pages::{Fonts, Limits, child::Splitter};
 use records::{backlog::Bounds, turns::Share};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
+use time::OffsetDateTime;
 
 /// The section `[work]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
