@@ -7,13 +7,17 @@ pub mod batch_page;
 pub mod batches_page;
 pub mod confirm_page;
 pub mod dead_letters_page;
+pub mod issuer_sign_in;
 mod live;
+mod opening;
 mod progress;
 pub mod queue_page;
 pub mod refused;
+mod return_path;
 pub mod review_page;
 mod shell;
 pub mod sign_in;
+mod sign_in_failure;
 mod verdict;
 pub mod visitor;
 pub mod webhooks_page;
@@ -39,6 +43,8 @@ fn sessions(config: &mut web::ServiceConfig) {
         .route("", web::get().to(queue_page::get))
         .route("/sign-in", web::get().to(sign_in::get))
         .route("/sign-in", web::post().to(sign_in::open))
+        .route("/sign-in/begin", web::post().to(issuer_sign_in::begin))
+        .route("/sign-in/callback", web::get().to(issuer_sign_in::callback))
         .route("/sign-out", web::post().to(sign_in::close));
 }
 
