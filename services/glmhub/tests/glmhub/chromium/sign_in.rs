@@ -5,7 +5,7 @@ use crate::{
     hub::LISTEN,
     oidc::{
         issuer::{Issuer, code_flow::CLIENT_SECRET},
-        signing_in::hub_at,
+        signing_in::begun::hub_at,
     },
 };
 use serde_json::json;

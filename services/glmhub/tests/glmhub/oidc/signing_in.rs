@@ -1,143 +1,18 @@
 //! Members sign in to the dashboard at their issuer, and nobody else does.
 
-use super::{
-    hub_with,
-    issuer::{
-        Issuer,
-        code_flow::{CLIENT_SECRET, SECRET_MARK, TokenAnswer},
-        now,
-    },
-    settings,
+pub mod begun;
+
+use super::issuer::{
+    Issuer,
+    code_flow::{CLIENT_SECRET, SECRET_MARK, TokenAnswer},
+    now,
 };
 use crate::{
-    client::Answer,
     dashboard::browser::{Browser, link, url_encoded},
-    hub::Hub,
+    hub::eventually,
 };
-use reqwest::{RequestBuilder, Url};
+use begun::{Begun, PLACE, cookie, hub_at, hub_of, onward, pressed, refused, returned};
 use serde_json::{Value, json};
-use std::fs;
-
-const PLACE: &str = "https://hub.example.com";
-
-/// A hub that browsers reach at `place`, and whose members sign in at `issuer`.
-pub fn hub_at(place: &str, issuer: &Issuer, secret: Option<&str>, environment: &[(&str, &str)]) -> Hub {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("secret");
-    let named = secret.map_or(String::new(), |secret| {
-        fs::write(&file, format!("{secret}\n")).unwrap();
-        format!("client_secret_file = {file:?}\n")
-    });
-    let settings = format!(
-        "{}[oidc.issuers.sign_in]\nname = \"Acme & Co\"\nclient_id = \"dashboard\"\n{named}[dashboard]\nurl = \"{place}/\"\n",
-        settings(issuer)
-    );
-    hub_with(&settings, environment)
-}
-
-fn hub_of(issuer: &Issuer) -> Hub {
-    hub_at(PLACE, issuer, Some(CLIENT_SECRET), &[])
-}
-
-/// Where a page leads on to.
-fn onward(page: &str) -> String {
-    let (_, rest) = page
-        .split_once("content=\"0; url=")
-        .unwrap_or_else(|| panic!("{page}"));
-    rest.split('"').next().unwrap().replace("&#38;", "&")
-}
-
-/// The cookie of that name as a browser sends it, and with all that the answer says of it.
-fn cookie(answer: &Answer, name: &str) -> (String, String) {
-    let mut set = answer.headers.iter().filter(|(header, _)| header == "set-cookie");
-    let set = set.find(|(_, value)| value.starts_with(&format!("{name}=")));
-    let (_, set) = set.unwrap_or_else(|| panic!("{:?}", answer.headers));
-    (set.split(';').next().unwrap().to_owned(), set.clone())
-}
-
-async fn pressed(hub: &Hub, origin: Option<&str>, form: &[(&str, &str)]) -> Answer {
-    let body = url_encoded(form);
-    let fill = |request: RequestBuilder| {
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let request = match origin {
-            Some(origin) => request.header("origin", origin),
-            None => request,
-        };
-        request.body(body)
-    };
-    hub.stranger()
-        .send_unjudged("POST", "/admin/sign-in/begin", fill)
-        .await
-}
-
-/// A browser that has begun to sign in.
-struct Begun<'a> {
-    hub: &'a Hub,
-    cookie: String,
-    url: Url,
-}
-
-impl<'a> Begun<'a> {
-    async fn at(hub: &'a Hub, issuer: &Issuer, return_to: &str) -> Self {
-        let form = [("issuer", issuer.url()), ("return_to", return_to.to_owned())];
-        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let begun = pressed(hub, Some(hub.url()), &form).await.expect(200);
-        let url = onward(&begun.text()).parse().unwrap();
-        let (cookie, _) = cookie(&begun, "__Host-glmhub_sign_in");
-        Self { hub, cookie, url }
-    }
-
-    /// Presses the issuer's button: what the browser is sent back with.
-    async fn log_in(&self) -> String {
-        let mut url = self.url.clone();
-        url.set_path("/realm/login");
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let answer = client.build().unwrap().post(url).send().await.unwrap();
-        let location = answer
-            .headers()
-            .get("location")
-            .map(|value| value.to_str().unwrap().to_owned());
-        let Some(location) = location else {
-            panic!("{}", answer.text().await.unwrap());
-        };
-        let back = location.strip_prefix(PLACE).unwrap();
-        assert!(back.starts_with("/admin/sign-in/callback?"), "{back}");
-        back.to_owned()
-    }
-
-    async fn returns(&self, back: &str) -> Answer {
-        returned(self.hub, Some(&self.cookie), back, "en").await
-    }
-
-    /// Signs in to the end.
-    async fn ends(&self) -> Answer {
-        self.returns(&self.log_in().await).await
-    }
-}
-
-async fn returned(hub: &Hub, cookie: Option<&str>, back: &str, language: &str) -> Answer {
-    let fill = |request: RequestBuilder| {
-        let request = request.header("accept-language", language);
-        match cookie {
-            Some(cookie) => request.header("cookie", cookie),
-            None => request,
-        }
-    };
-    hub.stranger().send_unjudged("GET", back, fill).await
-}
-
-/// The page says that nobody was signed in, why, and nothing of what came.
-fn refused(answer: Answer, status: u16, code: &str) {
-    let answer = answer.expect(status);
-    let page = answer.text();
-    assert!(page.contains(&format!("<code>{code}</code>")), "{code}: {page}");
-    assert!(!page.contains(SECRET_MARK) && !page.contains("<b>"), "{page}");
-    let session = answer
-        .headers
-        .iter()
-        .any(|(_, value)| value.starts_with("__Host-glmhub_session="));
-    assert!(!session, "{:?}", answer.headers);
-}
 
 #[tokio::test]
 async fn a_member_signs_in_at_its_issuer_and_lands_on_the_page_that_it_asked_for() {
@@ -385,6 +260,24 @@ async fn an_issuer_that_is_away_is_said_to_be_before_anybody_goes_there() {
     let url = issuer.url();
     let begun = pressed(&hub, Some(hub.url()), &[("issuer", &url)]).await;
     refused(begun, 502, "issuer_unavailable");
+}
+
+#[tokio::test]
+async fn a_session_that_a_sign_in_has_opened_ends_as_others_do() {
+    let issuer = Issuer::start().await;
+    let longest = ("GLMHUB_DASHBOARD__LONGEST_SECONDS", "3");
+    let hub = hub_at(PLACE, &issuer, Some(CLIENT_SECRET), &[longest]);
+    let ended = Begun::at(&hub, &issuer, "").await.ends().await.expect(200);
+    let (session, _) = cookie(&ended, "__Host-glmhub_session");
+    let browser = Browser {
+        hub: &hub,
+        cookie: session,
+    };
+    browser.get("/admin/batches").await.expect(200);
+    eventually("the session ends", async || {
+        (browser.get("/admin/batches").await.status == 401).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
