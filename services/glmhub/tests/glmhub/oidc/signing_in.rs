@@ -186,7 +186,7 @@ async fn an_id_token_that_is_not_of_this_sign_in_or_of_nobody_known_opens_nothin
     }
     let several = vec![("aud", json!(["dashboard", "account"])), ("azp", json!(null))];
     refused(tried(several, TokenAnswer::Good).await, 403, "id_token_unfit");
-    for answer in [TokenAnswer::Unsigned, TokenAnswer::Shared] {
+    for answer in [TokenAnswer::Altered, TokenAnswer::Unsigned, TokenAnswer::Shared] {
         refused(tried(vec![], answer).await, 403, "id_token_unfit");
     }
     for (name, value, code) in [

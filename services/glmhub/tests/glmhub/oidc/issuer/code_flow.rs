@@ -32,6 +32,8 @@ pub enum TokenAnswer {
     Huge,
     /// With no ID token.
     Lacking,
+    /// With one that says something else than what was signed.
+    Altered,
     /// With one that is signed by nobody.
     Unsigned,
     /// With one that is signed by a key which both sides are said to have.
@@ -154,6 +156,7 @@ async fn token(shared: Data<Shared>, request: HttpRequest, form: Form<Words>) ->
         }
         TokenAnswer::Huge => answer(&SECRET_MARK.repeat(1024 * 1024)),
         TokenAnswer::Lacking => HttpResponse::Ok().json(json!({ "access_token": SECRET_MARK })),
+        TokenAnswer::Altered => answer(&altered(&shared.token(&json!({})), &claims)),
         TokenAnswer::Unsigned => answer(&unsigned("none", &claims, "")),
         TokenAnswer::Shared => answer(&unsigned("HS256", &claims, &BASE64.encode([7; 32]))),
     }
@@ -162,6 +165,11 @@ async fn token(shared: Data<Shared>, request: HttpRequest, form: Form<Words>) ->
 fn answer(id_token: &str) -> HttpResponse {
     HttpResponse::Ok()
         .json(json!({ "access_token": SECRET_MARK, "token_type": "Bearer", "id_token": id_token }))
+}
+
+fn altered(token: &str, claims: &Value) -> String {
+    let parts: Vec<&str> = token.split('.').collect();
+    format!("{}.{}.{}", parts[0], BASE64.encode(claims.to_string()), parts[2])
 }
 
 fn unsigned(algorithm: &str, claims: &Value, signature: &str) -> String {
