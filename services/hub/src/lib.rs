@@ -41,6 +41,7 @@ mod removed_files;
 pub mod request_log;
 mod results;
 pub mod retention_settings;
+pub mod sign_in_attempt;
 pub mod sign_in_link;
 pub mod signals;
 pub mod simulating;

@@ -1,16 +1,18 @@
-//! Sessions of the dashboard: opened once by a link, alive while they are seen, over at their end.
+//! Sessions of the dashboard: opened once by a link or a sign-in at an issuer, alive while they are seen, over at their
+//! end.
 
 use crate::{At, Db, RecordsError, Stamp, on, read::Reading, run::Run as _};
 use domain::{
     access::{Caller, Role},
     digest::Sha256,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 const FORGET: &str = "DELETE FROM sessions WHERE forget_at < $1";
+/// `link_sha256` is what has opened the session, whatever that was.
 const OPEN: &str = "INSERT INTO sessions (sha256, link_sha256, tenant, member, roles, opened_at, seen_at, ends_at, \
     forget_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT (link_sha256) DO NOTHING RETURNING sha256";
 const SEE: &str = "UPDATE sessions SET seen_at = $2 WHERE sha256 = $1 AND closed_at IS NULL AND ends_at > $2 \
@@ -26,34 +28,55 @@ pub(crate) const STATEMENTS: &[&str] = &[FORGET, OPEN, SEE, ALIVE, CLOSE];
 pub struct NewSession<'a> {
     /// The digest of the cookie's secret.
     pub sha256: Sha256,
-    /// The digest of the link.
-    pub link_sha256: Sha256,
+    /// The digest of what opens it, which opens no other.
+    pub opener_sha256: Sha256,
+    /// What that is.
+    pub by: OpenedBy<'a>,
     /// Who signs in.
     pub caller: &'a Caller,
     /// When it is over however often it is seen.
     pub ends_at: OffsetDateTime,
-    /// When the link is no good any more in any case. Until then it is remembered that it was used.
-    pub link_ends_at: OffsetDateTime,
+    /// When what opens it is no good any more in any case. Until then it is remembered that it was used.
+    pub opener_ends_at: OffsetDateTime,
 }
 
-/// Opens a session. False: the link has opened one before.
+/// What a session is opened by.
+#[derive(Debug, Clone, Copy)]
+pub enum OpenedBy<'a> {
+    /// A link of the operator's.
+    Link,
+    /// A sign-in at this issuer.
+    Issuer(&'a str),
+}
+
+impl OpenedBy<'_> {
+    /// As the audit log has it.
+    fn told(self) -> Value {
+        match self {
+            OpenedBy::Link => json!({ "way": "link" }),
+            OpenedBy::Issuer(issuer) => json!({ "way": "issuer", "issuer": issuer }),
+        }
+    }
+}
+
+/// Opens a session. False: what opens it has opened one before.
 pub async fn open(db: &Db, stamp: Stamp<'_>, new: NewSession<'_>) -> Result<bool, RecordsError> {
     let mut tx = db.begin().await?;
     on!(tx: &mut tx, |c| sqlx::query(FORGET).bind(At(stamp.at)).run(c))?;
     let opened: Option<String> = on!(tx: &mut tx, |c| sqlx::query_scalar(OPEN)
         .bind(new.sha256.to_string())
-        .bind(new.link_sha256.to_string())
+        .bind(new.opener_sha256.to_string())
         .bind(new.caller.tenant.as_str())
         .bind(new.caller.member.as_str())
         .bind(Json(&new.caller.roles))
         .bind(At(stamp.at))
         .bind(At(new.ends_at))
-        .bind(At(new.ends_at.max(new.link_ends_at)))
+        .bind(At(new.ends_at.max(new.opener_ends_at)))
         .fetch_optional(c))?;
     let Some(session) = opened else {
         return Ok(false);
     };
-    let detail = json!({ "roles": new.caller.roles });
+    let detail = json!({ "roles": new.caller.roles, "by": new.by.told() });
     stamp
         .audit(
             &mut tx,
@@ -166,10 +189,11 @@ mod tests {
         let caller = caller();
         let new = NewSession {
             sha256: Sha256::of(cookie),
-            link_sha256: Sha256::of(link),
+            opener_sha256: Sha256::of(link),
+            by: OpenedBy::Link,
             caller: &caller,
             ends_at: at + Duration::hours(2),
-            link_ends_at: at + Duration::hours(3),
+            opener_ends_at: at + Duration::hours(3),
         };
         open(db, Stamp::of(&ids, at, &caller), new).await.unwrap()
     }

@@ -1,6 +1,7 @@
 //! The HTTP server with all that its handlers use.
 
 use super::{cors, pieces::Pieces};
+use crate::secrets;
 use actix_web::{
     App, HttpServer,
     dev::Server,
@@ -9,7 +10,12 @@ use actix_web::{
 };
 use anyhow::Context as _;
 use hub::{
-    app, caller::Door, connections, idempotency, limits, oidc::Oidc, request_log, site::kept::KeptPages,
+    app,
+    caller::Door,
+    connections, idempotency, limits,
+    oidc::{ClientSecrets, Oidc, settings::OidcSettings},
+    request_log,
+    site::kept::KeptPages,
 };
 use std::{net::SocketAddr, sync::Arc, thread};
 
@@ -54,6 +60,19 @@ pub fn bind(pieces: &Pieces) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     Ok((server.run(), addresses))
 }
 
+/// The issuers, with the secrets that they have given to the hub.
+fn oidc(settings: &OidcSettings) -> anyhow::Result<Oidc> {
+    let mut given = ClientSecrets::new();
+    for issuer in &settings.issuers {
+        let Some(sign_in) = &issuer.sign_in else { continue };
+        let name = "client_secret_file of oidc.issuers";
+        if let Some(secret) = secrets::password(name, &sign_in.client_secret_file)? {
+            given.insert(issuer.issuer.clone(), secret.into());
+        }
+    }
+    Oidc::new(settings, given).context("the client for issuers")
+}
+
 /// Hands every piece that a handler may name to the application.
 fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clone + Send + 'static> {
     let door = Data::new(Door {
@@ -61,7 +80,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         clock: pieces.clock.clone(),
         policies: pieces.policies.clone(),
         db: pieces.db.clone(),
-        oidc: Oidc::new(&pieces.settings.oidc).context("the client for issuers")?,
+        oidc: oidc(&pieces.settings.oidc)?,
     });
     let idempotency = Data::new(pieces.settings.idempotency.clone());
     let limits = Data::new(limits::Keeper::new(pieces.settings.limits.clone()));

@@ -143,6 +143,7 @@ impl Settings {
         self.limits.check()?;
         self.idempotency.check()?;
         self.oidc.check()?;
+        self.oidc.check_sign_in(&self.dashboard.url)?;
         self.hf.check()?;
         self.acceptances.check()?;
         self.dashboard.check()?;

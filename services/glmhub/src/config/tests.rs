@@ -188,6 +188,11 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[hf]\npurpose = \"commercial\"", "hf.purpose"),
         ("[openai]\nmost_body_bytes = 0", "openai.most_body_bytes"),
         ("[server]\nsite = \"the cellar\"", "server.site"),
+        (
+            "[[oidc.issuers]]\nissuer = \"https://sso.example.com\"\naudiences = [\"a\"]\ntenant = \"acme\"\n\
+             roles_claim = \"/roles\"\nroles = {}\n[oidc.issuers.sign_in]\nname = \"Acme\"\nclient_id = \"a\"",
+            "dashboard.url",
+        ),
         ("[connections]\nhead_seconds = 0", "connections.head_seconds"),
         ("[connections]\nmost_headers = 97", "connections.most_headers"),
         (

@@ -4,6 +4,7 @@
 //! and `axe-core`; `scripts/test` installs both. Pictures of all pages are left in `target/pictures`.
 
 mod pages;
+mod sign_in;
 mod story;
 
 use crate::{

@@ -24,6 +24,9 @@ const QUICK: [(&str, &str); 2] = [
     ("GLMHUB_LOG__FILTER", "info,hub=debug"),
 ];
 
+/// Where a hub listens if it must be known before.
+pub const LISTEN: &str = "GLMHUB_SERVER__LISTEN";
+
 /// A hub. It is killed when it is dropped; if a test fails, the end of its log is shown.
 pub struct Hub {
     folder: TempDir,
@@ -82,12 +85,14 @@ impl Hub {
             .append(true)
             .open(self.log_file())
             .unwrap();
+        let listen = self.settings.iter().find(|(name, _)| name == LISTEN);
+        let listen = listen.map_or("127.0.0.1:0", |(_, address)| address);
         let mut command = glmhub();
         command
             .arg("up")
             .arg("--data")
             .arg(self.data())
-            .args(["--listen", "127.0.0.1:0"]);
+            .args(["--listen", listen]);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         let mut child = command
             .stdin(Stdio::null())

@@ -1,6 +1,7 @@
 //! Members of an OpenID Connect issuer, which signs with RSA as most do: believed for what the settings let it say.
 
-mod issuer;
+pub mod issuer;
+pub mod signing_in;
 
 use crate::{
     client::Client,
@@ -10,19 +11,27 @@ use issuer::Issuer;
 use serde_json::{Value, json};
 use std::fs;
 
-/// A hub that believes `issuer` for members of acme and other, and knows clerks and judges.
-fn hub_of(issuer: &Issuer) -> Hub {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = format!(
-        "[oidc]\nrefetch_seconds = 1\nkeys_seconds = 2\nlongest_keys_seconds = 4\n[[oidc.issuers]]\nissuer = \"{}\"\n\
+/// Settings that believe `issuer` for members of acme and other, and know clerks and judges.
+fn settings(issuer: &Issuer) -> String {
+    format!(
+        "[oidc]\nrefetch_seconds = 1\nkeys_seconds = 2\nlongest_keys_seconds = 4\ntimeout_seconds = 5\n[[oidc.issuers]]\nissuer = \"{}\"\n\
          audiences = [\"glmhub\"]\ntenant_claim = \"/organization\"\ntenants = [\"acme\", \"other\"]\n\
          roles_claim = \"/realm_access/roles\"\nroles = {{ clerk = \"submitter\", judge = \"reviewer\" }}\n",
         issuer.url()
-    );
+    )
+}
+
+/// A hub with `settings` in its file.
+fn hub_with(settings: &str, environment: &[(&str, &str)]) -> Hub {
+    let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     fs::create_dir_all(&data).unwrap();
     fs::write(data.join("config.toml"), settings).unwrap();
-    Hub::start_in(folder, &[])
+    Hub::start_in(folder, environment)
+}
+
+fn hub_of(issuer: &Issuer) -> Hub {
+    hub_with(&settings(issuer), &[])
 }
 
 /// As Keycloak writes them.

@@ -14,15 +14,20 @@ pub mod confirm_page;
 pub mod dead_letters_page;
 pub mod explanation_page;
 mod fields;
+pub mod issuer_sign_in;
 pub mod key_acts;
 mod live;
+mod live;
+mod opening;
 pub mod policies_page;
 mod progress;
 pub mod queue_page;
 pub mod refused;
+mod return_path;
 pub mod review_page;
 mod shell;
 pub mod sign_in;
+mod sign_in_failure;
 pub mod simulation_page;
 pub mod tenant_page;
 pub mod together_page;
@@ -74,6 +79,8 @@ fn sessions(config: &mut web::ServiceConfig) {
         .route("", web::get().to(queue_page::get))
         .route("/sign-in", web::get().to(sign_in::get))
         .route("/sign-in", web::post().to(sign_in::open))
+        .route("/sign-in/begin", web::post().to(issuer_sign_in::begin))
+        .route("/sign-in/callback", web::get().to(issuer_sign_in::callback))
         .route("/sign-out", web::post().to(sign_in::close));
 }
 

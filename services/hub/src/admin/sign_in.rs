@@ -1,8 +1,10 @@
-//! Signing in with a link, and out.
+//! The page to sign in, signing in with a link, and out.
 
 use super::{
-    refused::Refused,
-    visitor::{Visitor, cookie, session},
+    opening::{Opener, Opening},
+    refused::{Refused, RefusedPage},
+    return_path,
+    visitor::{Visitor, cookie},
 };
 use crate::{
     caller::Door, dashboard_settings::DashboardSettings, problem::Problem, randomness::Randomness,
@@ -17,7 +19,7 @@ use askama::Template;
 use domain::{access::Caller, digest::Sha256, id::IdMaker, language::Language};
 use records::{
     Db, Stamp,
-    sessions::{self, NewSession},
+    sessions::{self, OpenedBy},
 };
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -59,15 +61,28 @@ fn unusable() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "link_unusable", detail)
 }
 
-/// The page; without a link, how to get one.
+/// What the page is asked for with.
+#[derive(Deserialize)]
+pub struct Wished {
+    #[serde(default)]
+    link: String,
+    #[serde(default)]
+    return_to: String,
+}
+
+/// The page; without a link, the issuers to sign in with, and how to get a link.
 pub async fn get(
     request: HttpRequest,
-    query: Query<Linked>,
+    query: Query<Wished>,
     door: Data<Door>,
 ) -> Result<HttpResponse, Refused> {
     let t = site::language(&request, None);
-    if query.link.is_empty() {
+    if query.link.is_empty() && door.oidc.to_sign_in_with().next().is_none() {
         return Err(Refused::SignedOut);
+    }
+    if query.link.is_empty() {
+        let page = RefusedPage::signed_out(t, Some(door.get_ref()), &query.return_to);
+        return Ok(site::page(StatusCode::OK, &page)?);
     }
     let (caller, _) = read(&door, &query.link)?;
     let shown = SignInPage {
@@ -91,21 +106,22 @@ pub async fn open(
     ids: Data<IdMaker>,
 ) -> Result<HttpResponse, Refused> {
     let (caller, link_ends_at) = read(&door, &form.link)?;
-    let (now, bytes): (_, [u8; 32]) = (door.clock.now(), randomness.bytes());
-    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let new = NewSession {
-        sha256: session(&secret),
-        link_sha256: Sha256::of(form.link.as_bytes()),
-        caller: &caller,
-        ends_at: now + settings.longest(),
-        link_ends_at,
+    let opening = Opening {
+        db: &db,
+        ids: &ids,
+        settings: &settings,
+        randomness: &randomness,
+        now: door.clock.now(),
     };
-    if !sessions::open(&db, Stamp::of(&ids, now, &caller), new).await? {
-        return Err(unusable().into());
-    }
+    let opener = Opener {
+        sha256: Sha256::of(form.link.as_bytes()),
+        by: OpenedBy::Link,
+        ends_at: link_ends_at,
+    };
+    let session = opening.open(&caller, opener).await?;
     Ok(HttpResponse::SeeOther()
-        .insert_header((LOCATION, "/admin/reviews"))
-        .cookie(cookie(&settings, secret))
+        .insert_header((LOCATION, return_path::USUAL))
+        .cookie(session.ok_or_else(unusable)?)
         .finish())
 }
 

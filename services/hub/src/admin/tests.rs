@@ -8,6 +8,7 @@ use super::{
     confirm_page::ConfirmPage,
     dead_letters_page::DeadLettersPage,
     explanation_page::ExplanationPage,
+    issuer_sign_in::OnwardPage,
     key_acts::{KeyMadePage, RevokeKeyPage},
     policies_page::PoliciesPage,
     queue_page::QueuePage,
@@ -54,7 +55,9 @@ fn pages(t: Language) -> Vec<String> {
         &SimulationPage::bad_sample(t),
         &SignInPage::sample(t),
         &RefusedPage::sample(t),
-        &RefusedPage::signed_out(t),
+        &RefusedPage::signed_out(t, None, ""),
+        &RefusedPage::issuers_sample(t),
+        &OnwardPage::sample(t),
         &DeadLettersPage::sample(t),
         &DeadLettersPage::empty_sample(t),
         &WebhooksPage::sample(t),
@@ -90,8 +93,14 @@ fn every_page_renders_from_its_sample_in_both_languages_and_every_form_carries_i
             assert!(html.starts_with("<!doctype html>"), "{html}");
             assert_eq!(html.matches("<h1").count(), 1, "{html}");
             assert!(!html.contains("style=") && !html.contains("hx-on"), "{html}");
-            let proved = html.matches("name=\"csrf\"").count() + html.matches("name=\"link\"").count();
-            assert_eq!(html.matches("method=\"post\"").count(), proved, "{html}");
+            // A link is a proof of its own; before there is a session, `Origin` must be there and ours.
+            let proofs = ["csrf", "link", "issuer"];
+            let proved = proofs.map(|name| html.matches(&format!("name=\"{name}\"")).count());
+            assert_eq!(
+                html.matches("method=\"post\"").count(),
+                proved.iter().sum::<usize>(),
+                "{html}"
+            );
         }
         let review = ReviewPage::sample(t).render().unwrap();
         assert!(

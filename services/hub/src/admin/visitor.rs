@@ -5,22 +5,27 @@ use crate::{
     caller::{Authenticated, Door},
     dashboard_settings::DashboardSettings,
     problem::Problem,
-    site,
+    sign_in_attempt, site,
 };
 use actix_web::{
     FromRequest, HttpRequest,
     cookie::{Cookie, SameSite, time::Duration as CookieSpan},
     dev::Payload,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
     web::Data,
 };
 use domain::{digest::Sha256, language::Language};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use records::{Db, sessions};
 
-/// The cookie's name; by TLS it has a prefix with which browsers let nobody else set it.
+/// The cookies' names; by TLS it has a prefix with which browsers let nobody else set it.
 const COOKIE: &str = "glmhub_session";
 const SECURE_COOKIE: &str = "__Host-glmhub_session";
+const ATTEMPT_COOKIE: &str = "glmhub_sign_in";
+const SECURE_ATTEMPT_COOKIE: &str = "__Host-glmhub_sign_in";
 
 /// A member that has signed in.
 pub struct Visitor {
@@ -32,9 +37,7 @@ pub struct Visitor {
     pub csrf: String,
     /// The language of pages.
     pub t: Language,
-    /// Where the request says that it comes from, and where it went.
-    origin: Option<String>,
-    host: String,
+    own: Option<bool>,
 }
 
 fn name(settings: &DashboardSettings) -> &'static str {
@@ -55,6 +58,25 @@ pub fn cookie(settings: &DashboardSettings, secret: String) -> Cookie<'static> {
         .finish()
 }
 
+/// The name of the cookie that carries a sign-in at an issuer.
+pub fn attempt_name(settings: &DashboardSettings) -> &'static str {
+    match settings.is_secure() {
+        true => SECURE_ATTEMPT_COOKIE,
+        false => ATTEMPT_COOKIE,
+    }
+}
+
+/// The cookie that carries `attempt`. It must come along when the issuer sends the browser back, so it is not as strict.
+pub fn attempt_cookie(settings: &DashboardSettings, attempt: String) -> Cookie<'static> {
+    Cookie::build(attempt_name(settings), attempt)
+        .path("/")
+        .http_only(true)
+        .secure(settings.is_secure())
+        .same_site(SameSite::Lax)
+        .max_age(CookieSpan::seconds(sign_in_attempt::LONGEST.whole_seconds()))
+        .finish()
+}
+
 /// What a session is found by.
 pub fn session(secret: &str) -> Sha256 {
     Sha256::of(secret.as_bytes())
@@ -68,10 +90,7 @@ pub fn csrf(secret: &str) -> String {
 impl Visitor {
     /// Checks that a form came from a page of this session. Problem: 403 `form_foreign`.
     pub fn check(&self, csrf: &str) -> Result<(), Problem> {
-        let elsewhere = self
-            .origin
-            .as_deref()
-            .is_some_and(|origin| origin.split_once("://").is_none_or(|(_, host)| host != self.host));
+        let elsewhere = self.own == Some(false);
         // Digests are compared, so that the time it takes tells nothing of the value.
         if elsewhere || Sha256::of(csrf.as_bytes()) != Sha256::of(self.csrf.as_bytes()) {
             let detail = "the form is not one of this session: open the page again and send it from there";
@@ -79,6 +98,17 @@ impl Visitor {
         }
         Ok(())
     }
+}
+
+/// Whether a request comes from a page of the hub, as its browser says; none if it says nothing of it.
+pub fn is_own(request: &HttpRequest) -> Option<bool> {
+    let text = |name| {
+        let value: Option<&HeaderValue> = request.headers().get(name);
+        value.and_then(|value| value.to_str().ok())
+    };
+    let origin = text(header::ORIGIN)?;
+    let host = origin.split_once("://").map(|(_, host)| host);
+    Some(host.is_some() && host == text(header::HOST))
 }
 
 async fn visit(request: HttpRequest) -> Result<Visitor, Refused> {
@@ -96,17 +126,12 @@ async fn visit(request: HttpRequest) -> Result<Visitor, Refused> {
     let session = session(secret);
     let seen = sessions::see(db, &session, now, now - settings.idle()).await?;
     let caller = seen.ok_or(Refused::SignedOut)?;
-    let text = |name| {
-        let value = request.headers().get(name);
-        value.and_then(|value| value.to_str().ok()).map(str::to_owned)
-    };
     Ok(Visitor {
         caller: Authenticated::signed_in(caller, door.policies.get()),
         csrf: csrf(secret),
         session,
         t,
-        origin: text(header::ORIGIN),
-        host: text(header::HOST).unwrap_or_default(),
+        own: is_own(&request),
     })
 }
 

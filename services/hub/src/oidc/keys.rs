@@ -1,17 +1,16 @@
-//! An issuer's keys: found by discovery, kept, fetched again.
+//! An issuer's keys and endpoints: found by discovery, kept, fetched again.
 
-use super::settings::{OidcSettings, is_safe};
+use super::{
+    answers::bounded,
+    endpoints::{Discovery, Endpoints},
+    settings::{OidcSettings, is_safe},
+};
 use anyhow::Context as _;
 use exchange::issuer_keys::IssuerKeys;
-use futures_util::StreamExt as _;
 use reqwest::Client;
-use serde::Deserialize;
 use std::sync::{Arc, PoisonError, RwLock};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Mutex;
-
-/// The most bytes of what an issuer answers with. Key sets of large issuers have some ten thousand.
-const MOST_BYTES: usize = 1024 * 1024;
 
 /// See the module's text.
 pub(super) struct Keys {
@@ -29,13 +28,8 @@ pub(super) struct Keys {
 #[derive(Clone)]
 struct Fetched {
     keys: Arc<IssuerKeys>,
+    endpoints: Arc<Endpoints>,
     at: OffsetDateTime,
-}
-
-#[derive(Deserialize)]
-struct Discovery {
-    issuer: String,
-    jwks_uri: String,
 }
 
 fn seconds(number: u64) -> Duration {
@@ -58,6 +52,15 @@ impl Keys {
     /// The keys, fetched again if they are old or the key `kid` is not among them. None if there are none that may still
     /// be used.
     pub(super) async fn with(&self, kid: Option<&str>, now: OffsetDateTime) -> Option<Arc<IssuerKeys>> {
+        Some(self.fetched(kid, now).await?.keys)
+    }
+
+    /// Where the issuer is spoken with, as its configuration said last.
+    pub(super) async fn endpoints(&self, now: OffsetDateTime) -> Option<Arc<Endpoints>> {
+        Some(self.fetched(None, now).await?.endpoints)
+    }
+
+    async fn fetched(&self, kid: Option<&str>, now: OffsetDateTime) -> Option<Fetched> {
         if !self.is_known(kid, now) {
             let mut asked_at = self.asked_at.lock().await;
             let may_ask = asked_at.is_none_or(|at| now >= at + self.pause);
@@ -67,7 +70,7 @@ impl Keys {
             }
         }
         let fetched = self.known()?;
-        (now < fetched.at + self.longest).then_some(fetched.keys)
+        (now < fetched.at + self.longest).then_some(fetched)
     }
 
     fn known(&self) -> Option<Fetched> {
@@ -82,9 +85,10 @@ impl Keys {
 
     async fn fetch_at(&self, now: OffsetDateTime) {
         match self.fetch().await {
-            Ok(keys) => {
+            Ok((keys, endpoints)) => {
                 let fetched = Fetched {
                     keys: Arc::new(keys),
+                    endpoints: Arc::new(endpoints),
                     at: now,
                 };
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
@@ -96,7 +100,7 @@ impl Keys {
         }
     }
 
-    async fn fetch(&self) -> anyhow::Result<IssuerKeys> {
+    async fn fetch(&self) -> anyhow::Result<(IssuerKeys, Endpoints)> {
         let place = format!(
             "{}/.well-known/openid-configuration",
             self.issuer.trim_end_matches('/')
@@ -110,19 +114,12 @@ impl Keys {
         );
         anyhow::ensure!(is_safe(&found.jwks_uri), "{} is not https", found.jwks_uri);
         let set = self.bytes(&found.jwks_uri).await?;
-        IssuerKeys::read(&set).with_context(|| format!("{} is no key set", found.jwks_uri))
+        let keys = IssuerKeys::read(&set).with_context(|| format!("{} is no key set", found.jwks_uri))?;
+        Ok((keys, found.endpoints))
     }
 
     async fn bytes(&self, url: &str) -> anyhow::Result<Vec<u8>> {
         let response = self.client.get(url).send().await?.error_for_status()?;
-        let (mut stream, mut bytes) = (response.bytes_stream(), Vec::new());
-        while let Some(piece) = stream.next().await {
-            bytes.extend_from_slice(&piece?);
-            anyhow::ensure!(
-                bytes.len() <= MOST_BYTES,
-                "{url} has more than {MOST_BYTES} bytes"
-            );
-        }
-        Ok(bytes)
+        bounded(response).await.with_context(|| url.to_owned())
     }
 }

@@ -29,18 +29,17 @@ pub(super) enum Misfit {
     Member(String),
     #[error("it says no tenant at {0} that its issuer may name")]
     Tenant(String),
+    #[error("it says that {0} issued it")]
+    Issuer(String),
+    #[error("it says no time at which it was issued, or one that has not come")]
+    Unissued,
+    #[error("it answers another request")]
+    Nonce,
 }
 
-/// The member that `claims`, whose signature fits, are of.
+/// The member that `claims` of an access token, whose signature fits, are of.
 pub(super) fn of(issuer: &IssuerSettings, claims: &Value, now: OffsetDateTime) -> Result<Caller, Misfit> {
-    let moment = |name: &str| claims[name].as_f64().map(|seconds| seconds as i64);
-    let ends = moment("exp").ok_or(Misfit::Endless)?;
-    if ends <= (now - LEEWAY).unix_timestamp() {
-        return Err(Misfit::Expired);
-    }
-    if moment("nbf").is_some_and(|begins| begins > (now + LEEWAY).unix_timestamp()) {
-        return Err(Misfit::Early);
-    }
+    timely(claims, now)?;
     let audiences = texts(Some(&claims["aud"]));
     if !issuer.audiences.is_empty() && !audiences.iter().any(|one| issuer.audiences.contains(*one)) {
         return Err(Misfit::Audience(audiences.join(", ")));
@@ -49,6 +48,33 @@ pub(super) fn of(issuer: &IssuerSettings, claims: &Value, now: OffsetDateTime) -
     if !issuer.authorized_parties.is_empty() && !issuer.authorized_parties.contains(party) {
         return Err(Misfit::Party(party.to_owned()));
     }
+    named(issuer, claims)
+}
+
+/// The second of the claim `name`.
+pub(super) fn moment(claims: &Value, name: &str) -> Option<i64> {
+    claims[name].as_f64().map(|seconds| seconds as i64)
+}
+
+/// Whether `claims` are good at `now`.
+pub(super) fn timely(claims: &Value, now: OffsetDateTime) -> Result<(), Misfit> {
+    let ends = moment(claims, "exp").ok_or(Misfit::Endless)?;
+    if ends <= (now - LEEWAY).unix_timestamp() {
+        return Err(Misfit::Expired);
+    }
+    match moment(claims, "nbf").is_some_and(|begins| is_ahead(begins, now)) {
+        true => Err(Misfit::Early),
+        false => Ok(()),
+    }
+}
+
+/// Whether a moment has not come at `now`, by whichever clock.
+pub(super) fn is_ahead(moment: i64, now: OffsetDateTime) -> bool {
+    moment > (now + LEEWAY).unix_timestamp()
+}
+
+/// The member that `claims` name, within what their issuer may say.
+pub(super) fn named(issuer: &IssuerSettings, claims: &Value) -> Result<Caller, Misfit> {
     let member = claims.pointer(&issuer.member_claim).and_then(Value::as_str);
     let member = member.and_then(|name| name.parse().ok());
     Ok(Caller {
@@ -80,7 +106,7 @@ fn roles(issuer: &IssuerSettings, claims: &Value) -> BTreeSet<Role> {
 }
 
 /// A text, or each text of a list: claims come as either.
-fn texts(claim: Option<&Value>) -> Vec<&str> {
+pub(super) fn texts(claim: Option<&Value>) -> Vec<&str> {
     match claim {
         Some(Value::String(text)) => vec![text],
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),

@@ -3,7 +3,10 @@
 use domain::{access::Role, names::TenantName};
 use exchange::issuer_keys::IssuerAlgorithm;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 use url::{Host, Url};
 
 /// Which issuers are believed, and how their keys are kept.
@@ -51,6 +54,24 @@ pub struct IssuerSettings {
     pub roles_claim: String,
     /// Which role that is here.
     pub roles: BTreeMap<String, Role>,
+    /// How its members sign in to the dashboard; none if they do not.
+    pub sign_in: Option<SignInSettings>,
+}
+
+/// What the hub is at an issuer whose members sign in to the dashboard.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInSettings {
+    /// What the issuer is called on the page.
+    pub name: String,
+    /// Under which the hub is registered there.
+    pub client_id: String,
+    /// The file with the secret that the issuer gave for it; empty if it gave none.
+    #[serde(default)]
+    pub client_secret_file: PathBuf,
+    /// What is asked for.
+    #[serde(default = "usual_scopes")]
+    pub scopes: Vec<String>,
 }
 
 fn usual_algorithms() -> Vec<IssuerAlgorithm> {
@@ -60,6 +81,10 @@ fn usual_algorithms() -> Vec<IssuerAlgorithm> {
         IssuerAlgorithm::ES256,
         IssuerAlgorithm::EdDSA,
     ]
+}
+
+fn usual_scopes() -> Vec<String> {
+    ["openid", "profile"].map(str::to_owned).to_vec()
 }
 
 fn usual_member() -> String {
@@ -86,6 +111,36 @@ impl OidcSettings {
         }
         Ok(())
     }
+
+    /// Whether members can sign in at a dashboard that browsers reach at `url`. An error says what to change.
+    pub fn check_sign_in(&self, url: &str) -> Result<(), String> {
+        let signing_in = self.issuers.iter().any(|issuer| issuer.sign_in.is_some());
+        match signing_in && !is_safe(url) {
+            true => Err(
+                "dashboard.url must be an https URL (http only for this machine itself) where oidc.issuers have \
+                 sign_in: issuers send browsers back to it"
+                    .into(),
+            ),
+            false => Ok(()),
+        }
+    }
+}
+
+impl SignInSettings {
+    fn check(&self) -> Result<(), String> {
+        if self.name.trim().is_empty() || self.client_id.is_empty() {
+            return Err("sign_in.name and sign_in.client_id must say something".into());
+        }
+        // As RFC 6749 writes them, and one of them makes it OpenID Connect.
+        let is_scope = |scope: &String| {
+            let is_letter = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+            !scope.is_empty() && scope.bytes().all(is_letter)
+        };
+        match self.scopes.iter().any(|scope| scope == "openid") && self.scopes.iter().all(is_scope) {
+            true => Ok(()),
+            false => Err("sign_in.scopes must be words, openid among them".into()),
+        }
+    }
 }
 
 impl IssuerSettings {
@@ -101,6 +156,9 @@ impl IssuerSettings {
         }
         if self.algorithms.is_empty() {
             return Err("algorithms must name at least one".into());
+        }
+        if let Some(sign_in) = &self.sign_in {
+            sign_in.check()?;
         }
         match (&self.tenant, &self.tenant_claim) {
             (Some(_), None) if self.tenants.is_empty() => {}
@@ -141,11 +199,12 @@ pub(super) fn is_safe(url: &str) -> bool {
 mod tests {
     use super::*;
 
+    const HEAD: &str =
+        "keys_seconds = 600\nrefetch_seconds = 30\nlongest_keys_seconds = 600\ntimeout_seconds = 5\n";
+
     fn settings(issuer: &str) -> Result<(), String> {
-        let head =
-            "keys_seconds = 600\nrefetch_seconds = 30\nlongest_keys_seconds = 600\ntimeout_seconds = 5\n";
         let text = format!(
-            "{head}[[issuers]]\nroles_claim = \"/roles\"\nroles = {{ clerk = \"submitter\" }}\n{issuer}"
+            "{HEAD}[[issuers]]\nroles_claim = \"/roles\"\nroles = {{ clerk = \"submitter\" }}\n{issuer}"
         );
         toml::from_str::<OidcSettings>(&text).unwrap().check()
     }
@@ -182,6 +241,40 @@ mod tests {
         ] {
             let fault = settings(&bad).unwrap_err();
             assert!(fault.contains(said), "{bad}: {fault}");
+        }
+    }
+
+    #[test]
+    fn members_sign_in_where_the_issuer_can_send_them_back() {
+        let head = "issuer = \"https://sso.example.com\"\naudiences = [\"glmhub\"]\ntenant = \"acme\"\n";
+        let with = |more: &str| settings(&format!("{head}[issuers.sign_in]\n{more}"));
+        let good = "name = \"Acme\"\nclient_id = \"dashboard\"\n";
+        assert_eq!(with(good), Ok(()));
+        for (bad, said) in [
+            (format!("{good}scopes = [\"profile\"]"), "scopes"),
+            (format!("{good}scopes = [\"openid\", \"a b\"]"), "scopes"),
+            ("name = \" \"\nclient_id = \"dashboard\"".into(), "sign_in.name"),
+            ("name = \"Acme\"\nclient_id = \"\"".into(), "client_id"),
+        ] {
+            let fault = with(&bad).unwrap_err();
+            assert!(fault.contains(said), "{bad}: {fault}");
+        }
+        let read = |more: &str| {
+            let text = format!("{HEAD}[[issuers]]\nroles_claim = \"/roles\"\nroles = {{}}\n{head}{more}");
+            toml::from_str::<OidcSettings>(&text).unwrap()
+        };
+        let (without, signing_in) = (read(""), read(&format!("[issuers.sign_in]\n{good}")));
+        for url in ["", "http://hub.example.com"] {
+            assert_eq!(without.check_sign_in(url), Ok(()));
+            assert!(
+                signing_in
+                    .check_sign_in(url)
+                    .unwrap_err()
+                    .contains("dashboard.url")
+            );
+        }
+        for url in ["https://hub.example.com", "http://localhost:8080"] {
+            assert_eq!(signing_in.check_sign_in(url), Ok(()), "{url}");
         }
     }
 }

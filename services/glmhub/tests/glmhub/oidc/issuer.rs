@@ -1,4 +1,6 @@
-//! An issuer of OpenID Connect on a port of its own: discovery, a key set, and tokens signed by RS256.
+//! An issuer of OpenID Connect on a port of its own: discovery, a key set, tokens signed by RS256, and a page to sign in.
+
+pub mod code_flow;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use aws_lc_rs::{
@@ -7,6 +9,7 @@ use aws_lc_rs::{
     signature::{KeyPair as _, RSA_PKCS1_SHA256},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use code_flow::{Behaviour, Codes};
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -26,6 +29,8 @@ struct Shared {
     url: Mutex<String>,
     away: AtomicBool,
     asked: AtomicUsize,
+    behaviour: Mutex<Behaviour>,
+    codes: Mutex<Codes>,
 }
 
 pub struct Issuer {
@@ -63,11 +68,18 @@ impl Key {
 
 impl Issuer {
     pub async fn start() -> Self {
+        Self::start_as("127.0.0.1").await
+    }
+
+    /// One that calls itself by another name of this machine.
+    pub async fn start_as(host: &str) -> Self {
         let shared = Arc::new(Shared {
             key: Mutex::new(Key::fresh()),
             url: Mutex::default(),
             away: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
+            behaviour: Mutex::default(),
+            codes: Mutex::default(),
         });
         let data = web::Data::from(shared.clone());
         let app = move || {
@@ -78,13 +90,14 @@ impl Issuer {
                     web::get().to(configuration),
                 )
                 .route("/realm/certs", web::get().to(certificates))
+                .configure(code_flow::routes)
         };
         let server = HttpServer::new(app)
             .workers(1)
             .disable_signals()
             .bind("127.0.0.1:0")
             .unwrap();
-        *shared.url.lock().unwrap() = format!("http://{}/realm", server.addrs()[0]);
+        *shared.url.lock().unwrap() = format!("http://{host}:{}/realm", server.addrs()[0].port());
         Self {
             shared,
             server: tokio::spawn(server.run()),
@@ -93,12 +106,41 @@ impl Issuer {
 
     /// As `iss` has it.
     pub fn url(&self) -> String {
-        self.shared.url.lock().unwrap().clone()
+        self.shared.url()
     }
 
     /// A token with these claims.
     pub fn token(&self, claims: &Value) -> String {
-        let key = self.shared.key.lock().unwrap();
+        self.shared.token(claims)
+    }
+
+    /// Signs with another key from now on, and tells of no other.
+    pub fn change_key(&self) {
+        *self.shared.key.lock().unwrap() = Key::fresh();
+    }
+
+    /// Changes how it signs members in from now on.
+    pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.shared.behaviour.lock().unwrap());
+    }
+
+    pub fn be_away(&self, away: bool) {
+        self.shared.away.store(away, Ordering::SeqCst);
+    }
+
+    /// How often its configuration was asked for.
+    pub fn asked(&self) -> usize {
+        self.shared.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Shared {
+    fn url(&self) -> String {
+        self.url.lock().unwrap().clone()
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        let key = self.key.lock().unwrap();
         let header = json!({ "alg": "RS256", "typ": "JWT", "kid": key.kid });
         let part = |value: &Value| BASE64.encode(value.to_string());
         let signed = format!("{}.{}", part(&header), part(claims));
@@ -113,20 +155,6 @@ impl Issuer {
             .unwrap();
         format!("{signed}.{}", BASE64.encode(signature))
     }
-
-    /// Signs with another key from now on, and tells of no other.
-    pub fn change_key(&self) {
-        *self.shared.key.lock().unwrap() = Key::fresh();
-    }
-
-    pub fn be_away(&self, away: bool) {
-        self.shared.away.store(away, Ordering::SeqCst);
-    }
-
-    /// How often its configuration was asked for.
-    pub fn asked(&self) -> usize {
-        self.shared.asked.load(Ordering::SeqCst)
-    }
 }
 
 impl Drop for Issuer {
@@ -140,8 +168,13 @@ async fn configuration(shared: web::Data<Shared>) -> HttpResponse {
     if shared.away.load(Ordering::SeqCst) {
         return HttpResponse::BadGateway().finish();
     }
-    let url = shared.url.lock().unwrap().clone();
-    HttpResponse::Ok().json(json!({ "issuer": url, "jwks_uri": format!("{url}/certs") }))
+    let url = shared.url();
+    let method = shared.behaviour.lock().unwrap().method;
+    HttpResponse::Ok().json(json!({
+        "issuer": url, "jwks_uri": format!("{url}/certs"), "authorization_endpoint": format!("{url}/authorize?ui=plain"),
+        "token_endpoint": format!("{url}/token"), "token_endpoint_auth_methods_supported": [method],
+        "authorization_response_iss_parameter_supported": true, "code_challenge_methods_supported": ["S256"],
+    }))
 }
 
 async fn certificates(shared: web::Data<Shared>) -> HttpResponse {
