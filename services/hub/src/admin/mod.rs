@@ -17,7 +17,6 @@ mod fields;
 pub mod issuer_sign_in;
 pub mod key_acts;
 mod live;
-mod live;
 mod opening;
 pub mod policies_page;
 mod progress;
