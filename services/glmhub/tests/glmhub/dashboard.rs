@@ -2,6 +2,7 @@
 
 pub mod browser;
 mod cards;
+mod depths;
 mod live;
 mod policies;
 mod tenant;
