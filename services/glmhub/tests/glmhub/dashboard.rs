@@ -5,6 +5,7 @@ mod cards;
 mod depths;
 mod live;
 mod policies;
+mod replay;
 mod tenant;
 mod together;
 mod webhooks;

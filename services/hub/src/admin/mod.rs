@@ -22,6 +22,7 @@ pub mod policies_page;
 mod progress;
 pub mod queue_page;
 pub mod refused;
+pub mod replay_page;
 pub mod review_page;
 mod shell;
 pub mod sign_in;
@@ -156,6 +157,8 @@ fn work(config: &mut web::ServiceConfig) {
 fn logs(config: &mut web::ServiceConfig) {
     config
         .route("/webhooks", web::get().to(webhooks_page::get))
+        .route("/webhooks/replay", web::get().to(replay_page::ask))
+        .route("/webhooks/replay", web::post().to(replay_page::replay))
         .route("/webhooks/{delivery}", web::get().to(webhooks_page::delivery))
         .route(
             "/webhooks/{delivery}/redeliver",
