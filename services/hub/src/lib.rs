@@ -14,6 +14,7 @@ pub mod caller;
 pub mod catalogue;
 pub mod connections;
 pub mod dashboard_settings;
+pub mod depths;
 mod event_stream;
 mod fetching;
 pub mod gate;

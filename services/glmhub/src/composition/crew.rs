@@ -40,7 +40,7 @@ pub struct Crew {
 impl Crew {
     /// Starts everybody. A hub that is alone first takes back what an earlier process left in the middle; among others
     /// that would be theirs, and what nobody has in hand any more comes back by itself. `address` is where the hub
-    /// answers. With a collector of metrics, what is counted for whoever scrapes is counted for it too.
+    /// answers. What is counted for whoever scrapes is counted for the dashboard too, and for a collector of metrics.
     pub async fn start(pieces: &Pieces, address: SocketAddr, has_collector: bool) -> anyhow::Result<Self> {
         turns::set_shares(&pieces.db, &pieces.work.shares()).await?;
         backlog::recount(&pieces.db).await?;
@@ -108,12 +108,10 @@ impl Crew {
         keep_up(&mut work, "upkeep", &work_ends, move |ends| {
             health::upkeep(metrics.clone(), ends)
         });
-        if has_collector {
-            let measuring = measuring(pieces);
-            keep_up(&mut work, "measuring", &work_ends, move |ends| {
-                measuring.clone().run(ends)
-            });
-        }
+        let measuring = measuring(pieces, has_collector);
+        keep_up(&mut work, "measuring", &work_ends, move |ends| {
+            measuring.clone().run(ends)
+        });
         let reload = pieces.reload.clone();
         keep_up(&mut work, "hangups", &work_ends, move |ends| {
             hangups::heed(reload.clone(), ends)
@@ -166,12 +164,14 @@ fn intake_parts(pieces: &Pieces) -> IntakeParts {
     }
 }
 
-fn measuring(pieces: &Pieces) -> Measuring {
+fn measuring(pieces: &Pieces, has_collector: bool) -> Measuring {
     Measuring {
         db: pieces.db.clone(),
         queue: pieces.queue.clone(),
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
+        depths: pieces.depths.clone(),
+        has_collector,
     }
 }
 

@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use domain::{clock::SharedClock, id::IdMaker, model::Seed, policy::CurrentPolicies};
 use exchange::{blobs::Blobs, queue::Queue, signing::SigningKey};
 use hub::{
-    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, outgoing::Outgoing,
-    prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
+    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, depths::Depths,
+    outgoing::Outgoing, prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
     retention_settings::RetentionSettings, signals::Signals, splitting::Splitting,
     webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
@@ -38,6 +38,8 @@ pub struct Pieces {
     pub policies: CurrentPolicies,
     pub reload: Arc<Reload>,
     pub signals: Arc<Signals>,
+    /// What waited in the last hour.
+    pub depths: Arc<Depths>,
     pub splitting: Arc<Splitting>,
     pub prompt_tokens: Arc<dyn PromptTokens>,
     pub outgoing: Outgoing,
@@ -122,6 +124,7 @@ impl Pieces {
             policies,
             reload,
             signals: Arc::default(),
+            depths: Arc::default(),
             splitting: Arc::new(splitting),
             prompt_tokens: Arc::new(prompt_tokens),
             outgoing: Outgoing::new(&settings.outgoing).context("the client for webhooks")?,

@@ -94,6 +94,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         Data::from(pieces.work.clone()),
         Data::from(pieces.signals.clone()),
     );
+    let depths = Data::from(pieces.depths.clone());
     let splitting = Data::from(pieces.splitting.clone());
     let prompt_tokens = Data::from(pieces.prompt_tokens.clone());
     let acceptances = Data::from(pieces.acceptances.clone());
@@ -127,6 +128,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(policy_settings.clone())
             .app_data(work.clone())
             .app_data(signals.clone())
+            .app_data(depths.clone())
             .app_data(splitting.clone())
             .app_data(prompt_tokens.clone())
             .app_data(metrics.clone())

@@ -2,8 +2,10 @@
 
 pub mod browser;
 mod cards;
+mod depths;
 mod live;
 mod policies;
+mod replay;
 mod tenant;
 mod together;
 mod webhooks;

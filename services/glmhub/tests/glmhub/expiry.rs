@@ -27,7 +27,7 @@ fn now() -> OffsetDateTime {
 }
 
 /// The moment so long after now, as a request names it.
-fn after(span: Duration) -> String {
+pub fn after(span: Duration) -> String {
     (now() + span).format(&Rfc3339).unwrap()
 }
 

@@ -14,7 +14,7 @@ fn text(at: OffsetDateTime) -> String {
 }
 
 /// How many deliveries of the tenant are in `state`, once there are so many.
-async fn come_to(client: &Client, state: &str, count: usize) {
+pub async fn come_to(client: &Client, state: &str, count: usize) {
     let path = format!("/v1/deliveries?state={state}");
     let look = || async {
         let listed = client.get(&path).await.expect(200).json();

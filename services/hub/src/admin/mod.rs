@@ -12,16 +12,19 @@ mod card_facts;
 pub mod card_proposal_page;
 pub mod confirm_page;
 pub mod dead_letters_page;
+mod depth_plots;
 pub mod explanation_page;
 mod fields;
 pub mod issuer_sign_in;
 pub mod key_acts;
+mod line_plot;
 mod live;
 mod opening;
 pub mod policies_page;
 mod progress;
 pub mod queue_page;
 pub mod refused;
+pub mod replay_page;
 mod return_path;
 pub mod review_page;
 mod shell;
@@ -160,6 +163,8 @@ fn work(config: &mut web::ServiceConfig) {
 fn logs(config: &mut web::ServiceConfig) {
     config
         .route("/webhooks", web::get().to(webhooks_page::get))
+        .route("/webhooks/replay", web::get().to(replay_page::ask))
+        .route("/webhooks/replay", web::post().to(replay_page::replay))
         .route("/webhooks/{delivery}", web::get().to(webhooks_page::delivery))
         .route(
             "/webhooks/{delivery}/redeliver",

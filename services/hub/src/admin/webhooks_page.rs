@@ -13,6 +13,7 @@ use actix_web::{
 use askama::Template;
 use domain::{
     access::Act,
+    clock::SharedClock,
     id::DeliveryId,
     language::Language,
     webhook::{
@@ -28,8 +29,9 @@ use records::{
     },
 };
 use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
 
-const PATH: &str = "/admin/webhooks";
+pub(super) const PATH: &str = "/admin/webhooks";
 const SHOWN: u32 = 50;
 /// The most endpoints that are listed.
 const ENDPOINTS: u32 = 100;
@@ -50,6 +52,10 @@ pub struct WebhooksPage {
     t: Language,
     shell: Shell,
     endpoints: Vec<EndpointRow>,
+    /// Where a while can be sent again to, and the while that is proposed.
+    targets: Vec<(String, String)>,
+    from: String,
+    until: String,
     state: &'static str,
     states: Vec<(&'static str, &'static str)>,
     deliveries: Vec<Row>,
@@ -129,6 +135,18 @@ impl Row {
     }
 }
 
+/// Ids and addresses of those that are on.
+fn targets(endpoints: &[EndpointRow]) -> Vec<(String, String)> {
+    let on = endpoints.iter().filter(|endpoint| endpoint.off.is_none());
+    on.map(|endpoint| (endpoint.id.clone(), endpoint.url.clone()))
+        .collect()
+}
+
+/// A moment as fields of forms have it.
+fn moment(at: OffsetDateTime) -> String {
+    format!("{}T{:02}:{:02}", at.date(), at.hour(), at.minute())
+}
+
 fn states(t: Language) -> Vec<(&'static str, &'static str)> {
     let one = |phase: DeliveryPhase| (phase.as_str(), words::delivery(phase, t));
     let all = [("", t.of("any", "全部"))];
@@ -147,6 +165,9 @@ impl WebhooksPage {
                 description: "invoices <b>".into(),
                 off: Some("gone".into()),
             }],
+            targets: vec![("whe_0".into(), "https://hooks.example.com/?with=a&query".into())],
+            from: "2026-01-01T12:00".into(),
+            until: "2026-01-02T12:00".into(),
             state: "failed",
             states: states(t),
             deliveries: vec![Row::sample(t)],
@@ -158,6 +179,7 @@ impl WebhooksPage {
     pub fn empty_sample(t: Language) -> Self {
         Self {
             endpoints: vec![],
+            targets: vec![],
             deliveries: vec![],
             next: None,
             ..Self::sample(t)
@@ -166,8 +188,14 @@ impl WebhooksPage {
 }
 
 /// The page.
-pub async fn get(visitor: Visitor, query: Query<Asked>, db: Data<Db>) -> Result<HttpResponse, Refused> {
-    let (t, tenant) = (visitor.t, &visitor.caller.may(Act::KeepWebhooks)?.tenant);
+pub async fn get(
+    visitor: Visitor,
+    query: Query<Asked>,
+    db: Data<Db>,
+    clock: Data<SharedClock>,
+) -> Result<HttpResponse, Refused> {
+    let (t, now) = (visitor.t, clock.now());
+    let tenant = &visitor.caller.may(Act::KeepWebhooks)?.tenant;
     let Asked { state, after } = query.into_inner();
     let phase: Option<DeliveryPhase> = state.parse().ok();
     let filter = DeliveryFilter {
@@ -176,15 +204,17 @@ pub async fn get(visitor: Visitor, query: Query<Asked>, db: Data<Db>) -> Result<
     };
     let found = deliveries::list(&db, tenant, filter, after, SHOWN).await?;
     let word = phase.map_or("", DeliveryPhase::as_str);
+    let endpoints = endpoints::list(&db, tenant, None, ENDPOINTS).await?;
+    let endpoints: Vec<EndpointRow> = endpoints.into_iter().map(EndpointRow::of).collect();
     let full = found.len() == SHOWN as usize;
     let shown = WebhooksPage {
         t,
         shell: Shell::of(&visitor, PATH),
-        endpoints: endpoints::list(&db, tenant, None, ENDPOINTS)
-            .await?
-            .into_iter()
-            .map(EndpointRow::of)
-            .collect(),
+        targets: targets(&endpoints),
+        endpoints,
+        // The minute that is now is in it.
+        until: moment(now + Duration::minutes(1)),
+        from: moment(now - Duration::days(1)),
         state: word,
         states: states(t),
         next: found

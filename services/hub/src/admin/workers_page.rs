@@ -1,12 +1,14 @@
-//! `/admin/workers`: which workers are heard of, what waits for them, and what none of them has room for.
+//! `/admin/workers`: which workers are heard of, what waits for them and has waited in the last hour, and what none of
+//! them has room for.
 
 use super::{
+    depth_plots::{self, DepthPlots, DepthRows},
     live::{self, Live, Look, Piece},
     refused::Refused,
     shell::Shell,
     visitor::Visitor,
 };
-use crate::{problem::Problem, site, work_settings::WorkSettings};
+use crate::{depths::Depths, problem::Problem, site, work_settings::WorkSettings};
 use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use askama::Template;
 use domain::{access::Act, clock::SharedClock, digest::Sha256, language::Language};
@@ -24,9 +26,11 @@ pub struct WorkersPage {
     shell: Shell,
     live: String,
     list: WorkersList,
+    plots: DepthPlots,
+    rows: DepthRows,
 }
 
-/// What changes on the page.
+/// What changes on the page whenever a worker is heard of.
 #[derive(Template)]
 #[template(path = "workers_list.html")]
 pub struct WorkersList {
@@ -174,15 +178,18 @@ impl WorkersList {
 impl WorkersPage {
     /// One to look at.
     pub fn sample(t: Language) -> Self {
+        let hour = depth_plots::sample();
         Self {
             t,
             shell: Shell::sample(t),
             live: "/admin/workers/live".into(),
             list: WorkersList::sample(t),
+            plots: DepthPlots::of(Some(&hour), t),
+            rows: DepthRows::of(Some(&hour), t),
         }
     }
 
-    /// Without any.
+    /// Without any, and nothing was measured.
     pub fn empty_sample(t: Language) -> Self {
         let list = WorkersList {
             t,
@@ -193,6 +200,8 @@ impl WorkersPage {
         };
         Self {
             list,
+            plots: DepthPlots::of(None, t),
+            rows: DepthRows::of(None, t),
             ..Self::sample(t)
         }
     }
@@ -204,13 +213,18 @@ pub async fn get(
     db: Data<Db>,
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
+    depths: Data<Depths>,
 ) -> Result<HttpResponse, Refused> {
     visitor.caller.may(Act::ReadWorkers)?;
+    let now = clock.now();
+    let hour = depths.last_hour(now);
     let shown = WorkersPage {
         t: visitor.t,
         shell: Shell::of(&visitor, "/admin/workers"),
         live: "/admin/workers/live".into(),
-        list: WorkersList::now(&db, &settings, clock.now(), visitor.t).await?,
+        list: WorkersList::now(&db, &settings, now, visitor.t).await?,
+        plots: DepthPlots::of(hour.as_ref(), visitor.t),
+        rows: DepthRows::of(hour.as_ref(), visitor.t),
     };
     Ok(site::live_page(StatusCode::OK, &shown)?)
 }
@@ -220,18 +234,27 @@ pub async fn live(
     live: Live,
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
+    depths: Data<Depths>,
 ) -> Result<HttpResponse, Refused> {
     live.visitor.caller.may(Act::ReadWorkers)?;
     let told: Vec<(String, Sha256)> = Vec::new();
     live::tell(live, Act::ReadWorkers, told, async move |live: &Live| {
-        let list = WorkersList::now(&live.db, &settings, clock.now(), live.visitor.t).await?;
-        let html = list.render().map_err(Problem::internal)?;
+        let (now, t) = (clock.now(), live.visitor.t);
+        let hour = depths.last_hour(now);
         Ok(Look {
-            pieces: vec![Piece {
-                name: "workers".into(),
-                html,
-            }],
+            pieces: vec![
+                piece("workers", &WorkersList::now(&live.db, &settings, now, t).await?)?,
+                piece("depth", &DepthPlots::of(hour.as_ref(), t))?,
+                piece("depth_rows", &DepthRows::of(hour.as_ref(), t))?,
+            ],
             over: false,
         })
+    })
+}
+
+fn piece(name: &str, part: &impl Template) -> Result<Piece, Problem> {
+    Ok(Piece {
+        name: name.to_owned(),
+        html: part.render().map_err(Problem::internal)?,
     })
 }

@@ -3,24 +3,27 @@
 use super::{
     desk::Desk,
     paging::{Listed, Paging},
+    webhook_endpoints::no_endpoint,
 };
-use crate::{app::ok, caller::Authenticated, json_object::Object, problem::Problem, signals::Signals};
+use crate::{app::ok, caller::Authenticated, json_object::Object, problem::Problem};
 use actix_web::{
     HttpResponse,
     web::{self, Data, Json, Path, Query},
 };
 use domain::{
     access::{Act, Caller},
-    clock::SharedClock,
-    id::{DeliveryId, EventId, IdMaker, WebhookEndpointId},
+    id::{DeliveryId, EventId, WebhookEndpointId},
     webhook::{
-        EventType,
+        EndpointState, EventType,
         delivery::{DeliveryPhase, DeliveryState},
     },
 };
 use records::{
-    Db, Stamp,
-    webhooks::deliveries::{self, Delivery, DeliveryAttempt, DeliveryFilter, Range, RedeliverRefusal},
+    Db,
+    webhooks::{
+        deliveries::{self, Delivery, DeliveryAttempt, DeliveryFilter, Range, RedeliverRefusal},
+        endpoints::{self, Endpoint},
+    },
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -179,18 +182,37 @@ async fn redeliver(
 }
 
 /// How many deliveries are sent again with one call at most.
-const MOST_AT_ONCE: u32 = 1_000;
+pub(crate) const MOST_AT_ONCE: u32 = 1_000;
 
+/// Which deliveries of an endpoint are to be sent again: those that were made from a moment on and before another.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RangeBody {
+pub(crate) struct RangeWish {
     #[serde(with = "time::serde::rfc3339")]
-    from: OffsetDateTime,
+    pub(crate) from: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
-    to: OffsetDateTime,
+    pub(crate) to: OffsetDateTime,
     #[serde(default)]
-    delivered: bool,
-    after: Option<DeliveryId>,
+    pub(crate) delivered: bool,
+    pub(crate) after: Option<DeliveryId>,
+}
+
+impl RangeWish {
+    /// What is sent again with one call. Problem: 400 `range_empty`.
+    fn range(&self) -> Result<Range, Problem> {
+        if self.from >= self.to {
+            let detail =
+                "`from` is before `to`, and what was made from the one on and before the other is sent again";
+            return Err(Problem::bad_request("range_empty", detail).with("field", "to"));
+        }
+        Ok(Range {
+            from: self.from,
+            to: self.to,
+            delivered: self.delivered,
+            after: self.after,
+            most: MOST_AT_ONCE,
+        })
+    }
 }
 
 /// How many are sent again, and after which one to go on if there may be more.
@@ -200,33 +222,50 @@ struct RangeView {
     next: Option<DeliveryId>,
 }
 
+impl Desk {
+    /// How many deliveries of an endpoint of the caller's tenant a wish comes to, however many calls that takes.
+    /// Problems: as those of [`Desk::redeliver_range`].
+    pub(crate) async fn count_range(
+        &self,
+        caller: &Caller,
+        id: WebhookEndpointId,
+        wish: &RangeWish,
+    ) -> Result<(Endpoint, u64), Problem> {
+        let range = wish.range()?;
+        let endpoint = endpoints::get(&self.db, &caller.tenant, id)
+            .await?
+            .ok_or_else(no_endpoint)?;
+        if endpoint.state != EndpointState::Enabled {
+            return Err(refused(RedeliverRefusal::EndpointOff));
+        }
+        let count = deliveries::count_range(&self.db, &caller.tenant, id, range).await?;
+        Ok((endpoint, count))
+    }
+
+    /// Sends deliveries of an endpoint of the caller's tenant again, and tells how many, and after which one to go on if
+    /// there may be more. Problems: 400 `range_empty`, 404, 409 `endpoint_disabled`.
+    pub(crate) async fn redeliver_range(
+        &self,
+        caller: &Caller,
+        id: WebhookEndpointId,
+        wish: &RangeWish,
+    ) -> Result<(u64, Option<DeliveryId>), Problem> {
+        let (range, stamp) = (wish.range()?, self.stamp_of(caller));
+        let again = deliveries::redeliver_range(&self.db, stamp, &caller.tenant, id, range).await?;
+        let told = again.ok_or_else(no_endpoint)?.map_err(refused)?;
+        self.signals.deliver.notify_one();
+        Ok(told)
+    }
+}
+
 async fn redeliver_range(
     caller: Authenticated,
     path: Path<WebhookEndpointId>,
-    Json(Object(body)): Json<Object<RangeBody>>,
-    db: Data<Db>,
-    ids: Data<IdMaker>,
-    clock: Data<SharedClock>,
-    signals: Data<Signals>,
+    Json(Object(wish)): Json<Object<RangeWish>>,
+    desk: Desk,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.may(Act::KeepWebhooks)?;
-    if body.from >= body.to {
-        let detail =
-            "`from` is before `to`, and what was made from the one on and before the other is sent again";
-        return Err(Problem::bad_request("range_empty", detail).with("field", "to"));
-    }
-    let range = Range {
-        from: body.from,
-        to: body.to,
-        delivered: body.delivered,
-        after: body.after,
-        most: MOST_AT_ONCE,
-    };
-    let stamp = Stamp::of(&ids, clock.now(), caller);
-    let again = deliveries::redeliver_range(&db, stamp, &caller.tenant, *path, range).await?;
-    let again = again.ok_or_else(|| Problem::not_found("webhook endpoint"))?;
-    let (redelivered, next) = again.map_err(refused)?;
-    signals.deliver.notify_one();
+    let (redelivered, next) = desk.redeliver_range(caller, *path, &wish).await?;
     Ok(HttpResponse::Accepted().json(RangeView { redelivered, next }))
 }
 

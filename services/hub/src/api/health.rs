@@ -2,6 +2,7 @@
 
 use crate::{
     app::ok,
+    depths::Depths,
     measuring::{answers, measure},
     problem::Problem,
     work_settings::WorkSettings,
@@ -79,9 +80,10 @@ async fn metrics(
     queue: Data<dyn Queue>,
     clock: Data<SharedClock>,
     settings: Data<WorkSettings>,
+    depths: Data<Depths>,
     handle: Data<PrometheusHandle>,
 ) -> HttpResponse {
-    measure(&db, queue.get_ref(), clock.now(), &settings).await;
+    measure(&db, queue.get_ref(), clock.now(), &settings, &depths).await;
     HttpResponse::Ok()
         .content_type(METRICS_TYPE)
         .body(handle.render())

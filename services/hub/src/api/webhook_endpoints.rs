@@ -342,7 +342,7 @@ pub(super) fn fresh_key(randomness: &Randomness) -> Result<NewKey, Problem> {
 }
 
 /// The 404 for an endpoint that the tenant does not have.
-pub(super) fn no_endpoint() -> Problem {
+pub(crate) fn no_endpoint() -> Problem {
     Problem::not_found("webhook endpoint")
 }
 

@@ -35,6 +35,8 @@ const SEND_RANGE_AGAIN: &str = "UPDATE deliveries SET state = 'pending', due_at 
     AND tenant = $2 AND created_at >= $4 AND created_at < $5 \
     AND (state IN ('failed', 'refused') OR (state = 'delivered' AND $7)) ORDER BY id LIMIT $8) \
     AND state <> 'pending' RETURNING id";
+const COUNT_RANGE: &str = "SELECT COUNT(*) FROM deliveries WHERE endpoint = $1 AND id > $3 AND tenant = $2 \
+    AND created_at >= $4 AND created_at < $5 AND (state IN ('failed', 'refused') OR (state = 'delivered' AND $6))";
 const PENDING: &str = "SELECT COUNT(*) FROM deliveries WHERE state = 'pending'";
 
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -44,6 +46,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     ENABLED,
     SEND_AGAIN,
     SEND_RANGE_AGAIN,
+    COUNT_RANGE,
     PENDING,
 ];
 
@@ -278,6 +281,28 @@ pub struct Range {
     pub after: Option<DeliveryId>,
     /// The oldest so many.
     pub most: u32,
+}
+
+/// How many deliveries [`redeliver_range`] would send again if it sent all of a range at once.
+pub async fn count_range(
+    db: &Db,
+    tenant: &TenantName,
+    id: WebhookEndpointId,
+    range: Range,
+) -> Result<u64, RecordsError> {
+    let count: i64 = on!(db, |c| sqlx::query_scalar(COUNT_RANGE)
+        .bind(id.to_string())
+        .bind(tenant.as_str())
+        .bind(range.after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(At(range.from))
+        .bind(At(range.to))
+        .bind(range.delivered)
+        .fetch_one(c))?;
+    Reading {
+        table: "deliveries",
+        id: "*",
+    }
+    .whole(count)
 }
 
 /// Sends settled deliveries of a range again, as [`redeliver`] does. Gives how many, and the last one if there may be more.

@@ -153,8 +153,27 @@ async fn together(scene: &Scene) -> Vec<Value> {
     vec![page("together", &path), sent("together-done", &path, 200, form)]
 }
 
+/// Pages about deliveries of a while, of which one was taken; once it was sent again it is taken again.
+async fn replay(scene: &Scene, taking: &Receiver) -> Vec<Value> {
+    let hook = endpoint(&scene.submitter, &taking.url()).await;
+    let id = hook["id"].as_str().unwrap();
+    let test = format!("/v1/webhook-endpoints/{id}/test");
+    scene.submitter.post(&test, &json!({})).await.expect(202);
+    taking.first(1).await;
+    let while_of = |which: &str| {
+        format!(
+            "/admin/webhooks/replay?endpoint={id}&from=2026-01-01T00:00&until=2999-01-01T00:00&which={which}"
+        )
+    };
+    vec![
+        page("replay", &while_of("all")),
+        page("replay-none", &while_of("failed")),
+        sent("replayed", &while_of("all"), 200, json!({ "texts": {} })),
+    ]
+}
+
 /// Pages of a tenant with a request, a batch of which something failed, and a delivery that did.
-async fn full(scene: &Scene, receiver: &Receiver) -> Value {
+async fn full(scene: &Scene, receiver: &Receiver, taking: &Receiver) -> Value {
     let hub = &scene.hub;
     let hook = endpoint(&scene.submitter, &receiver.url()).await;
     let batch = failed(hub).await.replacen("/v1", "/admin", 1);
@@ -192,6 +211,7 @@ async fn full(scene: &Scene, receiver: &Receiver) -> Value {
     ];
     let pages = [
         pages.to_vec(),
+        replay(scene, taking).await,
         cards(hub).await,
         policies(hub).await,
         tenant(scene).await,
@@ -208,8 +228,12 @@ async fn no_page_breaks_a_rule_of_wcag_or_its_own_policy_in_either_language() {
     };
     let often = ("GLMHUB_WORKER__ANNOUNCE_SECONDS", "1");
     let scene = Scene::set_with(&[LOOPBACK, often]).await;
-    let receiver = Receiver::answering(500).await;
-    let visits = [outside(), empty(&scene.hub), full(&scene, &receiver).await];
+    let (receiver, taking) = (Receiver::answering(500).await, Receiver::answering(200).await);
+    let visits = [
+        outside(),
+        empty(&scene.hub),
+        full(&scene, &receiver, &taking).await,
+    ];
     let given = json!({ "url": scene.hub.url(), "visits": visits });
     chromium.run("pages.cjs", given).await.well();
 }

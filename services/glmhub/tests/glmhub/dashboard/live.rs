@@ -97,10 +97,10 @@ async fn what_is_told_ends_with_the_session_which_it_does_not_keep_alive() {
     let told = Told::to(&browser, "/admin/workers/live").await;
     // Nobody asks for anything meanwhile, and the session is over after two seconds.
     let all = told.ends().await;
-    assert!(
-        all.contains("event: workers\n") && all.ends_with("event: over\ndata: \n\n"),
-        "{all}"
-    );
+    for part in ["workers", "depth", "depth_rows"] {
+        assert!(all.contains(&format!("event: {part}\n")), "{part}: {all}");
+    }
+    assert!(all.ends_with("event: over\ndata: \n\n"), "{all}");
     browser.get("/admin/workers").await.expect(401);
     let other = Browser::open(&hub, "acme", "operator").await;
     let told = Told::to(&other, "/admin/workers/live").await;
