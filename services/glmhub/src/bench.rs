@@ -2,6 +2,7 @@
 
 mod caller;
 mod catalogue;
+mod document;
 mod engine;
 mod figures;
 mod noop_worker;

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 use time::OffsetDateTime;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Bytes on their way in or out, in pieces.
 pub type ByteStream = BoxStream<'static, Result<Bytes, std::io::Error>>;
@@ -144,24 +145,59 @@ pub async fn read(blobs: &dyn Blobs, sha256: Sha256, limit: u64) -> Result<Vec<u
 }
 
 /// The pieces of the blob `sha256` on their way to somebody who will not check them: in the place of the last piece comes
-/// an error, if the bytes have another digest.
+/// an error, if the bytes have another digest. A piece is hashed while the one before it is sent and the next is read.
 pub fn verified(pieces: ByteStream, sha256: Sha256) -> ByteStream {
-    let state = (pieces, sha2::Sha256::new(), None::<Bytes>);
-    stream::try_unfold(state, move |(mut pieces, mut hasher, mut last)| async move {
+    let state = (pieces, Hashing::begun(), None::<Bytes>);
+    stream::try_unfold(state, move |(mut pieces, mut hashing, mut last)| async move {
         while let Some(piece) = pieces.next().await {
             let piece = piece?;
-            hasher.update(&piece);
+            hashing = hashing.with(piece.clone()).await?;
             if let Some(before) = last.replace(piece) {
-                return Ok(Some((before, (pieces, hasher, last))));
+                return Ok(Some((before, (pieces, hashing, last))));
             }
         }
         let Some(end) = last else { return Ok(None) };
-        match Sha256::from_bytes(hasher.clone().finalize().into()) == sha256 {
-            true => Ok(Some((end, (pieces, hasher, None)))),
+        match hashing.digest().await? == sha256 {
+            true => Ok(Some((end, (pieces, Hashing::begun(), None)))),
             false => Err(std::io::Error::other(BlobError::Damaged(sha256))),
         }
     })
     .boxed()
+}
+
+/// A digest in the making, on a thread for such work.
+enum Hashing {
+    Done(sha2::Sha256),
+    Going(JoinHandle<sha2::Sha256>),
+}
+
+impl Hashing {
+    /// Of nothing yet.
+    fn begun() -> Self {
+        Self::Done(sha2::Sha256::new())
+    }
+
+    /// Goes on with a piece when all before it are done.
+    async fn with(self, piece: Bytes) -> std::io::Result<Self> {
+        let mut hasher = self.done().await?;
+        let going = spawn_blocking(move || {
+            hasher.update(&piece);
+            hasher
+        });
+        Ok(Self::Going(going))
+    }
+
+    async fn done(self) -> std::io::Result<sha2::Sha256> {
+        match self {
+            Self::Done(hasher) => Ok(hasher),
+            Self::Going(going) => going.await.map_err(std::io::Error::other),
+        }
+    }
+
+    /// Of all pieces.
+    async fn digest(self) -> std::io::Result<Sha256> {
+        Ok(Sha256::from_bytes(self.done().await?.finalize().into()))
+    }
 }
 
 /// `bytes` as a stream of one piece, for [`Blobs::put`].

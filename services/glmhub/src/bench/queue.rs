@@ -2,7 +2,6 @@
 
 mod asking;
 mod backlog;
-mod document;
 mod flood;
 mod memory;
 mod plain;

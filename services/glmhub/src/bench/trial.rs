@@ -1,6 +1,6 @@
 //! One revocation of work that waits, runs and is followed.
 
-use super::{caller::BenchCaller, own_hub::OwnHub};
+use super::{caller::BenchCaller, document, own_hub::OwnHub};
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use domain::{access::Role, names::ModelName};
@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Any page will do.
-const PAGE: &[u8] = include_bytes!("../../../../models/demo/reader/pages/invoice-1.png");
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(2);
 /// Revocations come later each time, and after so many times begin anew.
@@ -135,11 +133,12 @@ async fn submitted(submitter: &BenchCaller, plan: &Plan<'_>) -> anyhow::Result<S
     let new = json!({ "model": plan.model, "purpose": "commercial", "questions": questions });
     let opened = submitter.post("/v1/batches", &new).await?;
     let batch = format!("/v1/batches/{}", text(&opened["id"])?);
-    for _ in 0..plan.pages {
-        let upload = format!("{batch}/documents");
-        let page = |request: reqwest::RequestBuilder| request.header("content-type", "image/png").body(PAGE);
-        submitter.send(Method::POST, &upload, page).await?;
-    }
+    // No two are alike: what is the same would be computed once, and the last job answered with the first.
+    let pages = document::of_pages(0, plan.pages);
+    let fill = |request: reqwest::RequestBuilder| request.header("content-type", "image/tiff").body(pages);
+    submitter
+        .send(Method::POST, &format!("{batch}/documents"), fill)
+        .await?;
     submitter.post(&format!("{batch}/submit"), &json!({})).await?;
     let all = plan.pages * plan.questions;
     let under_way = |jobs: &Value| jobs["total"] == all && plan.phase.has_come(jobs);

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
 
 const QUESTIONS: [&str; 2] = ["What is it?", "Whose is it?"];
+/// Batches that come at once.
+const MANY: usize = 24;
 
 /// A batch that is done: of so many documents, all of which are the same page but the last.
 async fn done(client: &Client, same: usize) -> String {
@@ -169,4 +171,25 @@ async fn it_is_computed_once_on_postgresql_and_redis_too_whichever_hub_is_asked(
     completed(&client, &batch).await;
     let rows = all(&client, &format!("{batch}/answers")).await;
     assert!(waited.contains(&rows[0]["answer"]["shared_from"]), "{rows:?}");
+}
+
+#[tokio::test]
+async fn of_many_batches_at_once_through_two_hubs_each_question_is_computed_once() {
+    let Some(mut fleet) = Fleet::start().await else {
+        return;
+    };
+    fleet.set_hubs(&[("GLMHUB_WORK__SHARE_ANSWERS_SECONDS", "3600".into())]);
+    let clients = [fleet.client(0, "acme"), fleet.client(1, "acme")];
+    let batches = (0..MANY).map(|number| done(&clients[number % 2], 1 + number % 3));
+    let batches = futures_util::future::join_all(batches).await;
+    let mut computed = Vec::new();
+    for batch in &batches {
+        for row in all(&clients[0], &format!("{batch}/answers")).await {
+            if row["answer"]["shared_from"].is_null() {
+                computed.push(row["job"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    // Two questions about each of two pages.
+    assert_eq!(computed.len(), 4, "{computed:?}");
 }

@@ -1,7 +1,6 @@
 //! What is asked of the hub while it is measured.
 
-use super::document;
-use crate::bench::caller::BenchCaller;
+use crate::bench::{caller::BenchCaller, document};
 use anyhow::{Context as _, ensure};
 use domain::names::ModelName;
 use reqwest::{
