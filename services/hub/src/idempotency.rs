@@ -26,9 +26,9 @@ use domain::{clock::SharedClock, digest::Sha256, id::IdMaker, names::TenantName}
 use reading::Body;
 use records::{
     Db,
-    claims::{self, ClaimKind, Made, Reserved},
+    claims::{self, Answered, ClaimKind, Made, Reserved},
 };
-use settings::IdempotencySettings;
+use settings::{IdempotencySettings, Until};
 use time::OffsetDateTime;
 
 const KEY: &str = "idempotency-key";
@@ -167,12 +167,10 @@ impl Desk {
         }
         let body = Body::of(request, self.settings.most_body_bytes).await;
         let claim = (Sha256::of(format!("key {key}").as_bytes()), self.ids.make());
-        let until = (
-            self.settings.held_until(self.now),
-            self.settings.kept_until(self.now),
-        );
-        match claims::reserve(&self.db, &self.tenant, claim, self.now, until).await? {
-            Reserved::Free => Ok(self.begin(request, body, claim, ClaimKind::Reserved, until.1)),
+        let until = self.settings.of_key(self.now);
+        let held = (until.held, until.kept);
+        match claims::reserve(&self.db, &self.tenant, claim, self.now, held).await? {
+            Reserved::Free => Ok(self.begin(request, body, claim, ClaimKind::Reserved, until)),
             Reserved::Busy => Err(in_use()),
             Reserved::Made(made) => self.again(request, body, made).await,
         }
@@ -189,7 +187,7 @@ impl Desk {
         if again && let Some(made) = claims::made(&self.db, &self.tenant, claim.0, self.now).await? {
             return self.again(request, body, made).await;
         }
-        let until = self.now + self.settings.retried_for();
+        let until = self.settings.of_request(self.now);
         Ok(self.begin(request, body, claim, ClaimKind::OfRequest, until))
     }
 
@@ -199,18 +197,17 @@ impl Desk {
         body: Body,
         (key, id): (Sha256, domain::id::ClaimId),
         kind: ClaimKind,
-        forget_at: OffsetDateTime,
+        until: Until,
     ) -> Prepared {
         let said = body.hand_on(request);
-        let once = Once::first(said, self.head, (key, id), kind, forget_at);
-        let most = match ANSWERED_FROM_JOBS.contains(&request.path()) {
-            true => 0,
-            false => self.settings.most_kept_bytes,
+        let once = Once::first(said, self.head, (key, id), kind, until);
+        let held = match (ANSWERED_FROM_JOBS.contains(&request.path()), kind) {
+            // Nothing is reserved, and nothing will be kept.
+            (true, ClaimKind::OfRequest) => Held::nothing(),
+            (true, ClaimKind::Reserved) => Held::new(self, (key, id), 0),
+            (false, _) => Held::new(self, (key, id), self.settings.most_kept_bytes),
         };
-        Prepared::Once(
-            once,
-            Held::new(self.db.clone(), self.tenant.clone(), (key, id), most),
-        )
+        Prepared::Once(once, held)
     }
 
     /// A request whose key has made something.
@@ -223,14 +220,15 @@ impl Desk {
         if body.read_out(self.head).await? != made.request {
             return Err(reused());
         }
-        if let Some(kept) = &made.answer {
-            return replay(kept).map(Prepared::Again);
+        match (&made.answer, made.subject.parse()) {
+            (Answered::Kept(kept), _) => replay(kept).map(Prepared::Again),
+            (_, Ok(job)) => {
+                body.hand_on(request);
+                Ok(Prepared::Once(Once::again(job), Held::nothing()))
+            }
+            (Answered::NotYet, Err(_)) => Err(in_use()),
+            (Answered::Unknown, Err(_)) => Err(made_before(&made.subject)),
         }
-        let Ok(job) = made.subject.parse() else {
-            return Err(made_before(&made.subject));
-        };
-        body.hand_on(request);
-        Ok(Prepared::Once(Once::again(job), Held::nothing()))
     }
 }
 

@@ -13,21 +13,23 @@ const RESERVE: &str = "INSERT INTO claims (tenant, key_sha256, claim, held_until
     held_until = excluded.held_until, forget_at = excluded.forget_at, request_sha256 = NULL, subject = NULL, \
     status = NULL, headers = NULL, body = NULL \
     WHERE claims.forget_at <= $6 OR (claims.subject IS NULL AND claims.held_until <= $6) RETURNING claim";
-const READ: &str = "SELECT request_sha256, subject, status, headers, body FROM claims \
+const READ: &str = "SELECT held_until, request_sha256, subject, status, headers, body FROM claims \
     WHERE tenant = $1 AND key_sha256 = $2 AND forget_at > $3";
 const MADE: &str = "UPDATE claims SET request_sha256 = $4, subject = $5 \
     WHERE tenant = $1 AND key_sha256 = $2 AND claim = $3 AND subject IS NULL";
 const MADE_ANEW: &str = "INSERT INTO claims (tenant, key_sha256, claim, held_until, forget_at, request_sha256, subject) \
-    VALUES ($1, $2, $3, $4, $4, $5, $6) ON CONFLICT (tenant, key_sha256) DO UPDATE SET claim = excluded.claim, \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, key_sha256) DO UPDATE SET claim = excluded.claim, \
     held_until = excluded.held_until, forget_at = excluded.forget_at, request_sha256 = excluded.request_sha256, \
     subject = excluded.subject, status = NULL, headers = NULL, body = NULL";
 const KEEP: &str = "UPDATE claims SET status = $4, headers = $5, body = $6 \
     WHERE tenant = $1 AND key_sha256 = $2 AND claim = $3 AND subject IS NOT NULL";
 const RELEASE: &str =
     "DELETE FROM claims WHERE tenant = $1 AND key_sha256 = $2 AND claim = $3 AND subject IS NULL";
+const END_HOLD: &str = "UPDATE claims SET held_until = $4 \
+    WHERE tenant = $1 AND key_sha256 = $2 AND claim = $3 AND held_until > $4";
 const FORGET: &str = "DELETE FROM claims WHERE forget_at <= $1";
 
-pub(crate) const STATEMENTS: &[&str] = &[RESERVE, READ, MADE, MADE_ANEW, KEEP, RELEASE, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[RESERVE, READ, MADE, MADE_ANEW, KEEP, RELEASE, END_HOLD, FORGET];
 
 /// A request's hold on a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct Claim {
     pub id: ClaimId,
     /// The digest of what is asked, and by whom.
     pub request: Sha256,
+    /// Until when its answer may come after what it makes.
+    pub held_until: OffsetDateTime,
     /// Until when what it makes is remembered.
     pub forget_at: OffsetDateTime,
     /// Whose key it is.
@@ -71,8 +75,19 @@ pub struct Made {
     pub request: Sha256,
     /// The id of what was made.
     pub subject: String,
-    /// What was answered, if it was kept.
-    pub answer: Option<Kept>,
+    /// What was answered.
+    pub answer: Answered,
+}
+
+/// What a request that has made something was answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// Nothing yet: its hold stands, and its answer may come.
+    NotYet,
+    /// This.
+    Kept(Kept),
+    /// It was not kept, or is lost.
+    Unknown,
 }
 
 /// A response that was kept.
@@ -123,7 +138,7 @@ pub async fn made(
         .bind(key.to_string())
         .bind(At(now))
         .fetch_optional(c))?;
-    row.map_or(Ok(None), |row| row.read(&key.to_string()))
+    row.map_or(Ok(None), |row| row.read(&key.to_string(), now))
 }
 
 /// Writes within `tx` that the request has made `subject`. Error: [`RecordsError::ClaimLost`], if another has its key.
@@ -139,6 +154,7 @@ pub(crate) async fn note(
             .bind(tenant.as_str())
             .bind(&key)
             .bind(&id)
+            .bind(At(claim.held_until))
             .bind(At(claim.forget_at))
             .bind(claim.request.to_string())
             .bind(subject)
@@ -158,14 +174,14 @@ pub(crate) async fn note(
     }
 }
 
-/// Keeps what the request was answered, if it has made something.
+/// Keeps what the request was answered, if it has made something; tells whether it has.
 pub async fn keep(
     db: &Db,
     tenant: &TenantName,
     (key, id): (Sha256, ClaimId),
     answer: &Kept,
-) -> Result<(), RecordsError> {
-    on!(db, |c| sqlx::query(KEEP)
+) -> Result<bool, RecordsError> {
+    let kept = on!(db, |c| sqlx::query(KEEP)
         .bind(tenant.as_str())
         .bind(key.to_string())
         .bind(id.to_string())
@@ -173,16 +189,30 @@ pub async fn keep(
         .bind(Json(&answer.headers))
         .bind(&answer.body)
         .run(c))?;
-    Ok(())
+    Ok(kept > 0)
 }
 
-/// Gives the key free again, if the request has made nothing.
-pub async fn release(db: &Db, tenant: &TenantName, (key, id): (Sha256, ClaimId)) -> Result<(), RecordsError> {
-    on!(db, |c| sqlx::query(RELEASE)
+/// Ends a request's hold: its key is free again if it has made nothing, and else its answer will not come any more.
+pub async fn release(
+    db: &Db,
+    tenant: &TenantName,
+    (key, id): (Sha256, ClaimId),
+    now: OffsetDateTime,
+) -> Result<(), RecordsError> {
+    let (key, id) = (key.to_string(), id.to_string());
+    let freed = on!(db, |c| sqlx::query(RELEASE)
         .bind(tenant.as_str())
-        .bind(key.to_string())
-        .bind(id.to_string())
+        .bind(&key)
+        .bind(&id)
         .run(c))?;
+    if freed == 0 {
+        on!(db, |c| sqlx::query(END_HOLD)
+            .bind(tenant.as_str())
+            .bind(&key)
+            .bind(&id)
+            .bind(At(now))
+            .run(c))?;
+    }
     Ok(())
 }
 
@@ -193,6 +223,7 @@ pub async fn forget(db: &Db, now: OffsetDateTime) -> Result<u64, RecordsError> {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    held_until: At,
     request_sha256: Option<String>,
     subject: Option<String>,
     status: Option<i32>,
@@ -202,19 +233,20 @@ struct Row {
 
 impl Row {
     /// Nothing, if it has made nothing yet.
-    fn read(self, id: &str) -> Result<Option<Made>, RecordsError> {
+    fn read(self, id: &str, now: OffsetDateTime) -> Result<Option<Made>, RecordsError> {
         let row = Reading { table: "claims", id };
         let Some(subject) = self.subject else {
             return Ok(None);
         };
         let request = row.required(self.request_sha256, "request_sha256")?;
         let answer = match (self.status, self.headers, self.body) {
-            (Some(status), Some(headers), Some(body)) => Some(Kept {
+            (Some(status), Some(headers), Some(body)) => Answered::Kept(Kept {
                 status: row.whole(status.into())?,
                 headers: headers.0,
                 body,
             }),
-            _ => None,
+            _ if self.held_until.0 > now => Answered::NotYet,
+            _ => Answered::Unknown,
         };
         Ok(Some(Made {
             request: row.parsed(&request)?,

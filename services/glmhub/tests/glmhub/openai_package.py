@@ -30,19 +30,6 @@ def answers():
     assert whole.choices[0].finish_reason == "stop", whole
     assert whole.decision_id.startswith("dec_"), whole
 
-    # A short answer may be written before its worker knows that somebody listens, and comes whole then.
-    for _ in range(10):
-        texts, usage, finish, decision = streamed()
-        if len(texts) > 1:
-            break
-    assert "".join(texts) == given["answer"], texts
-    assert len(texts) > 1, texts
-    assert finish == "stop" and decision.startswith("dec_"), (finish, decision)
-    assert usage == whole.usage, (usage, whole.usage)
-
-
-def streamed():
-    """The texts of a streamed answer, and what comes with the last of them."""
     texts, usage, finish, decision = [], None, None, None
     options = {"include_usage": True}
     for chunk in ask(given["reader"], "commercial", stream=True, stream_options=options):
@@ -54,7 +41,11 @@ def streamed():
         texts.append(chunk.choices[0].delta.content or "")
         if chunk.choices[0].finish_reason:
             finish, decision = chunk.choices[0].finish_reason, chunk.decision_id
-    return [text for text in texts if text], usage, finish, decision
+    texts = [text for text in texts if text]
+    assert "".join(texts) == given["answer"], texts
+    assert len(texts) > 1, texts
+    assert finish == "stop" and decision.startswith("dec_"), (finish, decision)
+    assert usage == whole.usage, (usage, whole.usage)
 
 
 def choices():

@@ -19,8 +19,6 @@ pub const CHAT: &str = "/openai/v1/chat/completions";
 pub const READER: &str = "glmhub/demo-doc-reader";
 /// So many tokens of the tiny checkpoint take a while.
 const LONG: u32 = 300;
-/// How often an answer is asked for again that came in one piece.
-const TRIES: usize = 10;
 
 /// A chat request about an image.
 pub fn asked(model: &str, purpose: &str, text: &str, image: &[u8], tokens: u32) -> Value {
@@ -80,9 +78,10 @@ async fn a_streamed_completion_is_the_whole_one_in_pieces() {
     streams_what_is_printed(&hub.client("acme", &["submitter"])).await;
 }
 
-/// The frames of a streamed completion, which together are what is printed.
-async fn streamed(client: &Client, body: &Value, printed: &str) -> Vec<Value> {
-    let told = client.post(CHAT, body).await.expect(200);
+async fn streams_what_is_printed(client: &Client) {
+    let (mut body, printed) = asked_reader();
+    body["stream_options"] = json!({ "include_usage": true });
+    let told = client.post(CHAT, &body).await.expect(200);
     assert_eq!(told.header("content-type"), Some("text/event-stream"));
     let (frames, done) = frames(&told.text());
     assert!(done, "{frames:?}");
@@ -90,23 +89,9 @@ async fn streamed(client: &Client, body: &Value, printed: &str) -> Vec<Value> {
         frames[0]["choices"][0]["delta"],
         json!({ "role": "assistant", "content": "" })
     );
-    assert_eq!(contents(&frames).concat(), printed);
-    frames
-}
-
-async fn streams_what_is_printed(client: &Client) {
-    let (mut body, printed) = asked_reader();
-    body["stream_options"] = json!({ "include_usage": true });
-    let mut heard = streamed(client, &body, printed).await;
-    // A short answer may be written before its worker knows that somebody listens, and comes whole then.
-    for _ in 0..TRIES {
-        if contents(&heard).len() > 1 {
-            break;
-        }
-        heard = streamed(client, &body, printed).await;
-    }
-    let frames = heard;
-    assert!(contents(&frames).len() > 1, "{frames:?}");
+    let texts = contents(&frames);
+    assert_eq!(texts.concat(), printed);
+    assert!(texts.len() > 1, "{texts:?}");
     let [.., last, usage] = frames.as_slice() else {
         panic!("{frames:?}")
     };

@@ -125,6 +125,13 @@ impl Asking<'_> {
     ///
     /// A request that has made its jobs before makes none.
     pub(crate) async fn submit(&self, call: &Call) -> Result<Vec<JobId>, Problem> {
+        let jobs = self.store(call).await?;
+        self.dispatch();
+        Ok(jobs)
+    }
+
+    /// As [`Asking::submit`], but for [`Asking::dispatch`], which is called next.
+    pub(crate) async fn store(&self, call: &Call) -> Result<Vec<JobId>, Problem> {
         if let Some(job) = self.once.job() {
             let most = u32::try_from(call.questions.len()).unwrap_or(u32::MAX);
             return Ok(jobs::of_one_call(self.db, &self.caller.tenant, job, most).await?);
@@ -144,9 +151,12 @@ impl Asking<'_> {
         if are_back(self.db, self.blobs, &submitted).await? {
             submitted = submit().await;
         }
-        let jobs = submitted?.map_err(full::problem)?;
+        submitted?.map_err(full::problem)
+    }
+
+    /// Has jobs that were stored handed out now, and not at the next look.
+    pub(crate) fn dispatch(&self) {
         self.signals.dispatch.notify_one();
-        Ok(jobs)
     }
 
     /// Waits until the jobs that were submitted are durable.

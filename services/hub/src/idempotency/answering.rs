@@ -1,6 +1,6 @@
 //! Keeping what a request was answered, and giving it again.
 
-use super::Response;
+use super::{Desk, Response};
 use crate::problem::Problem;
 use actix_web::{
     Error, HttpResponse,
@@ -18,26 +18,31 @@ use records::{
     Db,
     claims::{self, Kept},
 };
+use time::OffsetDateTime;
 
 /// The headers that are part of an answer; the others are of this response alone.
 const KEPT_HEADERS: [&str; 4] = ["content-type", "location", "x-attribution", "x-decision-id"];
 
-/// A key that the running request holds. Dropped, it is given free unless the request has made something.
+/// A key that the running request holds. Dropped, its hold ends.
 pub(super) struct Held(Option<Key>);
 
 struct Key {
     db: Data<Db>,
     tenant: TenantName,
     claim: (Sha256, ClaimId),
+    /// When the request came.
+    now: OffsetDateTime,
     most: usize,
 }
 
 impl Held {
-    pub(super) fn new(db: Data<Db>, tenant: TenantName, claim: (Sha256, ClaimId), most: usize) -> Self {
+    /// A key whose answer is kept if it has at most so many bytes.
+    pub(super) fn new(desk: &Desk, claim: (Sha256, ClaimId), most: usize) -> Self {
         Self(Some(Key {
-            db,
-            tenant,
+            db: desk.db.clone(),
+            tenant: desk.tenant.clone(),
             claim,
+            now: desk.now,
             most,
         }))
     }
@@ -47,16 +52,15 @@ impl Held {
         Self(None)
     }
 
-    /// Keeps the response, if it is one to keep, and hands it on.
+    /// Keeps the response, if it is one to keep, and hands it on. Whoever repeats its request then is told so.
     pub(super) async fn settle<B: MessageBody + 'static>(
         mut self,
         response: ServiceResponse<B>,
     ) -> Result<Response<B>, Error> {
-        let BodySize::Sized(bytes) = response.response().body().size() else {
-            return Ok(response.map_into_left_body());
-        };
-        let wanted = self.0.as_ref().is_some_and(|key| bytes <= key.most as u64);
-        if !wanted || !response.status().is_success() || is_secret(response.headers()) {
+        if !self.0.as_ref().is_some_and(|key| key.keeps(&response)) {
+            if let Some(key) = self.0.take() {
+                key.release().await;
+            }
             return Ok(response.map_into_left_body());
         }
         let (request, response) = response.into_parts();
@@ -91,27 +95,37 @@ fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 impl Key {
+    fn keeps<B: MessageBody>(&self, response: &ServiceResponse<B>) -> bool {
+        let BodySize::Sized(bytes) = response.response().body().size() else {
+            return false;
+        };
+        bytes <= self.most as u64 && response.status().is_success() && !is_secret(response.headers())
+    }
+
     /// What was made is durable; if its answer cannot be kept, a repetition is told what was made.
     async fn keep(self, kept: &Kept) {
-        let key = (self.claim, &self.tenant);
-        let done = match claims::keep(&self.db, key.1, key.0, kept).await {
-            Ok(()) => claims::release(&self.db, key.1, key.0).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = done {
-            tracing::warn!(cause = %error, "an answer could not be kept for a repetition of its request");
+        match claims::keep(&self.db, &self.tenant, self.claim, kept).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(cause = %error, "an answer could not be kept for a repetition of its request");
+            }
+        }
+        self.release().await;
+    }
+
+    async fn release(self) {
+        if let Err(error) = claims::release(&self.db, &self.tenant, self.claim, self.now).await {
+            tracing::warn!(cause = %error, "an idempotency key is held until its hold ends");
         }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(key) = self.0.take() else { return };
-        rt::spawn(async move {
-            if let Err(error) = claims::release(&key.db, &key.tenant, key.claim).await {
-                tracing::warn!(cause = %error, "an idempotency key is held until its hold ends");
-            }
-        });
+        if let Some(key) = self.0.take() {
+            rt::spawn(key.release());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a handler is told about its request's key.
 
-use super::reading::Said;
+use super::{reading::Said, settings::Until};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
 use domain::{
     digest::Sha256,
@@ -11,7 +11,6 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
 };
-use time::OffsetDateTime;
 
 /// A request that may make something once, as a handler's argument.
 #[derive(Clone)]
@@ -35,7 +34,7 @@ struct First {
     key: Sha256,
     id: ClaimId,
     kind: ClaimKind,
-    forget_at: OffsetDateTime,
+    until: Until,
 }
 
 impl Once {
@@ -44,7 +43,7 @@ impl Once {
         head: Sha256,
         (key, id): (Sha256, ClaimId),
         kind: ClaimKind,
-        forget_at: OffsetDateTime,
+        until: Until,
     ) -> Self {
         Self(Kind::First(First {
             said,
@@ -52,7 +51,7 @@ impl Once {
             key,
             id,
             kind,
-            forget_at,
+            until,
         }))
     }
 
@@ -84,7 +83,8 @@ impl Once {
             key: first.key,
             id: first.id,
             request: first.said.digest(first.head),
-            forget_at: first.forget_at,
+            held_until: first.until.held,
+            forget_at: first.until.kept,
             kind: first.kind,
         })
     }

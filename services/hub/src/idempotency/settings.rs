@@ -11,7 +11,7 @@ pub struct IdempotencySettings {
     pub most_key_characters: usize,
     /// How long a key is remembered, in hours.
     pub keep_hours: u32,
-    /// How long a request that has made nothing yet keeps others out, in seconds.
+    /// How long a request that is not answered yet keeps others out, in seconds.
     pub hold_seconds: u32,
     /// How long OpenAI's clients may send a request again, in seconds.
     pub retry_seconds: u32,
@@ -19,6 +19,15 @@ pub struct IdempotencySettings {
     pub most_kept_bytes: usize,
     /// The most bytes of a body that is looked at before it is handed on.
     pub most_body_bytes: usize,
+}
+
+/// How long a request is known.
+#[derive(Clone, Copy)]
+pub(super) struct Until {
+    /// Its repetitions wait for it until then.
+    pub(super) held: OffsetDateTime,
+    /// What it makes is remembered until then.
+    pub(super) kept: OffsetDateTime,
 }
 
 impl IdempotencySettings {
@@ -37,12 +46,21 @@ impl IdempotencySettings {
         }
     }
 
-    pub(super) fn held_until(&self, now: OffsetDateTime) -> OffsetDateTime {
-        now + Duration::seconds(self.hold_seconds.into())
+    /// For a request of `now` with a key.
+    pub(super) fn of_key(&self, now: OffsetDateTime) -> Until {
+        self.until(now, Duration::hours(self.keep_hours.into()))
     }
 
-    pub(super) fn kept_until(&self, now: OffsetDateTime) -> OffsetDateTime {
-        now + Duration::hours(self.keep_hours.into())
+    /// For a request of `now` that is its own key.
+    pub(super) fn of_request(&self, now: OffsetDateTime) -> Until {
+        self.until(now, self.retried_for())
+    }
+
+    fn until(&self, now: OffsetDateTime, kept: Duration) -> Until {
+        Until {
+            held: now + Duration::seconds(self.hold_seconds.into()),
+            kept: now + kept,
+        }
     }
 
     /// How long a client may send a request again.

@@ -7,7 +7,8 @@ use super::{
     conversation::{self, Asked, Streamed},
     data_url::Picture,
     settings::OpenaiSettings,
-    streaming, unanswered,
+    streaming::Streaming,
+    unanswered,
 };
 use crate::{
     api::{
@@ -92,16 +93,20 @@ pub(super) async fn complete(
     };
     let streamed = asked.streamed;
     let call = call(&asking, asked, usual, &outgoing).await?;
-    let jobs = asking.submit(&call).await?;
     if let Streamed::Tokens { usage } = streamed {
-        asking.kept().await?;
+        let jobs = asking.store(&call).await?;
         let with = Followed {
             db: db.clone(),
             queue,
             signals: signals.clone(),
         };
-        return streaming::respond(with, &call.allowed, jobs, usage).await;
+        // Whoever writes the answers finds that they are listened to, however short they are.
+        let streaming = Streaming::begin(with, &call.allowed, jobs, usage).await;
+        asking.dispatch();
+        asking.kept().await?;
+        return streaming?.respond(&call.allowed).await;
     }
+    let jobs = asking.submit(&call).await?;
     let views = settled(&asking, jobs).await?;
     completion::respond(&views)
 }

@@ -66,7 +66,7 @@ struct Delta<'a> {
 type Happened = (usize, Step);
 
 /// A completion on its way.
-struct Streaming {
+pub(super) struct Streaming {
     steps: SelectAll<LocalBoxStream<'static, Happened>>,
     /// What happened and is to be told.
     next: Option<Happened>,
@@ -101,44 +101,6 @@ struct Told {
     usage: bool,
 }
 
-/// The response that streams the answers of `jobs`, which were made under `allowed`.
-///
-/// Problems, as long as nothing was sent: the refusal of the decision that stopped one, and those of [`unanswered`].
-pub(super) async fn respond(
-    with: Followed,
-    allowed: &Allowed,
-    jobs: Vec<JobId>,
-    usage: bool,
-) -> Result<HttpResponse, Problem> {
-    let choices: Vec<Line> = jobs.iter().map(Line::of).collect();
-    let mut steps = SelectAll::new();
-    for (place, job) in jobs.iter().enumerate() {
-        let following = Following::begin(with.clone(), allowed.tenant().clone(), *job).await?;
-        steps.push(steps_of(place, following));
-    }
-    let first = first(&mut steps, &choices).await?;
-    let mut response = event_stream::response()?;
-    for notice in allowed.duties().iter().filter_map(Duty::notice) {
-        if let Ok(notice) = HeaderValue::from_str(notice) {
-            response.append_header(("x-attribution", notice));
-        }
-    }
-    let told = Told {
-        id: id_of(&job_of(&choices, 0)),
-        created: allowed.at().unix_timestamp(),
-        model: allowed.model().clone(),
-        usage,
-    };
-    let streaming = Streaming {
-        steps,
-        next: Some(first),
-        choices,
-        told,
-        over: false,
-    };
-    Ok(response.streaming(streaming.events()))
-}
-
 fn steps_of(place: usize, following: Following) -> LocalBoxStream<'static, Happened> {
     let steps = stream::unfold(following, |mut following| async move {
         let step = following.next().await?;
@@ -154,25 +116,64 @@ fn job_of(choices: &[Line], place: usize) -> String {
         .unwrap_or_default()
 }
 
-/// The first step that something is sent for.
-async fn first(
-    steps: &mut SelectAll<LocalBoxStream<'static, Happened>>,
-    choices: &[Line],
-) -> Result<Happened, Problem> {
-    loop {
-        match steps.next().await {
-            Some((_, Step::State(_))) => {}
-            Some((_, Step::Stopped(problem))) => return Err(problem),
-            Some((_, Step::Verdict(view))) if view.answer().is_none() => {
-                return Err(unanswered::problem(&view));
+impl Streaming {
+    /// Follows `jobs`, which were made under `allowed`, from now on.
+    pub(super) async fn begin(
+        with: Followed,
+        allowed: &Allowed,
+        jobs: Vec<JobId>,
+        usage: bool,
+    ) -> Result<Self, Problem> {
+        let mut steps = SelectAll::new();
+        for (place, job) in jobs.iter().enumerate() {
+            let following = Following::begin(with.clone(), allowed.tenant().clone(), *job).await?;
+            steps.push(steps_of(place, following));
+        }
+        let choices: Vec<Line> = jobs.iter().map(Line::of).collect();
+        let told = Told {
+            id: id_of(&job_of(&choices, 0)),
+            created: allowed.at().unix_timestamp(),
+            model: allowed.model().clone(),
+            usage,
+        };
+        Ok(Self {
+            steps,
+            next: None,
+            choices,
+            told,
+            over: false,
+        })
+    }
+
+    /// The response that streams the answers.
+    ///
+    /// Problems, as long as nothing was sent: the refusal of the decision that stopped one, and those of [`unanswered`].
+    pub(super) async fn respond(mut self, allowed: &Allowed) -> Result<HttpResponse, Problem> {
+        self.next = Some(self.first().await?);
+        let mut response = event_stream::response()?;
+        for notice in allowed.duties().iter().filter_map(Duty::notice) {
+            if let Ok(notice) = HeaderValue::from_str(notice) {
+                response.append_header(("x-attribution", notice));
             }
-            Some(happened) => return Ok(happened),
-            None => return Err(unanswered::broken_off(&job_of(choices, 0))),
+        }
+        Ok(response.streaming(self.events()))
+    }
+
+    /// The first step that something is sent for.
+    async fn first(&mut self) -> Result<Happened, Problem> {
+        loop {
+            match self.steps.next().await {
+                Some((_, Step::State(_))) => {}
+                Some((_, Step::Stopped(problem))) => return Err(problem),
+                Some((_, Step::Verdict(view))) if view.answer().is_none() => {
+                    return Err(unanswered::problem(&view));
+                }
+                Some(happened) => return Ok(happened),
+                None => return Err(unanswered::broken_off(&job_of(&self.choices, 0))),
+            }
         }
     }
-}
 
-impl Streaming {
     fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         let begin = |place| {
             self.told.chunk(&[Choice::of(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use time::Duration;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+const HOLD: Duration = Duration::minutes(1);
 
 fn ids() -> IdMaker {
     IdMaker::new(Arc::new(HandClock::at(NOW)))
@@ -15,6 +16,7 @@ fn claim(key: &[u8], kind: ClaimKind) -> Claim {
         key: Sha256::of(key),
         id: ids().make(),
         request: Sha256::of(b"request"),
+        held_until: NOW + HOLD,
         forget_at: NOW + Duration::hours(1),
         kind,
     }
@@ -25,7 +27,7 @@ fn tenant() -> TenantName {
 }
 
 async fn reserved(db: &Db, claim: &Claim, now: OffsetDateTime) -> Reserved {
-    let until = (now + Duration::minutes(1), claim.forget_at);
+    let until = (now + HOLD, claim.forget_at);
     reserve(db, &tenant(), (claim.key, claim.id), now, until)
         .await
         .unwrap()
@@ -47,19 +49,21 @@ async fn one_request_holds_a_key_and_what_it_made_is_found_until_it_is_forgotten
         );
         assert_eq!(reserved(db, &first, NOW).await, Reserved::Free);
         assert_eq!(reserved(db, &second, NOW).await, Reserved::Busy);
-        makes(db, &first, "bat_1").await.unwrap();
         let answer = Kept {
             status: 201,
             headers: vec![("location".into(), "/v1/batches/bat_1".into())],
             body: "{}".into(),
         };
-        keep(db, &tenant(), (first.key, first.id), &answer).await.unwrap();
+        let kept = async || keep(db, &tenant(), (first.key, first.id), &answer).await.unwrap();
+        assert!(!kept().await);
+        makes(db, &first, "bat_1").await.unwrap();
+        assert!(kept().await);
         // What has made something is not given free.
-        release(db, &tenant(), (first.key, first.id)).await.unwrap();
+        release(db, &tenant(), (first.key, first.id), NOW).await.unwrap();
         let made = Made {
             request: first.request,
             subject: "bat_1".into(),
-            answer: Some(answer),
+            answer: Answered::Kept(answer),
         };
         let late = NOW + Duration::minutes(59);
         assert_eq!(reserved(db, &second, late).await, Reserved::Made(made));
@@ -105,9 +109,11 @@ async fn a_key_that_made_nothing_is_given_free() {
         );
         assert_eq!(reserved(db, &first, NOW).await, Reserved::Free);
         // It is not the second's to give free.
-        release(db, &tenant(), (second.key, second.id)).await.unwrap();
+        release(db, &tenant(), (second.key, second.id), NOW)
+            .await
+            .unwrap();
         assert_eq!(reserved(db, &second, NOW).await, Reserved::Busy);
-        release(db, &tenant(), (first.key, first.id)).await.unwrap();
+        release(db, &tenant(), (first.key, first.id), NOW).await.unwrap();
         assert_eq!(reserved(db, &second, NOW).await, Reserved::Free);
     })
     .await;
@@ -127,6 +133,37 @@ async fn of_requests_that_are_their_own_key_the_last_is_remembered() {
         assert_eq!(found.subject, "job_2");
         let other: TenantName = "other".parse().unwrap();
         assert_eq!(made(db, &other, first.key, NOW).await.unwrap(), None);
+    })
+    .await;
+}
+
+/// What a request with this key was answered, which has made something.
+async fn answered(db: &Db, claim: &Claim, now: OffsetDateTime) -> Answered {
+    let made = made(db, &tenant(), claim.key, now).await.unwrap();
+    made.unwrap().answer
+}
+
+#[tokio::test]
+async fn an_answer_may_come_until_the_hold_ends() {
+    on_each(async |db| {
+        for kind in [ClaimKind::Reserved, ClaimKind::OfRequest] {
+            let claim = claim(format!("{kind:?}").as_bytes(), kind);
+            if kind == ClaimKind::Reserved {
+                assert_eq!(reserved(db, &claim, NOW).await, Reserved::Free);
+            }
+            makes(db, &claim, "bat_1").await.unwrap();
+            let moment = Duration::nanoseconds(1);
+            assert_eq!(answered(db, &claim, NOW + HOLD - moment).await, Answered::NotYet);
+            assert_eq!(answered(db, &claim, NOW + HOLD).await, Answered::Unknown);
+            let soon = NOW + Duration::seconds(1);
+            // It is not another's to end.
+            release(db, &tenant(), (claim.key, ids().make()), soon)
+                .await
+                .unwrap();
+            assert_eq!(answered(db, &claim, soon).await, Answered::NotYet);
+            release(db, &tenant(), (claim.key, claim.id), soon).await.unwrap();
+            assert_eq!(answered(db, &claim, soon).await, Answered::Unknown);
+        }
     })
     .await;
 }

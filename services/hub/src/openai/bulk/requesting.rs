@@ -15,7 +15,7 @@ use records::{
     claims::{self, Claim, ClaimKind, Reserved},
     openai_batches::{OpenaiBatch, RowVerdict, StoredRow},
 };
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 /// How long it is remembered which job a line became, beyond the end of its batch.
 const REMEMBERED: Duration = Duration::days(1);
@@ -40,7 +40,8 @@ pub(super) async fn taken(
     batch: &OpenaiBatch,
     request: &RequestLine<'_>,
 ) -> Result<Reserved, Problem> {
-    reserve(parts, batch, &claim(parts, batch, request)).await
+    let now = parts.clock.now();
+    reserve(parts, batch, &claim(parts, batch, request, now), now).await
 }
 
 fn may_pass(problem: &Problem) -> bool {
@@ -49,33 +50,39 @@ fn may_pass(problem: &Problem) -> bool {
 }
 
 /// What a request holds while it becomes a job, and ever after.
-fn claim(parts: &BulkParts, batch: &OpenaiBatch, request: &RequestLine<'_>) -> Claim {
+fn claim(parts: &BulkParts, batch: &OpenaiBatch, request: &RequestLine<'_>, now: OffsetDateTime) -> Claim {
     Claim {
         key: Sha256::of(format!("openai_batch {} {}", batch.id, request.number).as_bytes()),
         id: parts.ids.make(),
         request: Sha256::of(request.body.get().as_bytes()),
+        held_until: now + HOLD,
         forget_at: batch.expires_at + REMEMBERED,
         kind: ClaimKind::Reserved,
     }
 }
 
-async fn reserve(parts: &BulkParts, batch: &OpenaiBatch, claim: &Claim) -> Result<Reserved, Problem> {
-    let (tenant, now) = (&batch.caller.tenant, parts.clock.now());
-    let until = (now + HOLD, claim.forget_at);
+async fn reserve(
+    parts: &BulkParts,
+    batch: &OpenaiBatch,
+    claim: &Claim,
+    now: OffsetDateTime,
+) -> Result<Reserved, Problem> {
+    let (tenant, until) = (&batch.caller.tenant, (claim.held_until, claim.forget_at));
     Ok(claims::reserve(&parts.db, tenant, (claim.key, claim.id), now, until).await?)
 }
 
 async fn job(parts: &BulkParts, batch: &OpenaiBatch, request: &RequestLine<'_>) -> Result<JobId, Problem> {
     within_limits(parts, batch).await?;
-    let claim = claim(parts, batch, request);
-    match reserve(parts, batch, &claim).await? {
+    let now = parts.clock.now();
+    let claim = claim(parts, batch, request, now);
+    match reserve(parts, batch, &claim, now).await? {
         Reserved::Made(made) => made.subject.parse().map_err(Problem::internal),
         Reserved::Busy => Err(Problem::conflict("line_in_hand", "another hub has the line in hand").after(1)),
         Reserved::Free => {
             let made = ask(parts, batch, request, &Once::under(claim)).await;
             if made.is_err() {
                 let tenant = &batch.caller.tenant;
-                claims::release(&parts.db, tenant, (claim.key, claim.id)).await?;
+                claims::release(&parts.db, tenant, (claim.key, claim.id), now).await?;
             }
             made
         }
