@@ -43,9 +43,15 @@ def answers():
             finish, decision = chunk.choices[0].finish_reason, chunk.decision_id
     texts = [text for text in texts if text]
     assert "".join(texts) == given["answer"], texts
-    assert len(texts) > 1, texts
     assert finish == "stop" and decision.startswith("dec_"), (finish, decision)
     assert usage == whole.usage, (usage, whole.usage)
+
+
+def pieces():
+    """An answer that takes a while comes piece by piece."""
+    chunks = list(ask(given["refused"], "research", tokens=300, stream=True))
+    texts = [choice.delta.content for chunk in chunks for choice in chunk.choices if choice.delta.content]
+    assert len(texts) > 2, texts
 
 
 def choices():
@@ -273,6 +279,7 @@ else:
     # First of all: the package takes no webhook that is older than five minutes.
     webhooks()
     answers()
+    pieces()
     choices()
     repetitions()
     batches()
