@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use crate::dense::Weight;
-use crate::micro::products;
+use crate::micro::{Factors, products};
 use crate::simd::{Isa, Level, Work, dispatch, level};
 
 /// Products that are summed in registers before a sum goes back to memory: a tile of packed weights this deep
@@ -119,7 +119,11 @@ impl<const R: usize, const L: usize> Work for Strip<'_, R, L> {
             let column = tile * L;
             let rows = self.out.chunks_mut(R * self.outputs);
             for (panel, out) in panels.chunks_exact(self.depth).zip(rows) {
-                let sums = products::<I, R, L>(panel, &lanes[..self.depth], load(out, column, self.outputs));
+                let sums = products::<I, R, L>(
+                    Factors::of_panel(panel),
+                    &lanes[..self.depth],
+                    load(out, column, self.outputs),
+                );
                 store(&sums, out, column, self.outputs);
             }
         }

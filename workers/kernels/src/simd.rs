@@ -4,6 +4,7 @@
 //! is safe and portable; only the jump into the wider function is not, because it is the caller who has to know
 //! that the processor has them.
 
+use crate::micro::Factors;
 use std::sync::OnceLock;
 
 /// What the compiler may assume inside a body.
@@ -14,11 +15,11 @@ pub trait Isa: Copy {
     /// See [`crate::micro::products`].
     #[inline(always)]
     fn products<const R: usize, const L: usize>(
-        panel: &[[f32; R]],
+        factors: Factors<R>,
         lanes: &[[f32; L]],
         sums: [[f32; L]; R],
     ) -> [[f32; L]; R] {
-        crate::micro::plain::<Self, R, L>(panel, lanes, sums)
+        crate::micro::plain::<Self, R, L>(factors, lanes, sums)
     }
 }
 
@@ -59,13 +60,13 @@ macro_rules! fused {
 
             #[inline(always)]
             fn products<const R: usize, const L: usize>(
-                panel: &[[f32; R]],
+                factors: Factors<R>,
                 lanes: &[[f32; L]],
                 sums: [[f32; L]; R],
             ) -> [[f32; L]; R] {
                 // SAFETY: this type is only given to bodies by the function below of the loop's name, which needs the
                 // same instructions.
-                unsafe { crate::micro::x86::$products(panel, lanes, sums) }
+                unsafe { crate::micro::x86::$products(factors, lanes, sums) }
             }
         }
     };

@@ -19,6 +19,7 @@ pub fn attend_each<'a>(shape: Shape, queries: Rows<'a>, contexts: &'a [Vec<Span<
         .map(|(row, spans)| Call::of(shape, of_row(row), 1, spans, Mask::Causal))
         .collect();
     match level() {
+        Level::Avx512 if shape.sharing() <= 16 => each_by::<8, 16>(&calls, out),
         Level::Avx512 => each_by::<8, 32>(&calls, out),
         Level::Avx2 => each_by::<6, 16>(&calls, out),
         Level::Portable => each_by::<4, 8>(&calls, out),
@@ -95,7 +96,7 @@ impl<const R: usize, const L: usize> Work for ShareOfEach<'_, '_, R, L> {
                 for (tile, start) in tiles {
                     absorb::<I, R, L>(
                         &mut lanes,
-                        packed.tile(tile),
+                        &packed.tile(tile),
                         start,
                         TILE.min(end - start),
                         &mut scores,

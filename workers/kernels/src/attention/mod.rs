@@ -3,6 +3,7 @@
 //! Queries lie side by side in the lanes of a vector, so the running maximum and sum of the softmax need no sums
 //! across a vector. Several query heads that share a key head are simply more queries of that head.
 
+mod context;
 mod each;
 mod pack;
 mod rounded;
@@ -13,6 +14,7 @@ mod tile;
 use rayon::prelude::*;
 
 use crate::simd::{Isa, Level, Work, dispatch, level};
+use context::InPlace;
 pub use each::attend_each;
 use pack::{Packed, TILE};
 pub use rounded::{WIDEST as WIDEST_ROUNDED, attend_rounded};
@@ -114,6 +116,8 @@ pub fn attend(shape: Shape, queries: Rows, spans: &[Span], mask: Mask, out: &mut
     let rows = out.len() / (shape.heads * shape.width);
     let call = Call::of(shape, queries, rows, spans, mask);
     match level() {
+        // A vector has room for sixteen queries.
+        Level::Avx512 if rows * shape.sharing() <= 16 => attend_by::<8, 16>(&call, out),
         Level::Avx512 => attend_by::<8, 32>(&call, out),
         Level::Avx2 => attend_by::<6, 16>(&call, out),
         Level::Portable => attend_by::<4, 8>(&call, out),
@@ -187,7 +191,7 @@ impl<const R: usize, const L: usize> Work for Block<'_, '_, R, L> {
             let tile = self.packed.tile(start / TILE);
             let length = TILE.min(self.call.total - start);
             for lanes in &mut tiles {
-                absorb::<I, R, L>(lanes, tile, start, length, &mut scores);
+                absorb::<I, R, L>(lanes, &tile, start, length, &mut scores);
             }
         }
         for (index, lanes) in tiles.iter().enumerate() {
@@ -203,20 +207,21 @@ fn shares(total: usize) -> usize {
 
 /// Cuts the context into shares, one thread each, and joins their softmaxes afterwards, in order.
 fn few_queries<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
-    let shares = shares(call.total);
-    let partial: Vec<Lanes<L>> = (0..call.shape.key_heads * shares)
+    let heads = call.shape.key_heads;
+    // The heads of a row lie side by side: a thread that has had one's share has the other's at hand.
+    let partial: Vec<Lanes<L>> = (0..shares(call.total) * heads)
         .into_par_iter()
         .map(|index| {
             dispatch(Share::<R, L> {
                 call,
-                head: index / shares,
-                first: index % shares * SHARE,
+                head: index % heads,
+                first: index / heads * SHARE,
             })
         })
         .collect();
-    for (head, partial) in partial.chunks(shares).enumerate() {
-        let mut whole = partial[0].clone();
-        for other in &partial[1..] {
+    for head in 0..heads {
+        let mut whole = partial[head].clone();
+        for other in partial[head..].iter().step_by(heads).skip(1) {
             whole.join(other);
         }
         whole.scatter(call, head, 0, out);
@@ -242,12 +247,20 @@ impl<const R: usize, const L: usize> Work for Share<'_, '_, R, L> {
             0..self.call.rows * self.call.shape.sharing(),
         );
         let end = self.call.total.min(self.first + SHARE);
-        let mut scratch = Packed::<R>::empty(width, 1);
         let mut scores = vec![[0.0; L]; TILE];
+        if width.is_multiple_of(R) {
+            for start in (self.first..end).step_by(TILE) {
+                let length = TILE.min(end - start);
+                let rows = InPlace::of(self.call.spans, self.head, width, start, length);
+                absorb::<I, R, L>(&mut lanes, &rows, start, length, &mut scores);
+            }
+            return lanes;
+        }
+        let mut scratch = Packed::<R>::empty(width, 1);
         for start in (self.first..end).step_by(TILE) {
             let length = TILE.min(end - start);
             scratch.fill(0, self.call.spans, self.head, start, length);
-            absorb::<I, R, L>(&mut lanes, scratch.tile(0), start, length, &mut scores);
+            absorb::<I, R, L>(&mut lanes, &scratch.tile(0), start, length, &mut scores);
         }
         lanes
     }

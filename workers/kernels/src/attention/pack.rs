@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use super::Span;
+use super::context::Context;
+use crate::micro::Factors;
 
 /// Context rows of a tile: a multiple of every panel height in use (4, 6 and 8).
 pub(super) const TILE: usize = 96;
@@ -18,8 +20,26 @@ pub(super) struct Packed<const R: usize> {
 /// One tile's panels.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a, const R: usize> {
-    pub keys: &'a [[f32; R]],
-    pub values: &'a [[f32; R]],
+    width: usize,
+    keys: &'a [[f32; R]],
+    values: &'a [[f32; R]],
+}
+
+impl<const R: usize> Context<R> for Tile<'_, R> {
+    #[inline(always)]
+    fn keys(&self, panel: usize) -> Factors<'_, R> {
+        Factors::of_panel(&self.keys[panel * self.width..][..self.width])
+    }
+
+    #[inline(always)]
+    fn run(&self, row: usize) -> usize {
+        TILE - row
+    }
+
+    #[inline(always)]
+    fn values(&self, panel: usize, row: usize) -> Factors<'_, R> {
+        Factors::of_panel(&self.values[panel * TILE + row..(panel + 1) * TILE])
+    }
 }
 
 impl<const R: usize> Packed<R> {
@@ -68,6 +88,7 @@ impl<const R: usize> Packed<R> {
     pub(super) fn tile(&self, tile: usize) -> Tile<'_, R> {
         let (keys, values) = (Self::keys_per_tile(self.width), Self::values_per_tile(self.width));
         Tile {
+            width: self.width,
             keys: &self.keys[tile * keys..][..keys],
             values: &self.values[tile * values..][..values],
         }

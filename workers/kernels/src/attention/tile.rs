@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::pack::{TILE, Tile};
-use super::{Call, Shape};
+use super::{Call, Shape, context::Context};
 use crate::activation::exp;
 use crate::micro::products;
 use crate::simd::{Isa, Portable};
@@ -90,29 +89,26 @@ impl<const L: usize> Lanes<L> {
 #[inline(always)]
 pub(super) fn absorb<I: Isa, const R: usize, const L: usize>(
     lanes: &mut Lanes<L>,
-    tile: Tile<R>,
+    context: &impl Context<R>,
     start: usize,
     length: usize,
     scores: &mut [[f32; L]],
 ) {
-    let width = lanes.queries.len();
-    for (panel, scores) in tile
-        .keys
-        .chunks_exact(width)
-        .zip(scores.as_chunks_mut::<R>().0)
-        .take(length.div_ceil(R))
-    {
-        *scores = products::<I, R, L>(panel, &lanes.queries, [[0.0; L]; R]);
+    let panels = scores.as_chunks_mut::<R>().0.iter_mut();
+    for (panel, scores) in panels.enumerate().take(length.div_ceil(R)) {
+        *scores = products::<I, R, L>(context.keys(panel), &lanes.queries, [[0.0; L]; R]);
     }
     let scores = &mut scores[..length];
     hide(scores, start, &lanes.visible);
     weigh::<I, L>(lanes, scores);
-    for (panel, gathered) in tile
-        .values
-        .chunks_exact(TILE)
-        .zip(lanes.gathered.as_chunks_mut::<R>().0)
-    {
-        *gathered = products::<I, R, L>(panel, scores, *gathered);
+    let mut row = 0;
+    while row < length {
+        let run = context.run(row).min(length - row);
+        for (panel, gathered) in lanes.gathered.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+            let values = context.values(panel, row);
+            *gathered = products::<I, R, L>(values, &scores[row..row + run], *gathered);
+        }
+        row += run;
     }
 }
 

@@ -8,6 +8,7 @@ use std::arch::x86_64::{
     _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
+use super::Factors;
 use crate::simd::{OnAvx2, OnAvx512};
 
 /// Vectors that the lanes of one row fill, at most. No other shape is asked for where these instructions are.
@@ -20,12 +21,12 @@ macro_rules! with_vectors {
         #[inline]
         #[target_feature(enable = $features)]
         pub(crate) fn $name<const R: usize, const L: usize>(
-            panel: &[[f32; R]],
+            factors: Factors<R>,
             lanes: &[[f32; L]],
             mut sums: [[f32; L]; R],
         ) -> [[f32; L]; R] {
             if !(L.is_multiple_of($width) && L / $width <= MOST) {
-                return super::plain::<$isa, R, L>(panel, lanes, sums);
+                return super::plain::<$isa, R, L>(factors, lanes, sums);
             }
             let mut held = [[$zero(); MOST]; R];
             for (held, sums) in held.iter_mut().zip(&sums) {
@@ -34,14 +35,16 @@ macro_rules! with_vectors {
                     *held = unsafe { $load(sums.as_ptr()) };
                 }
             }
-            for (column, lanes) in panel.iter().zip(lanes) {
+            factors.check(lanes.len());
+            for (step, lanes) in lanes.iter().enumerate() {
                 let mut beside = [$zero(); MOST];
                 for (beside, lanes) in beside.iter_mut().zip(lanes.as_chunks::<$width>().0) {
                     // SAFETY: as above.
                     *beside = unsafe { $load(lanes.as_ptr()) };
                 }
                 for r in 0..R {
-                    let factor = $all(column[r]);
+                    // SAFETY: so many steps are there, as was checked.
+                    let factor = $all(unsafe { *factors.rows[r].get_unchecked(step * factors.stride) });
                     for n in 0..L / $width {
                         held[r][n] = $fma(factor, beside[n], held[r][n]);
                     }
@@ -103,15 +106,21 @@ mod tests {
                 let (panel, lanes) = (rows::<6>(depth, 0), rows::<16>(depth, 7));
                 let sums = std::array::from_fn(|r| rows(6, 13)[r]);
                 // SAFETY: the level says that the instructions are there.
-                let got = unsafe { on_avx2(&panel, &lanes, sums) };
-                assert_eq!(got, plain::<OnAvx2, 6, 16>(&panel, &lanes, sums));
+                let got = unsafe { on_avx2(Factors::of_panel(&panel), &lanes, sums) };
+                assert_eq!(
+                    got,
+                    plain::<OnAvx2, 6, 16>(Factors::of_panel(&panel), &lanes, sums)
+                );
             }
             if level() >= Level::Avx512 {
                 let (panel, lanes) = (rows::<8>(depth, 0), rows::<32>(depth, 7));
                 let sums = std::array::from_fn(|r| rows(8, 13)[r]);
                 // SAFETY: as above.
-                let got = unsafe { on_avx512(&panel, &lanes, sums) };
-                assert_eq!(got, plain::<OnAvx2, 8, 32>(&panel, &lanes, sums));
+                let got = unsafe { on_avx512(Factors::of_panel(&panel), &lanes, sums) };
+                assert_eq!(
+                    got,
+                    plain::<OnAvx2, 8, 32>(Factors::of_panel(&panel), &lanes, sums)
+                );
             }
         }
     }
