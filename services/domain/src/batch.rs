@@ -189,6 +189,8 @@ pub struct StoredBatch {
     pub expires_at: Option<OffsetDateTime>,
     /// In which trace it was opened.
     pub trace: Option<Trace>,
+    /// Whether somebody waits for the answers while they are written.
+    pub is_awaited: bool,
     /// What is true of it now.
     pub state: BatchState,
     /// Its documents by state.

@@ -7,7 +7,7 @@ use actix_web::{
 use bytes::Bytes;
 use exchange::blobs::ByteStream;
 use futures_util::{StreamExt as _, stream};
-use std::io;
+use std::{io, ops};
 
 /// Which bytes of a file are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +51,9 @@ impl Part {
         })
     }
 
-    /// Where it begins.
-    pub fn first(&self) -> u64 {
-        self.first
+    /// Where in the file it lies.
+    pub fn range(&self) -> ops::Range<u64> {
+        self.first..self.first + self.bytes
     }
 
     /// How many bytes it has.

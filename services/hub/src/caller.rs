@@ -118,7 +118,7 @@ async fn enter(request: &HttpRequest) -> Result<Authenticated, Problem> {
 
 fn piece<T: 'static>(request: &HttpRequest) -> Result<&T, Problem> {
     let piece = request.app_data::<Data<T>>().map(|piece| piece.get_ref());
-    piece.ok_or_else(|| Problem::internal(anyhow::anyhow!("the application lacks a piece")))
+    piece.ok_or_else(Problem::lacking)
 }
 
 async fn authenticate(request: &HttpRequest) -> Result<Authenticated, Problem> {

@@ -132,7 +132,7 @@ fn header(request: &ServiceRequest, name: &str) -> Option<String> {
 
 fn piece<T: ?Sized + 'static>(request: &ServiceRequest) -> Result<Data<T>, Problem> {
     let found = request.app_data::<Data<T>>().cloned();
-    found.ok_or_else(|| Problem::internal(anyhow::anyhow!("the application lacks a piece")))
+    found.ok_or_else(Problem::lacking)
 }
 
 impl Desk {

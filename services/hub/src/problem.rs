@@ -75,6 +75,11 @@ impl Problem {
         problem
     }
 
+    /// 500: the application was not given a piece that it has to have.
+    pub fn lacking() -> Self {
+        Self::internal(anyhow::anyhow!("the application lacks a piece"))
+    }
+
     /// The same, with the seconds after which the client may try again.
     pub fn after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);

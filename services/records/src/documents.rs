@@ -21,7 +21,7 @@ use crate::{
 use domain::{
     batch::{BatchRefusal, StoredBatch},
     digest::Sha256,
-    document::{Document, DocumentPhase, DocumentState},
+    document::{Document, DocumentPhase, DocumentState, Warning},
     id::{BatchId, DocumentId},
     names::TenantName,
 };
@@ -30,7 +30,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO documents (id, tenant, batch, place, name, media_type, sha256, bytes, received_at, \
-    state, pages, settled_at, questions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    state, pages, settled_at, questions, warnings) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 const LIST: &str = "SELECT * FROM documents WHERE tenant = $1 AND batch = $2 AND place > COALESCE((SELECT place \
     FROM documents WHERE id = CAST($3 AS TEXT) AND batch || '' = $2), -1) ORDER BY place LIMIT $4";
 
@@ -167,21 +167,21 @@ async fn receive(
     let mut added = Vec::with_capacity(new.len());
     for document in new {
         let place = batch.documents.total() + added.len() as u64;
-        added.push(insert(tx, stamp, batch, place, document, DocumentState::Received).await?);
+        added.push(insert(tx, stamp, batch, place, document, (DocumentState::Received, &[])).await?);
     }
     let delta = Delta::default().documents(DocumentPhase::Received, number(added.len()));
     add_counts(tx, batch.id, &delta).await?;
     Ok(Ok(added))
 }
 
-/// Stores a document that has just arrived, or that has just arrived and been split.
+/// Stores a document that has just arrived, or that has just arrived and been split, with what is amiss with its pages.
 pub(crate) async fn insert(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
     place: u64,
     new: &NewDocument,
-    state: DocumentState,
+    (state, warnings): (DocumentState, &[Warning]),
 ) -> Result<Document, RecordsError> {
     files::want(tx, &[new.sha256]).await?;
     let id: DocumentId = stamp.ids.make();
@@ -203,6 +203,7 @@ pub(crate) async fn insert(
         .bind(pages)
         .bind(settled_at)
         .bind(new.questions.as_ref().map(Json))
+        .bind(Some(Json(warnings)).filter(|warnings| !warnings.0.is_empty()))
         .run(c))?;
     let detail = json!({ "batch": batch.id, "sha256": new.sha256, "bytes": new.bytes });
     stamp
@@ -224,7 +225,7 @@ pub(crate) async fn insert(
         sha256: new.sha256,
         bytes: new.bytes,
         questions: new.questions.clone(),
-        warnings: Vec::new(),
+        warnings: warnings.to_vec(),
         received_at: stamp.at,
         state,
         deleted_at: None,

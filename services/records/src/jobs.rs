@@ -22,13 +22,17 @@ use crate::{
 use domain::{
     batch::{BatchRefusal, StoredBatch},
     combining::Role,
+    document::Warning,
     id::{BatchId, JobId, OrderId},
     job::{DEAD_LETTERED, JobRefusal, JobState, Tries},
     names::TenantName,
 };
 use serde_json::json;
+use sqlx::types::Json;
 
 const GET: &str = "SELECT * FROM jobs WHERE id = $1 AND tenant = $2";
+const GET_WHOLE: &str = "SELECT j.*, d.warnings AS document_warnings FROM jobs j JOIN documents d ON d.id = j.document \
+    WHERE j.id = $1 AND j.tenant = $2";
 const GET_IN_BATCH: &str = "SELECT * FROM jobs WHERE id = $1 AND batch || '' = $2";
 const BATCH_OF: &str = "SELECT batch FROM jobs WHERE id = $1 AND tenant = $2";
 const FAULTS: &str = "SELECT attempt, code, message, at FROM job_faults WHERE job = $1 ORDER BY at, attempt";
@@ -48,6 +52,7 @@ const OUT_OF_ORDER: &str = "SELECT * FROM jobs WHERE order_id = $1 AND state IN 
 
 pub(crate) const STATEMENTS: &[&str] = &[
     GET,
+    GET_WHOLE,
     GET_IN_BATCH,
     BATCH_OF,
     FAULTS,
@@ -71,6 +76,15 @@ pub struct WholeJob {
     pub answer: Option<Answer>,
     /// Attempts that came to nothing, the oldest first.
     pub faults: Vec<JobFault>,
+    /// What is amiss with the pages of its document.
+    pub warnings: Vec<Warning>,
+}
+
+#[derive(sqlx::FromRow)]
+struct WholeJobRow {
+    #[sqlx(flatten)]
+    job: JobRow,
+    document_warnings: Option<Json<Vec<Warning>>>,
 }
 
 /// Which failed jobs to list.
@@ -84,14 +98,22 @@ pub enum FailedJobs {
 
 /// A job of `tenant`.
 pub async fn get(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<WholeJob>, RecordsError> {
-    let row = on!(db, |c| sqlx::query_as::<_, JobRow>(GET)
+    let row = on!(db, |c| sqlx::query_as::<_, WholeJobRow>(GET_WHOLE)
         .bind(id.to_string())
         .bind(tenant.as_str())
         .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
-    let job = row.read()?;
+    let job = row.job.read()?;
     let (faults, answer) = tokio::try_join!(faults(db, id), answers::of_job(db, tenant, id))?;
-    Ok(Some(WholeJob { job, answer, faults }))
+    Ok(Some(WholeJob {
+        job,
+        answer,
+        faults,
+        warnings: row
+            .document_warnings
+            .map(|warnings| warnings.0)
+            .unwrap_or_default(),
+    }))
 }
 
 async fn faults(db: &Db, id: JobId) -> Result<Vec<JobFault>, RecordsError> {

@@ -9,20 +9,21 @@ use crate::{
 };
 use domain::{
     batch::{Batch, BatchState},
-    document::{DocumentPhase, DocumentState},
+    document::{DocumentPhase, DocumentState, Warning},
     id::JobId,
     question::Question,
 };
 
-/// Stores a submitted batch with one document that is already split into one page, if there is room for it. Gives its jobs
-/// in the order of the questions, which may go out at once and are durable after [`Db::flush`], or with their first order.
+/// Stores a submitted batch with one document that is already split into one page, with what is amiss with that, if there
+/// is room for it. Gives its jobs in the order of the questions, which may go out at once and are durable after
+/// [`Db::flush`], or with their first order.
 pub async fn submit(
     db: &Db,
     stamp: Stamp<'_>,
     batch: &Batch,
     questions: &[Question],
     document: &NewDocument,
-    page: NewPage,
+    (page, warnings): (NewPage, &[Warning]),
     bounds: Bounds,
 ) -> Result<Result<Vec<JobId>, Full>, RecordsError> {
     let mut tx = db.begin_without_flush().await?;
@@ -48,7 +49,7 @@ pub async fn submit(
         pages: 1,
         at: stamp.at,
     };
-    let document = documents::insert(&mut tx, stamp, &stored, 0, document, state).await?;
+    let document = documents::insert(&mut tx, stamp, &stored, 0, document, (state, warnings)).await?;
     let one = Delta::default().documents(DocumentPhase::Split, 1);
     let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page], one).await?;
     let first = reading.required(jobs.first().copied(), "a job")?;

@@ -11,6 +11,7 @@ use domain::{
     id::BatchId,
     names::TenantName,
 };
+use std::{fmt::Display, str::FromStr};
 use time::OffsetDateTime;
 
 const GET: &str = "SELECT documents_days, answers_days FROM retention WHERE tenant = $1";
@@ -107,11 +108,23 @@ pub async fn due(
         true => DUE_DOCUMENTS,
         false => DUE_ANSWERS,
     };
+    ids_due(db, "batches", sql, tenant, before, limit).await
+}
+
+/// The ids of up to `limit` rows of `table` that `sql` selects: of `tenant`, and as old as `before`.
+pub(crate) async fn ids_due<I: FromStr<Err: Display>>(
+    db: &Db,
+    table: &'static str,
+    sql: &'static str,
+    tenant: &TenantName,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<I>, RecordsError> {
     let ids: Vec<String> = on!(db, |c| sqlx::query_scalar(sql)
         .bind(tenant.as_str())
         .bind(At(before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    let read = |id: &String| Reading { table: "batches", id }.parsed(id);
+    let read = |id: &String| Reading { table, id }.parsed(id);
     ids.iter().map(read).collect()
 }

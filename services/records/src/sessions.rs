@@ -91,6 +91,30 @@ pub async fn open(db: &Db, stamp: Stamp<'_>, new: NewSession<'_>) -> Result<bool
     Ok(true)
 }
 
+/// Notes that `caller`, of whom what opens sessions has told, got none, for the reason of this code.
+pub async fn refused(
+    db: &Db,
+    stamp: Stamp<'_>,
+    caller: &Caller,
+    by: OpenedBy<'_>,
+    code: &str,
+) -> Result<(), RecordsError> {
+    let mut tx = db.begin().await?;
+    let detail = json!({ "roles": caller.roles, "by": by.told(), "code": code });
+    stamp
+        .audit(
+            &mut tx,
+            &caller.tenant,
+            "session.refused",
+            caller.member.to_string(),
+            None,
+            detail,
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Whose session it is, if it is alive: neither closed nor over, and seen since `idle_since`. It counts as seen then.
 pub async fn see(
     db: &Db,

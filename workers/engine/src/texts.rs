@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::gguf::header_of;
+use crate::gguf::{Header, header_of};
 
 /// What the key of a text begins with.
 pub const KEY: &str = "glmhub.files.";
@@ -29,7 +29,12 @@ pub fn read(place: &Path, name: &str) -> io::Result<String> {
         return std::fs::read_to_string(place.join(name));
     }
     let (header, _) = header_of(place)?;
-    let text = header.text(&format!("{KEY}{name}"));
-    text.map(str::to_owned)
+    held(&header, name)
+        .map(str::to_owned)
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("the file has no {KEY}{name}")))
+}
+
+/// A text that a GGUF file holds, by its header.
+pub fn held<'a>(header: &'a Header, name: &str) -> Option<&'a str> {
+    header.text(&format!("{KEY}{name}"))
 }

@@ -26,6 +26,8 @@ macro_rules! blob_contract {
             a_failing_stream_leaves_nothing
             an_absent_blob_is_told_from_an_empty_one
             a_blob_is_read_from_any_byte_on
+            a_part_of_a_blob_has_no_byte_too_many
+            a_whole_blob_comes_as_often_as_it_is_asked_for
             a_stored_file_is_independent_of_its_original
             files_that_are_stored_together_come_back_in_their_order
             a_fetched_blob_stands_whole_at_its_place
@@ -104,6 +106,40 @@ pub(crate) async fn a_blob_is_read_from_any_byte_on(store: &dyn Blobs) {
         assert_eq!(pieces.concat(), rest.as_bytes(), "from {start}");
     }
     let absent = store.get_from(Sha256::of(b"never stored"), 3).await;
+    assert!(matches!(absent.err(), Some(BlobError::Absent(_))));
+}
+
+pub(crate) async fn a_part_of_a_blob_has_no_byte_too_many(store: &dyn Blobs) {
+    let stored = store.put(one_piece("0123456789"), PLENTY).await.unwrap();
+    for (part, bytes) in [
+        (0..10, "0123456789"),
+        (0..1, "0"),
+        (2..5, "234"),
+        (9..99, "9"),
+        (10..12, ""),
+        (4..4, ""),
+        (0..0, ""),
+    ] {
+        let pieces = store.get_part(stored.sha256, part.clone()).await.unwrap();
+        let pieces: Vec<Bytes> = pieces.map(Result::unwrap).collect().await;
+        assert_eq!(pieces.concat(), bytes.as_bytes(), "{part:?}");
+    }
+    let absent = store.get_part(Sha256::of(b"never stored"), 3..5).await;
+    assert!(matches!(absent.err(), Some(BlobError::Absent(_))));
+}
+
+pub(crate) async fn a_whole_blob_comes_as_often_as_it_is_asked_for(store: &dyn Blobs) {
+    // Large and small ones, and one that ends with a piece.
+    for length in [0, 1, 3 << 20, (2 << 20) + 4321] {
+        let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
+        let stored = store.put(one_piece(bytes.clone()), 4 * PLENTY).await.unwrap();
+        for _ in 0..2 {
+            let pieces = store.get_whole(stored.sha256).await.unwrap();
+            let pieces: Vec<Bytes> = pieces.map(Result::unwrap).collect().await;
+            assert_eq!(Sha256::of(&pieces.concat()), stored.sha256, "{length} bytes");
+        }
+    }
+    let absent = store.get_whole(Sha256::of(b"never stored")).await;
     assert!(matches!(absent.err(), Some(BlobError::Absent(_))));
 }
 

@@ -20,17 +20,24 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{self, Read as _},
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tempfile::{NamedTempFile, TempPath};
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 mod drafts;
+mod reading;
+mod seals;
+mod whole;
 
 use drafts::Drafts;
+use reading::Reading;
+use seals::{Seal, Seals};
+use whole::Whole;
 
-/// How many bytes are read at once.
+/// How many bytes are hashed at once.
 const PIECE: usize = 256 * 1024;
 
 /// See the module's text. Cheap to clone.
@@ -40,6 +47,7 @@ pub struct LocalBlobs(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     drafts: Drafts,
+    seals: Seals,
 }
 
 impl LocalBlobs {
@@ -49,7 +57,11 @@ impl LocalBlobs {
         fs::create_dir_all(folder.join("sha256"))?;
         let drafts = Drafts::open(folder.join("drafts"))?;
         sync_folder(&folder)?;
-        Ok(Self(Arc::new(Inner { folder, drafts })))
+        Ok(Self(Arc::new(Inner {
+            folder,
+            drafts,
+            seals: Seals::default(),
+        })))
     }
 
     /// Does something with the filesystem on a thread that may wait for it.
@@ -81,6 +93,11 @@ impl Inner {
     fn path_of(&self, sha256: Sha256) -> PathBuf {
         let name = sha256.to_string();
         self.folder.join("sha256").join(&name[..2]).join(&name)
+    }
+
+    /// What a file is that is made now, by the clock of the filesystem.
+    fn fresh(&self) -> io::Result<Seal> {
+        Seal::of(self.drafts.file()?.as_file())
     }
 
     /// Gives a finished and synced draft its name. A blob that is there already stays, and the draft goes. Gives the
@@ -201,13 +218,17 @@ impl Blobs for LocalBlobs {
         Ok(stored)
     }
 
-    async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError> {
-        let file = tokio::fs::File::open(self.0.path_of(sha256)).await;
-        let mut file = file.map_err(|error| absent_or_io(sha256, error))?;
-        if start > 0 {
-            file.seek(io::SeekFrom::Start(start)).await?;
-        }
-        Ok(tokio_util::io::ReaderStream::with_capacity(file, PIECE).boxed())
+    async fn get_part(&self, sha256: Sha256, part: Range<u64>) -> Result<ByteStream, BlobError> {
+        let open = move |inner: &Inner| {
+            File::open(inner.path_of(sha256)).map_err(|error| absent_or_io(sha256, error))
+        };
+        Ok(Reading::of(self.blocking(open).await?.into(), part).stream())
+    }
+
+    async fn get_whole(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
+        let store = self.0.clone();
+        let whole = self.blocking(move |_| Whole::open(store, sha256));
+        Ok(whole.await?.stream())
     }
 
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError> {
@@ -300,6 +321,9 @@ pub(super) fn make_read_only(file: &Path) -> io::Result<()> {
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod whole_tests;
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use domain::digest::Sha256;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sha2::Digest as _;
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -90,13 +91,22 @@ pub trait Blobs: Send + Sync {
         let stores: Vec<_> = files.iter().map(|file| self.put_file(file)).collect();
         stream::iter(stores).buffered(AT_ONCE).try_collect().await
     }
-    /// The bytes of a blob, in pieces. They are not checked on the way; see [`read`], [`verified`] and
+    /// The bytes of a blob, in pieces. They are not checked on the way; see [`read`], [`Blobs::get_whole`] and
     /// [`Blobs::fetch`].
     async fn get(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
         self.get_from(sha256, 0).await
     }
     /// The bytes of a blob from the one at `start` on; none if it has no more than `start`.
-    async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError>;
+    async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError> {
+        self.get_part(sha256, start..u64::MAX).await
+    }
+    /// Those bytes of a blob, or as many of them as it has. No others are read.
+    async fn get_part(&self, sha256: Sha256, part: Range<u64>) -> Result<ByteStream, BlobError>;
+    /// The bytes of a blob for somebody who will not check them: in the place of the last piece comes an error, if they are
+    /// not the blob's. They are hashed on the way, or known not to have changed since they were.
+    async fn get_whole(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {
+        Ok(verified(self.get(sha256).await?, sha256, || ()))
+    }
     /// The size of a blob in bytes, or nothing if it is absent.
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError>;
     /// An address under which anybody reads a blob for a while, without a word to us, where the store gives out such
@@ -144,24 +154,28 @@ pub async fn read(blobs: &dyn Blobs, sha256: Sha256, limit: u64) -> Result<Vec<u
     }
 }
 
-/// The pieces of the blob `sha256` on their way to somebody who will not check them: in the place of the last piece comes
-/// an error, if the bytes have another digest. A piece is hashed while the one before it is sent and the next is read.
-pub fn verified(pieces: ByteStream, sha256: Sha256) -> ByteStream {
-    let state = (pieces, Hashing::begun(), None::<Bytes>);
-    stream::try_unfold(state, move |(mut pieces, mut hashing, mut last)| async move {
-        while let Some(piece) = pieces.next().await {
-            let piece = piece?;
-            hashing = hashing.with(piece.clone()).await?;
-            if let Some(before) = last.replace(piece) {
-                return Ok(Some((before, (pieces, hashing, last))));
+/// The pieces of the blob `sha256`: in the place of the last piece comes an error, if the bytes have another digest, and if
+/// they have this one, `when_whole` is called before. A piece is hashed while the one before it is sent and the next is read.
+fn verified(pieces: ByteStream, sha256: Sha256, when_whole: impl FnOnce() + Send + 'static) -> ByteStream {
+    let state = (pieces, Hashing::begun(), None::<Bytes>, Some(when_whole));
+    stream::try_unfold(
+        state,
+        move |(mut pieces, mut hashing, mut last, when_whole)| async move {
+            let Some(tell) = when_whole else { return Ok(None) };
+            while let Some(piece) = pieces.next().await {
+                let piece = piece?;
+                hashing = hashing.with(piece.clone()).await?;
+                if let Some(before) = last.replace(piece) {
+                    return Ok(Some((before, (pieces, hashing, last, Some(tell)))));
+                }
             }
-        }
-        let Some(end) = last else { return Ok(None) };
-        match hashing.digest().await? == sha256 {
-            true => Ok(Some((end, (pieces, Hashing::begun(), None)))),
-            false => Err(std::io::Error::other(BlobError::Damaged(sha256))),
-        }
-    })
+            if hashing.digest().await? != sha256 {
+                return Err(std::io::Error::other(BlobError::Damaged(sha256)));
+            }
+            tell();
+            Ok(last.map(|end| (end, (pieces, Hashing::begun(), None, None))))
+        },
+    )
     .boxed()
 }
 

@@ -36,6 +36,7 @@ use futures_util::StreamExt as _;
 use sha2::Digest as _;
 use std::{
     fs, io,
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -66,6 +67,8 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How often reading a blob is taken up again in all.
 const RESUMPTIONS: usize = 8;
+/// The part that is all of a blob.
+const WHOLE: Range<u64> = 0..u64::MAX;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -165,15 +168,18 @@ impl S3Blobs {
         self.key(&format!("sha256/{}/{name}", &name[..2]))
     }
 
-    /// The bytes of a blob from `start` on, and how many these are.
-    async fn from(&self, sha256: Sha256, start: u64) -> Result<(ByteStream, u64), BlobError> {
+    /// The bytes of a part of a blob, which has one at its start, and how many these are.
+    async fn part(&self, sha256: Sha256, part: Range<u64>) -> Result<(ByteStream, u64), BlobError> {
         let mut get = self
             .client
             .get_object()
             .bucket(&self.bucket)
             .key(self.key_of(sha256));
-        if start > 0 {
-            get = get.range(format!("bytes={start}-"));
+        if part != WHOLE {
+            get = get.range(match part.end {
+                u64::MAX => format!("bytes={}-", part.start),
+                end => format!("bytes={}-{}", part.start, end.saturating_sub(1)),
+            });
         }
         let got = get.send().await.map_err(|error| match is_status(&error, 404) {
             true => BlobError::Absent(sha256),
@@ -188,7 +194,7 @@ impl S3Blobs {
     async fn download(&self, sha256: Sha256, file: &mut tokio::fs::File) -> Result<Sha256, BlobError> {
         let (mut hasher, mut done, mut broken) = (sha2::Sha256::new(), 0u64, 0);
         loop {
-            let (mut pieces, rest) = self.from(sha256, done).await?;
+            let (mut pieces, rest) = self.part(sha256, done..u64::MAX).await?;
             let end = done + rest;
             let mut fault = None;
             while let Some(piece) = pieces.next().await {
@@ -257,12 +263,15 @@ impl Blobs for S3Blobs {
         Ok(stored)
     }
 
-    async fn get_from(&self, sha256: Sha256, start: u64) -> Result<ByteStream, BlobError> {
-        // A server refuses to begin behind the end.
-        if start > 0 && self.size(sha256).await?.is_some_and(|bytes| start >= bytes) {
+    async fn get_part(&self, sha256: Sha256, part: Range<u64>) -> Result<ByteStream, BlobError> {
+        // A server refuses what has no byte.
+        if part != WHOLE
+            && let Some(bytes) = self.size(sha256).await?
+            && (part.start >= bytes || part.is_empty())
+        {
             return Ok(futures_util::stream::empty().boxed());
         }
-        Ok(self.from(sha256, start).await?.0)
+        Ok(self.part(sha256, part).await?.0)
     }
 
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError> {

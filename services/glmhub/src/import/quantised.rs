@@ -55,12 +55,10 @@ pub fn files(file: &Path, folder: &Path) -> Result<(Vec<FoundFile>, TempDir), Mi
 }
 
 fn written(file: &Path) -> io::Result<TempDir> {
-    let folder = tempfile::tempdir()?;
+    let ((header, _), folder) = (header_of(file)?, tempfile::tempdir()?);
     for name in texts::NAMES {
-        match texts::read(file, name) {
-            Ok(text) => fs::write(folder.path().join(name), text)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        if let Some(text) = texts::held(&header, name) {
+            fs::write(folder.path().join(name), text)?;
         }
     }
     Ok(folder)

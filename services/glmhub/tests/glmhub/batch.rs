@@ -93,7 +93,7 @@ async fn files_become_a_batch_that_is_waited_for_and_read() {
     assert!(
         csv.starts_with(
             "document,page,question,verdict,answer,fault,job,decision,scope,document_id,fault_code,finish_reason,\
-             input_tokens,output_tokens\r\n\"1, first.png\",1,a?,answered,"
+             input_tokens,output_tokens,warnings\r\n\"1, first.png\",1,a?,answered,"
         ),
         "{csv}"
     );

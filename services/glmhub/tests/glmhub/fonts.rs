@@ -9,6 +9,10 @@ use crate::{
     tally::all,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use reqwest::{
+    RequestBuilder,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -81,6 +85,27 @@ async fn a_font_that_is_nowhere_is_a_warning_on_the_document_and_its_rows() {
         (&rows[0]["verdict"], &rows[0]["warnings"]),
         (&json!("answered"), &document["warnings"])
     );
+    let job = format!("/v1/jobs/{}", rows[0]["job"].as_str().unwrap());
+    let job = client.get(&job).await.expect(200).json();
+    assert_eq!(job["warnings"], document["warnings"]);
+    let fill = |request: RequestBuilder| {
+        let image = Part::bytes(invoice()).mime_str("application/pdf").unwrap();
+        let form = Form::new()
+            .text("model", MODEL)
+            .text("purpose", "research")
+            .text("question", "What is it?");
+        request.multipart(form.part("image", image))
+    };
+    let asked = client.send("POST", "/v1/jobs", fill).await.expect(202).json();
+    assert_eq!(asked["warnings"], document["warnings"]);
+    let csv = client
+        .get(&format!("{place}/results?format=csv"))
+        .await
+        .expect(200)
+        .text();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].ends_with(",warnings"), "{csv}");
+    assert!(lines[1].ends_with(",font_missing"), "{csv}");
     let mut batch = new_batch(&["What is it?"]);
     batch["documents"] = json!([
         { "document": document["id"] },

@@ -2,10 +2,15 @@
 
 use crate::{
     client::{Answer, Client},
+    hub::Hub,
     licence::scene::{MODEL, Scene},
-    weights::TERMS,
+    weights::{TERMS, WeightsFolder},
 };
 use serde_json::{Value, json};
+use std::{
+    fs::{self, File, Permissions},
+    os::unix::fs::{FileExt as _, PermissionsExt as _},
+};
 
 const MESSAGE: &str = "x-error-message";
 
@@ -144,6 +149,38 @@ async fn a_file_comes_whole_or_in_part_with_its_digest_and_what_is_owed() {
         .expect(200)
         .text();
     assert_eq!(entries.matches("model.downloaded").count(), 3, "{entries}");
+}
+
+#[tokio::test]
+async fn a_large_file_that_changes_after_it_was_given_out_never_comes_whole_again() {
+    let (hub, weights) = (Hub::start(), WeightsFolder::new());
+    let sent: Vec<u8> = (0..3_000_000u32).map(|n| (n % 253) as u8).collect();
+    weights.write("README.md", &sent);
+    hub.import(MODEL, weights.path());
+    let client = hub.client("acme", &["submitter"]);
+    let path = format!("/hf/{MODEL}/resolve/main/README.md");
+    // Hashed, and known by then.
+    for _ in 0..3 {
+        assert!(get(&client, &path).await.expect(200).body == sent);
+    }
+    let part = || {
+        client.send_unjudged("GET", &path, |request| {
+            request.header("range", "bytes=1000-200999")
+        })
+    };
+    let came = part().await.expect(206);
+    assert!(came.body == sent[1000..201_000]);
+    let name = came.header("etag").unwrap().trim_matches('"');
+    let place = hub.data().join("blobs/sha256").join(&name[..2]).join(name);
+    let before = fs::metadata(&place).unwrap();
+    fs::set_permissions(&place, Permissions::from_mode(0o600)).unwrap();
+    let file = File::options().write(true).open(&place).unwrap();
+    file.write_all_at(b"x", 2_000_000).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    for _ in 0..2 {
+        assert!(client.try_send("GET", &path, |request| request).await.is_err());
+    }
+    assert!(part().await.expect(206).body == sent[1000..201_000]);
 }
 
 #[tokio::test]

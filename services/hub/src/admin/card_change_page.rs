@@ -317,32 +317,39 @@ pub async fn agree(
     Ok(see(*path))
 }
 
-/// Rejects it.
-pub async fn reject(
-    visitor: Visitor,
-    path: Path<CardChangeId>,
-    form: Form<Reasoned>,
-    desk: Desk,
-) -> Result<HttpResponse, Refused> {
-    visitor.check(&form.csrf)?;
-    let caller = visitor.caller.may(Act::ReviewCard)?;
-    desk.settle_change(caller, *path, ChangeState::Rejected, &form.reason)
-        .await?;
-    Ok(see(*path))
+/// How a change ends that never comes into force.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Others do not want it.
+    Reject,
+    /// Who proposed it does not want it any more.
+    Withdraw,
 }
 
-/// Withdraws it.
-pub async fn withdraw(
+impl Ending {
+    /// What whoever ends it so must be allowed, and the state of the change then.
+    fn what(self) -> (Act, ChangeState) {
+        match self {
+            Ending::Reject => (Act::ReviewCard, ChangeState::Rejected),
+            Ending::Withdraw => (Act::RegisterModel, ChangeState::Withdrawn),
+        }
+    }
+}
+
+/// Rejects it, or withdraws it.
+pub async fn settle(
     visitor: Visitor,
-    path: Path<CardChangeId>,
+    path: Path<(CardChangeId, Ending)>,
     form: Form<Reasoned>,
     desk: Desk,
 ) -> Result<HttpResponse, Refused> {
     visitor.check(&form.csrf)?;
-    let caller = visitor.caller.may(Act::RegisterModel)?;
-    desk.settle_change(caller, *path, ChangeState::Withdrawn, &form.reason)
+    let (change, ending) = path.into_inner();
+    let (act, state) = ending.what();
+    desk.settle_change(visitor.caller.may(act)?, change, state, &form.reason)
         .await?;
-    Ok(see(*path))
+    Ok(see(change))
 }
 
 /// Goes on to the page of a change.

@@ -30,9 +30,9 @@ use actix_web::{
     web::{Data, Form, Query},
 };
 use askama::Template;
-use domain::{id::IdMaker, language::Language};
+use domain::{access::Caller, language::Language};
 use exchange::signing::SigningKey;
-use records::{Db, sessions::OpenedBy};
+use records::sessions::OpenedBy;
 use serde::Deserialize;
 
 /// Where issuers send browsers back to, below where browsers reach the hub.
@@ -104,24 +104,14 @@ pub async fn begin(
 pub async fn callback(
     request: HttpRequest,
     returned: Query<Returned>,
-    db: Data<Db>,
-    door: Data<Door>,
-    settings: Data<DashboardSettings>,
-    randomness: Data<Randomness>,
-    ids: Data<IdMaker>,
+    opening: Opening,
 ) -> Result<HttpResponse, Refused> {
     let t = site::language(&request, None);
-    let opening = Opening {
-        db: &db,
-        ids: &ids,
-        settings: &settings,
-        randomness: &randomness,
-        now: door.clock.now(),
-    };
-    let carried = request.cookie(attempt_name(&settings));
-    let mut gone = attempt_cookie(&settings, String::new());
+    let settings = &opening.settings;
+    let carried = request.cookie(attempt_name(settings));
+    let mut gone = attempt_cookie(settings, String::new());
     gone.make_removal();
-    match opened(&opening, &door, carried.as_ref().map(Cookie::value), &returned).await {
+    match opened(&opening, carried.as_ref().map(Cookie::value), &returned).await {
         Ok((session, return_to)) => onward(t, return_to, &[session, gone]),
         Err(Refused::SignIn(failure)) => {
             let page = RefusedPage::failed(&failure, t).answer(failure.status());
@@ -133,13 +123,12 @@ pub async fn callback(
 
 /// Opens the session that `carried` and what was returned are good for, once: its cookie, and where to go.
 async fn opened(
-    opening: &Opening<'_>,
-    door: &Door,
+    opening: &Opening,
     carried: Option<&str>,
     returned: &Returned,
 ) -> Result<(Cookie<'static>, String), Refused> {
     let now = opening.now;
-    let attempt = carried.and_then(|carried| Attempt::read(&door.keys, carried, now).ok());
+    let attempt = carried.and_then(|carried| Attempt::read(&opening.door.keys, carried, now).ok());
     let attempt = attempt.ok_or(Failure::Lost)?;
     if !attempt.is_answered_by(&returned.state) {
         return Err(Failure::Mixed.into());
@@ -150,20 +139,41 @@ async fn opened(
     if returned.code.is_empty() {
         return Err(Failure::CodeMissing.into());
     }
+    let caller = signed_in(opening, &attempt, returned).await?;
+    let by = OpenedBy::Issuer(&attempt.issuer);
+    let opener = Opener {
+        sha256: attempt.sha256(),
+        by,
+        ends_at: attempt.ends_at(now),
+    };
+    match opening.open(&caller, opener).await? {
+        Some(session) => Ok((session, attempt.return_to)),
+        None => {
+            opening.refuse(&caller, by, &Failure::Used).await?;
+            Err(Failure::Used.into())
+        }
+    }
+}
+
+/// Who has signed in. A member without a role is told of in the audit log of its tenant; of others no tenant is known.
+async fn signed_in(opening: &Opening, attempt: &Attempt, returned: &Returned) -> Result<Caller, Refused> {
     let answered = Answered {
         code: &returned.code,
         iss: returned.iss.as_deref(),
     };
-    let redirect_uri = redirect_uri(opening.settings);
-    let caller = door.oidc.signed_in(&attempt, &answered, &redirect_uri, now).await;
-    let caller = caller.map_err(|error| elsewhere(&attempt, error))?;
-    let opener = Opener {
-        sha256: attempt.sha256(),
-        by: OpenedBy::Issuer(&attempt.issuer),
-        ends_at: attempt.ends_at(now),
+    let (oidc, redirect_uri) = (&opening.door.oidc, redirect_uri(&opening.settings));
+    let signed_in = oidc
+        .signed_in(attempt, &answered, &redirect_uri, opening.now)
+        .await;
+    let failure = match signed_in {
+        Ok(caller) => return Ok(caller),
+        Err(error) => elsewhere(attempt, error),
     };
-    let session = opening.open(&caller, opener).await?.ok_or(Failure::Used)?;
-    Ok((session, attempt.return_to))
+    if let Failure::Elsewhere(SignInError::NoRole(caller)) = &failure {
+        let by = OpenedBy::Issuer(&attempt.issuer);
+        opening.refuse(caller, by, &failure).await?;
+    }
+    Err(failure.into())
 }
 
 /// Exactly as the issuer must know it.
@@ -172,12 +182,12 @@ fn redirect_uri(settings: &DashboardSettings) -> String {
 }
 
 /// Notes for the operator why nobody was signed in.
-fn elsewhere(attempt: &Attempt, error: SignInError) -> Refused {
+fn elsewhere(attempt: &Attempt, error: SignInError) -> Failure {
     // An issuer that is none of the settings' is whatever somebody has typed.
     if !matches!(error, SignInError::Unknown) {
         tracing::warn!(issuer = attempt.issuer, cause = %error, "nobody was signed in");
     }
-    Failure::Elsewhere(error).into()
+    Failure::Elsewhere(error)
 }
 
 fn onward(t: Language, url: String, cookies: &[Cookie<'_>]) -> Result<HttpResponse, Refused> {

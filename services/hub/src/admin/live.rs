@@ -73,8 +73,7 @@ impl FromRequest for Live {
                 request.app_data::<Data<Signals>>()?.clone(),
             ))
         };
-        let pieces =
-            pieces().ok_or_else(|| Problem::internal(anyhow::anyhow!("the application lacks a piece")));
+        let pieces = pieces().ok_or_else(Problem::lacking);
         async move {
             let (db, door, settings, signals) = pieces?;
             let visitor = visitor.await?;

@@ -105,8 +105,7 @@ fn cards(config: &mut web::ServiceConfig) {
     let change = web::scope("/card-changes/{change}")
         .route("", web::get().to(card_change_page::get))
         .route("/agree", web::post().to(card_change_page::agree))
-        .route("/reject", web::post().to(card_change_page::reject))
-        .route("/withdraw", web::post().to(card_change_page::withdraw));
+        .route("/{ending}", web::post().to(card_change_page::settle));
     config
         .route("/card-changes", web::get().to(card_changes_page::get))
         .route("/card-changes", web::post().to(card_proposal_page::propose))

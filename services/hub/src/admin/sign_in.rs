@@ -6,10 +6,7 @@ use super::{
     return_path,
     visitor::{Visitor, cookie},
 };
-use crate::{
-    caller::Door, dashboard_settings::DashboardSettings, problem::Problem, randomness::Randomness,
-    sign_in_link, site,
-};
+use crate::{caller::Door, dashboard_settings::DashboardSettings, problem::Problem, sign_in_link, site};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header::LOCATION},
@@ -97,22 +94,8 @@ pub async fn get(
 }
 
 /// Opens the session.
-pub async fn open(
-    form: Form<Linked>,
-    db: Data<Db>,
-    door: Data<Door>,
-    settings: Data<DashboardSettings>,
-    randomness: Data<Randomness>,
-    ids: Data<IdMaker>,
-) -> Result<HttpResponse, Refused> {
-    let (caller, link_ends_at) = read(&door, &form.link)?;
-    let opening = Opening {
-        db: &db,
-        ids: &ids,
-        settings: &settings,
-        randomness: &randomness,
-        now: door.clock.now(),
-    };
+pub async fn open(form: Form<Linked>, opening: Opening) -> Result<HttpResponse, Refused> {
+    let (caller, link_ends_at) = read(&opening.door, &form.link)?;
     let opener = Opener {
         sha256: Sha256::of(form.link.as_bytes()),
         by: OpenedBy::Link,

@@ -70,7 +70,7 @@ impl Failure {
             Failure::Elsewhere(SignInError::Foreign) => "issuer_foreign",
             Failure::Elsewhere(SignInError::Unfit(_)) => "id_token_unfit",
             Failure::Elsewhere(SignInError::Nobody(_)) => "member_unknown",
-            Failure::Elsewhere(SignInError::NoRole) => "member_without_role",
+            Failure::Elsewhere(SignInError::NoRole(_)) => "member_without_role",
         }
     }
 
@@ -137,7 +137,7 @@ fn elsewhere(error: &SignInError) -> (&'static str, &'static str) {
             "The issuer has signed you in, and names no member or tenant that is known here. Ask the operator of the hub.",
             "身份提供方已完成登录，但未给出本站已知的成员或租户。请联系运维人员。",
         ),
-        SignInError::NoRole => (
+        SignInError::NoRole(_) => (
             "The issuer has signed you in, and you have no role here. Ask the operator of the hub.",
             "身份提供方已完成登录，但您在本站没有任何角色。请联系运维人员。",
         ),

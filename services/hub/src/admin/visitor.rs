@@ -112,12 +112,11 @@ pub fn is_own(request: &HttpRequest) -> Option<bool> {
 }
 
 async fn visit(request: HttpRequest) -> Result<Visitor, Refused> {
-    let lacking = || Problem::internal(anyhow::anyhow!("the application lacks a piece"));
-    let door = request.app_data::<Data<Door>>().ok_or_else(lacking)?;
-    let db = request.app_data::<Data<Db>>().ok_or_else(lacking)?;
+    let door = request.app_data::<Data<Door>>().ok_or_else(Problem::lacking)?;
+    let db = request.app_data::<Data<Db>>().ok_or_else(Problem::lacking)?;
     let settings = request
         .app_data::<Data<DashboardSettings>>()
-        .ok_or_else(lacking)?;
+        .ok_or_else(Problem::lacking)?;
     let t = site::language(&request, None);
     let Some(cookie) = request.cookie(name(settings)) else {
         return Err(Refused::SignedOut);

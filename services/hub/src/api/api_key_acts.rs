@@ -34,14 +34,13 @@ impl FromRequest for Maker {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let lacking = || Problem::internal(anyhow::anyhow!("the application lacks a piece"));
         let maker = || {
             Some(Self {
                 randomness: request.app_data::<Data<Randomness>>()?.clone(),
                 settings: request.app_data::<Data<ApiKeySettings>>()?.clone(),
             })
         };
-        ready(maker().ok_or_else(lacking))
+        ready(maker().ok_or_else(Problem::lacking))
     }
 }
 

@@ -19,6 +19,7 @@ use domain::{
     access::Caller,
     batch::{Batch, Metadata},
     clock::SharedClock,
+    document::Warning,
     gate::Allowed,
     id::{ApiKeyId, IdMaker, JobId},
     job::JobState,
@@ -136,7 +137,7 @@ impl Asking<'_> {
             let most = u32::try_from(call.questions.len()).unwrap_or(u32::MAX);
             return Ok(jobs::of_one_call(self.db, &self.caller.tenant, job, most).await?);
         }
-        let page = one_page(self.splitting.split(call.image.sha256).await)?;
+        let (page, warnings) = one_page(self.splitting.split(call.image.sha256).await)?;
         let now = self.clock.now();
         let batch = Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now)
             .with_priority(call.priority)
@@ -146,6 +147,7 @@ impl Asking<'_> {
             .awaited(self.is_awaited);
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
+        let page = (page, &*warnings);
         let submit = || one_call::submit(self.db, stamp, &batch, &call.questions, &call.image, page, bounds);
         let mut submitted = submit().await;
         if are_back(self.db, self.blobs, &submitted).await? {
@@ -200,10 +202,11 @@ impl Asking<'_> {
     }
 }
 
-fn one_page(split: Result<SplitDocument, SplitFault>) -> Result<NewPage, Problem> {
+/// The only page of an image, and what is amiss with it.
+fn one_page(split: Result<SplitDocument, SplitFault>) -> Result<(NewPage, Vec<Warning>), Problem> {
     match split {
-        Ok(SplitDocument { pages, .. }) => match pages.as_slice() {
-            [page] => Ok(*page),
+        Ok(SplitDocument { pages, warnings }) => match pages.as_slice() {
+            [page] => Ok((*page, warnings)),
             more => Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "too_many_pages",

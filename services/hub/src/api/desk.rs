@@ -28,7 +28,6 @@ impl FromRequest for Desk {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let lacking = || Problem::internal(anyhow::anyhow!("the application lacks a piece"));
         let desk = || {
             Some(Self {
                 db: request.app_data::<Data<Db>>()?.clone(),
@@ -38,6 +37,6 @@ impl FromRequest for Desk {
                 clock: request.app_data::<Data<SharedClock>>()?.clone(),
             })
         };
-        ready(desk().ok_or_else(lacking))
+        ready(desk().ok_or_else(Problem::lacking))
     }
 }

@@ -5,6 +5,7 @@ use domain::{
     batch::StoredBatch,
     combining::SourcePage,
     digest::Sha256,
+    document::Warning,
     id::{BatchId, DecisionId, DocumentId, JobId, WorkerId},
     job::{EXPIRED, Hold, JobPhase, JobState},
     names::ModelName,
@@ -54,6 +55,9 @@ pub(crate) struct JobView {
     decision_id: Option<DecisionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     faults: Option<Vec<FaultView>>,
+    /// What is amiss with its document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<Warning>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<AnswerView>,
     /// The pages that it combines.
@@ -161,6 +165,7 @@ impl JobView {
             hold: hold_of(&job.state),
             decision_id: stopped_by(&job.state),
             faults: None,
+            warnings: None,
             answer: None,
             sources: None,
         }
@@ -172,6 +177,7 @@ impl JobView {
             question_text: Some(text_of(questions, &whole.job)),
             expires_at: batch.expires_at,
             faults: Some(whole.faults.iter().map(FaultView::of).collect()),
+            warnings: Some(whole.warnings.clone()),
             answer: whole.answer.as_ref().map(|answer| AnswerView::of(batch, answer)),
             ..Self::brief(&whole.job)
         }

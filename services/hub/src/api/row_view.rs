@@ -30,7 +30,7 @@ impl CountsView {
 #[derive(Serialize)]
 pub(crate) struct ResultView {
     pub(crate) document_name: Option<String>,
-    warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Warning>,
     #[serde(flatten)]
     pub(crate) of: ResultOf,
 }

@@ -129,8 +129,8 @@ enum Given {
     Elsewhere(HttpResponseBuilder),
 }
 
-/// A part of a file: a link to it, or its bytes. A whole blob is hashed on its way, since these clients do not hash what
-/// they get.
+/// A part of a file: a link to it, or its bytes. A whole blob is found whole by the store, since these clients do not hash
+/// what they get.
 async fn given(blobs: &dyn Blobs, file: &Held, part: &Part) -> Result<Given, Problem> {
     if let Some(text) = &file.text {
         return Ok(Given::Here(blobs::one_piece(part.of(text.clone()))));
@@ -142,16 +142,14 @@ async fn given(blobs: &dyn Blobs, file: &Held, part: &Part) -> Result<Given, Pro
     if let Some(lead) = elsewhere(blobs, file.sha256, &linked).await? {
         return Ok(Given::Elsewhere(lead));
     }
-    match part.whole() {
-        true => {
-            let bytes = blobs.get(file.sha256).await.map_err(Problem::internal)?;
-            Ok(Given::Here(blobs::verified(bytes, file.sha256)))
-        }
+    let content = match part.whole() {
+        true => blobs.get_whole(file.sha256).await,
         false => {
-            let rest = blobs.get_from(file.sha256, part.first()).await;
-            Ok(Given::Here(part.beginning(rest.map_err(Problem::internal)?)))
+            let content = blobs.get_part(file.sha256, part.range()).await;
+            content.map(|content| part.beginning(content))
         }
-    }
+    };
+    Ok(Given::Here(content.map_err(Problem::internal)?))
 }
 
 /// What these clients look for where they are led elsewhere.

@@ -54,10 +54,11 @@ impl FromRequest for Submitting {
 }
 
 async fn check(request: &HttpRequest, caller: &Authenticated) -> Result<(), Problem> {
-    let lacks = || Problem::internal(anyhow::anyhow!("the application lacks a piece"));
-    let keeper = request.app_data::<Data<Keeper>>().ok_or_else(lacks)?;
-    let db = request.app_data::<Data<Db>>().ok_or_else(lacks)?;
-    let clock = request.app_data::<Data<SharedClock>>().ok_or_else(lacks)?;
+    let keeper = request.app_data::<Data<Keeper>>().ok_or_else(Problem::lacking)?;
+    let db = request.app_data::<Data<Db>>().ok_or_else(Problem::lacking)?;
+    let clock = request
+        .app_data::<Data<SharedClock>>()
+        .ok_or_else(Problem::lacking)?;
     let (tenant, now) = (&caller.itself().tenant, clock.now());
     let told = |left| tell(request, left);
     are_within(keeper.of(caller), db, tenant, now, told).await

@@ -34,8 +34,8 @@ pub enum SignInError {
     #[error("the ID token names nobody who is known here: {0}")]
     Nobody(String),
     /// Nothing that the member is there is a role here.
-    #[error("the member has no role here")]
-    NoRole,
+    #[error("{} of {} has no role here", .0.member, .0.tenant)]
+    NoRole(Box<Caller>),
 }
 
 /// What an issuer has sent the browser back with.
@@ -120,7 +120,7 @@ impl Oidc {
         let caller = member::named(&issuer.settings, &claims)
             .map_err(|misfit| SignInError::Nobody(misfit.to_string()))?;
         match caller.roles.is_empty() {
-            true => Err(SignInError::NoRole),
+            true => Err(SignInError::NoRole(Box::new(caller))),
             false => Ok(caller),
         }
     }

@@ -9,14 +9,14 @@ use crate::api::{
 };
 use csv::{Terminator, WriterBuilder};
 use domain::{job::JobPhase, order::FinishReason, rows::runs};
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, collections::BTreeSet, io};
 
 /// The names of the columns, as the first line.
 pub(super) const HEAD: &str = "document,page,question,verdict,answer,fault,job,decision,scope,document_id,fault_code,\
-    finish_reason,input_tokens,output_tokens\r\n";
+    finish_reason,input_tokens,output_tokens,warnings\r\n";
 
 /// How many columns there are.
-const COLUMNS: usize = 14;
+const COLUMNS: usize = 15;
 
 /// What a spreadsheet takes for the beginning of a formula, also in the width of Chinese characters.
 const OF_FORMULAS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
@@ -51,6 +51,7 @@ fn cells(row: &ResultView) -> [String; COLUMNS] {
             cells[0] = name.unwrap_or_else(|| id.clone());
             cells[3] = document.verdict.as_str().to_owned();
             (cells[5], cells[9], cells[10]) = (fault, id, code);
+            cells[14] = warnings(row);
             cells
         }
         ResultOf::Job(job) => {
@@ -73,9 +74,16 @@ fn cells(row: &ResultView) -> [String; COLUMNS] {
                 reason,
                 input,
                 output,
+                warnings(row),
             ]
         }
     }
+}
+
+/// The codes of what is amiss with the row's document, each once.
+fn warnings(row: &ResultView) -> String {
+    let codes: BTreeSet<&str> = row.warnings.iter().map(|warning| warning.code.as_str()).collect();
+    codes.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 /// The page that a row is about, or those that its answer is from.

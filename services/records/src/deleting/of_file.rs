@@ -1,7 +1,7 @@
 //! Deletions of files of OpenAI's form: those that tenants send, and those of answers to their requests.
 
 use super::{Deletion, files, read, row::DeletionRow, store};
-use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading, run::Run as _};
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading, retention::ids_due, run::Run as _};
 use domain::{
     deletion::{Deleted, DeletedOf},
     id::{BatchId, DeletionId, FileId},
@@ -183,17 +183,5 @@ pub async fn due(
         true => DUE_SENT,
         false => DUE_MADE,
     };
-    let ids: Vec<String> = on!(db, |c| sqlx::query_scalar(sql)
-        .bind(tenant.as_str())
-        .bind(At(before))
-        .bind(i64::from(limit))
-        .fetch_all(c))?;
-    let read = |id: &String| {
-        let reading = Reading {
-            table: "openai_files",
-            id,
-        };
-        reading.parsed(id)
-    };
-    ids.iter().map(read).collect()
+    ids_due(db, "openai_files", sql, tenant, before, limit).await
 }

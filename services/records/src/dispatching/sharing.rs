@@ -38,7 +38,7 @@ const FIRSTS: &str = "SELECT r.value ->> 'job', f.id, f.page, f.state, a.job FRO
 // was computed, and gone with it.
 const ELSEWHERE: &str = "SELECT r.value ->> 'job', COALESCE(c.job, f.id), COALESCE(p.same_as, p.id), f.state, c.job \
     FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'page' AND p.width > 0 \
-    JOIN batches o ON o.id = p.batch AND o.awaited = 0 \
+    JOIN batches o ON o.id = p.batch \
     JOIN pages t ON t.tenant = p.tenant AND t.sha256 = p.sha256 AND t.same_as IS NULL AND t.batch <> p.batch \
     AND t.id >= COALESCE((SELECT l.id FROM pages l WHERE l.tenant = p.tenant AND l.sha256 = p.sha256 \
         AND l.same_as IS NULL ORDER BY l.id DESC LIMIT 1 OFFSET $3), '') \
@@ -72,7 +72,9 @@ pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, ELSEWHERE, WAIT, WAIT_TOO, LET_
 /// After how long jobs are looked at again that wait for one of their kind. Its answer lets them go at once.
 const LOOK_AGAIN: Duration = Duration::seconds(15);
 
-/// In how many batches of the tenant a job of the same kind is looked for: the latest that have the page.
+/// In how many batches of the tenant a job of the same kind is looked for: the latest that have the page. No setting: it
+/// bounds what a look costs however often a page has come, which is the same for every tenant, and who looks for others
+/// has to look as far as who lets them go. What lies beyond is computed, never answered wrongly.
 const MOST_BATCHES: i64 = 32;
 
 /// Another job of the same kind.
@@ -109,6 +111,8 @@ pub(super) async fn share(
     since: Option<OffsetDateTime>,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<(DuePages, Vec<JobId>), RecordsError> {
+    // What somebody waits for while it is written is computed, whatever other batches have.
+    let since = since.filter(|_| !batch.is_awaited);
     let known = find(tx, &due, asked, since).await?;
     if known.is_empty() {
         return Ok((due, Vec::new()));

@@ -60,7 +60,7 @@ impl S3Blobs {
         let taken = match got.content_length().map(u64::try_from) {
             Some(Ok(bytes)) if bytes == what.bytes => {
                 let pieces = tokio_util::io::ReaderStream::with_capacity(got.body.into_async_read(), PIECE);
-                let pieces = verified(pieces.boxed(), what.sha256);
+                let pieces = verified(pieces.boxed(), what.sha256, || ());
                 self.put(pieces, what.bytes).await.map(drop).map_err(plain)
             }
             _ => Err(BlobError::Damaged(what.sha256)),

@@ -9,7 +9,7 @@ use super::issuer::{
 };
 use crate::{
     dashboard::browser::{Browser, link, url_encoded},
-    hub::eventually,
+    hub::{Hub, eventually},
 };
 use begun::{Begun, PLACE, cookie, hub_at, hub_of, onward, pressed, refused, returned};
 use serde_json::{Value, json};
@@ -148,6 +148,7 @@ async fn what_comes_back_to_another_browser_or_twice_opens_nothing() {
     begun.returns(&back).await.expect(200);
     // The issuer takes the code again, and the hub does not.
     refused(begun.returns(&back).await, 403, "sign_in_used");
+    assert_eq!(unopened(&hub).await, ["sign_in_used"]);
     // A code that was made for another browser is not good with this one's verifier.
     let mine = strange.log_in().await;
     let (_, theirs) = back.split_once("&code=").unwrap();
@@ -157,6 +158,16 @@ async fn what_comes_back_to_another_browser_or_twice_opens_nothing() {
         502,
         "issuer_unavailable",
     );
+}
+
+/// Why members of acme that were signed in got no session, by their tenant's audit log.
+async fn unopened(hub: &Hub) -> Vec<String> {
+    let auditor = hub.client("acme", &["auditor"]);
+    let log = auditor.get("/v1/audit/entries?kind=session.refused").await;
+    let log = log.expect(200).json();
+    let codes = log["data"].as_array().unwrap().iter();
+    let code = |one: &Value| one["entry"]["detail"]["code"].as_str().unwrap().to_owned();
+    codes.map(code).collect()
 }
 
 #[tokio::test]
@@ -202,6 +213,8 @@ async fn an_id_token_that_is_not_of_this_sign_in_or_of_nobody_known_opens_nothin
     ] {
         refused(tried(vec![(name, value)], TokenAnswer::Good).await, 403, code);
     }
+    // Whom the issuer names is told of in its tenant's log; of the others nobody knows whose they are.
+    assert_eq!(unopened(&hub).await, ["member_without_role"; 2]);
     let good = vec![("aud", json!(["dashboard", "account"]))];
     tried(good, TokenAnswer::Good).await.expect(200);
     let log = hub.log();
