@@ -4,6 +4,7 @@
 //! PREFIX/sha256/ab/abcd…   one object per blob, named by its digest
 //! PREFIX/probe             written when somebody asks whether the store can be
 //! PREFIX/uploads/…         put there by others, until the hub has read it (`s3/uploading.rs`)
+//! PREFIX/parts/…           put there by others in parts, until the hub has read it (`s3/in_parts.rs`)
 //! ```
 //!
 //! A blob's name is known only when all its bytes were seen. So a stream is kept here first, in memory while it is small
@@ -20,6 +21,7 @@
 
 use super::{
     BlobError, Blobs, ByteStream, Linked, Stored, UploadLink,
+    in_parts::TakesParts,
     local::{hash, make_read_only, sync_folder},
 };
 use async_trait::async_trait;
@@ -45,6 +47,7 @@ use tokio::io::AsyncWriteExt as _;
 mod asker;
 mod encryption;
 mod fault;
+mod in_parts;
 mod linking;
 mod sending;
 mod unfinished;
@@ -53,6 +56,7 @@ mod uploading;
 pub use asker::Keys;
 pub use encryption::Encryption;
 use fault::{is_status, of_service};
+use in_parts::Parted;
 use linking::Linking;
 pub use linking::Links;
 
@@ -165,13 +169,9 @@ impl S3Blobs {
         self.key(&format!("sha256/{}/{name}", &name[..2]))
     }
 
-    /// The bytes of a blob from `start` on, and how many these are.
-    async fn from(&self, sha256: Sha256, start: u64) -> Result<(ByteStream, u64), BlobError> {
-        let mut get = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(self.key_of(sha256));
+    /// The bytes of an object from `start` on, which are or shall be those of `sha256`, and how many these are.
+    async fn from(&self, key: &str, sha256: Sha256, start: u64) -> Result<(ByteStream, u64), BlobError> {
+        let mut get = self.client.get_object().bucket(&self.bucket).key(key);
         if start > 0 {
             get = get.range(format!("bytes={start}-"));
         }
@@ -184,18 +184,26 @@ impl S3Blobs {
         Ok((pieces.boxed(), bytes))
     }
 
-    /// Writes a blob into `file`, taking it up again where it broke off; gives its digest.
-    async fn download(&self, sha256: Sha256, file: &mut tokio::fs::File) -> Result<Sha256, BlobError> {
+    /// Writes the first `most` bytes of an object into `file`, and reads the others, taking it up again where it broke
+    /// off; gives the digest of all.
+    async fn download(
+        &self,
+        key: &str,
+        sha256: Sha256,
+        file: &mut tokio::fs::File,
+        most: u64,
+    ) -> Result<Sha256, BlobError> {
         let (mut hasher, mut done, mut broken) = (sha2::Sha256::new(), 0u64, 0);
         loop {
-            let (mut pieces, rest) = self.from(sha256, done).await?;
+            let (mut pieces, rest) = self.from(key, sha256, done).await?;
             let end = done + rest;
             let mut fault = None;
             while let Some(piece) = pieces.next().await {
                 match piece {
                     Ok(piece) => {
                         hasher.update(&piece);
-                        file.write_all(&piece).await?;
+                        let wanted = usize::try_from(most.saturating_sub(done)).unwrap_or(usize::MAX);
+                        file.write_all(&piece[..piece.len().min(wanted)]).await?;
                         done += piece.len() as u64;
                     }
                     Err(error) => {
@@ -262,7 +270,7 @@ impl Blobs for S3Blobs {
         if start > 0 && self.size(sha256).await?.is_some_and(|bytes| start >= bytes) {
             return Ok(futures_util::stream::empty().boxed());
         }
-        Ok(self.from(sha256, start).await?.0)
+        Ok(self.from(&self.key_of(sha256), sha256, start).await?.0)
     }
 
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError> {
@@ -304,6 +312,12 @@ impl Blobs for S3Blobs {
         }
     }
 
+    fn in_parts(&self) -> Option<Box<dyn TakesParts>> {
+        let linking = self.uploading.clone()?;
+        let store = self.clone();
+        Some(Box::new(Parted { store, linking }))
+    }
+
     async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
         let folder = to
             .parent()
@@ -320,7 +334,8 @@ impl Blobs for S3Blobs {
             .tempfile_in(&folder)?
             .into_parts();
         let mut file = tokio::fs::File::from_std(file);
-        if self.download(sha256, &mut file).await? != sha256 {
+        let key = self.key_of(sha256);
+        if self.download(&key, sha256, &mut file, u64::MAX).await? != sha256 {
             return Err(BlobError::Damaged(sha256));
         }
         file.flush().await?;
@@ -369,6 +384,8 @@ impl Blobs for S3Blobs {
     }
 }
 
+#[cfg(test)]
+mod in_parts_tests;
 #[cfg(test)]
 mod named;
 #[cfg(test)]

@@ -55,6 +55,7 @@ mod links;
 mod locked_file;
 mod many_uploads;
 #[path = "../../../../workers/pages/tests/pages/mutations.rs"]
+mod model_uploads;
 mod mutations;
 mod oidc;
 mod openai;

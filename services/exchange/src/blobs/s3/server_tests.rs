@@ -39,6 +39,29 @@ async fn empty_bucket() -> Option<(S3Blobs, TempDir)> {
 blob_contract!(empty_bucket);
 
 #[tokio::test]
+async fn a_file_that_is_put_in_parts_is_a_blob_when_it_was_read_and_kept() {
+    let Some((mut store, _scratch)) = empty_bucket().await else {
+        return;
+    };
+    store.uploading = Some(Linking::new(store.client.clone(), Duration::from_secs(60)));
+    in_parts_tests::goes_in_parts(&store).await;
+    let begun = store.client.list_multipart_uploads().bucket(&store.bucket);
+    assert!(begun.send().await.unwrap().uploads().is_empty());
+}
+
+#[tokio::test]
+async fn parts_that_nobody_knows_of_any_more_are_given_up() {
+    let Some((mut store, _scratch)) = empty_bucket().await else {
+        return;
+    };
+    store.uploading = Some(Linking::new(store.client.clone(), Duration::from_secs(60)));
+    let sha256 = Sha256::of(b"left");
+    store.in_parts().unwrap().begin("mup_1", sha256).await.unwrap();
+    let later = OffsetDateTime::UNIX_EPOCH + time::Duration::days(100_000);
+    assert_eq!(store.give_up_unfinished(later).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_bucket_may_be_part_of_the_servers_name() {
     let Some((store, _scratch)) = empty_bucket().await else {
         return;
