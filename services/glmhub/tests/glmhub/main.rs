@@ -54,8 +54,8 @@ mod limits;
 mod links;
 mod locked_file;
 mod many_uploads;
-#[path = "../../../../workers/pages/tests/pages/mutations.rs"]
 mod model_uploads;
+#[path = "../../../../workers/pages/tests/pages/mutations.rs"]
 mod mutations;
 mod oidc;
 mod openai;
