@@ -178,13 +178,18 @@ impl UploadState {
 /// A state by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "`UploadState` says what each means")]
 pub enum UploadWord {
+    /// Of [`UploadState::Open`].
     Open,
+    /// Of [`UploadState::Checking`].
     Checking,
+    /// Of [`UploadState::Completed`].
     Completed,
+    /// Of [`UploadState::Refused`].
     Refused,
+    /// Of [`UploadState::Aborted`].
     Aborted,
+    /// Of [`UploadState::Expired`].
     Expired,
 }
 
@@ -260,7 +265,10 @@ mod tests {
         assert_eq!(part_bytes(MOST_PARTS * 64 + 1, 64), 65);
         let most = parts(MOST_PARTS * 64 + 1, 65);
         assert!(most.len() as u64 <= MOST_PARTS);
-        assert_eq!(most.iter().map(|part| part.bytes).sum::<u64>(), MOST_PARTS * 64 + 1);
+        assert_eq!(
+            most.iter().map(|part| part.bytes).sum::<u64>(),
+            MOST_PARTS * 64 + 1
+        );
     }
 
     #[test]

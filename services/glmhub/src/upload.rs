@@ -108,7 +108,9 @@ async fn open(args: &UploadArgs, layout: &Layout) -> anyhow::Result<Value> {
 fn tell(args: &UploadArgs, seen: &Value) -> anyhow::Result<()> {
     let (state, model) = (text(seen, "state"), &args.model);
     if state != "completed" {
-        let why = seen["refusal"].as_str().unwrap_or("open it again with the same command");
+        let why = seen["refusal"]
+            .as_str()
+            .unwrap_or("open it again with the same command");
         return Err(Misuse(format!("the upload was {state}: {why}")).into());
     }
     let mut stdout = io::stdout().lock();
@@ -120,7 +122,11 @@ fn tell(args: &UploadArgs, seen: &Value) -> anyhow::Result<()> {
     let put = files.iter().filter(|file| file["parts"] != 0).count();
     let (revision, bytes) = (text(seen, "revision_sha256"), &seen["bytes"]);
     writeln!(stdout, "{model}, revision {revision}")?;
-    writeln!(stdout, "  {} files, {bytes} bytes; {put} were not at the hub", files.len())?;
+    writeln!(
+        stdout,
+        "  {} files, {bytes} bytes; {put} were not at the hub",
+        files.len()
+    )?;
     Ok(())
 }
 

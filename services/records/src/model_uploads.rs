@@ -2,9 +2,7 @@
 
 mod ending;
 
-pub use ending::{
-    Taken, abort, cleared, complete, expire, prolong, refuse, submit, take, uncleared,
-};
+pub use ending::{Taken, abort, cleared, complete, expire, prolong, refuse, submit, take, uncleared};
 
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
@@ -210,8 +208,7 @@ pub async fn open(
         tx.commit().await?;
         return Ok(Opened::Before(same.read()?));
     }
-    let open: i64 =
-        on!(tx: &mut tx, |c| sqlx::query_scalar(OPEN).bind(tenant.as_str()).fetch_one(c))?;
+    let open: i64 = on!(tx: &mut tx, |c| sqlx::query_scalar(OPEN).bind(tenant.as_str()).fetch_one(c))?;
     if open >= i64::from(most) {
         return Ok(Opened::TooMany);
     }
@@ -293,7 +290,11 @@ pub async fn begin_parts(
     parts_id: &str,
 ) -> Result<Option<String>, RecordsError> {
     let (id, sha256) = (id.to_string(), sha256.to_string());
-    on!(db, |c| sqlx::query(BEGIN_PARTS).bind(&id).bind(&sha256).bind(parts_id).run(c))?;
+    on!(db, |c| sqlx::query(BEGIN_PARTS)
+        .bind(&id)
+        .bind(&sha256)
+        .bind(parts_id)
+        .run(c))?;
     let known: Option<Option<String>> = on!(db, |c| sqlx::query_scalar(PARTS)
         .bind(&id)
         .bind(&sha256)

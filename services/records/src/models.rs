@@ -50,7 +50,16 @@ const NEAR: &str = "SELECT name, license, license_source, card, registered_at FR
 const REGISTERED_BY: &str = "SELECT registered_by FROM models WHERE name = $1";
 const VERSION: &str = "SELECT version FROM catalogue_version";
 
-pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, FAMILIES, VARIANTS, PARENTS, NEAR, REGISTERED_BY, VERSION];
+pub(crate) const STATEMENTS: &[&str] = &[
+    GET,
+    PAGE,
+    FAMILIES,
+    VARIANTS,
+    PARENTS,
+    NEAR,
+    REGISTERED_BY,
+    VERSION,
+];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[
     cards::STATEMENTS,
     inserting::STATEMENTS,
@@ -79,8 +88,9 @@ pub async fn get(db: &Db, name: &ModelName) -> Result<Option<Model>, RecordsErro
 
 /// The tenant whose registrar has registered a model, if one has.
 pub async fn registered_by(db: &Db, name: &ModelName) -> Result<Option<TenantName>, RecordsError> {
-    let tenant: Option<Option<String>> =
-        on!(db, |c| sqlx::query_scalar(REGISTERED_BY).bind(name.as_str()).fetch_optional(c))?;
+    let tenant: Option<Option<String>> = on!(db, |c| sqlx::query_scalar(REGISTERED_BY)
+        .bind(name.as_str())
+        .fetch_optional(c))?;
     let row = Reading {
         table: "models",
         id: name.as_str(),

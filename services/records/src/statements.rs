@@ -3,8 +3,8 @@
 use crate::{
     acceptances, answers, api_keys, attempts, audit, backlog, batches, card_changes, claims, combining,
     counts, decisions, deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage,
-    model_uploads, models, openai_batches, openai_files, policies, proofs, retention, rows, sessions, terms, turns, usage,
-    webhooks, workers,
+    model_uploads, models, openai_batches, openai_files, policies, proofs, retention, rows, sessions, terms,
+    turns, usage, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.

@@ -13,8 +13,8 @@ mod contract;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::digest::Sha256;
-use in_parts::TakesParts;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use in_parts::TakesParts;
 use sha2::Digest as _;
 use std::{
     path::{Path, PathBuf},

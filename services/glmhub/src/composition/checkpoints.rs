@@ -62,7 +62,12 @@ mod tests {
                 bytes.truncate(8 + usize::try_from(header).unwrap());
             }
             fs::write(&to, bytes).unwrap();
-            File::options().write(true).open(to).unwrap().set_len(whole).unwrap();
+            File::options()
+                .write(true)
+                .open(to)
+                .unwrap()
+                .set_len(whole)
+                .unwrap();
         }
         folder
     }

@@ -12,8 +12,8 @@ use anyhow::Context as _;
 use domain::{clock::SharedClock, id::IdMaker, model::Seed, policy::CurrentPolicies};
 use exchange::{blobs::Blobs, queue::Queue, signing::SigningKey};
 use hub::{
-    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, checkpoints::Checkpoints, depths::Depths,
-    outgoing::Outgoing, prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
+    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, checkpoints::Checkpoints,
+    depths::Depths, outgoing::Outgoing, prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
     retention_settings::RetentionSettings, signals::Signals, splitting::Splitting,
     webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };

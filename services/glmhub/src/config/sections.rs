@@ -8,9 +8,10 @@ use hub::{
     acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
     connections::settings::ConnectionSettings, dashboard_settings::DashboardSettings,
     hf::settings::HfSettings, idempotency::settings::IdempotencySettings, limits::settings::LimitSettings,
-    model_upload_settings::ModelUploadSettings, oidc::settings::OidcSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
-    policy_settings::PolicySettings, retention_settings::RetentionSettings, site::kept::CatalogueSettings,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    model_upload_settings::ModelUploadSettings, oidc::settings::OidcSettings,
+    openai::settings::OpenaiSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
+    retention_settings::RetentionSettings, site::kept::CatalogueSettings, webhook_settings::WebhookSettings,
+    work_settings::WorkSettings,
 };
 use runner::{About, ModelsFolder};
 use secrecy::{ExposeSecret as _, SecretString};

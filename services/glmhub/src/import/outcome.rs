@@ -95,7 +95,9 @@ impl Outcome {
             )),
         }
         if self.revision.terms.is_none() {
-            warnings.push(format!("{NO_TERMS}; put the text of {license} there and import again"));
+            warnings.push(format!(
+                "{NO_TERMS}; put the text of {license} there and import again"
+            ));
         }
         warnings.extend(left_out(&self.ignored));
         let already = self.imported == Imported::Already;

@@ -66,7 +66,12 @@ pub struct Sending<'a> {
 
 impl<'a> Sending<'a> {
     /// Nothing is sent yet of so many bytes.
-    pub fn new(remote: &'a Remote, upload: &'a str, at_once: usize, total_bytes: u64) -> anyhow::Result<Self> {
+    pub fn new(
+        remote: &'a Remote,
+        upload: &'a str,
+        at_once: usize,
+        total_bytes: u64,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             remote,
             upload,
@@ -118,7 +123,10 @@ impl<'a> Sending<'a> {
     async fn missing(&self, file: &FoundFile) -> anyhow::Result<Missing> {
         let name: String = byte_serialize(file.name.as_bytes()).collect();
         let limit = (self.at_once * LINKS).min(MOST_LINKS);
-        let path = format!("/v1/model-uploads/{}/parts?path={name}&limit={limit}", self.upload);
+        let path = format!(
+            "/v1/model-uploads/{}/parts?path={name}&limit={limit}",
+            self.upload
+        );
         let told = self.remote.get(&path).await?;
         serde_json::from_value(told).context("the hub told no parts")
     }

@@ -67,7 +67,9 @@ impl Scene {
     }
 
     async fn complete(&self, upload: &str) -> Answer {
-        self.registrar.post(&format!("{upload}/complete"), &json!({})).await
+        self.registrar
+            .post(&format!("{upload}/complete"), &json!({}))
+            .await
     }
 
     /// The upload, when the hub has read it.
@@ -159,18 +161,17 @@ async fn weights_are_put_in_parts_and_count_when_the_hub_has_read_them() {
     assert_eq!(done["state"], "completed", "{done}");
     assert_eq!(done["revision_sha256"], scene.revision().await);
     scene.complete(&upload).await.expect(200);
-    scene
-        .registrar
-        .delete(&upload)
-        .await
-        .refused(409, "upload_over");
+    scene.registrar.delete(&upload).await.refused(409, "upload_over");
     // An import of the same folder at the hub's machine finds nothing new.
     let imported = scene.hub.import(MODEL, folder.path());
     assert!(imported.contains("nothing changed"), "{imported}");
     // What the model has is not asked for again.
     let again = scene.open(&files).await.expect(201);
     let parts = again.json()["files"].to_string();
-    assert!(!parts.contains("\"parts\":1") && !parts.contains("\"parts\":2"), "{parts}");
+    assert!(
+        !parts.contains("\"parts\":1") && !parts.contains("\"parts\":2"),
+        "{parts}"
+    );
     scene.complete(&location(&again)).await.expect(202);
     let same = scene.read(&location(&again)).await;
     assert_eq!(same["revision_sha256"], done["revision_sha256"]);
@@ -193,16 +194,28 @@ async fn what_is_not_what_was_declared_or_no_checkpoint_is_refused_and_leaves_no
     let (mut without, mut with_more) = (declared(folder.path()), declared(folder.path()));
     without.retain(|file| file["path"] != "tokenizer.model");
     folder.write("run.sh", b"#!/bin/sh");
-    with_more.extend(declared(folder.path()).into_iter().filter(|file| file["path"] == "run.sh"));
+    with_more.extend(
+        declared(folder.path())
+            .into_iter()
+            .filter(|file| file["path"] == "run.sh"),
+    );
     let broken = reader();
     let mut weights = fs::read(broken.file(WEIGHTS)).unwrap();
     weights[20..60].fill(b'x');
     broken.write(WEIGHTS, &weights);
     for (files, folder, why) in [
-        (wrong_digest, &folder, "model.safetensors: what was put has another size or digest"),
+        (
+            wrong_digest,
+            &folder,
+            "model.safetensors: what was put has another size or digest",
+        ),
         (without, &folder, "tokenizer.model"),
         (with_more, &folder, "no part of a model: run.sh"),
-        (declared(broken.path()), &broken, "this is no GLM-4V that can run here"),
+        (
+            declared(broken.path()),
+            &broken,
+            "this is no GLM-4V that can run here",
+        ),
     ] {
         let upload = location(&scene.open(&files).await.expect(201));
         scene.put_all(&upload, folder.path(), &files).await;
@@ -213,7 +226,9 @@ async fn what_is_not_what_was_declared_or_no_checkpoint_is_refused_and_leaves_no
         assert!(told.contains(why) && !told.contains("scratch"), "{told}");
     }
     assert_eq!(scene.revision().await, Value::Null);
-    let left = || async { (bucket.names("parts/").is_empty() && bucket.names("upload_id").is_empty()).then_some(()) };
+    let left = || async {
+        (bucket.names("parts/").is_empty() && bucket.names("upload_id").is_empty()).then_some(())
+    };
     eventually("the bucket to be cleared", left).await;
     assert_eq!(bucket.names("sha256/"), Vec::<String>::new());
 }
@@ -231,8 +246,16 @@ async fn uploads_are_of_registrars_of_the_tenant_that_registered_the_model() {
     );
     let of_another = rival.post("/v1/model-uploads", &body).await;
     of_another.refused(403, "model_of_another");
-    submitter.post("/v1/model-uploads", &body).await.refused(403, "missing_role");
-    scene.hub.stranger().post("/v1/model-uploads", &body).await.refused(401, "token_missing");
+    submitter
+        .post("/v1/model-uploads", &body)
+        .await
+        .refused(403, "missing_role");
+    scene
+        .hub
+        .stranger()
+        .post("/v1/model-uploads", &body)
+        .await
+        .refused(401, "token_missing");
     for act in ACTS {
         let path = format!("{upload}{act}");
         for (client, status, code) in [(&rival, 404, "not_found"), (&submitter, 403, "missing_role")] {
@@ -280,7 +303,10 @@ async fn what_was_given_up_or_has_expired_is_cleared_out_of_the_bucket() {
         let cleared = || async { bucket.names("upload_id").is_empty().then_some(()) };
         eventually("the bucket to be cleared", cleared).await;
         scene.complete(&upload).await.refused(409, "upload_over");
-        let parts = scene.registrar.get(&format!("{upload}/parts?path={WEIGHTS}")).await;
+        let parts = scene
+            .registrar
+            .get(&format!("{upload}/parts?path={WEIGHTS}"))
+            .await;
         assert_eq!(parts.refused(409, "upload_over")["state"], state);
     }
     let auditor = scene.hub.client("acme", &["auditor"]);
@@ -302,5 +328,8 @@ async fn a_hub_that_dies_while_it_reads_has_another_begin_anew() {
     scene.hub.begin();
     scene.registrar = scene.hub.client("acme", &["registrar"]);
     let done = scene.read(&upload).await;
-    assert_eq!((&done["state"], &done["revision_sha256"]), (&json!("completed"), &scene.revision().await));
+    assert_eq!(
+        (&done["state"], &done["revision_sha256"]),
+        (&json!("completed"), &scene.revision().await)
+    );
 }

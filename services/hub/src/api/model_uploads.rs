@@ -9,15 +9,8 @@ use super::{
     registration::{name_refused, unprocessable},
 };
 use crate::{
-    app::ok,
-    caller::Authenticated,
-    gate::unknown_model,
-    idempotency::Once,
-    importing,
-    json_object::Object,
-    model_upload_settings::ModelUploadSettings,
-    problem::Problem,
-    signals::Signals,
+    app::ok, caller::Authenticated, gate::unknown_model, idempotency::Once, importing, json_object::Object,
+    model_upload_settings::ModelUploadSettings, problem::Problem, signals::Signals,
 };
 use actix_web::{
     HttpResponse,
@@ -154,7 +147,8 @@ async fn open(
     blobs.in_parts().ok_or_else(no_links)?;
     may_bring(&db, caller, &body.model).await?;
     let lineage = facts::lineage(&db, &body.model).await?;
-    registration::check_name(&lineage, policies.get().licenses()).map_err(|refused| name_refused(&refused))?;
+    registration::check_name(&lineage, policies.get().licenses())
+        .map_err(|refused| name_refused(&refused))?;
     let declared = body.files.into_iter().map(|file| Artifact {
         path: file.path,
         sha256: file.sha256,

@@ -21,7 +21,7 @@ use reading::Reading;
 use records::{
     Db, Stamp,
     model_uploads::{self, ModelUpload, Taken},
-    models,
+    models::{self, NewRevision},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -100,7 +100,9 @@ impl ModelUploads {
         let stood = match read {
             Ok(revision) => {
                 let imported = model_uploads::complete(&parts.db, stamp, &taken, &revision).await?;
-                tracing::info!(upload = %upload.id, model = %upload.model, revision = %revision.sha256, "weights were uploaded");
+                if imported.is_some() {
+                    tracing::info!(upload = %upload.id, revision = %revision.sha256, "weights were uploaded");
+                }
                 imported.is_some()
             }
             Err(reason) => {
@@ -119,7 +121,7 @@ impl ModelUploads {
         &self,
         upload: &ModelUpload,
         taking: &dyn TakesParts,
-    ) -> anyhow::Result<Result<records::models::NewRevision, String>> {
+    ) -> anyhow::Result<Result<NewRevision, String>> {
         let parts = &self.0;
         let files = model_uploads::files(&parts.db, upload.id).await?;
         let folder = tempfile::tempdir_in(&parts.scratch).context("the scratch folder")?;

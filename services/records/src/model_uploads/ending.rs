@@ -48,7 +48,14 @@ pub async fn submit(
         .bind(tenant.as_str())
         .bind(At(stamp.at))
         .run(c))?;
-    written(tx, moved, stamp, tenant, ("model_upload.submitted", id, json!({}))).await
+    written(
+        tx,
+        moved,
+        stamp,
+        tenant,
+        ("model_upload.submitted", id, json!({})),
+    )
+    .await
 }
 
 /// Gives an upload up that is not over. Gives whether it was not.
@@ -106,7 +113,10 @@ pub async fn take(
     now: OffsetDateTime,
     until: OffsetDateTime,
 ) -> Result<Option<Taken>, RecordsError> {
-    let row: Option<Row> = on!(db, |c| sqlx::query_as(TAKE).bind(At(now)).bind(At(until)).fetch_optional(c))?;
+    let row: Option<Row> = on!(db, |c| sqlx::query_as(TAKE)
+        .bind(At(now))
+        .bind(At(until))
+        .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Taken {
         upload: row.read()?,
@@ -186,12 +196,17 @@ async fn written(
 
 /// Up to `limit` uploads that are over, and of which something may be left in the bucket.
 pub async fn uncleared(db: &Db, limit: u32) -> Result<Vec<ModelUpload>, RecordsError> {
-    let rows: Vec<Row> = on!(db, |c| sqlx::query_as(UNCLEARED).bind(i64::from(limit)).fetch_all(c))?;
+    let rows: Vec<Row> = on!(db, |c| sqlx::query_as(UNCLEARED)
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
     rows.into_iter().map(Row::read).collect()
 }
 
 /// Nothing of it is left there.
 pub async fn cleared(db: &Db, id: ModelUploadId, at: OffsetDateTime) -> Result<(), RecordsError> {
-    on!(db, |c| sqlx::query(CLEARED).bind(id.to_string()).bind(At(at)).run(c))?;
+    on!(db, |c| sqlx::query(CLEARED)
+        .bind(id.to_string())
+        .bind(At(at))
+        .run(c))?;
     Ok(())
 }

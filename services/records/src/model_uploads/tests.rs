@@ -38,10 +38,7 @@ impl<'a> Scene<'a> {
             db,
             ids: IdMaker::new(Arc::new(HandClock::at(NOW))),
             model: MODEL.parse().unwrap(),
-            files: [
-                file("a", b"weights", Some(3)),
-                file("b", b"had already", None),
-            ],
+            files: [file("a", b"weights", Some(3)), file("b", b"had already", None)],
         }
     }
 
@@ -58,7 +55,9 @@ impl<'a> Scene<'a> {
             files: &self.files,
             expires_at: at + Duration::HOUR,
         };
-        open(self.db, self.stamp(at), &tenant, &member, &new, 2).await.unwrap()
+        open(self.db, self.stamp(at), &tenant, &member, &new, 2)
+            .await
+            .unwrap()
     }
 
     async fn opened(&self, tenant: &str, content: &[u8]) -> ModelUpload {
@@ -104,7 +103,10 @@ async fn the_same_is_opened_once_and_no_more_than_a_tenant_may_have() {
     on_each(async |db| {
         let scene = Scene::set(db).await;
         let first = scene.opened("acme", b"one").await;
-        assert_eq!(scene.open("acme", b"one", NOW).await, Opened::Before(first.clone()));
+        assert_eq!(
+            scene.open("acme", b"one", NOW).await,
+            Opened::Before(first.clone())
+        );
         let second = scene.opened("acme", b"two").await;
         assert_eq!(scene.open("acme", b"three", NOW).await, Opened::TooMany);
         // Another tenant's is its own.
@@ -153,9 +155,17 @@ async fn what_is_submitted_is_read_by_one_and_made_a_revision_once() {
         let (upload, until) = (scene.opened("acme", b"one").await, NOW + Duration::MINUTE);
         let rival = "rival".parse().unwrap();
         assert!(!submit(db, scene.stamp(NOW), &rival, upload.id).await.unwrap());
-        assert!(!submit(db, scene.stamp(LATER), &upload.tenant, upload.id).await.unwrap());
+        assert!(
+            !submit(db, scene.stamp(LATER), &upload.tenant, upload.id)
+                .await
+                .unwrap()
+        );
         assert_eq!(take(db, NOW, until).await.unwrap(), None);
-        assert!(submit(db, scene.stamp(NOW), &upload.tenant, upload.id).await.unwrap());
+        assert!(
+            submit(db, scene.stamp(NOW), &upload.tenant, upload.id)
+                .await
+                .unwrap()
+        );
         let slow = take(db, NOW, until).await.unwrap().unwrap();
         assert_eq!(take(db, NOW, until).await.unwrap(), None);
         let mut quick = take(db, until, until + Duration::MINUTE).await.unwrap().unwrap();
@@ -165,20 +175,36 @@ async fn what_is_submitted_is_read_by_one_and_made_a_revision_once() {
         let (stamp, revision) = (scene.stamp(NOW), scene.revision(b"new"));
         assert_eq!(complete(db, stamp, &slow, &revision).await.unwrap(), None);
         assert!(!refuse(db, stamp, &slow, "no").await.unwrap());
-        assert_eq!(models::revision(db, &scene.model, &revision.sha256).await.unwrap(), None);
-        assert_eq!(complete(db, stamp, &quick, &revision).await.unwrap(), Some(Imported::New));
+        assert_eq!(
+            models::revision(db, &scene.model, &revision.sha256)
+                .await
+                .unwrap(),
+            None
+        );
+        assert_eq!(
+            complete(db, stamp, &quick, &revision).await.unwrap(),
+            Some(Imported::New)
+        );
         assert_eq!(complete(db, stamp, &quick, &revision).await.unwrap(), None);
         let state = UploadState::Completed {
             at: NOW,
             revision: revision.sha256,
         };
         assert_eq!(scene.of(&upload).await.state, state);
-        assert!(models::revision(db, &scene.model, &revision.sha256).await.unwrap().is_some());
+        assert!(
+            models::revision(db, &scene.model, &revision.sha256)
+                .await
+                .unwrap()
+                .is_some()
+        );
         // The same files once more are the same revision.
         let again = scene.opened("acme", b"one").await;
         assert!(submit(db, stamp, &again.tenant, again.id).await.unwrap());
         let taken = take(db, NOW, until).await.unwrap().unwrap();
-        assert_eq!(complete(db, stamp, &taken, &revision).await.unwrap(), Some(Imported::Already));
+        assert_eq!(
+            complete(db, stamp, &taken, &revision).await.unwrap(),
+            Some(Imported::Already)
+        );
         assert_eq!(scene.of(&again).await.state, state);
     })
     .await;
@@ -189,12 +215,19 @@ async fn what_is_over_is_cleared_once() {
     on_each(async |db| {
         let scene = Scene::set(db).await;
         let stamp = scene.stamp(NOW);
-        let (refused, aborted) = (scene.opened("acme", b"one").await, scene.opened("acme", b"two").await);
+        let (refused, aborted) = (
+            scene.opened("acme", b"one").await,
+            scene.opened("acme", b"two").await,
+        );
         assert!(uncleared(db, 9).await.unwrap().is_empty());
         assert!(submit(db, stamp, &refused.tenant, refused.id).await.unwrap());
         let taken = take(db, NOW, LATER).await.unwrap().unwrap();
         assert!(refuse(db, stamp, &taken, "another digest").await.unwrap());
-        assert!(!abort(db, stamp, &"rival".parse().unwrap(), aborted.id).await.unwrap());
+        assert!(
+            !abort(db, stamp, &"rival".parse().unwrap(), aborted.id)
+                .await
+                .unwrap()
+        );
         assert!(abort(db, stamp, &aborted.tenant, aborted.id).await.unwrap());
         assert!(!abort(db, stamp, &refused.tenant, refused.id).await.unwrap());
         let expired = scene.opened("rival", b"three").await;
@@ -209,7 +242,10 @@ async fn what_is_over_is_cleared_once() {
         }
         assert!(over().await.is_empty());
         let reason = "another digest".into();
-        assert_eq!(scene.of(&refused).await.state, UploadState::Refused { at: NOW, reason });
+        assert_eq!(
+            scene.of(&refused).await.state,
+            UploadState::Refused { at: NOW, reason }
+        );
     })
     .await;
 }

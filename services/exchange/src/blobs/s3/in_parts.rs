@@ -7,10 +7,7 @@
 //! A kept file is copied within the bucket, in parts again, and only in the state that was read.
 
 use super::{
-    BlobError, S3Blobs, Stored, UploadLink, is_status,
-    linking::Linking,
-    of_service,
-    sending::of_parts,
+    BlobError, S3Blobs, Stored, UploadLink, is_status, linking::Linking, of_service, sending::of_parts,
 };
 use crate::blobs::in_parts::{InParts, TakesParts};
 use async_trait::async_trait;
@@ -177,7 +174,10 @@ impl TakesParts for Parted {
         if self.store.has(what).await? {
             return Ok(());
         }
-        let id = self.store.begin_parts(&self.store.key_of(what.sha256), None).await?;
+        let id = self
+            .store
+            .begin_parts(&self.store.key_of(what.sha256), None)
+            .await?;
         let from = self.key(place, what.sha256);
         let copied = self.copy_parts(&from, state, what, &id).await;
         if copied.is_err() {

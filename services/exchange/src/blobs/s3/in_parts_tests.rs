@@ -57,7 +57,10 @@ pub(super) async fn goes_in_parts(store: &S3Blobs) {
     let state = taking.read(PLACE, what, &to, 1000).await.unwrap();
     let front = fs::read(&to).unwrap();
     assert_eq!((front.len() as u64, &front[..1000]), (what.bytes, &bytes[..1000]));
-    assert!(front[1000..].iter().all(|byte| *byte == 0), "the rest is left out");
+    assert!(
+        front[1000..].iter().all(|byte| *byte == 0),
+        "the rest is left out"
+    );
     assert_eq!(store.size(what.sha256).await.unwrap(), None);
     taking.keep(PLACE, what, &state).await.unwrap();
     taking.keep(PLACE, what, &state).await.unwrap();

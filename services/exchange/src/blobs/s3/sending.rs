@@ -203,9 +203,7 @@ impl S3Blobs {
 
 /// A list of parts.
 pub(super) fn of_parts(parts: Vec<CompletedPart>) -> CompletedMultipartUpload {
-    CompletedMultipartUpload::builder()
-        .set_parts(Some(parts))
-        .build()
+    CompletedMultipartUpload::builder().set_parts(Some(parts)).build()
 }
 
 /// As S3 writes digests.

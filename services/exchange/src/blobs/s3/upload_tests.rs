@@ -139,10 +139,7 @@ async fn what_was_put_and_never_taken_is_given_up_and_blobs_stay() {
         .put(crate::blobs::one_piece("a blob"), PLENTY)
         .await
         .unwrap();
-    assert_eq!(
-        put(&link(&store, "bat_1", what).await, b"left behind").await,
-        200
-    );
+    assert_eq!(put(&link(&store, "bat_1", what).await, b"left behind").await, 200);
     assert_eq!(store.give_up_put(OffsetDateTime::UNIX_EPOCH).await.unwrap(), 0);
     assert_eq!(store.give_up_put(LATER).await.unwrap(), 1);
     let gone = store.take_in("bat_1", what).await;

@@ -102,7 +102,12 @@ impl Bucket {
                 let path = entry.unwrap().path();
                 match path.is_dir() {
                     true => folders.push(path),
-                    false => names.push(path.strip_prefix(self.folder.path()).unwrap().display().to_string()),
+                    false => names.push(
+                        path.strip_prefix(self.folder.path())
+                            .unwrap()
+                            .display()
+                            .to_string(),
+                    ),
                 }
             }
         }

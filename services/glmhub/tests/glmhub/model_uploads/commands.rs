@@ -31,7 +31,10 @@ fn uploaded(scene: &Scene, from: &Path) -> Value {
 async fn goes_the_whole_way(scene: &Scene) {
     let folder = reader();
     let done = uploaded(scene, folder.path());
-    assert_eq!((&done["state"], &done["revision_sha256"]), (&json!("completed"), &scene.revision().await));
+    assert_eq!(
+        (&done["state"], &done["revision_sha256"]),
+        (&json!("completed"), &scene.revision().await)
+    );
     let client = scene.hub.client("acme", &["submitter"]);
     let batch = json!({
         "model": MODEL, "purpose": "research",
@@ -43,7 +46,10 @@ async fn goes_the_whole_way(scene: &Scene) {
     submit(&client, &batch).await.expect(200);
     assert_eq!(completed(&client, &batch).await["jobs"]["answered"], 1);
     let path = format!("/hf/{MODEL}/resolve/main/{WEIGHTS}");
-    let pulled = client.send_unjudged("GET", &path, |request| request).await.expect(200);
+    let pulled = client
+        .send_unjudged("GET", &path, |request| request)
+        .await
+        .expect(200);
     assert!(pulled.body == fs::read(folder.file(WEIGHTS)).unwrap());
 }
 
@@ -63,7 +69,11 @@ async fn weights_go_the_same_way_by_a_server_of_s3_that_others_wrote() {
     let random = std::collections::hash_map::RandomState::new();
     let bucket = format!("weights-{:x}", std::hash::BuildHasher::hash_one(&random, 0));
     let made = reqwest::Client::builder().no_proxy().build().unwrap();
-    let made = made.put(format!("{}/{bucket}", url.trim_end_matches('/'))).send().await.unwrap();
+    let made = made
+        .put(format!("{}/{bucket}", url.trim_end_matches('/')))
+        .send()
+        .await
+        .unwrap();
     assert!(made.status().is_success(), "{made:?}");
     goes_the_whole_way(&Scene::set_at(&url, &bucket, &[]).await).await;
 }
@@ -107,7 +117,10 @@ async fn a_gguf_file_is_uploaded_as_it_is_imported() {
     // The texts that it holds within need not be put.
     license_beside(&file, "other terms");
     let complaint = perform(&scene, "acme", &file, &[]).badly(2);
-    assert!(complaint.contains("put that very text beside the file"), "{complaint}");
+    assert!(
+        complaint.contains("put that very text beside the file"),
+        "{complaint}"
+    );
     license_beside(&file, TERMS);
     let files = declared(file.parent().unwrap());
     let upload = location(&scene.open(&files).await.expect(201));

@@ -26,7 +26,11 @@ async fn limits_hold_at_their_edges() {
     let weights = |bytes| file("a.safetensors", bytes);
     let refusals = [
         (vec![], 422, "files_invalid"),
-        (vec![file("a", 1), file("b", 1), file("c", 1), file("d", 1)], 422, "files_invalid"),
+        (
+            vec![file("a", 1), file("b", 1), file("c", 1), file("d", 1)],
+            422,
+            "files_invalid",
+        ),
         (vec![weights(10_001)], 413, "model_too_large"),
         (vec![weights(9_901), file("b", 100)], 413, "model_too_large"),
         (vec![file("b", 101)], 413, "model_too_large"),
@@ -34,15 +38,29 @@ async fn limits_hold_at_their_edges() {
         (vec![file("b/c", 1)], 422, "files_invalid"),
         (vec![file("..", 1)], 422, "files_invalid"),
         (vec![file("b", 1), file("B", 1)], 422, "files_invalid"),
-        (vec![json!({ "path": "b", "sha256": "abc", "bytes": 1 })], 400, "json_malformed"),
-        (vec![json!({ "path": "b", "sha256": "0".repeat(64), "bytes": -1 })], 400, "json_malformed"),
+        (
+            vec![json!({ "path": "b", "sha256": "abc", "bytes": 1 })],
+            400,
+            "json_malformed",
+        ),
+        (
+            vec![json!({ "path": "b", "sha256": "0".repeat(64), "bytes": -1 })],
+            400,
+            "json_malformed",
+        ),
     ];
     for (files, status, code) in refusals {
         scene.open(&files).await.refused(status, code);
     }
-    let first = scene.open(&[weights(9_800), file("b", 100), file("c", 100)]).await.expect(201);
+    let first = scene
+        .open(&[weights(9_800), file("b", 100), file("c", 100)])
+        .await
+        .expect(201);
     scene.open(&[weights(10_000)]).await.expect(201);
-    let third = scene.open(&[weights(9)]).await.refused(409, "too_many_model_uploads");
+    let third = scene
+        .open(&[weights(9)])
+        .await
+        .refused(409, "too_many_model_uploads");
     assert_eq!(third["limit"], 2);
     // What was opened before is still the same, and what is over makes room.
     let again = [weights(9_800), file("b", 100), file("c", 100)];
@@ -50,7 +68,11 @@ async fn limits_hold_at_their_edges() {
     let upload = location(&first);
     for limit in [0, 101] {
         let parts = format!("{upload}/parts?path=b&limit={limit}");
-        scene.registrar.get(&parts).await.refused(400, "limit_out_of_range");
+        scene
+            .registrar
+            .get(&parts)
+            .await
+            .refused(400, "limit_out_of_range");
     }
     let parts = format!("{upload}/parts?path=absent");
     scene.registrar.get(&parts).await.refused(404, "not_found");
@@ -64,7 +86,10 @@ async fn a_hub_without_upload_links_says_so() {
     let silent = started_on(&format!("http://{}", bucket.address()), BUCKET, &[]);
     for hub in [&Hub::start(), &silent] {
         let registrar = hub.client("acme", &["registrar"]);
-        registrar.post("/v1/models", &model(MODEL, "glm-4", &[])).await.expect(201);
+        registrar
+            .post("/v1/models", &model(MODEL, "glm-4", &[]))
+            .await
+            .expect(201);
         let asked = registrar
             .post("/v1/model-uploads", &json!({ "model": MODEL, "files": files }))
             .await;

@@ -125,7 +125,9 @@ pub(super) fn agreed(
     for (name, text) in &checkpoint.texts {
         let (sha256, bytes) = (Sha256::of(text), text.len() as u64);
         if put.remove(name.as_str()).is_some_and(|put| put.sha256 != sha256) {
-            return Err(format!("{name} is not the one that the weights hold within: leave it out"));
+            return Err(format!(
+                "{name} is not the one that the weights hold within: leave it out"
+            ));
         }
         artifacts.push(Artifact {
             path: name.clone(),
@@ -135,7 +137,10 @@ pub(super) fn agreed(
     }
     if !put.is_empty() {
         let names: Vec<&str> = put.into_keys().collect();
-        return Err(format!("no part of a model: {}; leave them out", names.join(", ")));
+        return Err(format!(
+            "no part of a model: {}; leave them out",
+            names.join(", ")
+        ));
     }
     artifacts.sort_by(|one, other| one.path.cmp(&other.path));
     Ok((artifacts, checkpoint.texts.clone()))
@@ -175,7 +180,10 @@ mod tests {
     fn texts_within_weights_are_files_of_the_revision_whether_or_not_they_were_put() {
         let weights = file("a.gguf", b"weights");
         let found = checkpoint(&["a.gguf"]);
-        for put in [vec![weights.clone()], vec![file("config.json", b"{}"), weights.clone()]] {
+        for put in [
+            vec![weights.clone()],
+            vec![file("config.json", b"{}"), weights.clone()],
+        ] {
             let (artifacts, within) = agreed(&put, &found).unwrap();
             let paths: Vec<&str> = artifacts.iter().map(|one| one.path.as_str()).collect();
             assert_eq!(paths, ["a.gguf", "config.json"]);
