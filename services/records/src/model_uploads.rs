@@ -69,6 +69,13 @@ pub struct ModelUpload {
     pub state: UploadState,
 }
 
+impl ModelUpload {
+    /// What is true of it at `now`, whether or not a loop has written it down.
+    pub fn state_at(&self, now: OffsetDateTime) -> UploadState {
+        self.state.clone().at(now, self.expires_at)
+    }
+}
+
 /// A file of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadFile {

@@ -74,7 +74,7 @@ async fn missing(
     let caller = caller.may(Act::RegisterModel)?;
     let (_, limit) = Paging::<u32>::new(None, query.limit).checked()?;
     let upload = found(&parting.db, &caller.tenant, *path).await?;
-    match upload.state.clone().at(parting.now(), upload.expires_at) {
+    match upload.state_at(parting.now()) {
         UploadState::Open => {}
         state => return Err(over(state.word())),
     }

@@ -93,7 +93,7 @@ struct FileView {
 
 impl UploadView {
     fn of(upload: ModelUpload, files: Vec<UploadFile>, now: OffsetDateTime) -> Self {
-        let state = upload.state.at(now, upload.expires_at);
+        let state = upload.state_at(now);
         let (word, ended_at) = (state.word(), state.ended_at());
         let (revision_sha256, refusal) = match state {
             UploadState::Completed { revision, .. } => (Some(revision), None),
@@ -264,7 +264,7 @@ async fn complete(
 ) -> Result<HttpResponse, Problem> {
     let (caller, now) = (caller.may(Act::RegisterModel)?, parting.now());
     let upload = found(&db, &caller.tenant, *path).await?;
-    if upload.state.at(now, upload.expires_at) == UploadState::Open {
+    if upload.state_at(now) == UploadState::Open {
         let missing = parting.join(&upload).await?;
         if !missing.is_empty() {
             return Err(parts_missing(missing));

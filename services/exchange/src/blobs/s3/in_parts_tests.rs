@@ -34,8 +34,10 @@ async fn put_part(taking: &dyn TakesParts, file: &InParts, part: Part, bytes: &[
     put(&link, &bytes[start..start + part.bytes as usize]).await
 }
 
-/// A file of three parts becomes a blob.
-pub(super) async fn goes_in_parts(store: &S3Blobs) {
+#[tokio::test]
+async fn a_file_that_is_put_in_parts_is_a_blob_when_it_was_read_and_kept() {
+    let server = Server::start().await;
+    let store = store(&server).await;
     let (bytes, folder) = (large(), tempfile::tempdir().unwrap());
     let (taking, what) = (store.in_parts().unwrap(), what(&bytes));
     let (file, to) = (begun(&*taking, what).await, folder.path().join("front"));
@@ -65,15 +67,9 @@ pub(super) async fn goes_in_parts(store: &S3Blobs) {
     taking.keep(PLACE, what, &state).await.unwrap();
     taking.keep(PLACE, what, &state).await.unwrap();
     taking.give_up(PLACE, what.sha256, None).await.unwrap();
-    assert!(read(store, what.sha256, PLENTY).await.unwrap() == bytes);
+    assert!(read(&store, what.sha256, PLENTY).await.unwrap() == bytes);
     let gone = taking.read(PLACE, what, &to, PLENTY).await;
     assert!(matches!(gone, Err(BlobError::Absent(_))), "{gone:?}");
-}
-
-#[tokio::test]
-async fn a_file_that_is_put_in_parts_is_a_blob_when_it_was_read_and_kept() {
-    let server = Server::start().await;
-    goes_in_parts(&store(&server).await).await;
 }
 
 #[tokio::test]

@@ -39,17 +39,6 @@ async fn empty_bucket() -> Option<(S3Blobs, TempDir)> {
 blob_contract!(empty_bucket);
 
 #[tokio::test]
-async fn a_file_that_is_put_in_parts_is_a_blob_when_it_was_read_and_kept() {
-    let Some((mut store, _scratch)) = empty_bucket().await else {
-        return;
-    };
-    store.uploading = Some(Linking::new(store.client.clone(), Duration::from_secs(60)));
-    in_parts_tests::goes_in_parts(&store).await;
-    let begun = store.client.list_multipart_uploads().bucket(&store.bucket);
-    assert!(begun.send().await.unwrap().uploads().is_empty());
-}
-
-#[tokio::test]
 async fn parts_that_nobody_knows_of_any_more_are_given_up() {
     let Some((mut store, _scratch)) = empty_bucket().await else {
         return;

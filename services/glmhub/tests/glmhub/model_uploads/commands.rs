@@ -1,6 +1,6 @@
 //! `glmhub model upload`.
 
-use super::{MODEL, PARTS, Scene, WEIGHTS, declared, location, reader};
+use super::{MODEL, PARTS, Scene, WEIGHTS, declared, location, reader, relay::Relay};
 use crate::{
     fleet::bucket::Bucket,
     gguf_import::{license_beside, quantised},
@@ -75,7 +75,8 @@ async fn weights_go_the_same_way_by_a_server_of_s3_that_others_wrote() {
         .await
         .unwrap();
     assert!(made.status().is_success(), "{made:?}");
-    goes_the_whole_way(&Scene::set_at(&url, &bucket, &[]).await).await;
+    let relay = Relay::before(&url);
+    goes_the_whole_way(&Scene::set_at(&relay.url, &bucket, &[]).await).await;
 }
 
 #[tokio::test]
