@@ -23,7 +23,7 @@ CREATE TABLE model_uploads (
 );
 
 CREATE UNIQUE INDEX model_uploads_of_the_same ON model_uploads (tenant, model, files_sha256)
-    WHERE state IN ('open', 'checking');
+    WHERE ended_at IS NULL;
 CREATE INDEX model_uploads_uncleared ON model_uploads (state, id) WHERE cleared_at IS NULL;
 
 CREATE TABLE model_upload_files (

@@ -21,8 +21,8 @@ use time::OffsetDateTime;
 
 const GET: &str = "SELECT * FROM model_uploads WHERE id = $1 AND tenant = $2";
 const SAME: &str = "SELECT * FROM model_uploads WHERE tenant = $1 AND model = $2 AND files_sha256 = $3 \
-    AND state IN ('open', 'checking')";
-const OPEN: &str = "SELECT COUNT(*) FROM model_uploads WHERE tenant = $1 AND state IN ('open', 'checking')";
+    AND ended_at IS NULL";
+const OPEN: &str = "SELECT COUNT(*) FROM model_uploads WHERE tenant = $1 AND ended_at IS NULL";
 const INSERT: &str = "INSERT INTO model_uploads (id, tenant, member, model, files_sha256, bytes, opened_at, expires_at, state) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open')";
 const INSERT_FILE: &str = "INSERT INTO model_upload_files (upload, path, sha256, bytes, part_bytes) \
