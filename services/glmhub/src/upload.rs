@@ -66,12 +66,15 @@ pub async fn run(args: UploadArgs) -> anyhow::Result<()> {
     if !args.json {
         eprintln!("{id}");
     }
-    let sending = Sending::new(&args.remote, &id, args.at_once.into(), layout.total_bytes())?;
-    sending
-        .send_all(&layout.files)
-        .await
-        .context("run the same command again, and it goes on where it was")?;
-    layout.check_unchanged()?;
+    // The hub may be reading it already, for a command that was interrupted then.
+    if opened["state"] == "open" {
+        let sending = Sending::new(&args.remote, &id, args.at_once.into(), layout.total_bytes())?;
+        sending
+            .send_all(&layout.files)
+            .await
+            .context("run the same command again, and it goes on where it was")?;
+        layout.check_unchanged()?;
+    }
     let path = format!("/v1/model-uploads/{id}");
     let mut seen = args.remote.post(&format!("{path}/complete"), &json!({})).await?;
     while seen["state"] == "checking" {

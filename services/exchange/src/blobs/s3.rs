@@ -314,8 +314,7 @@ impl Blobs for S3Blobs {
 
     fn in_parts(&self) -> Option<Box<dyn TakesParts>> {
         let linking = self.uploading.clone()?;
-        let store = self.clone();
-        Some(Box::new(Parted { store, linking }))
+        Some(Box::new(Parted::new(self.clone(), linking)))
     }
 
     async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {

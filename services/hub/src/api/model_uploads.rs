@@ -300,11 +300,13 @@ async fn seen(
 
 /// The 409 for an upload that takes nothing any more.
 pub(super) fn over(state: UploadWord) -> Problem {
-    Problem::conflict(
-        "upload_over",
-        format!("the upload is {state}; open it anew with POST /v1/model-uploads"),
-    )
-    .with("state", state.as_str())
+    let detail = match state {
+        UploadWord::Checking => {
+            "all parts are there, and the hub reads them; GET the upload tells what comes of it".into()
+        }
+        state => format!("the upload is {state}; open it anew with POST /v1/model-uploads"),
+    };
+    Problem::conflict("upload_over", detail).with("state", state.as_str())
 }
 
 fn parts_missing(mut paths: Vec<String>) -> Problem {

@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use aws_sdk_s3::{presigning::PresigningConfig, types::CompletedPart};
 use domain::{
     digest::Sha256,
-    model_upload::{Part, parts},
+    model_upload::{Part, part_bytes, parts},
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{io, path::Path};
 use tokio::{fs::File, io::AsyncWriteExt as _};
@@ -27,16 +28,29 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
-/// How much is copied in one request.
-const COPY: u64 = 1 << 30;
+/// How much is copied in one request: as much as a server copies before its silence is too long.
+const COPY: u64 = 128 << 20;
+/// How many of these are sent at once.
+const COPIES: usize = 8;
 
 /// The bucket as a store that takes files in parts.
 pub(super) struct Parted {
     pub(super) store: S3Blobs,
     pub(super) linking: Linking,
+    /// How much is copied in one request: [`COPY`], but in tests.
+    pub(super) copied_at_once: u64,
 }
 
 impl Parted {
+    /// The bucket of `store`, to which links are made by `linking`.
+    pub(super) fn new(store: S3Blobs, linking: Linking) -> Self {
+        Self {
+            store,
+            linking,
+            copied_at_once: COPY,
+        }
+    }
+
     fn key(&self, place: &str, sha256: Sha256) -> String {
         self.store.key(&format!("parts/{place}/{sha256}"))
     }
@@ -90,21 +104,36 @@ impl Parted {
 
     async fn copy_parts(&self, from: &str, state: &str, what: Stored, id: &str) -> Result<(), BlobError> {
         let source = format!("{}/{}", self.store.bucket, utf8_percent_encode(from, ESCAPED));
-        let (mut start, mut copied) = (0, Vec::new());
-        for part in parts(what.bytes, COPY) {
-            let number = i32::try_from(part.number).map_err(io::Error::other)?;
-            let copy = self.store.client.upload_part_copy().bucket(&self.store.bucket);
-            let copy = copy.key(self.store.key_of(what.sha256)).upload_id(id);
-            let copy = copy.copy_source(&source).copy_source_if_match(state);
-            let copy = copy.copy_source_range(format!("bytes={start}-{}", start + part.bytes - 1));
-            let sent = copy.part_number(number).send().await;
-            let sent = sent.map_err(|error| BlobError::Io(of_service(&error)))?;
-            let mark = sent.copy_part_result().and_then(|done| done.e_tag());
-            let done = CompletedPart::builder().part_number(number);
-            copied.push(done.set_e_tag(mark.map(str::to_owned)).build());
-            start += part.bytes;
-        }
+        let part_bytes = part_bytes(what.bytes, self.copied_at_once);
+        let all = parts(what.bytes, part_bytes);
+        // S3 takes no range of a small object.
+        let is_whole = all.len() == 1;
+        let copies = all.into_iter().map(|part| {
+            let start = u64::from(part.number - 1) * part_bytes;
+            let range = (!is_whole).then(|| format!("bytes={start}-{}", start + part.bytes - 1));
+            self.copy_part((&source, state, range), what.sha256, id, part.number)
+        });
+        let copies: Vec<_> = copies.collect();
+        let copied = stream::iter(copies).buffered(COPIES).try_collect().await?;
         self.store.put_together(what, id, copied).await
+    }
+
+    async fn copy_part(
+        &self,
+        (source, state, range): (&str, &str, Option<String>),
+        sha256: Sha256,
+        id: &str,
+        number: u32,
+    ) -> Result<CompletedPart, BlobError> {
+        let number = i32::try_from(number).map_err(io::Error::other)?;
+        let copy = self.store.client.upload_part_copy().bucket(&self.store.bucket);
+        let copy = copy.key(self.store.key_of(sha256)).upload_id(id);
+        let copy = copy.copy_source(source).copy_source_if_match(state);
+        let sent = copy.set_copy_source_range(range).part_number(number).send();
+        let sent = sent.await.map_err(|error| BlobError::Io(of_service(&error)))?;
+        let mark = sent.copy_part_result().and_then(|done| done.e_tag());
+        let done = CompletedPart::builder().part_number(number);
+        Ok(done.set_e_tag(mark.map(str::to_owned)).build())
     }
 }
 

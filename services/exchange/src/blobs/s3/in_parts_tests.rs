@@ -73,6 +73,28 @@ async fn a_file_that_is_put_in_parts_is_a_blob_when_it_was_read_and_kept() {
 }
 
 #[tokio::test]
+async fn what_is_larger_than_one_copy_is_copied_in_several() {
+    let server = Server::start().await;
+    let store = store(&server).await;
+    let (bytes, folder) = (large(), tempfile::tempdir().unwrap());
+    let (what, to) = (what(&bytes), folder.path().join("front"));
+    let linking = store.uploading.clone().unwrap();
+    let taking = Parted {
+        copied_at_once: LEAST_PART,
+        ..Parted::new(store.clone(), linking)
+    };
+    let (file, parts) = (begun(&taking, what).await, parts(what.bytes, LEAST_PART));
+    for part in &parts {
+        assert_eq!(put_part(&taking, &file, *part, &bytes).await, 200);
+    }
+    assert!(taking.join(&file, &parts).await.unwrap());
+    let state = taking.read(PLACE, what, &to, PLENTY).await.unwrap();
+    assert!(fs::read(&to).unwrap() == bytes);
+    taking.keep(PLACE, what, &state).await.unwrap();
+    assert!(read(&store, what.sha256, PLENTY).await.unwrap() == bytes);
+}
+
+#[tokio::test]
 async fn what_is_not_what_was_declared_is_found_when_it_is_read() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let store = store(&server).await;
