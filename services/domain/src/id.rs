@@ -160,6 +160,8 @@ ids! {
     DeletionId = "del";
     /// A change of a model's card.
     CardChangeId = "crd";
+    /// Weights of a model on their way into the bucket.
+    ModelUploadId = "mup";
     /// A file as clients of OpenAI's API know it.
     FileId = "file";
     /// A batch as they know it.

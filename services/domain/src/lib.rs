@@ -33,6 +33,7 @@ pub mod license;
 pub mod limits;
 pub mod lineage;
 pub mod model;
+pub mod model_upload;
 pub mod names;
 pub mod openai_batch;
 pub mod order;

@@ -2,7 +2,7 @@
 
 use crate::{
     admin, api_key, ask, audit, batch, bench, config, fit, import, inspect, key, license, migrate, policy,
-    quantize, retention, serve, synthesize, token, up, usage, worker,
+    quantize, retention, serve, synthesize, token, up, upload, usage, worker,
 };
 use clap::{Parser, Subcommand};
 use std::{future::Future, io, time::Duration};
@@ -62,6 +62,7 @@ enum ModelCommand {
     Inspect(inspect::InspectArgs),
     Quantize(quantize::QuantizeArgs),
     Synthesize(synthesize::SynthesizeArgs),
+    Upload(upload::UploadArgs),
 }
 
 /// Sends documents in, and gets the answers
@@ -175,6 +176,7 @@ impl Cli {
                 ModelCommand::Inspect(args) => inspect::run(args),
                 ModelCommand::Quantize(args) => quantize::run(args),
                 ModelCommand::Synthesize(args) => synthesize::run(args),
+                ModelCommand::Upload(args) => block_on(upload::run(args)),
             },
             Command::Batch(BatchArgs { command }) => block_on(batch::run(command)),
             Command::ApiKey(ApiKeyArgs { command }) => block_on(api_key::run(command)),

@@ -2,6 +2,7 @@
 //! only in the [backends](backends::Backends) that they bring.
 
 pub mod backends;
+mod checkpoints;
 mod cors;
 mod crew;
 mod endings;

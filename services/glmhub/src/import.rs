@@ -6,10 +6,10 @@
 //! the last step writes to the database, in one transaction. A hub may be up on the same folder meanwhile.
 
 mod journal;
-mod layout;
-mod outcome;
+pub mod layout;
+pub mod outcome;
 mod quantised;
-mod storing;
+pub mod storing;
 
 use crate::{
     clock::SystemClock,
@@ -20,28 +20,21 @@ use crate::{
 };
 use clap::Args;
 use domain::{
-    audit::NewAudit,
     clock::SharedClock,
-    digest::Sha256,
     id::IdMaker,
     license::Licenses,
-    model::{Artifact, Card, Model, Seed},
+    model::{Card, Model, Seed},
     names::{LicenseName, ModelName, TenantName},
     registration,
 };
-use exchange::{
-    blobs::Blobs,
-    manifest::{Manifest, ManifestFile},
-};
+use hub::importing::{self, Bringing, Weights};
 use journal::Journal;
 use layout::Layout;
 use outcome::{Grounds, Licensing, Outcome};
-use records::{
-    Db, facts,
-    models::{self, NewRevision},
-};
+use records::{Db, facts, models};
 use std::{path::PathBuf, sync::Arc};
-use storing::{Storing, stored_bytes};
+use storing::Storing;
+use time::OffsetDateTime;
 
 pub const EXAMPLE: &str = "\
 Examples:
@@ -94,8 +87,20 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let mut storing = Storing::new(&*blobs, journal, known, layout.total_bytes());
     let artifacts = storing.store_all(&layout.files).await?;
     layout.check_unchanged()?;
-    let sha256 = store_manifest(&*blobs, &artifacts).await?;
-    let revision = new_revision(&args.model, &licensing, sha256, artifacts, &layout, clock);
+    let model = model(&args.model, &licensing, clock.now());
+    let weights = Weights {
+        artifacts,
+        need: layout.need,
+        terms: layout.terms.clone(),
+    };
+    let by = Bringing {
+        id: IdMaker::new(clock.clone()).make(),
+        at: clock.now(),
+        tenant: TenantName::of_operator(),
+        member: None,
+        upload: None,
+    };
+    let revision = importing::revision(&*blobs, model, weights, by).await?;
     let imported = models::add_revision(&db, &revision).await?;
     let current = models::current_revision(&db, &args.model)
         .await?
@@ -165,56 +170,12 @@ async fn check_name(
     })
 }
 
-async fn store_manifest(blobs: &dyn Blobs, artifacts: &[Artifact]) -> anyhow::Result<Sha256> {
-    let file = |one: &Artifact| ManifestFile {
-        path: one.path.clone(),
-        sha256: one.sha256,
-        bytes: one.bytes,
-    };
-    let manifest = Manifest::new(artifacts.iter().map(file).collect())?;
-    let stored = stored_bytes(blobs, manifest.to_bytes()).await?;
-    anyhow::ensure!(
-        stored == manifest.sha256(),
-        "the manifest was stored as {stored}, which is not its digest"
-    );
-    Ok(stored)
-}
-
-fn new_revision(
-    model: &ModelName,
-    licensing: &Licensing,
-    sha256: Sha256,
-    artifacts: Vec<Artifact>,
-    layout: &Layout,
-    clock: SharedClock,
-) -> NewRevision {
-    let (at, ids) = (clock.now(), IdMaker::new(clock));
-    let terms_sha256 = layout.terms.as_ref().map(|text| Sha256::of(text.as_bytes()));
-    let detail = serde_json::json!({
-        "revision_sha256": sha256, "license": licensing.license, "license_source": licensing.grounds.source(),
-        "terms_sha256": terms_sha256,
-    });
-    NewRevision {
-        model: Model {
-            name: model.clone(),
-            license: licensing.license.clone(),
-            license_source: licensing.grounds.source().to_owned(),
-            card: Card::default(),
-            registered_at: at,
-        },
-        sha256,
-        artifacts,
-        need: Some(layout.need),
-        terms: layout.terms.clone(),
-        entry: NewAudit {
-            id: ids.make(),
-            at,
-            tenant: TenantName::of_operator(),
-            member: None,
-            kind: "model.imported",
-            subject: model.to_string(),
-            decision: None,
-            detail,
-        },
+fn model(name: &ModelName, licensing: &Licensing, at: OffsetDateTime) -> Model {
+    Model {
+        name: name.clone(),
+        license: licensing.license.clone(),
+        license_source: licensing.grounds.source().to_owned(),
+        card: Card::default(),
+        registered_at: at,
     }
 }

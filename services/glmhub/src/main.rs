@@ -34,6 +34,7 @@ mod synthesize;
 mod telemetry;
 mod token;
 mod up;
+mod upload;
 mod usage;
 mod worker;
 

@@ -31,6 +31,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(api::hardware::routes)
         .configure(api::registration::routes)
         .configure(api::models::routes)
+        .configure(api::model_uploads::routes)
         .configure(api::licenses::routes)
         .configure(api::terms::routes)
         .configure(api::acceptances::routes)

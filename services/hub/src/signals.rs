@@ -29,6 +29,8 @@ pub struct Signals {
     pub deliver: Notify,
     /// What was allowed may not be any more, or the other way round.
     pub reconsider: Notify,
+    /// Uploads of weights are to be read, or are over.
+    pub model_uploads: Notify,
     /// The process ends: whoever waits goes.
     pub ending: CancellationToken,
     settled: broadcast::Sender<JobId>,
@@ -43,6 +45,7 @@ impl Default for Signals {
             retain: Notify::new(),
             deliver: Notify::new(),
             reconsider: Notify::new(),
+            model_uploads: Notify::new(),
             ending: CancellationToken::new(),
             settled: broadcast::channel(BACKLOG).0,
         }

@@ -31,6 +31,7 @@ pub mod holding;
 pub mod jobs;
 pub mod lineage;
 mod many;
+pub mod model_uploads;
 pub mod models;
 pub mod one_call;
 pub mod openai_batches;

@@ -7,6 +7,7 @@ mod revisions;
 mod seeding;
 
 pub use registering::{Registered, register};
+pub(crate) use revisions::add_revision_in;
 pub use revisions::{
     Imported, NewRevision, add_revision, artifacts_of_model, current_revision, record_download, revision,
     revision_artifacts, revision_beginning, revision_need, revisions,
@@ -20,7 +21,7 @@ use crate::{
 use domain::{
     lineage::{LineageEdge, Relation},
     model::{Card, Modality, Model, Revision, Variant},
-    names::ModelName,
+    names::{ModelName, TenantName},
 };
 use sqlx::types::Json;
 use std::ops::RangeInclusive;
@@ -46,9 +47,19 @@ const NEAR: &str = "SELECT name, license, license_source, card, registered_at FR
         ORDER BY parameters, name LIMIT 1) AS above \
     UNION SELECT * FROM (SELECT name FROM models WHERE COALESCE(modality, '') = $1 AND parameters < $3 \
         ORDER BY parameters DESC, name DESC LIMIT 1) AS below)";
+const REGISTERED_BY: &str = "SELECT registered_by FROM models WHERE name = $1";
 const VERSION: &str = "SELECT version FROM catalogue_version";
 
-pub(crate) const STATEMENTS: &[&str] = &[GET, PAGE, FAMILIES, VARIANTS, PARENTS, NEAR, VERSION];
+pub(crate) const STATEMENTS: &[&str] = &[
+    GET,
+    PAGE,
+    FAMILIES,
+    VARIANTS,
+    PARENTS,
+    NEAR,
+    REGISTERED_BY,
+    VERSION,
+];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[
     cards::STATEMENTS,
     inserting::STATEMENTS,
@@ -73,6 +84,18 @@ pub struct Entry {
 pub async fn get(db: &Db, name: &ModelName) -> Result<Option<Model>, RecordsError> {
     let row: Option<Row> = on!(db, |c| sqlx::query_as(GET).bind(name.as_str()).fetch_optional(c))?;
     row.map(Row::read).transpose()
+}
+
+/// The tenant whose registrar has registered a model, if one has.
+pub async fn registered_by(db: &Db, name: &ModelName) -> Result<Option<TenantName>, RecordsError> {
+    let tenant: Option<Option<String>> = on!(db, |c| sqlx::query_scalar(REGISTERED_BY)
+        .bind(name.as_str())
+        .fetch_optional(c))?;
+    let row = Reading {
+        table: "models",
+        id: name.as_str(),
+    };
+    row.parsed_if(tenant.flatten().as_deref())
 }
 
 /// What the catalogue is narrowed by. Nothing narrows by nothing.

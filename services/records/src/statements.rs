@@ -3,8 +3,8 @@
 use crate::{
     acceptances, answers, api_keys, attempts, audit, backlog, batches, card_changes, claims, combining,
     counts, decisions, deleting, dispatching, documents, epochs, expiring, facts, holding, jobs, lineage,
-    models, openai_batches, openai_files, policies, proofs, retention, rows, sessions, terms, turns, usage,
-    webhooks, workers,
+    model_uploads, models, openai_batches, openai_files, policies, proofs, retention, rows, sessions, terms,
+    turns, usage, webhooks, workers,
 };
 
 /// All SQL that this crate ever sends, apart from migrations and transaction control.
@@ -31,6 +31,7 @@ pub fn statements() -> Vec<&'static str> {
         holding::STATEMENTS,
         jobs::STATEMENTS,
         lineage::STATEMENTS,
+        model_uploads::STATEMENTS,
         models::STATEMENTS,
         openai_batches::STATEMENTS,
         openai_files::STATEMENTS,
@@ -47,6 +48,7 @@ pub fn statements() -> Vec<&'static str> {
     ];
     let more = models::MORE_STATEMENTS
         .iter()
+        .chain(model_uploads::MORE_STATEMENTS)
         .chain(openai_batches::MORE_STATEMENTS)
         .chain(webhooks::MORE_STATEMENTS)
         .chain(decisions::MORE_STATEMENTS)

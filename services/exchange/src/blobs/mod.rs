@@ -3,6 +3,7 @@
 //! A blob is named by the SHA-256 of its bytes and never changes. Putting the same bytes twice
 //! stores them once.
 
+pub mod in_parts;
 pub mod local;
 pub mod s3;
 
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::digest::Sha256;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use in_parts::TakesParts;
 use sha2::Digest as _;
 use std::{
     ops::Range,
@@ -123,6 +125,10 @@ pub trait Blobs: Send + Sync {
     /// there; [`BlobError::Damaged`] if it is something else, which is removed.
     async fn take_in(&self, _place: &str, what: Stored) -> Result<(), BlobError> {
         Err(BlobError::Absent(what.sha256))
+    }
+    /// Where others put files in parts, if the store lets them.
+    fn in_parts(&self) -> Option<Box<dyn TakesParts>> {
+        None
     }
     /// Places a blob at `to` for reading (linked or copied, parents made) after checking its bytes
     /// against its name.

@@ -4,6 +4,7 @@
 //! PREFIX/sha256/ab/abcd…   one object per blob, named by its digest
 //! PREFIX/probe             written when somebody asks whether the store can be
 //! PREFIX/uploads/…         put there by others, until the hub has read it (`s3/uploading.rs`)
+//! PREFIX/parts/…           put there by others in parts, until the hub has read it (`s3/in_parts.rs`)
 //! ```
 //!
 //! A blob's name is known only when all its bytes were seen. So a stream is kept here first, in memory while it is small
@@ -20,6 +21,7 @@
 
 use super::{
     BlobError, Blobs, ByteStream, Linked, Stored, UploadLink,
+    in_parts::TakesParts,
     local::{hash, make_read_only, sync_folder},
 };
 use async_trait::async_trait;
@@ -46,6 +48,7 @@ use tokio::io::AsyncWriteExt as _;
 mod asker;
 mod encryption;
 mod fault;
+mod in_parts;
 mod linking;
 mod sending;
 mod unfinished;
@@ -54,6 +57,7 @@ mod uploading;
 pub use asker::Keys;
 pub use encryption::Encryption;
 use fault::{is_status, of_service};
+use in_parts::Parted;
 use linking::Linking;
 pub use linking::Links;
 
@@ -168,13 +172,15 @@ impl S3Blobs {
         self.key(&format!("sha256/{}/{name}", &name[..2]))
     }
 
-    /// The bytes of a part of a blob, which has one at its start, and how many these are.
-    async fn part(&self, sha256: Sha256, part: Range<u64>) -> Result<(ByteStream, u64), BlobError> {
-        let mut get = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(self.key_of(sha256));
+    /// The bytes of a part of an object, which has one at its start, and how many these are. They are or shall be those of
+    /// `sha256`.
+    async fn part(
+        &self,
+        key: &str,
+        sha256: Sha256,
+        part: Range<u64>,
+    ) -> Result<(ByteStream, u64), BlobError> {
+        let mut get = self.client.get_object().bucket(&self.bucket).key(key);
         if part != WHOLE {
             get = get.range(match part.end {
                 u64::MAX => format!("bytes={}-", part.start),
@@ -190,18 +196,26 @@ impl S3Blobs {
         Ok((pieces.boxed(), bytes))
     }
 
-    /// Writes a blob into `file`, taking it up again where it broke off; gives its digest.
-    async fn download(&self, sha256: Sha256, file: &mut tokio::fs::File) -> Result<Sha256, BlobError> {
+    /// Writes the first `most` bytes of an object into `file`, and reads the others, taking it up again where it broke
+    /// off; gives the digest of all.
+    async fn download(
+        &self,
+        key: &str,
+        sha256: Sha256,
+        file: &mut tokio::fs::File,
+        most: u64,
+    ) -> Result<Sha256, BlobError> {
         let (mut hasher, mut done, mut broken) = (sha2::Sha256::new(), 0u64, 0);
         loop {
-            let (mut pieces, rest) = self.part(sha256, done..u64::MAX).await?;
+            let (mut pieces, rest) = self.part(key, sha256, done..u64::MAX).await?;
             let end = done + rest;
             let mut fault = None;
             while let Some(piece) = pieces.next().await {
                 match piece {
                     Ok(piece) => {
                         hasher.update(&piece);
-                        file.write_all(&piece).await?;
+                        let wanted = usize::try_from(most.saturating_sub(done)).unwrap_or(usize::MAX);
+                        file.write_all(&piece[..piece.len().min(wanted)]).await?;
                         done += piece.len() as u64;
                     }
                     Err(error) => {
@@ -271,7 +285,7 @@ impl Blobs for S3Blobs {
         {
             return Ok(futures_util::stream::empty().boxed());
         }
-        Ok(self.part(sha256, part).await?.0)
+        Ok(self.part(&self.key_of(sha256), sha256, part).await?.0)
     }
 
     async fn size(&self, sha256: Sha256) -> Result<Option<u64>, BlobError> {
@@ -313,6 +327,11 @@ impl Blobs for S3Blobs {
         }
     }
 
+    fn in_parts(&self) -> Option<Box<dyn TakesParts>> {
+        let linking = self.uploading.clone()?;
+        Some(Box::new(Parted::new(self.clone(), linking)))
+    }
+
     async fn fetch(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
         let folder = to
             .parent()
@@ -329,7 +348,8 @@ impl Blobs for S3Blobs {
             .tempfile_in(&folder)?
             .into_parts();
         let mut file = tokio::fs::File::from_std(file);
-        if self.download(sha256, &mut file).await? != sha256 {
+        let key = self.key_of(sha256);
+        if self.download(&key, sha256, &mut file, u64::MAX).await? != sha256 {
             return Err(BlobError::Damaged(sha256));
         }
         file.flush().await?;
@@ -378,6 +398,8 @@ impl Blobs for S3Blobs {
     }
 }
 
+#[cfg(test)]
+mod in_parts_tests;
 #[cfg(test)]
 mod named;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use hub::loops::{
     dispatch::{Dispatch, DispatchParts},
     expire::{Expire, ExpireParts},
     intake::{Intake, IntakeParts},
+    model_uploads::{ModelUploads, ModelUploadsParts},
     openai_batches::OpenaiBatches,
     reconsider::{Reconsider, ReconsiderParts},
     register::{Register, RegisterParts},
@@ -90,6 +91,10 @@ impl Crew {
         let bulk = bulk_parts(pieces);
         keep_up(&mut work, "openai_batches", &work_ends, move |ends| {
             OpenaiBatches::new(bulk.clone()).run(ends)
+        });
+        let model_uploads = model_uploads_parts(pieces);
+        keep_up(&mut work, "model_uploads", &work_ends, move |ends| {
+            ModelUploads::new(model_uploads.clone()).run(ends)
         });
         let tidy = tidy_parts(pieces);
         keep_up(&mut work, "tidy", &work_ends, move |ends| {
@@ -313,6 +318,19 @@ fn sweep_parts(pieces: &Pieces) -> SweepParts {
         clock: pieces.clock.clone(),
         settings: pieces.work.clone(),
         signals: pieces.signals.clone(),
+    }
+}
+
+fn model_uploads_parts(pieces: &Pieces) -> ModelUploadsParts {
+    ModelUploadsParts {
+        db: pieces.db.clone(),
+        blobs: pieces.blobs.clone(),
+        checkpoints: pieces.checkpoints.clone(),
+        ids: pieces.ids.clone(),
+        clock: pieces.clock.clone(),
+        settings: pieces.settings.model_uploads.clone(),
+        signals: pieces.signals.clone(),
+        scratch: pieces.scratch.path().to_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     backends::{Backends, Company},
+    checkpoints::EngineCheckpoints,
     prompt_tokens::EngineTokens,
     scratch::Scratch,
     workers::Workers,
@@ -11,8 +12,8 @@ use anyhow::Context as _;
 use domain::{clock::SharedClock, id::IdMaker, model::Seed, policy::CurrentPolicies};
 use exchange::{blobs::Blobs, queue::Queue, signing::SigningKey};
 use hub::{
-    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, depths::Depths,
-    outgoing::Outgoing, prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
+    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, checkpoints::Checkpoints,
+    depths::Depths, outgoing::Outgoing, prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
     retention_settings::RetentionSettings, signals::Signals, splitting::Splitting,
     webhook_settings::WebhookSettings, work_settings::WorkSettings,
 };
@@ -42,13 +43,15 @@ pub struct Pieces {
     pub depths: Arc<Depths>,
     pub splitting: Arc<Splitting>,
     pub prompt_tokens: Arc<dyn PromptTokens>,
+    pub checkpoints: Arc<dyn Checkpoints>,
     pub outgoing: Outgoing,
     pub randomness: Randomness,
     pub metrics: PrometheusHandle,
     pub company: Company,
     /// Workers in this process, if it has any.
     pub workers: Option<Workers>,
-    _scratch: Scratch,
+    /// A place of this process alone.
+    pub scratch: Scratch,
 }
 
 impl Pieces {
@@ -109,7 +112,7 @@ impl Pieces {
         Ok(Self {
             company,
             workers,
-            _scratch: scratch,
+            scratch,
             work,
             acceptances: Arc::new(settings.acceptances.clone()),
             webhooks: Arc::new(settings.webhooks.clone()),
@@ -127,6 +130,7 @@ impl Pieces {
             depths: Arc::default(),
             splitting: Arc::new(splitting),
             prompt_tokens: Arc::new(prompt_tokens),
+            checkpoints: Arc::new(EngineCheckpoints),
             outgoing: Outgoing::new(&settings.outgoing).context("the client for webhooks")?,
             randomness: Randomness::default(),
             metrics,

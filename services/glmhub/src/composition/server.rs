@@ -86,6 +86,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
     let limits = Data::new(limits::Keeper::new(pieces.settings.limits.clone()));
     let api_keys = Data::new(pieces.settings.api_keys.clone());
     let retention = Data::new(pieces.retention.clone());
+    let model_uploads = Data::new(pieces.settings.model_uploads.clone());
     let (db, ids) = (Data::new(pieces.db.clone()), Data::new(pieces.ids.clone()));
     let clock = Data::new(pieces.clock.clone());
     let (blobs, queue) = (Data::from(pieces.blobs.clone()), Data::from(pieces.queue.clone()));
@@ -143,6 +144,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(api_keys.clone())
             .app_data(limits.clone())
             .app_data(retention.clone())
+            .app_data(model_uploads.clone())
             .app_data(idempotency.clone())
             .app_data(kept.clone())
             .app_data(randomness.clone());

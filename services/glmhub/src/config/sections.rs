@@ -8,9 +8,10 @@ use hub::{
     acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
     connections::settings::ConnectionSettings, dashboard_settings::DashboardSettings,
     hf::settings::HfSettings, idempotency::settings::IdempotencySettings, limits::settings::LimitSettings,
-    oidc::settings::OidcSettings, openai::settings::OpenaiSettings, outgoing::OutgoingSettings,
-    policy_settings::PolicySettings, retention_settings::RetentionSettings, site::kept::CatalogueSettings,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    model_upload_settings::ModelUploadSettings, oidc::settings::OidcSettings,
+    openai::settings::OpenaiSettings, outgoing::OutgoingSettings, policy_settings::PolicySettings,
+    retention_settings::RetentionSettings, site::kept::CatalogueSettings, webhook_settings::WebhookSettings,
+    work_settings::WorkSettings,
 };
 use runner::{About, ModelsFolder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -29,6 +30,7 @@ pub struct Settings {
     pub worker: WorkerSettings,
     pub work: WorkSettings,
     pub retention: RetentionSettings,
+    pub model_uploads: ModelUploadSettings,
     pub openai: OpenaiSettings,
     pub hf: HfSettings,
     pub acceptances: AcceptanceSettings,
@@ -153,6 +155,7 @@ impl Settings {
         self.worker.load_options()?;
         self.queue.check()?;
         self.blobs.check()?;
+        self.model_uploads.check(self.blobs.unfinished())?;
         let Settings {
             server,
             queue,

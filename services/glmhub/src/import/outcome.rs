@@ -37,6 +37,16 @@ impl Grounds {
     }
 }
 
+/// The warning about weights without terms.
+pub const NO_TERMS: &str =
+    "warning: the folder has no LICENSE, so this revision brings no terms that a tenant could accept";
+
+/// The note about what is there and does not go along, if there is any.
+pub fn left_out(ignored: &[String]) -> Option<String> {
+    let names = ignored.join(", ");
+    (!ignored.is_empty()).then(|| format!("note: left out, as it is no part of a model: {names}"))
+}
+
 /// What came of an import.
 pub struct Outcome {
     /// The revision.
@@ -86,16 +96,10 @@ impl Outcome {
         }
         if self.revision.terms.is_none() {
             warnings.push(format!(
-                "warning: the folder has no LICENSE, so this revision brings no terms that a tenant could accept; put \
-                 the text of {license} there and import again"
+                "{NO_TERMS}; put the text of {license} there and import again"
             ));
         }
-        if !self.ignored.is_empty() {
-            warnings.push(format!(
-                "note: left out, as it is no part of a model: {}",
-                self.ignored.join(", ")
-            ));
-        }
+        warnings.extend(left_out(&self.ignored));
         let already = self.imported == Imported::Already;
         if already && self.current != Some(self.revision.sha256) {
             warnings.push(format!(

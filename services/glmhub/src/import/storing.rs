@@ -9,7 +9,6 @@ use domain::{digest::Sha256, model::Artifact};
 use exchange::blobs::{BlobError, Blobs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::Digest as _;
-use std::io::Cursor;
 use tokio::{fs::File, io::AsyncReadExt as _};
 use tokio_util::io::{InspectReader, ReaderStream};
 
@@ -29,13 +28,7 @@ pub struct Storing<'a> {
 impl<'a> Storing<'a> {
     /// Nothing is stored yet.
     pub fn new(blobs: &'a dyn Blobs, journal: Journal, known: Vec<Artifact>, total_bytes: u64) -> Self {
-        // Draws nothing if standard error is no terminal.
-        let bar = ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr());
-        if let Ok(style) =
-            ProgressStyle::with_template("{msg:.bold} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-        {
-            bar.set_style(style);
-        }
+        let bar = bar(total_bytes);
         Self {
             blobs,
             journal,
@@ -90,7 +83,7 @@ impl<'a> Storing<'a> {
             return Ok(None);
         }
         let before = self.bar.position();
-        let sha256 = self.hash(file).await?;
+        let sha256 = hash(file, &self.bar).await?;
         let same = self
             .known
             .iter()
@@ -101,19 +94,6 @@ impl<'a> Storing<'a> {
         }
         self.bar.set_position(before);
         Ok(None)
-    }
-
-    async fn hash(&self, file: &FoundFile) -> anyhow::Result<Sha256> {
-        let mut source = File::open(&file.path).await?;
-        let (mut hasher, mut piece) = (sha2::Sha256::new(), vec![0; PIECE]);
-        loop {
-            let read = source.read(&mut piece).await?;
-            if read == 0 {
-                return Ok(Sha256::from_bytes(hasher.finalize().into()));
-            }
-            hasher.update(&piece[..read]);
-            self.bar.inc(read as u64);
-        }
     }
 
     async fn copy(&self, file: &FoundFile) -> anyhow::Result<Sha256> {
@@ -136,11 +116,29 @@ impl<'a> Storing<'a> {
     }
 }
 
-/// Stores bytes that are in memory.
-pub async fn stored_bytes(blobs: &dyn Blobs, bytes: Vec<u8>) -> Result<Sha256, BlobError> {
-    let limit = bytes.len() as u64;
-    let stream = Box::pin(ReaderStream::with_capacity(Cursor::new(bytes), PIECE));
-    Ok(blobs.put(stream, limit).await?.sha256)
+/// A bar on a terminal; it draws nothing if standard error is none.
+pub fn bar(total_bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr());
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg:.bold} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+    {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// The digest of a file, which `bar` counts.
+pub async fn hash(file: &FoundFile, bar: &ProgressBar) -> anyhow::Result<Sha256> {
+    let mut source = File::open(&file.path).await?;
+    let (mut hasher, mut piece) = (sha2::Sha256::new(), vec![0; PIECE]);
+    loop {
+        let read = source.read(&mut piece).await?;
+        if read == 0 {
+            return Ok(Sha256::from_bytes(hasher.finalize().into()));
+        }
+        hasher.update(&piece[..read]);
+        bar.inc(read as u64);
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub const COMMANDS: &[&[&str]] = &[
     &["model", "inspect"],
     &["model", "quantize"],
     &["model", "synthesize"],
+    &["model", "upload"],
     &["batch"],
     &["batch", "submit"],
     &["batch", "status"],

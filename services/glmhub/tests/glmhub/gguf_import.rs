@@ -16,7 +16,7 @@ use tempfile::TempDir;
 const MODEL: &str = "THUDM/glm-4v-9b";
 
 /// Quantises a checkpoint with terms into a folder of its own; gives both.
-fn quantised(kind: &str) -> (TempDir, PathBuf) {
+pub fn quantised(kind: &str) -> (TempDir, PathBuf) {
     let (weights, folder) = (WeightsFolder::new(), tempfile::tempdir().unwrap());
     let file = folder.path().join(format!("glm-4v-{kind}.gguf"));
     let (from, to) = (weights.path().to_str().unwrap(), file.to_str().unwrap());
@@ -34,7 +34,7 @@ fn imported(data: &Path, from: &Path) -> Value {
     serde_json::from_str(&import(data, from).well()).unwrap()
 }
 
-fn license_beside(file: &Path, text: &str) {
+pub fn license_beside(file: &Path, text: &str) {
     fs::write(file.with_file_name("LICENSE"), text).unwrap();
 }
 

@@ -54,6 +54,7 @@ mod limits;
 mod links;
 mod locked_file;
 mod many_uploads;
+mod model_uploads;
 #[path = "../../../../workers/pages/tests/pages/mutations.rs"]
 mod mutations;
 mod oidc;

@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-fn model(name: &str, license: &str, parents: &[&str]) -> Value {
+pub fn model(name: &str, license: &str, parents: &[&str]) -> Value {
     let parent = |name: &&str| json!({ "model": name, "relation": "finetune", "evidence": "its card" });
     json!({
         "id": name, "license": { "id": license, "source": "its card" },

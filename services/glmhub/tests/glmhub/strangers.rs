@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What is the same for all tenants, or for none but those with a role for all.
-const COMMON: [&str; 8] = [
+const COMMON: [&str; 9] = [
     "/v1/models/",
+    "/v1/model-uploads/",
     "/v1/card-changes/",
     "/v1/licenses/",
     "/openai/v1/models/",

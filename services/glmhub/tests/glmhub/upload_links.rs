@@ -10,22 +10,26 @@ use domain::digest::Sha256;
 use serde_json::{Value, json};
 
 fn hub_on(bucket: &Bucket, more: &[(&str, &str)]) -> Hub {
-    let endpoint = format!("http://{}", bucket.address());
+    let hub = started_on(&format!("http://{}", bucket.address()), BUCKET, more);
+    hub.import(MODEL, &tiny());
+    hub
+}
+
+/// A hub without models whose blobs are in a bucket of the server at `endpoint`.
+pub fn started_on(endpoint: &str, bucket: &str, more: &[(&str, &str)]) -> Hub {
     let mut settings = vec![
-        ("GLMHUB_BLOBS__BUCKET", BUCKET),
-        ("GLMHUB_BLOBS__ENDPOINT", endpoint.as_str()),
+        ("GLMHUB_BLOBS__BUCKET", bucket),
+        ("GLMHUB_BLOBS__ENDPOINT", endpoint),
         ("GLMHUB_BLOBS__PATH_STYLE", "true"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
         ("AWS_ACCESS_KEY_ID", ACCESS),
         ("AWS_SECRET_ACCESS_KEY", SECRET),
     ];
     settings.extend(more);
-    let hub = Hub::start_with(&settings);
-    hub.import(MODEL, &tiny());
-    hub
+    Hub::start_with(&settings)
 }
 
-const ON: (&str, &str) = ("GLMHUB_BLOBS__UPLOAD_LINK_SECONDS", "90");
+pub const ON: (&str, &str) = ("GLMHUB_BLOBS__UPLOAD_LINK_SECONDS", "90");
 
 fn declared(bytes: &[u8]) -> Value {
     json!({ "sha256": Sha256::of(bytes), "bytes": bytes.len(), "media_type": "image/png", "name": "page.png" })
@@ -37,7 +41,7 @@ async fn link(client: &Client, batch: &str, declared: &Value) -> Value {
 }
 
 /// The status that the bucket gives whoever puts `bytes` at a link.
-async fn put(link: &Value, bytes: Vec<u8>) -> u16 {
+pub async fn put(link: &Value, bytes: Vec<u8>) -> u16 {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut put = client.put(link["url"].as_str().unwrap()).body(bytes);
     for (name, value) in link["headers"].as_object().unwrap() {

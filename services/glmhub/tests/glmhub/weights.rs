@@ -14,9 +14,14 @@ pub const TERMS: &str = "Rehearsal terms.\r\n\r\n  Research is free.  \n商业�
 pub struct WeightsFolder(TempDir);
 
 impl WeightsFolder {
+    /// Nothing yet.
+    pub fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
     /// The checkpoint with [`TERMS`].
     pub fn new() -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
+        let folder = Self::empty();
         for entry in fs::read_dir(tree::golden("tiny-a")).unwrap() {
             let entry = entry.unwrap();
             folder.write(

@@ -35,6 +35,8 @@ pub(crate) mod job_view;
 pub mod jobs;
 pub mod licenses;
 mod looking;
+mod model_upload_parts;
+pub mod model_uploads;
 pub mod models;
 mod new_batch;
 pub mod one_call;

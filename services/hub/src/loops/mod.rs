@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod expire;
 pub mod intake;
 mod lacking;
+pub mod model_uploads;
 pub mod openai_batches;
 pub mod reconsider;
 pub mod register;

@@ -5,20 +5,21 @@ use domain::{
     digest::Sha256,
     lineage::LineageEdge,
     model::Card,
-    names::{LicenseName, ModelName},
+    names::{LicenseName, ModelName, TenantName},
 };
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
 const MODEL: &str = "INSERT INTO models (name, license, license_source, card, registered_at, family, modality, words) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name";
+const REGISTERED_BY: &str = "UPDATE models SET registered_by = $2 WHERE name = $1";
 const REFRESH: &str = "UPDATE models SET card = $2, family = $3, modality = $4, words = $5, seed_sha256 = $6, \
     card_version = card_version + 1 \
     WHERE name = $1 AND seed_sha256 IS NOT NULL AND seed_sha256 <> $6 RETURNING name";
 const EDGE: &str = "INSERT INTO lineage_edges (child, parent, relation, evidence) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (child, parent, relation) DO NOTHING";
 
-pub(super) const STATEMENTS: &[&str] = &[MODEL, REFRESH, EDGE];
+pub(super) const STATEMENTS: &[&str] = &[MODEL, REGISTERED_BY, REFRESH, EDGE];
 
 /// What a model is found by.
 pub(super) fn words(name: &ModelName, card: &Card) -> String {
@@ -53,6 +54,19 @@ pub(super) async fn model(
         .bind(words(name, card))
         .fetch_optional(c))?;
     Ok(fresh.is_some())
+}
+
+/// Writes down whose registrar has registered a model.
+pub(super) async fn registered_by(
+    tx: &mut Tx,
+    name: &ModelName,
+    tenant: &TenantName,
+) -> Result<(), RecordsError> {
+    on!(tx: tx, |c| sqlx::query(REGISTERED_BY)
+        .bind(name.as_str())
+        .bind(tenant.as_str())
+        .run(c))?;
+    Ok(())
 }
 
 /// Writes a card that came with the hub over an older one that did too; gives whether there was one.

@@ -26,6 +26,7 @@ pub async fn register(
     if !inserting::model(&mut tx, &model.name, license, &model.card, model.registered_at).await? {
         return Ok(Registered::Already);
     }
+    inserting::registered_by(&mut tx, &model.name, tenant).await?;
     for edge in &new.parents {
         inserting::edge(&mut tx, edge).await?;
     }

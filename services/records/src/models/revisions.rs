@@ -1,7 +1,7 @@
 //! Revisions and their artifacts.
 
 use super::inserting;
-use crate::{At, Db, RecordsError, Stamp, audit, on, read::Reading, read::number, run::Run as _, terms};
+use crate::{At, Db, RecordsError, Stamp, Tx, audit, on, read::Reading, read::number, run::Run as _, terms};
 use domain::{
     audit::NewAudit,
     digest::Sha256,
@@ -147,16 +147,26 @@ pub enum Imported {
 /// Adds a revision with everything that belongs to it, or nothing.
 pub async fn add_revision(db: &Db, new: &NewRevision) -> Result<Imported, RecordsError> {
     let mut tx = db.begin().await?;
+    let imported = add_revision_in(&mut tx, new).await?;
+    if imported == Imported::New {
+        tx.commit().await?;
+    }
+    Ok(imported)
+}
+
+/// As [`add_revision`], within `tx`. Of a revision that was there already, at most the text of its terms is written, once
+/// more.
+pub(crate) async fn add_revision_in(tx: &mut Tx, new: &NewRevision) -> Result<Imported, RecordsError> {
     let (model, at) = (&new.model, new.entry.at);
     let license = (&model.license, model.license_source.as_str());
     // It may be registered already; then it stays as it is.
-    inserting::model(&mut tx, &model.name, license, &model.card, model.registered_at).await?;
+    inserting::model(tx, &model.name, license, &model.card, model.registered_at).await?;
     let terms_sha256 = match &new.terms {
-        Some(text) => Some(terms::keep(&mut tx, &new.model.license, text, at).await?),
+        Some(text) => Some(terms::keep(tx, &new.model.license, text, at).await?),
         None => None,
     };
     let bytes: u64 = new.artifacts.iter().map(|artifact| artifact.bytes).sum();
-    let fresh: Option<String> = on!(tx: &mut tx, |c| sqlx::query_scalar(INSERT)
+    let fresh: Option<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(INSERT)
         .bind(new.model.name.as_str())
         .bind(new.sha256.to_string())
         .bind(terms_sha256.map(|sha256| sha256.to_string()))
@@ -168,15 +178,14 @@ pub async fn add_revision(db: &Db, new: &NewRevision) -> Result<Imported, Record
         return Ok(Imported::Already);
     }
     for artifact in &new.artifacts {
-        on!(tx: &mut tx, |c| sqlx::query(INSERT_ARTIFACT)
+        on!(tx: &mut *tx, |c| sqlx::query(INSERT_ARTIFACT)
             .bind(new.sha256.to_string())
             .bind(&artifact.path)
             .bind(artifact.sha256.to_string())
             .bind(number(artifact.bytes))
             .run(c))?;
     }
-    audit::append(&mut tx, &new.entry).await?;
-    tx.commit().await?;
+    audit::append(tx, &new.entry).await?;
     Ok(Imported::New)
 }
 

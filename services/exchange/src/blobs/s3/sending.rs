@@ -38,7 +38,7 @@ pub(super) async fn spill(scratch: &Path, file: &mut Option<File>, kept: &mut Ve
 
 impl S3Blobs {
     /// Whether the blob is there with all its bytes.
-    async fn has(&self, stored: Stored) -> Result<bool, BlobError> {
+    pub(super) async fn has(&self, stored: Stored) -> Result<bool, BlobError> {
         use super::Blobs as _;
         Ok(self.size(stored.sha256).await? == Some(stored.bytes))
     }
@@ -80,20 +80,8 @@ impl S3Blobs {
         if self.has(stored).await? {
             return Ok(());
         }
-        let begin = self.client.create_multipart_upload().bucket(&self.bucket);
-        let (how, key) = self.encrypted();
-        let begin = begin
-            .key(self.key_of(stored.sha256))
-            .set_server_side_encryption(how)
-            .set_ssekms_key_id(key)
-            .checksum_algorithm(ChecksumAlgorithm::Sha256);
-        let begun = begin
-            .send()
-            .await
-            .map_err(|error| BlobError::Io(of_service(&error)))?;
-        let upload = begun
-            .upload_id()
-            .ok_or_else(|| io::Error::other("the server began no upload"))?;
+        let (key, checked) = (self.key_of(stored.sha256), ChecksumAlgorithm::Sha256);
+        let upload = &self.begin_parts(&key, Some(checked)).await?;
         let sent = self.send_parts(file, stored, upload).await;
         if sent.is_err() {
             self.abort(stored.sha256, upload).await;
@@ -101,8 +89,31 @@ impl S3Blobs {
         sent
     }
 
+    /// Begins an upload in parts, each with a digest of its own if `checked` says of which kind; gives its id.
+    pub(super) async fn begin_parts(
+        &self,
+        key: &str,
+        checked: Option<ChecksumAlgorithm>,
+    ) -> Result<String, BlobError> {
+        let begin = self.client.create_multipart_upload().bucket(&self.bucket);
+        let (how, encryption_key) = self.encrypted();
+        let begin = begin
+            .key(key)
+            .set_server_side_encryption(how)
+            .set_ssekms_key_id(encryption_key)
+            .set_checksum_algorithm(checked);
+        let begun = begin
+            .send()
+            .await
+            .map_err(|error| BlobError::Io(of_service(&error)))?;
+        let upload = begun
+            .upload_id
+            .ok_or_else(|| io::Error::other("the server began no upload"))?;
+        Ok(upload)
+    }
+
     /// Gives up an upload in parts.
-    async fn abort(&self, sha256: Sha256, upload: &str) {
+    pub(super) async fn abort(&self, sha256: Sha256, upload: &str) {
         let abort = self.client.abort_multipart_upload().bucket(&self.bucket);
         // If it fails, the bucket's own rule removes what is left.
         let _ = abort.key(self.key_of(sha256)).upload_id(upload).send().await;
@@ -124,6 +135,16 @@ impl S3Blobs {
         if Sha256::from_bytes(hasher.finalize().into()) != stored.sha256 {
             return Err(changed());
         }
+        self.put_together(stored, upload, parts).await
+    }
+
+    /// Makes a blob of parts that are there.
+    pub(super) async fn put_together(
+        &self,
+        stored: Stored,
+        upload: &str,
+        parts: Vec<CompletedPart>,
+    ) -> Result<(), BlobError> {
         let complete = self
             .client
             .complete_multipart_upload()
@@ -131,7 +152,7 @@ impl S3Blobs {
             .key(self.key_of(stored.sha256))
             .upload_id(upload)
             .if_none_match("*")
-            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build());
+            .multipart_upload(of_parts(parts));
         match complete.send().await {
             Ok(_) => self.settled(stored).await,
             Err(error) if THERE.iter().any(|status| is_status(&error, *status)) => {
@@ -178,6 +199,11 @@ impl S3Blobs {
             false => Err(io::Error::other("another one is storing the same blob; try again").into()),
         }
     }
+}
+
+/// A list of parts.
+pub(super) fn of_parts(parts: Vec<CompletedPart>) -> CompletedMultipartUpload {
+    CompletedMultipartUpload::builder().set_parts(Some(parts)).build()
 }
 
 /// As S3 writes digests.

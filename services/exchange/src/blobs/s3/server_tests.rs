@@ -39,6 +39,18 @@ async fn empty_bucket() -> Option<(S3Blobs, TempDir)> {
 blob_contract!(empty_bucket);
 
 #[tokio::test]
+async fn parts_that_nobody_knows_of_any_more_are_given_up() {
+    let Some((mut store, _scratch)) = empty_bucket().await else {
+        return;
+    };
+    store.uploading = Some(Linking::new(store.client.clone(), Duration::from_secs(60)));
+    let sha256 = Sha256::of(b"left");
+    store.in_parts().unwrap().begin("mup_1", sha256).await.unwrap();
+    let later = OffsetDateTime::UNIX_EPOCH + time::Duration::days(100_000);
+    assert_eq!(store.give_up_unfinished(later).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_bucket_may_be_part_of_the_servers_name() {
     let Some((store, _scratch)) = empty_bucket().await else {
         return;

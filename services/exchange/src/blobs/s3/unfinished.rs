@@ -7,11 +7,19 @@ use time::OffsetDateTime;
 impl S3Blobs {
     /// Gives up those of this hub's objects that were begun before `before`, by the server's clock. Gives how many.
     pub(super) async fn give_up_begun(&self, before: OffsetDateTime) -> Result<usize, BlobError> {
+        let mut given_up = self.give_up_below("sha256/", before).await?;
+        if self.uploading.is_some() {
+            given_up += self.give_up_below("parts/", before).await?;
+        }
+        Ok(given_up)
+    }
+
+    async fn give_up_below(&self, names: &str, before: OffsetDateTime) -> Result<usize, BlobError> {
         let mut given_up = 0;
         let (mut key, mut upload) = (None, None);
         loop {
             let list = self.client.list_multipart_uploads().bucket(&self.bucket);
-            let list = list.prefix(self.key("sha256/"));
+            let list = list.prefix(self.key(names));
             let list = list.set_key_marker(key).set_upload_id_marker(upload);
             let begun = list.send().await;
             let begun = begun.map_err(|error| BlobError::Io(of_service(&error)))?;

@@ -7,14 +7,14 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream};
 const PLENTY: u64 = 1 << 20;
 const LATER: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::days(100_000));
 
-fn what(bytes: &[u8]) -> Stored {
+pub(super) fn what(bytes: &[u8]) -> Stored {
     Stored {
         sha256: Sha256::of(bytes),
         bytes: bytes.len() as u64,
     }
 }
 
-async fn store(server: &Server) -> S3Blobs {
+pub(super) async fn store(server: &Server) -> S3Blobs {
     let uploads = Some(Links {
         lifetime: Duration::from_secs(120),
         endpoint: None,
@@ -31,22 +31,17 @@ async fn link(store: &S3Blobs, place: &str, what: Stored) -> UploadLink {
 }
 
 /// The status that the server gives somebody without a key who puts `bytes` with these headers.
-async fn put(server: &Server, link: &UploadLink, bytes: &[u8]) -> u16 {
-    let path = link
-        .url
-        .strip_prefix(&format!("http://{}", server.address))
-        .unwrap();
-    let mut head = format!(
-        "PUT {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
-        server.address
-    );
+pub(super) async fn put(link: &UploadLink, bytes: &[u8]) -> u16 {
+    let rest = link.url.strip_prefix("http://").unwrap();
+    let (address, path) = rest.split_once('/').unwrap();
+    let mut head = format!("PUT /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in &link.headers {
         if name != "content-length" && name != "host" {
             head += &format!("{name}: {value}\r\n");
         }
     }
     head += &format!("content-length: {}\r\n\r\n", bytes.len());
-    let mut line = TcpStream::connect(&server.address).await.unwrap();
+    let mut line = TcpStream::connect(address).await.unwrap();
     line.write_all(head.as_bytes()).await.unwrap();
     line.write_all(bytes).await.unwrap();
     let mut said = String::new();
@@ -62,7 +57,7 @@ async fn what_was_put_by_a_link_becomes_a_blob_and_is_not_one_before() {
     assert!(link.url.contains("X-Amz-Expires=120") && !link.url.contains("a-secret-of-tests"));
     let absent = store.take_in("bat_1", what).await;
     assert!(matches!(absent, Err(BlobError::Absent(_))), "{absent:?}");
-    assert_eq!(put(&server, &link, b"a scanned page").await, 200);
+    assert_eq!(put(&link, b"a scanned page").await, 200);
     assert_eq!(store.size(what.sha256).await.unwrap(), None);
     // Another place is another upload: nobody takes in what others have put.
     let elsewhere = store.take_in("bat_2", what).await;
@@ -91,20 +86,20 @@ async fn a_link_takes_only_the_bytes_that_were_declared() {
             signed.url
         );
     }
-    assert!(put(&server, &signed, b"a longer page than was said").await >= 400);
-    assert!(put(&server, &signed, b"a scanned cat!").await >= 400);
+    assert!(put(&signed, b"a longer page than was said").await >= 400);
+    assert!(put(&signed, b"a scanned cat!").await >= 400);
     let mut other = signed.clone();
     for (name, value) in &mut other.headers {
         if name == "x-amz-checksum-sha256" {
             *value = sending::base64_of(Sha256::of(b"a scanned cat!"));
         }
     }
-    assert_eq!(put(&server, &other, b"a scanned cat!").await, 403);
+    assert_eq!(put(&other, b"a scanned cat!").await, 403);
     let longer = UploadLink {
         url: signed.url.replace("X-Amz-Expires=120", "X-Amz-Expires=9000"),
         ..signed.clone()
     };
-    assert_eq!(put(&server, &longer, b"a scanned page").await, 403);
+    assert_eq!(put(&longer, b"a scanned page").await, 403);
     // This server leaves bytes there that it refused; nothing comes of them.
     let taken = store.take_in("bat_1", what).await;
     assert!(
@@ -144,10 +139,7 @@ async fn what_was_put_and_never_taken_is_given_up_and_blobs_stay() {
         .put(crate::blobs::one_piece("a blob"), PLENTY)
         .await
         .unwrap();
-    assert_eq!(
-        put(&server, &link(&store, "bat_1", what).await, b"left behind").await,
-        200
-    );
+    assert_eq!(put(&link(&store, "bat_1", what).await, b"left behind").await, 200);
     assert_eq!(store.give_up_put(OffsetDateTime::UNIX_EPOCH).await.unwrap(), 0);
     assert_eq!(store.give_up_put(LATER).await.unwrap(), 1);
     let gone = store.take_in("bat_1", what).await;

@@ -10,11 +10,23 @@ use super::{
     sending::base64_of,
 };
 use crate::blobs::{UploadLink, verified};
-use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use domain::digest::Sha256;
 use futures_util::StreamExt as _;
-use std::io;
+use std::{io, time::Duration};
 use time::OffsetDateTime;
+
+impl UploadLink {
+    /// A request that was signed for somebody else, good for `lifetime`.
+    pub(super) fn of(signed: &PresignedRequest, lifetime: Duration) -> Self {
+        let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self {
+            url: signed.uri().to_owned(),
+            headers: signed.headers().map(text).collect(),
+            lifetime,
+        }
+    }
+}
 
 impl S3Blobs {
     fn key_of_upload(&self, place: &str, sha256: Sha256) -> String {
@@ -41,12 +53,7 @@ impl S3Blobs {
             .content_length(i64::try_from(what.bytes).map_err(io::Error::other)?)
             .checksum_sha256(base64_of(what.sha256));
         let signed = put.presigned(good).await.map_err(|error| of_service(&error))?;
-        let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(UploadLink {
-            url: signed.uri().to_owned(),
-            headers: signed.headers().map(text).collect(),
-            lifetime,
-        })
+        Ok(UploadLink::of(&signed, lifetime))
     }
 
     /// Makes what was put there a blob, while reading it. What is not what was declared is removed.

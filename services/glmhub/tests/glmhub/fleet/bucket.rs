@@ -58,7 +58,7 @@ pub struct Bucket {
     address: String,
     shared: Arc<Shared>,
     serving: Option<Runtime>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bucket {
@@ -85,13 +85,34 @@ impl Bucket {
             address,
             shared,
             serving: Some(serving),
-            _folder: folder,
+            folder,
         }
     }
 
     /// Where it listens.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The names of all objects and parts that lie there and contain `word`.
+    pub fn names(&self, word: &str) -> Vec<String> {
+        let (mut folders, mut names) = (vec![self.folder.path().to_owned()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => names.push(
+                        path.strip_prefix(self.folder.path())
+                            .unwrap()
+                            .display()
+                            .to_string(),
+                    ),
+                }
+            }
+        }
+        names.retain(|name| name.contains(word));
+        names
     }
 
     /// Answers like this from now on.
