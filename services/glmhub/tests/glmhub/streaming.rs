@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     contract::CONTRACT,
     fleet::Fleet,
-    hub::{Hub, eventually},
+    hub::eventually,
     jobs::{self, MODEL, events, hub_with_model, page},
     licence::scene,
     revocation::scene::Work,
