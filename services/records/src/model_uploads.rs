@@ -24,7 +24,7 @@ const SAME: &str = "SELECT * FROM model_uploads WHERE tenant = $1 AND model = $2
     AND ended_at IS NULL";
 const OPEN: &str = "SELECT COUNT(*) FROM model_uploads WHERE tenant = $1 AND ended_at IS NULL";
 const INSERT: &str = "INSERT INTO model_uploads (id, tenant, member, model, files_sha256, bytes, opened_at, expires_at, state) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open')";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open') ON CONFLICT DO NOTHING";
 const INSERT_FILE: &str = "INSERT INTO model_upload_files (upload, path, sha256, bytes, part_bytes) \
     VALUES ($1, $2, $3, $4, $5)";
 const FILES: &str = "SELECT path, sha256, bytes, part_bytes, parts_id, joined_at FROM model_upload_files \
@@ -204,6 +204,22 @@ pub async fn open(
     new: &NewUpload<'_>,
     most: u32,
 ) -> Result<Opened, RecordsError> {
+    loop {
+        // Whoever opens the same at the same moment is found at the next look.
+        if let Some(opened) = try_open(db, stamp, tenant, member, new, most).await? {
+            return Ok(opened);
+        }
+    }
+}
+
+async fn try_open(
+    db: &Db,
+    stamp: Stamp<'_>,
+    tenant: &TenantName,
+    member: &MemberName,
+    new: &NewUpload<'_>,
+    most: u32,
+) -> Result<Option<Opened>, RecordsError> {
     let mut tx = db.begin().await?;
     ending::expire_in(&mut tx, stamp).await?;
     let same: Option<Row> = on!(tx: &mut tx, |c| sqlx::query_as(SAME)
@@ -213,14 +229,14 @@ pub async fn open(
         .fetch_optional(c))?;
     if let Some(same) = same {
         tx.commit().await?;
-        return Ok(Opened::Before(same.read()?));
+        return Ok(Some(Opened::Before(same.read()?)));
     }
     let open: i64 = on!(tx: &mut tx, |c| sqlx::query_scalar(OPEN).bind(tenant.as_str()).fetch_one(c))?;
     if open >= i64::from(most) {
-        return Ok(Opened::TooMany);
+        return Ok(Some(Opened::TooMany));
     }
     let bytes = new.files.iter().map(|(file, _)| file.bytes).sum();
-    on!(tx: &mut tx, |c| sqlx::query(INSERT)
+    let inserted = on!(tx: &mut tx, |c| sqlx::query(INSERT)
         .bind(new.id.to_string())
         .bind(tenant.as_str())
         .bind(member.as_str())
@@ -230,6 +246,9 @@ pub async fn open(
         .bind(At(stamp.at))
         .bind(At(new.expires_at))
         .run(c))?;
+    if inserted == 0 {
+        return Ok(None);
+    }
     for file in new.files {
         insert_file(&mut tx, new.id, file).await?;
     }
@@ -242,7 +261,7 @@ pub async fn open(
         .await?;
     stamp.made(&mut tx, tenant, new.id).await?;
     tx.commit().await?;
-    Ok(Opened::New(ModelUpload {
+    Ok(Some(Opened::New(ModelUpload {
         id: new.id,
         tenant: tenant.clone(),
         member: member.clone(),
@@ -251,7 +270,7 @@ pub async fn open(
         opened_at: stamp.at,
         expires_at: new.expires_at,
         state: UploadState::Open,
-    }))
+    })))
 }
 
 async fn insert_file(

@@ -249,3 +249,23 @@ async fn what_is_over_is_cleared_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_opens_the_same_at_once_gets_the_same_upload() {
+    on_each(async |db| {
+        let scene = Scene::set(db).await;
+        let open = || scene.open("acme", b"the same", NOW);
+        let (one, two, three, four) = tokio::join!(open(), open(), open(), open());
+        let (mut ids, mut new) = (Vec::new(), 0);
+        for opened in [one, two, three, four] {
+            new += usize::from(matches!(opened, Opened::New(_)));
+            match opened {
+                Opened::New(upload) | Opened::Before(upload) => ids.push(upload.id),
+                Opened::TooMany => panic!("one is not too many"),
+            }
+        }
+        ids.dedup();
+        assert_eq!((new, ids.len()), (1, 1), "{ids:?}");
+    })
+    .await;
+}
