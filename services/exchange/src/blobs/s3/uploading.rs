@@ -6,7 +6,7 @@
 //! ```
 
 use super::{
-    BlobError, Blobs as _, PIECE, S3Blobs, Stored, is_status, linking::Linking, of_service,
+    BlobError, Blobs as _, S3Blobs, Stored, is_status, linking::Linking, of_service, reading::PIECE,
     sending::base64_of,
 };
 use crate::blobs::{UploadLink, verified};
