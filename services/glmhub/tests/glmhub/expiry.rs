@@ -122,8 +122,7 @@ async fn a_batch_ends_at_its_moment_in_the_middle_of_a_decode() {
     let batch = hopeless(&client, Duration::seconds(6)).await;
     check(&client, &batch, &receiver).await;
     let stopped = |line: &str| line.contains("the work at an order ended");
-    let log = || async { hub.log().lines().any(stopped).then_some(()) };
-    eventually("the worker to stop", log).await;
+    hub.tells("that the worker stopped", stopped).await;
     let metrics = hub.stranger().get("/metrics").await.expect(200).text();
     assert!(
         metrics.contains("glmhub_batches{state=\"expired\"} 1"),

@@ -203,6 +203,11 @@ impl Hub {
         .well()
     }
 
+    /// Waits until the hub has logged such a line: it tells of what it did after it has done it.
+    pub async fn tells(&self, what: &str, line: impl Fn(&str) -> bool) {
+        eventually(what, || async { self.log().lines().any(&line).then_some(()) }).await;
+    }
+
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("hub.log")
     }

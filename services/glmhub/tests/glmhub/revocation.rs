@@ -67,8 +67,7 @@ async fn a_decode_that_runs_is_stopped_between_two_tokens_and_its_answer_is_not_
         line.contains("the work at an order ended")
             && (line.contains("Withdrawn") || line.contains("grant_superseded"))
     };
-    let log = || async { work.scene.hub.log().lines().any(stopped).then_some(()) };
-    eventually("the worker to stop", log).await;
+    work.scene.hub.tells("that the worker stopped", stopped).await;
     let after = work.scene.submitter.get(&batch).await.json();
     assert_eq!(after["jobs"], held["jobs"]);
 }
