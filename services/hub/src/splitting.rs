@@ -3,12 +3,13 @@
 use domain::{digest::Sha256, document::Warning};
 use exchange::blobs::{BlobError, Blobs, Stored};
 use pages::{
-    PageError, PageFile,
+    PageError, SplitPage,
     child::{Ahead, Splitter},
 };
 use records::documents::NewPage;
 use std::{
     io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -57,13 +58,19 @@ pub struct SplitDocument {
     pub warnings: Vec<Warning>,
 }
 
-/// The pages of a document as files, for as long as this is kept.
+/// The pages of a document in a file, for as long as this is kept.
 struct Drawn<'a> {
     whole: Stored,
-    files: Vec<PageFile>,
+    pages: Vec<SplitPage>,
+    file: PathBuf,
     warnings: Vec<Warning>,
     _folder: TempDir,
     _permit: SemaphorePermit<'a>,
+}
+
+/// Where a page is in the file of pages, if it is there.
+fn part_of(page: &SplitPage) -> Option<Range<u64>> {
+    page.at.map(|at| at..at.saturating_add(page.bytes))
 }
 
 fn warning(warning: &pages::Warning) -> Warning {
@@ -117,7 +124,7 @@ impl Splitting {
     pub async fn split(&self, sha256: Sha256) -> Result<SplitDocument, SplitFault> {
         let drawn = self.draw(&*self.blobs, sha256).await?;
         Ok(SplitDocument {
-            pages: self.store(drawn.whole, &drawn.files).await?,
+            pages: self.store(&drawn).await?,
             warnings: drawn.warnings,
         })
     }
@@ -125,7 +132,7 @@ impl Splitting {
     /// How many pages the document `sha256` of `blobs` gives, and what is amiss with them. Nothing of them is kept.
     pub async fn count(&self, blobs: &dyn Blobs, sha256: Sha256) -> Result<(u32, Vec<Warning>), SplitFault> {
         let drawn = self.draw(blobs, sha256).await?;
-        let pages = u32::try_from(drawn.files.len()).unwrap_or(u32::MAX);
+        let pages = u32::try_from(drawn.pages.len()).unwrap_or(u32::MAX);
         Ok((pages, drawn.warnings))
     }
 
@@ -142,13 +149,12 @@ impl Splitting {
             .map_err(|closed| SplitFault::Ours(closed.into()))?;
         let folder = tempfile::tempdir_in(&self.scratch)?;
         let (document, out) = (folder.path().join("document"), folder.path().join("pages"));
-        tokio::fs::create_dir(&out).await?;
         blobs.fetch(sha256, &document).await?;
         let whole = Stored {
             sha256,
             bytes: tokio::fs::metadata(&document).await?.len(),
         };
-        let children = self.children.clone();
+        let (children, file) = (self.children.clone(), out.clone());
         let split = tokio::task::spawn_blocking(move || children.split(&document, &out))
             .await
             .map_err(|panicked| SplitFault::Ours(panicked.into()))??;
@@ -156,30 +162,38 @@ impl Splitting {
         tokio::task::spawn_blocking(move || children.prepare());
         Ok(Drawn {
             whole,
-            files: split.pages,
+            pages: split.pages,
+            file,
             warnings: split.warnings.iter().map(warning).collect(),
             _folder: folder,
             _permit: permit,
         })
     }
 
-    /// Stores the files of a document's pages. A page that is the document itself is stored already: the child says so,
-    /// and its word names nothing but bytes that were hashed here.
-    async fn store(&self, document: Stored, files: &[PageFile]) -> Result<Vec<NewPage>, SplitFault> {
-        let stored = match files {
-            [page] if page.sha256 == document.sha256.to_string() => vec![document],
-            files => {
-                let places: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
-                self.blobs.put_files(&places).await?
-            }
-        };
-        let page = |(file, blob): (&PageFile, Stored)| NewPage {
-            number: file.number,
-            sha256: blob.sha256,
-            bytes: blob.bytes,
-            width: file.width,
-            height: file.height,
-        };
-        Ok(files.iter().zip(stored).map(page).collect())
+    /// Stores a document's pages. A page that is the document itself is stored already: the child says so, and its word
+    /// names nothing but bytes that were hashed here.
+    async fn store(&self, drawn: &Drawn<'_>) -> Result<Vec<NewPage>, SplitFault> {
+        let parts: Vec<_> = drawn.pages.iter().filter_map(part_of).collect();
+        let mut stored = match parts.as_slice() {
+            [] => Vec::new(),
+            parts => self.blobs.put_parts(&drawn.file, parts).await?,
+        }
+        .into_iter();
+        let mut pages = Vec::with_capacity(drawn.pages.len());
+        for page in &drawn.pages {
+            let blob = match page.at {
+                None => Some(drawn.whole),
+                Some(_) => stored.next(),
+            };
+            let blob = blob.ok_or_else(|| io::Error::other("a page was not stored"))?;
+            pages.push(NewPage {
+                number: page.number,
+                sha256: blob.sha256,
+                bytes: blob.bytes,
+                width: page.width,
+                height: page.height,
+            });
+        }
+        Ok(pages)
     }
 }

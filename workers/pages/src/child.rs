@@ -22,7 +22,7 @@ use rlimit::Resource;
 use serde::{Deserialize, Serialize};
 
 use crate::warning::Warnings;
-use crate::{Fonts, Limits, PageError, Split, split};
+use crate::{Fonts, Limits, PageError, Split, SplitPage, split};
 
 /// The hidden subcommand that a program offers for [`run_child`]; it has no arguments.
 pub const COMMAND: &str = "split-pages";
@@ -54,7 +54,7 @@ pub struct Splitter {
 #[serde(deny_unknown_fields)]
 struct Order {
     document: PathBuf,
-    out_dir: PathBuf,
+    out: PathBuf,
     limits: Limits,
     fonts: Fonts,
     memory_limit: u64,
@@ -82,8 +82,8 @@ impl Drop for Waiting {
 
 impl Splitter {
     /// As [`split`](crate::split), in a child.
-    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Split, PageError> {
-        self.split_by(self.start()?, document, out_dir)
+    pub fn split(&self, document: &Path, out: &Path) -> Result<Split, PageError> {
+        self.split_by(self.start()?, document, out)
     }
 
     fn start(&self) -> Result<Waiting, PageError> {
@@ -99,10 +99,10 @@ impl Splitter {
             .map_err(|error| PageError::storage(&self.program, &error))
     }
 
-    fn split_by(&self, mut child: Waiting, document: &Path, out_dir: &Path) -> Result<Split, PageError> {
+    fn split_by(&self, mut child: Waiting, document: &Path, out: &Path) -> Result<Split, PageError> {
         let order = Order {
             document: document.to_owned(),
-            out_dir: out_dir.to_owned(),
+            out: out.to_owned(),
             limits: self.limits,
             fonts: self.fonts.clone(),
             memory_limit: self.memory_limit,
@@ -122,7 +122,23 @@ impl Splitter {
             .0
             .wait()
             .map_err(|error| PageError::storage(&self.program, &error))?;
-        self.judge(answer, status)
+        let split = self.judge(answer, status)?;
+        match self.holds(&split.pages, out) {
+            true => Ok(split),
+            false => Err(PageError::Crashed {
+                reason: "its process told of pages that it did not write".to_owned(),
+            }),
+        }
+    }
+
+    /// Whether there may be so many pages, and each that was written lies within the file of pages.
+    fn holds(&self, pages: &[SplitPage], out: &Path) -> bool {
+        let length = std::fs::metadata(out).map_or(0, |there| there.len());
+        let lies = |page: &SplitPage| {
+            page.at
+                .is_none_or(|at| at.checked_add(page.bytes).is_some_and(|end| end <= length))
+        };
+        pages.len() <= self.limits.max_pages as usize && pages.iter().all(lies)
     }
 
     /// All that the child prints, or `None` when its time is up first.
@@ -179,7 +195,7 @@ pub fn run_child(input: &mut impl BufRead, out: &mut impl Write) -> io::Result<(
     }
     let order: Order = serde_json::from_str(&order)?;
     limit_this_process(&order)?;
-    let report = match split(&order.document, &order.out_dir, &order.limits, &order.fonts) {
+    let report = match split(&order.document, &order.out, &order.limits, &order.fonts) {
         Ok(split) => Report::Split(split),
         Err(error) => Report::Error(error),
     };
@@ -202,10 +218,14 @@ fn limit_this_process(order: &Order) -> io::Result<()> {
     set(Resource::AS, address_space().saturating_add(memory))?;
     set(Resource::CPU, order.cpu_seconds)?;
     set(Resource::CORE, 0)?;
-    let largest_page = order.limits.max_pixels.saturating_mul(4).saturating_add(1 << 20);
+    let largest_drawn = order.limits.max_pixels.saturating_mul(4).saturating_add(1 << 20);
     // Nothing is written that was not held.
     let largest_copy = order.limits.max_bytes.min(order.memory_limit);
-    set(Resource::FSIZE, largest_page.max(largest_copy))
+    let most_pages = u64::from(order.limits.max_pages);
+    set(
+        Resource::FSIZE,
+        largest_drawn.max(largest_copy).saturating_mul(most_pages),
+    )
 }
 
 /// Bytes of address space that this process has now; 0 where the system does not say.

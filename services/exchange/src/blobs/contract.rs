@@ -29,7 +29,7 @@ macro_rules! blob_contract {
             a_part_of_a_blob_has_no_byte_too_many
             a_whole_blob_comes_as_often_as_it_is_asked_for
             a_stored_file_is_independent_of_its_original
-            files_that_are_stored_together_come_back_in_their_order
+            parts_of_a_file_that_are_stored_together_come_back_in_their_order
             a_fetched_blob_stands_whole_at_its_place
             a_deleted_blob_is_absent
             a_reader_takes_no_more_than_it_allows
@@ -159,28 +159,37 @@ pub(crate) async fn a_stored_file_is_independent_of_its_original(store: &dyn Blo
     );
 }
 
-pub(crate) async fn files_that_are_stored_together_come_back_in_their_order(store: &dyn Blobs) {
+pub(crate) async fn parts_of_a_file_that_are_stored_together_come_back_in_their_order(store: &dyn Blobs) {
     let folder = tempfile::tempdir().unwrap();
-    // Some are alike, and they are more than are stored at once.
-    let text = |number: usize| format!("page {}", number % 30);
-    let place = |number: usize| folder.path().join(number.to_string());
-    for number in 0..50 {
-        std::fs::write(place(number), text(number)).unwrap();
-    }
-    let files: Vec<_> = (0..50).map(place).collect();
-    let stored = store.put_files(&files).await.unwrap();
+    // Some are alike, one is empty, and they are more than are stored at once.
+    let texts: Vec<String> = (0..50).map(|number| "page ".repeat(number % 30)).collect();
+    let file = folder.path().join("pages");
+    std::fs::write(&file, texts.concat()).unwrap();
+    let parts = texts.iter().scan(0, |end, text| {
+        let begin = *end;
+        *end += text.len() as u64;
+        Some(begin..*end)
+    });
+    let parts: Vec<_> = parts.collect();
+    let stored = store.put_parts(&file, &parts).await.unwrap();
     assert_eq!(stored.len(), 50);
-    for (number, stored) in stored.into_iter().enumerate() {
+    for (text, stored) in texts.iter().zip(stored) {
         assert_eq!(
-            read(store, stored.sha256, PLENTY).await.unwrap(),
-            text(number).as_bytes()
+            (stored.sha256, stored.bytes),
+            (Sha256::of(text.as_bytes()), text.len() as u64)
         );
+        assert_eq!(read(store, stored.sha256, PLENTY).await.unwrap(), text.as_bytes());
     }
-    assert_eq!(store.put_files(&[]).await.unwrap(), []);
-    assert!(
-        store.put_files(&[place(1), place(50)]).await.is_err(),
-        "one is missing"
-    );
+    assert_eq!(store.put_parts(&file, &[]).await.unwrap(), []);
+    let end = texts.concat().len() as u64;
+    for beyond in [end - 1..end + 1, end..u64::MAX] {
+        let refused = store.put_parts(&file, &[0..5, beyond]).await;
+        assert!(matches!(refused, Err(BlobError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof));
+    }
+    let missing = store
+        .put_parts(&folder.path().join("missing"), &[0..1, 1..2])
+        .await;
+    assert!(matches!(missing, Err(BlobError::Io(_))));
 }
 
 pub(crate) async fn a_fetched_blob_stands_whole_at_its_place(store: &dyn Blobs) {

@@ -11,7 +11,7 @@
 //! ended: the next one to open the folder removes it. No age has to be guessed, and several processes may
 //! have the same folder open (a hub, and an import beside it).
 
-use super::{AT_ONCE, BlobError, Blobs, ByteStream, Stored};
+use super::{AT_ONCE, BlobError, Blobs, ByteStream, Stored, cut_short};
 use async_trait::async_trait;
 use domain::digest::Sha256;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -19,9 +19,10 @@ use sha2::Digest as _;
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _, Write as _},
     ops::Range,
     path::{Path, PathBuf},
+    slice,
     sync::Arc,
 };
 use tempfile::{NamedTempFile, TempPath};
@@ -117,13 +118,17 @@ impl Inner {
         Ok(shard.to_owned())
     }
 
-    /// The system's own copy: a clone without new blocks where the filesystem can. The copy is hashed and not the
-    /// original, which somebody may be writing to.
-    fn copy_in(&self, file: PathBuf) -> Result<(TempPath, Stored), BlobError> {
-        let draft = self.drafts.file()?.into_temp_path();
-        fs::copy(file, &draft)?;
-        let stored = hash(File::open(&draft)?)?;
-        Ok((draft, stored))
+    /// What is written is hashed, whatever somebody does to the original meanwhile.
+    fn copy_in(&self, (file, part): (PathBuf, Range<u64>)) -> Result<(TempPath, Stored), BlobError> {
+        let length = part.end.saturating_sub(part.start);
+        let mut original = File::open(&file)?;
+        original.seek(io::SeekFrom::Start(part.start))?;
+        let mut draft = self.drafts.file()?;
+        let stored = hash_each(original.take(length), length, |piece| draft.write_all(piece))?;
+        match stored.bytes == length {
+            true => Ok((draft.into_temp_path(), stored)),
+            false => Err(cut_short(&file)),
+        }
     }
 
     fn sync_draft(&self, (draft, stored): (TempPath, Stored)) -> Result<(TempPath, Stored), BlobError> {
@@ -159,7 +164,7 @@ impl Inner {
 
     fn probe(&self) -> Result<(), BlobError> {
         let mut probe = self.drafts.file()?;
-        io::Write::write_all(&mut probe, b"probe")?;
+        probe.write_all(b"probe")?;
         probe.as_file().sync_all()?;
         Ok(probe.close()?)
     }
@@ -196,15 +201,17 @@ impl Blobs for LocalBlobs {
     }
 
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError> {
-        let stored = self.put_files(&[file.to_owned()]).await?;
+        let bytes = tokio::fs::metadata(file).await?.len();
+        let stored = self.put_parts(file, slice::from_ref(&(0..bytes))).await?;
         let first = stored.first().copied();
         first.ok_or_else(|| io::Error::other("nothing was stored").into())
     }
 
-    /// All files together, step by step: what waits for the disk at the same moment waits for the same flush, and each
+    /// All parts together, step by step: what waits for the disk at the same moment waits for the same flush, and each
     /// folder is synced once.
-    async fn put_files(&self, files: &[PathBuf]) -> Result<Vec<Stored>, BlobError> {
-        let drafts = self.each(files.to_vec(), Inner::copy_in).await?;
+    async fn put_parts(&self, file: &Path, parts: &[Range<u64>]) -> Result<Vec<Stored>, BlobError> {
+        let parts: Vec<_> = parts.iter().map(|part| (file.to_owned(), part.clone())).collect();
+        let drafts = self.each(parts, Inner::copy_in).await?;
         let drafts = self.each(drafts, Inner::sync_draft).await?;
         let stored = drafts.iter().map(|(_, stored)| *stored).collect();
         let name_all = |inner: &Inner| {
@@ -274,18 +281,32 @@ fn gone(removal: io::Result<()>) -> io::Result<()> {
     }
 }
 
-pub(super) fn hash(mut file: File) -> io::Result<Stored> {
+pub(super) fn hash(file: File) -> io::Result<Stored> {
+    let length = file.metadata()?.len();
+    hash_each(file, length, |_| Ok(()))
+}
+
+/// Hashes what `source` gives, about `length` bytes, and has each piece done with.
+fn hash_each(
+    mut source: impl io::Read,
+    length: u64,
+    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Stored> {
     let (mut hasher, mut bytes) = (sha2::Sha256::new(), 0u64);
-    let mut piece = vec![0; PIECE];
+    // A byte more than a small file has, so that its end is seen by the second read.
+    let room = usize::try_from(length).map_or(PIECE, |length| length.saturating_add(1).min(PIECE));
+    let mut piece = vec![0; room];
     loop {
-        let read = match file.read(&mut piece) {
+        let read = match source.read(&mut piece) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        hasher.update(&piece[..read]);
+        let piece = &piece[..read];
+        hasher.update(piece);
         bytes += read as u64;
+        each(piece)?;
     }
     Ok(Stored {
         sha256: Sha256::from_bytes(hasher.finalize().into()),

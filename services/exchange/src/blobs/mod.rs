@@ -16,13 +16,13 @@ use domain::digest::Sha256;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use in_parts::TakesParts;
 use sha2::Digest as _;
-use std::{
-    ops::Range,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, ops::Range, path::Path, time::Duration};
 use time::OffsetDateTime;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+    task::{JoinHandle, spawn_blocking},
+};
+use tokio_util::io::ReaderStream;
 
 /// Bytes on their way in or out, in pieces.
 pub type ByteStream = BoxStream<'static, Result<Bytes, std::io::Error>>;
@@ -88,9 +88,21 @@ pub trait Blobs: Send + Sync {
     /// Stores a file of this machine. The file is copied (or cloned by the filesystem), never linked: whoever
     /// edits it later does not reach the blob.
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError>;
-    /// As [`Blobs::put_file`] of each file, in less time than one after the other. Gives what was stored, in their order.
-    async fn put_files(&self, files: &[PathBuf]) -> Result<Vec<Stored>, BlobError> {
-        let stores: Vec<_> = files.iter().map(|file| self.put_file(file)).collect();
+    /// Stores parts of such a file, each as a blob of its own, in less time than one after the other. Gives what was
+    /// stored, in their order. A part that the file does not have whole is an error.
+    async fn put_parts(&self, file: &Path, parts: &[Range<u64>]) -> Result<Vec<Stored>, BlobError> {
+        let bytes = tokio::fs::metadata(file).await?.len();
+        if parts.iter().any(|part| part.end > bytes) {
+            return Err(cut_short(file));
+        }
+        let put = async |part: &Range<u64>| {
+            let length = part.end.saturating_sub(part.start);
+            let mut file = tokio::fs::File::open(file).await?;
+            file.seek(io::SeekFrom::Start(part.start)).await?;
+            self.put(ReaderStream::new(file.take(length)).boxed(), length)
+                .await
+        };
+        let stores: Vec<_> = parts.iter().map(put).collect();
         stream::iter(stores).buffered(AT_ONCE).try_collect().await
     }
     /// The bytes of a blob, in pieces. They are not checked on the way; see [`read`], [`Blobs::get_whole`] and
@@ -218,6 +230,12 @@ impl Hashing {
     async fn digest(self) -> std::io::Result<Sha256> {
         Ok(Sha256::from_bytes(self.done().await?.finalize().into()))
     }
+}
+
+/// A file ended before a part of it that was to be stored.
+fn cut_short(file: &Path) -> BlobError {
+    let what = format!("{} ended early", file.display());
+    io::Error::new(io::ErrorKind::UnexpectedEof, what).into()
 }
 
 /// `bytes` as a stream of one piece, for [`Blobs::put`].

@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 pub(super) const OUTSTANDING: &str = "SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL";
 pub(super) const OPEN_AFTER: &str = "SELECT order_id, dispatched_at, missing_since FROM attempts \
     WHERE closed_at IS NULL AND order_id > $1 ORDER BY order_id LIMIT $2";
+// Which attempts are open is hidden from the planner, or it might go through all that are.
 pub(super) const MARK_MISSING: &str = "UPDATE attempts SET missing_since = $2 WHERE order_id IN \
-    (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND closed_at IS NULL AND missing_since IS NULL";
+    (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND COALESCE(closed_at, closed_at) IS NULL AND missing_since IS NULL";
 pub(super) const FORGET_MISSING: &str = "UPDATE attempts SET missing_since = NULL WHERE order_id IN \
     (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 

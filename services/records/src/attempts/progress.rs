@@ -15,22 +15,26 @@ use crate::{
 };
 use domain::{
     batch::StoredBatch,
-    id::{BatchId, JobId, OrderId, PageId},
+    id::{BatchId, JobId, OrderId, PageId, WorkerId},
     job::{JobState, Out},
     limits::Usage,
     order::AnswerReport,
     webhook::EventKind,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) const BATCHES_OF: &str = "SELECT order_id, batch FROM attempts WHERE order_id IN \
     (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
+// Which attempts are open is hidden from the planner, or it might go through all that are.
+pub(super) const OPEN: &str = "SELECT order_id, attempt FROM attempts WHERE COALESCE(closed_at, closed_at) IS NULL \
+    AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 pub(super) const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $2), worker = r.value ->> 'worker', \
     missing_since = NULL FROM json_each($1) AS r WHERE order_id = r.value ->> 'order' \
-    AND attempt = CAST(r.value ->> 'attempt' AS BIGINT) AND closed_at IS NULL RETURNING order_id, attempt";
-pub(super) const CLOSE_DONE: &str = "UPDATE attempts SET closed_at = $2, outcome = 'done' WHERE closed_at IS NULL \
-    AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
+    AND COALESCE(closed_at, closed_at) IS NULL";
+pub(super) const DONE: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $2), worker = r.value ->> 'worker', \
+    missing_since = NULL, closed_at = $2, outcome = 'done' FROM json_each($1) AS r \
+    WHERE order_id = r.value ->> 'order' AND COALESCE(closed_at, closed_at) IS NULL";
 
 /// One thing that a worker said.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +86,7 @@ pub async fn progress(
     let Some(batch) = batch.filter(|batch| !batch.is_over(stamp.at)) else {
         return Ok(vec![Taken::Fenced; said.len()]);
     };
-    let mut told = Told::begin(&mut tx, stamp, said).await?;
+    let mut told = Told::begin(&mut tx, said).await?;
     let taken: Vec<Taken> = said.iter().map(|one| told.take(stamp, one)).collect();
     if taken.contains(&Taken::Stored) {
         told.store(&mut tx, stamp, &batch).await?;
@@ -93,20 +97,24 @@ pub async fn progress(
 
 /// What has been told so far, on its way into the records.
 struct Told<'a> {
-    /// Orders and attempts that are out.
-    open: BTreeSet<(OrderId, u32)>,
+    /// The attempts of orders that are out.
+    open: BTreeMap<OrderId, u32>,
+    /// Who spoke last of those that are.
+    heard: BTreeMap<OrderId, WorkerId>,
     /// Jobs that are out for them, as they are stored, and what is true of them by now.
     jobs: BTreeMap<JobId, (Job, JobState)>,
     answers: Vec<NewAnswer<'a>>,
 }
 
 impl<'a> Told<'a> {
-    async fn begin(tx: &mut Tx, stamp: Stamp<'_>, said: &[Progress<'_>]) -> Result<Self, RecordsError> {
-        let open = hear(tx, stamp, said).await?;
-        let orders: Vec<OrderId> = open.iter().map(|(order, _)| *order).collect();
+    async fn begin(tx: &mut Tx, said: &[Progress<'_>]) -> Result<Self, RecordsError> {
+        let orders: BTreeSet<OrderId> = said.iter().map(|one| one.sender.out.order).collect();
+        let open = open_of(tx, &orders).await?;
+        let orders: Vec<OrderId> = open.keys().copied().collect();
         let out = jobs::out_of_orders(tx, &orders).await?;
         Ok(Self {
             open,
+            heard: BTreeMap::new(),
             jobs: out
                 .into_iter()
                 .map(|job| (job.id, (job.clone(), job.state)))
@@ -117,9 +125,10 @@ impl<'a> Told<'a> {
 
     fn take(&mut self, stamp: Stamp<'_>, one: &Progress<'a>) -> Taken {
         let Sender { out, worker } = one.sender;
-        if !self.open.contains(&(out.order, out.attempt)) {
+        if self.open.get(&out.order) != Some(&out.attempt) {
             return Taken::Fenced;
         }
+        self.heard.insert(out.order, worker);
         match one.said {
             Said::Began => self.begin_jobs(out),
             Said::Answered(job, report) => {
@@ -160,6 +169,11 @@ impl<'a> Told<'a> {
 
     async fn store(mut self, tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch) -> Result<(), RecordsError> {
         let done = self.done();
+        let (done, heard): (Senders, Senders) = std::mem::take(&mut self.heard)
+            .into_iter()
+            .partition(|(order, _)| done.contains(order));
+        write_senders(tx, stamp, HEARD, heard).await?;
+        write_senders(tx, stamp, DONE, done).await?;
         let jobs = std::mem::take(&mut self.jobs).into_values();
         let changed: Vec<(Job, JobState)> = jobs.filter(|(job, to)| job.state != *to).collect();
         jobs::change_all(tx, batch.id, &changed).await?;
@@ -171,17 +185,20 @@ impl<'a> Told<'a> {
             .filter(|(_, to)| matches!(to, JobState::Answered { .. }));
         let pages: BTreeSet<PageId> = answered.map(|(job, _)| job.page).collect();
         sharing::let_go(tx, stamp.at, batch.id, &pages).await?;
-        answered_with(tx, stamp, batch, &self.answers, done).await
+        answered_with(tx, stamp, batch, &self.answers).await
     }
 }
 
-/// Stores answers of jobs of `batch` that are moved already, tells of them, and closes the orders that are `done`.
+/// Orders, and who spoke of each.
+type Senders = Vec<(OrderId, WorkerId)>;
+
+/// Stores answers of jobs of `batch` that are moved already, under orders that are closed where they have no other job,
+/// and tells of them.
 pub(crate) async fn answered_with(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
     answers: &[NewAnswer<'_>],
-    done: BTreeSet<OrderId>,
 ) -> Result<(), RecordsError> {
     let decision = batch.license.decision;
     let rows = answers::insert(tx, answers, decision, stamp.at).await?;
@@ -199,7 +216,6 @@ pub(crate) async fn answered_with(
     };
     let events = answers.iter().map(event).collect();
     stamp.tell_all(tx, &batch.tenant, events).await?;
-    close_done(tx, stamp, done).await?;
     usage::add(tx, batch.id, stamp.at, used(answers)).await?;
     complete_if_done(tx, stamp, batch.id).await
 }
@@ -217,33 +233,30 @@ fn used(answers: &[NewAnswer<'_>]) -> Usage {
     used
 }
 
-/// Notes that the senders live. Gives those of their orders and attempts that are open.
-async fn hear(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    said: &[Progress<'_>],
-) -> Result<BTreeSet<(OrderId, u32)>, RecordsError> {
-    let mut senders: BTreeMap<(OrderId, u32), Value> = BTreeMap::new();
-    for Progress { sender, .. } in said {
-        let Out { order, attempt } = sender.out;
-        let row = json!({ "order": order, "attempt": attempt, "worker": sender.worker });
-        senders.insert((order, attempt), row);
-    }
-    let rows = many::rows(senders.into_values());
-    let heard: Vec<(String, i64)> = on!(tx: tx, |c| sqlx::query_as(HEARD)
-        .bind(&rows)
-        .bind(At(stamp.at))
-        .fetch_all(c))?;
+/// The attempts of those of `orders` that are open.
+async fn open_of(tx: &mut Tx, orders: &BTreeSet<OrderId>) -> Result<BTreeMap<OrderId, u32>, RecordsError> {
+    let orders = many::ids(orders);
+    let open: Vec<(String, i64)> = on!(tx: tx, |c| sqlx::query_as(OPEN).bind(&orders).fetch_all(c))?;
     let read = |(order, attempt): (String, i64)| {
         let reading = reading(&order);
         Ok((reading.parsed(&order)?, reading.whole(attempt)?))
     };
-    heard.into_iter().map(read).collect()
+    open.into_iter().map(read).collect()
 }
 
-async fn close_done(tx: &mut Tx, stamp: Stamp<'_>, orders: BTreeSet<OrderId>) -> Result<(), RecordsError> {
-    let orders = many::ids(orders);
-    on!(tx: tx, |c| sqlx::query(CLOSE_DONE).bind(&orders).bind(At(stamp.at)).run(c))?;
+/// Notes by `sql`, which is [`HEARD`] or [`DONE`], who spoke of orders that are open.
+async fn write_senders(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    sql: &'static str,
+    senders: Senders,
+) -> Result<(), RecordsError> {
+    if senders.is_empty() {
+        return Ok(());
+    }
+    let row = |(order, worker): (OrderId, WorkerId)| json!({ "order": order, "worker": worker });
+    let rows = many::rows(senders.into_iter().map(row));
+    on!(tx: tx, |c| sqlx::query(sql).bind(&rows).bind(At(stamp.at)).run(c))?;
     Ok(())
 }
 

@@ -66,8 +66,11 @@ const LET_GO: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (\
         AND t.id >= COALESCE((SELECT l.id FROM pages l WHERE l.tenant = p.tenant AND l.sha256 = p.sha256 \
             AND l.same_as IS NULL ORDER BY l.id DESC LIMIT 1 OFFSET $3), '') JOIN jobs j ON j.page = t.id) \
     AND state || '' = 'queued' AND not_before > $2 AND faults = 0 AND losses = 0";
+// Nobody worked at these orders. Which are open is hidden from the planner, or it might go through all that are.
+const CLOSE: &str = "UPDATE attempts SET closed_at = $2, outcome = 'done' WHERE COALESCE(closed_at, closed_at) IS NULL \
+    AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 
-pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, ELSEWHERE, WAIT, WAIT_TOO, LET_GO];
+pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, ELSEWHERE, WAIT, WAIT_TOO, LET_GO, CLOSE];
 
 /// After how long jobs are looked at again that wait for one of their kind. Its answer lets them go at once.
 const LOOK_AGAIN: Duration = Duration::seconds(15);
@@ -248,9 +251,10 @@ async fn copy(
     }
     jobs::change_all(tx, batch.id, &changes).await?;
     let_go(tx, stamp.at, batch.id, &pages).await?;
-    let done = copies.iter().map(|copied| copied.out.order).collect();
+    let done = many::ids(copies.iter().map(|copied| copied.out.order));
+    on!(tx: &mut *tx, |c| sqlx::query(CLOSE).bind(&done).bind(At(stamp.at)).run(c))?;
     let new: Vec<NewAnswer<'_>> = copies.iter().map(Copied::answer).collect();
-    attempts::answered_with(tx, stamp, batch, &new, done).await?;
+    attempts::answered_with(tx, stamp, batch, &new).await?;
     Ok(copies.into_iter().map(|copied| copied.job).collect())
 }
 

@@ -3,11 +3,13 @@
 use super::NewPage;
 use crate::{RecordsError, Tx, many, on, read::Reading};
 use domain::{batch::StoredBatch, digest::Sha256, id::PageId};
-use std::collections::HashMap;
+use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
 
-// Texts are no pages, and have none until they are composed.
-pub(super) const FIRSTS: &str = "SELECT sha256, id FROM pages WHERE batch = $1 AND same_as IS NULL AND width > 0 \
-    AND sha256 IN (SELECT r.value ->> 'id' FROM json_each($2) AS r)";
+// Texts are no pages, and have none until they are composed. The batch stands in each row, so that each is found by the
+// whole key: with the batch alone PostgreSQL would rather compare all its pages with all rows.
+pub(super) const FIRSTS: &str = "SELECT p.sha256, p.id FROM json_each($1) AS r JOIN pages p \
+    ON p.batch = r.value ->> 'batch' AND p.sha256 = r.value ->> 'sha256' AND p.same_as IS NULL AND p.width > 0";
 
 /// The first page with each digest.
 #[derive(Default)]
@@ -23,10 +25,10 @@ impl Firsts {
         if batch.pages == 0 {
             return Ok(Self::default());
         }
-        let rows: Vec<(String, String)> = on!(tx: tx, |c| sqlx::query_as(FIRSTS)
-            .bind(batch.id.to_string())
-            .bind(many::ids(pages.iter().map(|page| page.sha256)))
-            .fetch_all(c))?;
+        let digests: BTreeSet<Sha256> = pages.iter().map(|page| page.sha256).collect();
+        let key = |sha256: Sha256| json!({ "batch": batch.id, "sha256": sha256 });
+        let keys = many::rows(digests.into_iter().map(key));
+        let rows: Vec<(String, String)> = on!(tx: tx, |c| sqlx::query_as(FIRSTS).bind(&keys).fetch_all(c))?;
         let read = |(sha256, id): &(String, String)| {
             let reading = Reading { table: "pages", id };
             Ok((reading.parsed(sha256)?, reading.parsed(id)?))

@@ -59,6 +59,16 @@ fn whole_scans(plan: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// Arrays that are read for each row of something else.
+fn arrays_read_again(plan: &Value, found: &mut Vec<String>) {
+    if plan["Node Type"] == "Function Scan" && plan["Parent Relationship"] == "Inner" {
+        found.push(plan["Alias"].to_string());
+    }
+    for below in plan["Plans"].as_array().into_iter().flatten() {
+        arrays_read_again(below, found);
+    }
+}
+
 /// Nodes that read other rows than the one whose key is given, and leave them out.
 fn keys_not_used(plan: &Value, found: &mut Vec<String>) {
     let filter = plan["Filter"].as_str().unwrap_or_default();
@@ -102,6 +112,13 @@ async fn found_in_plans(
 #[tokio::test]
 async fn many_rows_are_found_one_by_one_however_large_a_table_becomes_after_it_was_planned() {
     let found = found_in_plans(|sql| sql.contains("json_each"), whole_scans).await;
+    let faults = found.unwrap_or_default();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test]
+async fn an_array_of_rows_is_read_once() {
+    let found = found_in_plans(|sql| sql.contains("json_each"), arrays_read_again).await;
     let faults = found.unwrap_or_default();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -25,10 +25,10 @@ impl Ahead {
     }
 
     /// As [`split`](crate::split), in a child.
-    pub fn split(&self, document: &Path, out_dir: &Path) -> Result<Split, PageError> {
+    pub fn split(&self, document: &Path, out: &Path) -> Result<Split, PageError> {
         match self.take() {
-            Some(child) => self.splitter.split_by(child, document, out_dir),
-            None => self.splitter.split(document, out_dir),
+            Some(child) => self.splitter.split_by(child, document, out),
+            None => self.splitter.split(document, out),
         }
     }
 

@@ -30,6 +30,10 @@ fn document(bytes: &[u8]) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
+fn out(dir: &TempDir) -> PathBuf {
+    dir.path().join("pages")
+}
+
 #[test]
 fn the_child_splits_as_this_process_does() {
     let page = |grey| TiffPage {
@@ -44,9 +48,9 @@ fn the_child_splits_as_this_process_does() {
         tiff(&[page(1), page(2)]),
     ] {
         let (dir, path) = document(&bytes);
-        let by_child = splitter().split(&path, dir.path()).unwrap();
+        let by_child = splitter().split(&path, &out(&dir)).unwrap();
         assert_eq!(
-            pages::split(&path, dir.path(), &limits(), &Fonts::default()),
+            pages::split(&path, &out(&dir), &limits(), &Fonts::default()),
             Ok(by_child)
         );
     }
@@ -79,7 +83,7 @@ fn a_document_may_be_longer_than_the_memory_for_its_work() {
     };
     for bytes in long_documents(200 << 20) {
         let (dir, path) = document(&bytes);
-        assert_eq!(splitter.split(&path, dir.path()).unwrap().pages.len(), 1);
+        assert_eq!(splitter.split(&path, &out(&dir)).unwrap().pages.len(), 1);
     }
 }
 
@@ -88,9 +92,9 @@ fn the_childs_refusal_arrives_whole() {
     let png = encode(picture(30, 20), ImageFormat::Png);
     for bytes in [&b""[..], b"text", &png[..png.len() / 2]] {
         let (dir, path) = document(bytes);
-        let refused = splitter().split(&path, dir.path()).unwrap_err();
+        let refused = splitter().split(&path, &out(&dir)).unwrap_err();
         assert_eq!(
-            pages::split(&path, dir.path(), &limits(), &Fonts::default()),
+            pages::split(&path, &out(&dir), &limits(), &Fonts::default()),
             Err(refused)
         );
     }
@@ -103,10 +107,10 @@ fn a_child_that_needs_more_memory_than_allowed_is_an_error_of_the_document() {
         memory_limit: 8 << 20,
         ..splitter()
     };
-    let refused = tight.split(&path, dir.path()).unwrap_err();
+    let refused = tight.split(&path, &out(&dir)).unwrap_err();
     assert_eq!(refused.code(), "splitting_crashed");
     assert!(refused.is_documents_fault());
-    assert!(splitter().split(&path, dir.path()).is_ok());
+    assert!(splitter().split(&path, &out(&dir)).is_ok());
 }
 
 #[cfg(unix)]
@@ -122,7 +126,7 @@ fn a_child_that_hangs_is_ended_when_its_time_is_up() {
         ..splitter()
     };
     assert_eq!(
-        impatient.split(&pipe, dir.path()),
+        impatient.split(&pipe, &out(&dir)),
         Err(PageError::TimedOut { seconds: 0 })
     );
     assert!(started.elapsed() < Duration::from_secs(20));
@@ -136,12 +140,45 @@ fn a_program_that_is_no_splitter_is_a_crash_and_one_that_is_missing_our_fault() 
         program: PathBuf::from(program),
         ..splitter()
     };
-    let silent = with("/bin/false").split(&path, dir.path()).unwrap_err();
+    let silent = with("/bin/false").split(&path, &out(&dir)).unwrap_err();
     assert_eq!(silent.code(), "splitting_crashed");
-    let talkative = with("/usr/bin/yes").split(&path, dir.path()).unwrap_err();
+    let talkative = with("/usr/bin/yes").split(&path, &out(&dir)).unwrap_err();
     assert_eq!(talkative.code(), "splitting_crashed");
-    let missing = with("/nowhere/at/all").split(&path, dir.path()).unwrap_err();
+    let missing = with("/nowhere/at/all").split(&path, &out(&dir)).unwrap_err();
     assert_eq!(missing.code(), "page_storage");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_child_that_tells_of_pages_which_it_did_not_write_is_a_crash() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (dir, path) = document(b"text");
+    let program = dir.path().join("liar");
+    let answered = |pages: &str| {
+        let script = format!("#!/bin/sh\necho '{{\"split\":{{\"pages\":[{pages}],\"warnings\":[]}}}}'\n");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let liar = Splitter {
+            program: program.clone(),
+            limits: Limits {
+                max_pages: 2,
+                ..limits()
+            },
+            ..splitter()
+        };
+        liar.split(&path, &out(&dir)).map(|split| split.pages.len())
+    };
+    let page = |at: &str| {
+        format!("{{\"number\":1,\"width\":1,\"height\":1,\"bytes\":4,\"sha256\":\"\",\"at\":{at}}}")
+    };
+    let crashed = |pages: &str| answered(pages).unwrap_err().code() == "splitting_crashed";
+    assert!(crashed(&page("0")), "there is no file of pages");
+    std::fs::write(out(&dir), b"12345").unwrap();
+    assert_eq!((answered(&page("0")), answered(&page("1"))), (Ok(1), Ok(1)));
+    assert!(crashed(&page("2")) && crashed(&page(&u64::MAX.to_string())));
+    let two = [page("0"), page("null")].join(",");
+    assert_eq!(answered(&two), Ok(2));
+    assert!(crashed(&[two, page("0")].join(",")), "more than there may be");
 }
 
 #[test]
@@ -154,7 +191,7 @@ fn a_child_that_was_started_before_has_the_same_limits() {
     for (splitter, crashes) in [(tight, true), (splitter(), false)] {
         let ahead = Ahead::new(splitter, 1);
         ahead.prepare();
-        let split = ahead.split(&path, dir.path());
+        let split = ahead.split(&path, &out(&dir));
         assert_eq!(
             split.is_err_and(|refused| refused.code() == "splitting_crashed"),
             crashes

@@ -1,10 +1,12 @@
 //! Documents for the tests.
 
 use std::io::Cursor;
+use std::path::Path;
 
 use image::codecs::gif::GifEncoder;
 use image::{DynamicImage, Frame, ImageFormat, RgbImage};
-use pages::{Limits, RgbPage};
+use pages::{Limits, RgbPage, SplitPage};
+use sha2::{Digest, Sha256};
 
 pub const FORMATS: [ImageFormat; 6] = [
     ImageFormat::Png,
@@ -21,6 +23,17 @@ pub fn limits() -> Limits {
 
 pub fn decode(bytes: &[u8]) -> RgbPage {
     pages::decode(bytes, &limits()).unwrap()
+}
+
+/// A page of what `document` was split into, which is as it was told of.
+pub fn bytes_of(page: &SplitPage, document: &Path, out: &Path) -> Vec<u8> {
+    let bytes = match page.at {
+        None => std::fs::read(document).unwrap(),
+        Some(at) => std::fs::read(out).unwrap()[at as usize..][..page.bytes as usize].to_vec(),
+    };
+    assert_eq!(page.bytes, bytes.len() as u64);
+    assert_eq!(page.sha256, hex::encode(Sha256::digest(&bytes)));
+    bytes
 }
 
 /// The code with which `bytes` are refused.

@@ -1,30 +1,31 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
-use pages::{Fonts, Limits, PageError, PageFile};
-use sha2::{Digest, Sha256};
+use pages::{Fonts, Limits, PageError, SplitPage};
 use tempfile::TempDir;
 
-use crate::documents::{TiffPage, animated_gif, decode, encode, limits, picture, tiff, with_exif};
+use crate::documents::{TiffPage, animated_gif, bytes_of, decode, encode, limits, picture, tiff, with_exif};
 
-fn split(bytes: &[u8], limits: &Limits) -> (TempDir, Result<Vec<PageFile>, PageError>) {
+fn split(bytes: &[u8], limits: &Limits) -> (TempDir, Result<Vec<SplitPage>, PageError>) {
     let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("pages");
-    std::fs::create_dir(&out).unwrap();
-    let document = dir.path().join("document");
+    let (document, out) = places(&dir);
     std::fs::write(&document, bytes).unwrap();
     let pages = pages::split(&document, &out, limits, &Fonts::default()).map(|split| split.pages);
     (dir, pages)
 }
 
-fn files_in(dir: &TempDir) -> usize {
-    std::fs::read_dir(dir.path().join("pages")).unwrap().count()
+/// Where the document and its pages are.
+fn places(dir: &TempDir) -> (PathBuf, PathBuf) {
+    (dir.path().join("document"), dir.path().join("pages"))
 }
 
-fn check(page: &PageFile) -> Vec<u8> {
-    let bytes = std::fs::read(&page.path).unwrap();
-    assert_eq!(page.bytes, bytes.len() as u64);
-    assert_eq!(page.sha256, hex::encode(Sha256::digest(&bytes)));
+fn wrote_nothing(dir: &TempDir) -> bool {
+    !places(dir).1.exists()
+}
+
+fn check(dir: &TempDir, page: &SplitPage) -> Vec<u8> {
+    let (document, out) = places(dir);
+    let bytes = bytes_of(page, &document, &out);
     let decoded = decode(&bytes);
     assert_eq!((page.width, page.height), (decoded.width, decoded.height));
     bytes
@@ -41,19 +42,20 @@ fn an_upright_single_image_keeps_its_bytes() {
     ];
     for format in formats {
         let bytes = encode(picture(30, 20), format);
-        let (_dir, pages) = split(&bytes, &limits());
+        let (dir, pages) = split(&bytes, &limits());
         let pages = pages.unwrap();
         assert_eq!(pages.len(), 1, "{format:?}");
-        assert_eq!(pages[0].number, 1);
-        assert_eq!(check(&pages[0]), bytes, "{format:?}");
+        assert_eq!((pages[0].number, pages[0].at), (1, None));
+        assert_eq!(check(&dir, &pages[0]), bytes, "{format:?}");
+        assert!(wrote_nothing(&dir));
     }
 }
 
 #[test]
 fn a_turned_image_becomes_an_upright_png_with_the_same_pixels() {
     let document = with_exif(&encode(picture(24, 16), ImageFormat::Jpeg), 6);
-    let (_dir, pages) = split(&document, &limits());
-    let bytes = check(&pages.unwrap()[0]);
+    let (dir, pages) = split(&document, &limits());
+    let bytes = check(&dir, &pages.unwrap()[0]);
     assert_eq!(image::guess_format(&bytes).unwrap(), ImageFormat::Png);
     assert_eq!(decode(&bytes), decode(&document));
 }
@@ -61,16 +63,16 @@ fn a_turned_image_becomes_an_upright_png_with_the_same_pixels() {
 #[test]
 fn a_gif_becomes_a_png_of_its_first_frame() {
     let document = animated_gif(50);
-    let (_dir, pages) = split(&document, &limits());
+    let (dir, pages) = split(&document, &limits());
     let pages = pages.unwrap();
     assert_eq!(pages.len(), 1);
-    let bytes = check(&pages[0]);
+    let bytes = check(&dir, &pages[0]);
     assert_eq!(image::guess_format(&bytes).unwrap(), ImageFormat::Png);
     assert_eq!(decode(&bytes), decode(&document));
 }
 
 #[test]
-fn every_page_of_a_tiff_becomes_a_file() {
+fn the_pages_of_a_tiff_lie_one_after_the_other() {
     let page = |width, height, orientation, grey| TiffPage {
         width,
         height,
@@ -78,7 +80,7 @@ fn every_page_of_a_tiff_becomes_a_file() {
         grey,
     };
     let document = tiff(&[page(5, 3, 1, 10), page(7, 2, 6, 20), page(1, 1, 1, 30)]);
-    let (_dir, pages) = split(&document, &limits());
+    let (dir, pages) = split(&document, &limits());
     let pages = pages.unwrap();
     let sizes: Vec<_> = pages
         .iter()
@@ -86,8 +88,15 @@ fn every_page_of_a_tiff_becomes_a_file() {
         .collect();
     assert_eq!(sizes, [(1, 5, 3), (2, 2, 7), (3, 1, 1)]);
     for (page, grey) in pages.iter().zip([10, 20, 30]) {
-        assert!(decode(&check(page)).pixels.iter().all(|&sample| sample == grey));
+        let pixels = decode(&check(&dir, page)).pixels;
+        assert!(pixels.iter().all(|&sample| sample == grey));
     }
+    let ends = pages.iter().scan(0, |end, page| {
+        *end += page.bytes;
+        Some(*end)
+    });
+    let begins = pages.iter().map(|page| page.at);
+    assert!(begins.eq([0].into_iter().chain(ends).take(3).map(Some)));
     assert_eq!(decode(&document).pixels, [10; 45]);
 }
 
@@ -109,7 +118,7 @@ fn a_tiff_with_too_many_pages_is_refused_before_any_is_written() {
         },
     );
     assert_eq!(refused, Err(PageError::TooManyPages { limit: 3 }));
-    assert_eq!(files_in(&dir), 0);
+    assert!(wrote_nothing(&dir));
 }
 
 #[test]
@@ -123,7 +132,7 @@ fn when_a_later_page_is_broken_no_file_is_left() {
     let document = tiff(&[page(1), page(2)]);
     let (dir, refused) = split(&document[..document.len() - 40], &limits());
     assert_eq!(refused.unwrap_err().code(), "image_truncated");
-    assert_eq!(files_in(&dir), 0);
+    assert!(wrote_nothing(&dir));
 }
 
 #[test]

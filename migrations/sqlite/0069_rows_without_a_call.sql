@@ -1,0 +1,2 @@
+-- SQLite's json_each is its own.
+SELECT 1;
