@@ -161,16 +161,14 @@ pub async fn create(
         .bind(Json(wish.limits))
         .run(c))?;
     let detail = json!({ "roles": wish.roles, "purpose": wish.purpose, "limits": wish.limits });
-    stamp
-        .audit(
-            &mut tx,
-            &caller.tenant,
-            "api_key.created",
-            key.id().to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        &caller.tenant,
+        "api_key.created",
+        key.id().to_string(),
+        None,
+        detail,
+    );
     stamp.made(&mut tx, &caller.tenant, key.id()).await?;
     tx.commit().await?;
     Ok(true)
@@ -237,9 +235,7 @@ pub async fn rotate(
     if rotated == 0 {
         return Ok(false);
     }
-    stamp
-        .audit(&mut tx, tenant, "api_key.rotated", id, None, json!({}))
-        .await?;
+    stamp.audit(&mut tx, tenant, "api_key.rotated", id, None, json!({}));
     tx.commit().await?;
     Ok(true)
 }
@@ -261,9 +257,7 @@ pub async fn revoke(
     if revoked == 0 {
         return Ok(false);
     }
-    stamp
-        .audit(&mut tx, tenant, "api_key.revoked", id, None, json!({}))
-        .await?;
+    stamp.audit(&mut tx, tenant, "api_key.revoked", id, None, json!({}));
     tx.commit().await?;
     Ok(true)
 }

@@ -287,9 +287,7 @@ pub(crate) async fn tell_if_failed(
         return Ok(());
     };
     let detail = json!({ "batch": job.batch, "code": code });
-    stamp
-        .audit(tx, &job.tenant, "job.failed", job.id.to_string(), None, detail)
-        .await?;
+    stamp.audit(tx, &job.tenant, "job.failed", job.id.to_string(), None, detail);
     stamp
         .tell(
             tx,

@@ -1,7 +1,7 @@
 //! The audit log: only ever appended to.
 //!
-//! An entry is written within the transaction of what it tells of, and waits in `audit_pending` until [`sealing`]
-//! makes it a leaf of the tree. An entry about a row that must stay as it is carries the row's digest ([`rows`]), so
+//! An entry is written within the transaction of what it tells of, at its end, and waits in `audit_pending` until
+//! [`sealing`] makes it a leaf of the tree. An entry about a row that must stay as it is carries the row's digest ([`rows`]), so
 //! that [`checking`] finds a row that was changed behind the log's back.
 
 pub mod checking;
@@ -31,17 +31,15 @@ pub(crate) const MORE_STATEMENTS: [&[&str]; 4] = [
     checking::STATEMENTS,
 ];
 
-/// Appends an entry within the transaction of what it tells of: neither is ever there without the other.
-pub async fn append(tx: &mut Tx, entry: &NewAudit) -> Result<(), RecordsError> {
-    append_all(tx, entry.at, std::slice::from_ref(entry)).await
+/// Writes entries that a transaction appends, before it commits: all of one moment together.
+pub(crate) async fn write(tx: &mut Tx, entries: &[NewAudit]) -> Result<(), sqlx::Error> {
+    for same_moment in entries.chunk_by(|one, next| one.at == next.at) {
+        write_all(tx, same_moment[0].at, same_moment).await?;
+    }
+    Ok(())
 }
 
-/// As [`append`], entries of things that happened at the same moment.
-pub(crate) async fn append_all(
-    tx: &mut Tx,
-    at: OffsetDateTime,
-    entries: &[NewAudit],
-) -> Result<(), RecordsError> {
+async fn write_all(tx: &mut Tx, at: OffsetDateTime, entries: &[NewAudit]) -> Result<(), sqlx::Error> {
     let row = |entry: &NewAudit| {
         json!({
             "id": entry.id, "tenant": entry.tenant, "member": entry.member, "kind": entry.kind,
@@ -57,7 +55,7 @@ pub(crate) async fn append_all(
 /// Appends an entry about something that is no row, such as a change of keys.
 pub async fn note(db: &Db, entry: &NewAudit) -> Result<(), RecordsError> {
     let mut tx = db.begin().await?;
-    append(&mut tx, entry).await?;
+    tx.append(entry.clone());
     tx.commit().await?;
     Ok(())
 }

@@ -32,7 +32,8 @@ use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
     terms_sha256, duties, metadata, opened_at, priority, expires_at, api_key, traceparent, tracestate, \
-    awaited) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    awaited, submitted_at, completed_at, cancelled_at, expired_at) VALUES \
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING *";
 const INSERT_QUESTION: &str =
     "INSERT INTO questions (batch, place, text, parameters, scope) VALUES ($1, $2, $3, $4, $5)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
@@ -75,21 +76,23 @@ pub async fn open(
     questions: &[Question],
 ) -> Result<(), RecordsError> {
     let mut tx = db.begin().await?;
-    insert(&mut tx, stamp, batch, questions).await?;
+    insert(&mut tx, stamp, batch, questions, BatchState::Open).await?;
     stamp.made(&mut tx, batch.tenant(), batch.id()).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// As [`open`], within a transaction.
+/// As [`open`], within a transaction, in a state that it may be in before it has documents. The batch is locked.
 pub(crate) async fn insert(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &Batch,
     questions: &[Question],
-) -> Result<(), RecordsError> {
+    state: BatchState,
+) -> Result<StoredBatch, RecordsError> {
     let (id, license) = (batch.id().to_string(), batch.license());
-    on!(tx: &mut *tx, |c| sqlx::query(INSERT)
+    let [submitted, completed, cancelled, expired] = row::times(state);
+    let stored = on!(tx: &mut *tx, |c| sqlx::query_as::<_, BatchRow>(INSERT)
         .bind(&id)
         .bind(batch.tenant().as_str())
         .bind(batch.member().as_str())
@@ -107,7 +110,11 @@ pub(crate) async fn insert(
         .bind(batch.trace().map(Trace::traceparent))
         .bind(batch.trace().and_then(Trace::tracestate))
         .bind(i64::from(batch.is_awaited()))
-        .run(c))?;
+        .bind(submitted)
+        .bind(completed)
+        .bind(cancelled)
+        .bind(expired)
+        .fetch_one(c))?;
     for (place, question) in questions.iter().enumerate() {
         on!(tx: &mut *tx, |c| sqlx::query(INSERT_QUESTION)
             .bind(&id)
@@ -118,16 +125,15 @@ pub(crate) async fn insert(
             .run(c))?;
     }
     let detail = json!({ "model": license.model, "purpose": license.purpose, "questions": questions.len() });
-    stamp
-        .audit(
-            tx,
-            batch.tenant(),
-            "batch.opened",
-            id,
-            Some(license.decision),
-            detail,
-        )
-        .await
+    stamp.audit(
+        tx,
+        batch.tenant(),
+        "batch.opened",
+        id,
+        Some(license.decision),
+        detail,
+    );
+    stored.read()
 }
 
 /// A batch of `tenant`.
@@ -212,9 +218,7 @@ pub async fn submit(
         .documents(DocumentPhase::Waiting, number(batch.documents.received));
     add(&mut tx, id, &delta).await?;
     let detail = json!({ "documents": batch.documents.received });
-    stamp
-        .audit(&mut tx, tenant, "batch.submitted", id.to_string(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "batch.submitted", id.to_string(), None, detail);
     let batch = read_locked(&mut tx, id).await?;
     tx.commit().await?;
     Ok(batch.map(Ok))
@@ -257,9 +261,7 @@ pub async fn cancel(
     let withdrawn = withdraw_attempts(&mut tx, stamp, id).await?;
     add(&mut tx, id, &cancelling(&batch)).await?;
     let detail = json!({ "jobs": batch.jobs.unsettled(), "documents": batch.documents.unsettled() });
-    stamp
-        .audit(&mut tx, tenant, "batch.cancelled", text, None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "batch.cancelled", text, None, detail);
     let after = read_locked(&mut tx, id).await?;
     tx.commit().await?;
     Ok(after.map(|batch| Ok(CancelledBatch { batch, withdrawn })))
@@ -320,9 +322,7 @@ pub(crate) async fn complete_if_done(tx: &mut Tx, stamp: Stamp<'_>, id: BatchId)
     };
     write_state(tx, id, state).await?;
     let detail = json!({ "jobs": batch.jobs, "documents": batch.documents });
-    stamp
-        .audit(tx, &batch.tenant, "batch.completed", id.to_string(), None, detail)
-        .await?;
+    stamp.audit(tx, &batch.tenant, "batch.completed", id.to_string(), None, detail);
     let kind = EventKind::BatchCompleted { batch: id };
     stamp.tell(tx, &batch.tenant, kind).await
 }

@@ -178,9 +178,7 @@ pub async fn propose(
         .run(c))?;
     let detail = json!({ "model": new.model, "reason": new.reason, "differences": new.differences });
     let (tenant, id) = (&new.by.tenant, new.id.to_string());
-    stamp
-        .audit(&mut tx, tenant, "card_change.proposed", id, None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "card_change.proposed", id, None, detail);
     stamp.made(&mut tx, tenant, new.id).await?;
     tx.commit().await?;
     Ok(true)
@@ -289,9 +287,7 @@ pub async fn approve(
         _ => "card_change.agreed_to",
     };
     let detail = json!({ "model": change.model, "differences": change.differences });
-    stamp
-        .audit(&mut tx, &by.tenant, kind, id.to_string(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, &by.tenant, kind, id.to_string(), None, detail);
     tx.commit().await?;
     Ok(Some(Ok(change)))
 }
@@ -346,9 +342,7 @@ pub async fn settle(
         _ => "card_change.rejected",
     };
     let detail = json!({ "reason": note });
-    stamp
-        .audit(&mut tx, &by.tenant, kind, id.to_string(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, &by.tenant, kind, id.to_string(), None, detail);
     tx.commit().await?;
     (change.state, change.settled) = (state, Some(settled));
     Ok(Some(Ok(change)))

@@ -257,7 +257,8 @@ async fn give(
     if let Ok(state) = job.state.clone().ready(stamp.at) {
         jobs::change(tx, job, &state, Tries::default()).await?;
     }
-    audit(tx, stamp, batch, job.id, text).await
+    audit(tx, stamp, batch, job.id, text);
+    Ok(())
 }
 
 async fn make_parts(
@@ -287,7 +288,7 @@ async fn make_parts(
             .bind(crate::At(stamp.at))
             .run(c))?;
         tell(tx, job, &text.pages).await?;
-        audit(tx, stamp, batch, job, text).await?;
+        audit(tx, stamp, batch, job, text);
         parts.push(job);
     }
     let pages: Vec<&SourcePage> = texts.iter().flat_map(|text| &text.pages).collect();
@@ -306,17 +307,9 @@ async fn tell(tx: &mut Tx, job: JobId, pages: &[SourcePage]) -> Result<(), Recor
     Ok(())
 }
 
-async fn audit(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    batch: &StoredBatch,
-    job: JobId,
-    text: &NewText,
-) -> Result<(), RecordsError> {
+fn audit(tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch, job: JobId, text: &NewText) {
     let detail: Value = json!({ "batch": batch.id, "text_sha256": text.sha256, "pages": text.pages.len() });
-    stamp
-        .audit(tx, &batch.tenant, "job.composed", job.to_string(), None, detail)
-        .await
+    stamp.audit(tx, &batch.tenant, "job.composed", job.to_string(), None, detail);
 }
 
 /// Jobs that are tried again begin with what their pages answered.

@@ -1,6 +1,7 @@
 //! The two databases behind one type.
 
-use crate::postgres;
+use crate::{audit, postgres};
+use domain::audit::NewAudit;
 use sqlx::{
     Connection as _, PgPool, SqlitePool,
     migrate::Migrator,
@@ -21,7 +22,15 @@ pub enum Db {
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
-pub enum Tx {
+pub struct Tx {
+    /// The database's own.
+    pub on: Transaction,
+    /// What it appends to the audit log.
+    entries: Vec<NewAudit>,
+}
+
+/// See [`Tx`].
+pub enum Transaction {
     /// On PostgreSQL.
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
     /// On SQLite; it holds the write lock from its beginning.
@@ -46,12 +55,12 @@ pub enum OpenError {
 #[macro_export]
 macro_rules! on {
     (tx: $tx:expr, |$c:ident| $body:expr) => {
-        match $tx {
-            $crate::Tx::Postgres(transaction) => {
+        match &mut $tx.on {
+            $crate::Transaction::Postgres(transaction) => {
                 let $c = &mut **transaction;
                 $body.await
             }
-            $crate::Tx::Sqlite(transaction) => {
+            $crate::Transaction::Sqlite(transaction) => {
                 let $c = &mut **transaction;
                 $body.await
             }
@@ -109,8 +118,8 @@ impl Db {
     /// Begins a transaction. On SQLite it takes the write lock at once, so that it cannot fail half-way.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
-            Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
-            Db::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Db::Postgres(pool) => pool.begin().await.map(Tx::postgres),
+            Db::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::sqlite),
         }
     }
 
@@ -121,7 +130,7 @@ impl Db {
         match self {
             Db::Postgres(pool) => {
                 let begin = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off");
-                begin.await.map(Tx::Postgres)
+                begin.await.map(Tx::postgres)
             }
             Db::Sqlite(_) => self.begin().await,
         }
@@ -144,9 +153,9 @@ impl Db {
         match self {
             Db::Postgres(pool) => {
                 let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-                begin.await.map(Tx::Postgres)
+                begin.await.map(Tx::postgres)
             }
-            Db::Sqlite(pool) => pool.begin().await.map(Tx::Sqlite),
+            Db::Sqlite(pool) => pool.begin().await.map(Tx::sqlite),
         }
     }
 
@@ -165,22 +174,44 @@ impl Db {
 }
 
 impl Tx {
-    /// Has the commit wait for the disk after all: what the transaction does is told right after it.
-    pub(crate) async fn flush_at_commit(&mut self) -> Result<(), sqlx::Error> {
-        match self {
-            Tx::Postgres(transaction) => sqlx::raw_sql("SET LOCAL synchronous_commit TO DEFAULT")
-                .execute(&mut **transaction)
-                .await
-                .map(drop),
-            Tx::Sqlite(_) => Ok(()),
+    fn postgres(transaction: sqlx::Transaction<'static, sqlx::Postgres>) -> Self {
+        Self::of(Transaction::Postgres(transaction))
+    }
+
+    fn sqlite(transaction: sqlx::Transaction<'static, sqlx::Sqlite>) -> Self {
+        Self::of(Transaction::Sqlite(transaction))
+    }
+
+    fn of(on: Transaction) -> Self {
+        Self {
+            on,
+            entries: Vec::new(),
         }
     }
 
-    /// Makes everything done in the transaction durable.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Tx::Postgres(transaction) => transaction.commit().await,
-            Tx::Sqlite(transaction) => transaction.commit().await,
+    /// Appends an entry to the audit log with what it tells of: neither is ever there without the other.
+    pub(crate) fn append(&mut self, entry: NewAudit) {
+        self.entries.push(entry);
+    }
+
+    /// Has the commit wait for the disk after all: what the transaction does is told right after it.
+    pub(crate) async fn flush_at_commit(&mut self) -> Result<(), sqlx::Error> {
+        match &mut self.on {
+            Transaction::Postgres(transaction) => sqlx::raw_sql("SET LOCAL synchronous_commit TO DEFAULT")
+                .execute(&mut **transaction)
+                .await
+                .map(drop),
+            Transaction::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Makes everything done in the transaction durable, with what it appends to the audit log.
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        let entries = std::mem::take(&mut self.entries);
+        audit::write(&mut self, &entries).await?;
+        match self.on {
+            Transaction::Postgres(transaction) => transaction.commit().await,
+            Transaction::Sqlite(transaction) => transaction.commit().await,
         }
     }
 }
@@ -194,7 +225,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.db");
         let db = Db::open_sqlite(&file, 1, Duration::from_secs(10)).await.unwrap();
-        let Tx::Sqlite(mut transaction) = db.begin().await.unwrap() else {
+        let Transaction::Sqlite(mut transaction) = db.begin().await.unwrap().on else {
             unreachable!()
         };
         sqlx::raw_sql("ROLLBACK")

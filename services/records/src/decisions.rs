@@ -6,10 +6,7 @@ pub use replay::{Recent, since};
 
 use crate::{
     At, Db, RecordsError,
-    audit::{
-        self,
-        rows::{Fact, with_row},
-    },
+    audit::rows::{Fact, with_row},
     on,
     read::Reading,
     run::Run as _,
@@ -70,7 +67,7 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
         .bind(decision.policies_sha256.map(|sha256| sha256.to_string()))
         .run(c))?;
     entry.detail = with_row(&mut tx, entry.detail, Fact::Decision, &entry.subject).await?;
-    audit::append(&mut tx, &entry).await?;
+    tx.append(entry);
     tx.commit().await?;
     Ok(())
 }

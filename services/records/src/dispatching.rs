@@ -104,16 +104,14 @@ pub async fn refuse(
         };
         jobs::change(&mut tx, &job, &state, job.tries).await?;
         let detail = json!({ "batch": batch, "code": code });
-        stamp
-            .audit(
-                &mut tx,
-                &job.tenant,
-                "job.refused",
-                job.id.to_string(),
-                Some(decision),
-                detail,
-            )
-            .await?;
+        stamp.audit(
+            &mut tx,
+            &job.tenant,
+            "job.refused",
+            job.id.to_string(),
+            Some(decision),
+            detail,
+        );
         stamp
             .tell(
                 &mut tx,

@@ -206,16 +206,14 @@ pub(crate) async fn insert(
         .bind(Some(Json(warnings)).filter(|warnings| !warnings.0.is_empty()))
         .run(c))?;
     let detail = json!({ "batch": batch.id, "sha256": new.sha256, "bytes": new.bytes });
-    stamp
-        .audit(
-            tx,
-            &batch.tenant,
-            "document.received",
-            id.to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        tx,
+        &batch.tenant,
+        "document.received",
+        id.to_string(),
+        None,
+        detail,
+    );
     Ok(Document {
         id,
         batch: batch.id,

@@ -61,16 +61,14 @@ pub async fn expire(db: &Db, stamp: Stamp<'_>, id: BatchId) -> Result<Option<Exp
     let jobs = settle(&mut tx, stamp, &batch).await?;
     let withdrawn = batches::withdraw_attempts(&mut tx, stamp, id).await?;
     let detail = json!({ "jobs": jobs.len(), "documents": batch.documents.unsettled() });
-    stamp
-        .audit(
-            &mut tx,
-            &batch.tenant,
-            "batch.expired",
-            id.to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        &batch.tenant,
+        "batch.expired",
+        id.to_string(),
+        None,
+        detail,
+    );
     let kind = EventKind::BatchExpired { batch: id };
     stamp.tell(&mut tx, &batch.tenant, kind).await?;
     tx.commit().await?;

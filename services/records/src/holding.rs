@@ -94,16 +94,14 @@ pub async fn hold(
     }
     add_counts(&mut tx, id, &delta).await?;
     let detail = json!({ "code": code, "jobs": jobs.len() });
-    stamp
-        .audit(
-            &mut tx,
-            &batch.tenant,
-            "batch.held",
-            id.to_string(),
-            Some(decision),
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        &batch.tenant,
+        "batch.held",
+        id.to_string(),
+        Some(decision),
+        detail,
+    );
     // Pages that are split later are held later: their tenant knows already.
     if batch.jobs.held == 0 {
         let kind = EventKind::BatchHeld {
@@ -152,20 +150,19 @@ pub async fn resume(
     add_counts(&mut tx, id, &delta).await?;
     turns::mark(&mut tx, id, stamp.at).await?;
     let detail = json!({ "jobs": jobs.len(), "earlier": batch.license.decision });
-    stamp
-        .audit(
-            &mut tx,
-            &batch.tenant,
-            "batch.resumed",
-            id.to_string(),
-            Some(allowed.decision()),
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        &batch.tenant,
+        "batch.resumed",
+        id.to_string(),
+        Some(allowed.decision()),
+        detail,
+    );
     stamp
         .tell(&mut tx, &batch.tenant, EventKind::BatchResumed { batch: id })
         .await?;
     tx.commit().await?;
+    turns::mark_again(db, id, stamp.at).await?;
     read(&jobs)
 }
 

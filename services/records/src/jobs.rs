@@ -236,16 +236,14 @@ pub async fn cancel(
         }
         attempts::close(&mut tx, stamp, out.order, "withdrawn").await?;
     }
-    stamp
-        .audit(
-            &mut tx,
-            tenant,
-            "job.cancelled",
-            id.to_string(),
-            None,
-            json!({ "batch": batch.id }),
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        tenant,
+        "job.cancelled",
+        id.to_string(),
+        None,
+        json!({ "batch": batch.id }),
+    );
     batches::complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
     Ok(Some(Ok(out.map(|out| out.order))))
@@ -287,16 +285,14 @@ pub async fn requeue(
     }
     change(&mut tx, &job, &state, Tries::default()).await?;
     combining::forget_parts(&mut tx, &[job.id]).await?;
-    stamp
-        .audit(
-            &mut tx,
-            tenant,
-            "job.requeued",
-            id.to_string(),
-            None,
-            json!({ "batch": batch.id }),
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        tenant,
+        "job.requeued",
+        id.to_string(),
+        None,
+        json!({ "batch": batch.id }),
+    );
     tx.commit().await?;
     Ok(Some(Ok(())))
 }

@@ -53,7 +53,7 @@ pub mod webhooks;
 pub mod workers;
 
 pub use at::At;
-pub use db::{Db, OpenError, Tx};
+pub use db::{Db, OpenError, Transaction, Tx};
 pub use error::RecordsError;
 pub use postgres::PostgresSettings;
 pub use stamp::Stamp;

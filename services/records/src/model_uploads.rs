@@ -256,9 +256,7 @@ async fn try_open(
         "model": new.model, "files": new.files.len(), "bytes": bytes, "files_sha256": new.files_sha256,
     });
     let id = new.id.to_string();
-    stamp
-        .audit(&mut tx, tenant, "model_upload.opened", id, None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "model_upload.opened", id, None, detail);
     stamp.made(&mut tx, tenant, new.id).await?;
     tx.commit().await?;
     Ok(Some(Opened::New(ModelUpload {

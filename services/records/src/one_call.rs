@@ -6,6 +6,7 @@ use crate::{
     batches::{self, Delta},
     documents::{self, NewDocument, NewPage},
     read::Reading,
+    turns,
 };
 use domain::{
     batch::{Batch, BatchState},
@@ -30,21 +31,10 @@ pub async fn submit(
     if let Err(full) = backlog::room_in(&mut tx, batch.tenant(), bounds).await? {
         return Ok(Err(full));
     }
-    batches::insert(&mut tx, stamp, batch, questions).await?;
-    batches::write_state(
-        &mut tx,
-        batch.id(),
-        BatchState::Running {
-            submitted_at: stamp.at,
-        },
-    )
-    .await?;
-    let text = batch.id().to_string();
-    let reading = Reading {
-        table: "batches",
-        id: &text,
+    let running = BatchState::Running {
+        submitted_at: stamp.at,
     };
-    let stored = reading.required(batches::lock(&mut tx, batch.id()).await?, "to be stored")?;
+    let stored = batches::insert(&mut tx, stamp, batch, questions, running).await?;
     let state = DocumentState::Split {
         pages: 1,
         at: stamp.at,
@@ -52,8 +42,14 @@ pub async fn submit(
     let document = documents::insert(&mut tx, stamp, &stored, 0, document, (state, warnings)).await?;
     let one = Delta::default().documents(DocumentPhase::Split, 1);
     let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page], one).await?;
+    let text = batch.id().to_string();
+    let reading = Reading {
+        table: "batches",
+        id: &text,
+    };
     let first = reading.required(jobs.first().copied(), "a job")?;
     stamp.made(&mut tx, batch.tenant(), first).await?;
     tx.commit().await?;
+    turns::mark_again(db, batch.id(), stamp.at).await?;
     Ok(Ok(jobs))
 }

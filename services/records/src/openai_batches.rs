@@ -55,9 +55,7 @@ pub async fn create(db: &Db, stamp: Stamp<'_>, batch: &OpenaiBatch, most: u32) -
         .bind(batch.key.map(|key| key.to_string()))
         .run(c))?;
     let detail = json!({ "input_file": batch.input_file });
-    stamp
-        .audit(&mut tx, tenant, "openai_batch.created", id, None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "openai_batch.created", id, None, detail);
     stamp.made(&mut tx, tenant, batch.id).await?;
     tx.commit().await?;
     Ok(true)
@@ -109,9 +107,7 @@ pub async fn cancel(
     if cancelled == 0 {
         return Ok(false);
     }
-    stamp
-        .audit(&mut tx, tenant, "openai_batch.cancelling", id, None, json!({}))
-        .await?;
+    stamp.audit(&mut tx, tenant, "openai_batch.cancelling", id, None, json!({}));
     tx.commit().await?;
     Ok(true)
 }

@@ -139,7 +139,8 @@ pub(crate) async fn insert(
         .run(c))?;
     let detail = json!({ "purpose": file.purpose, "bytes": file.bytes, "sha256": file.sha256 });
     let id = file.id.to_string();
-    stamp.audit(tx, tenant, "file.created", id, None, detail).await
+    stamp.audit(tx, tenant, "file.created", id, None, detail);
+    Ok(())
 }
 
 /// Notes files that were written for a batch of `tenant` and belong to none, as ended: their bytes are removed.

@@ -1,6 +1,6 @@
 //! The sets of policy files that were in force, so that a decision can be explained under those of its time.
 
-use crate::{At, Db, RecordsError, Tx, audit, on, run::Run as _};
+use crate::{At, Db, RecordsError, Tx, on, run::Run as _};
 use domain::{
     audit::NewAudit,
     digest::Sha256,
@@ -27,7 +27,7 @@ pub async fn keep(db: &Db, policies: &Policies, at: OffsetDateTime) -> Result<()
 pub async fn change(db: &Db, policies: &Policies, entry: &NewAudit) -> Result<(), RecordsError> {
     let mut tx = db.begin().await?;
     keep_within(&mut tx, policies, entry.at).await?;
-    audit::append(&mut tx, entry).await?;
+    tx.append(entry.clone());
     tx.commit().await?;
     Ok(())
 }

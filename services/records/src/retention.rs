@@ -70,16 +70,14 @@ pub async fn set(
         .bind(At(stamp.at))
         .run(c))?;
     let detail = serde_json::json!(retention);
-    stamp
-        .audit(
-            &mut tx,
-            tenant,
-            "retention.changed",
-            tenant.to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        tenant,
+        "retention.changed",
+        tenant.to_string(),
+        None,
+        detail,
+    );
     Ok(tx.commit().await?)
 }
 

@@ -77,16 +77,14 @@ pub async fn open(db: &Db, stamp: Stamp<'_>, new: NewSession<'_>) -> Result<bool
         return Ok(false);
     };
     let detail = json!({ "roles": new.caller.roles, "by": new.by.told() });
-    stamp
-        .audit(
-            &mut tx,
-            &new.caller.tenant,
-            "session.opened",
-            session,
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        &new.caller.tenant,
+        "session.opened",
+        session,
+        None,
+        detail,
+    );
     tx.commit().await?;
     Ok(true)
 }
@@ -101,16 +99,14 @@ pub async fn refused(
 ) -> Result<(), RecordsError> {
     let mut tx = db.begin().await?;
     let detail = json!({ "roles": caller.roles, "by": by.told(), "code": code });
-    stamp
-        .audit(
-            &mut tx,
-            &caller.tenant,
-            "session.refused",
-            caller.member.to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        &caller.tenant,
+        "session.refused",
+        caller.member.to_string(),
+        None,
+        detail,
+    );
     tx.commit().await?;
     Ok(())
 }
@@ -154,16 +150,14 @@ pub async fn close(db: &Db, stamp: Stamp<'_>, session: &Sha256, caller: &Caller)
         .run(c))?;
     if closed > 0 {
         let subject = session.to_string();
-        stamp
-            .audit(
-                &mut tx,
-                &caller.tenant,
-                "session.closed",
-                subject,
-                None,
-                json!({}),
-            )
-            .await?;
+        stamp.audit(
+            &mut tx,
+            &caller.tenant,
+            "session.closed",
+            subject,
+            None,
+            json!({}),
+        );
     }
     tx.commit().await?;
     Ok(())

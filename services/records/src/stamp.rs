@@ -9,7 +9,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    RecordsError, Tx, audit,
+    RecordsError, Tx,
     claims::{self, Claim},
     webhooks,
 };
@@ -71,7 +71,7 @@ impl<'a> Stamp<'a> {
     }
 
     /// Appends to the audit log within `tx` that `kind` happened to `subject`.
-    pub(crate) async fn audit(
+    pub(crate) fn audit(
         &self,
         tx: &mut Tx,
         tenant: &TenantName,
@@ -79,20 +79,19 @@ impl<'a> Stamp<'a> {
         subject: String,
         decision: Option<DecisionId>,
         detail: Value,
-    ) -> Result<(), RecordsError> {
-        let about = vec![(subject, detail)];
-        self.audit_all(tx, tenant, kind, decision, about).await
+    ) {
+        self.audit_all(tx, tenant, kind, decision, vec![(subject, detail)]);
     }
 
     /// As [`Stamp::audit`], of many subjects, each with its detail.
-    pub(crate) async fn audit_all(
+    pub(crate) fn audit_all(
         &self,
         tx: &mut Tx,
         tenant: &TenantName,
         kind: &'static str,
         decision: Option<DecisionId>,
         about: Vec<(String, Value)>,
-    ) -> Result<(), RecordsError> {
+    ) {
         let entry = |(subject, detail)| NewAudit {
             id: self.ids.make(),
             at: self.at,
@@ -103,8 +102,7 @@ impl<'a> Stamp<'a> {
             decision,
             detail,
         };
-        let entries: Vec<NewAudit> = about.into_iter().map(entry).collect();
-        audit::append_all(tx, self.at, &entries).await
+        about.into_iter().map(entry).for_each(|entry| tx.append(entry));
     }
 
     /// Has the webhook endpoints of `tenant` told, within `tx`, of what happened.

@@ -91,9 +91,7 @@ pub async fn publish(
     if new {
         let detail = json!({ "license": license, "bytes": text.len() });
         let subject = sha256.to_string();
-        stamp
-            .audit(&mut tx, tenant, "terms.published", subject, None, detail)
-            .await?;
+        stamp.audit(&mut tx, tenant, "terms.published", subject, None, detail);
     }
     tx.commit().await?;
     Ok(Published { sha256, new })

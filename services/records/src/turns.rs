@@ -3,8 +3,9 @@
 //! `turns` has a row for every tenant that ever had a job waiting. Its `due_at` says from when on a look is worth while:
 //! it is set by whoever lets a job wait ([`mark`]), in that transaction, and taken back by dispatch when a look found
 //! nothing. Most marks find it set and write nothing, so that transactions of one tenant do not wait for each other.
-//! That leaves one gap: a job may come while dispatch takes the mark back, so dispatch looks a second time before it
-//! does, and the sweep looks for waiting tenants that have no mark ([`recall`]).
+//! So a job may come while dispatch takes the mark back. What is committed before that is seen by a look after it; what is
+//! committed later is marked again by whoever let it wait ([`mark_again`]). Should the latter die in between, dispatch
+//! looks once more after a while, and the sweep looks for waiting tenants that have no mark ([`recall`]).
 
 use crate::{At, Db, RecordsError, Tx, on, read::Reading, read::number, run::Run as _};
 use domain::{
@@ -32,6 +33,7 @@ const FIRSTS: &str = "SELECT batch, page, not_before FROM (\
     UNION ALL SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
         AND priority = 0 ORDER BY not_before, id LIMIT 1) AS low) AS firsts ORDER BY priority DESC";
 const LOOK_AGAIN: &str = "UPDATE turns SET due_at = $3, empty_since = $4 WHERE tenant = $1 AND due_at <= $2";
+const DUE: &str = "UPDATE turns SET due_at = $2 WHERE tenant = $1 AND (due_at IS NULL OR due_at > $2)";
 const REST: &str =
     "UPDATE turns SET due_at = NULL WHERE tenant = $1 AND due_at <= $2 AND empty_since IS NOT NULL";
 const LOCK: &str = "UPDATE turns SET empty_since = NULL WHERE tenant = $1 \
@@ -57,6 +59,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     RIVAL,
     FIRSTS,
     LOOK_AGAIN,
+    DUE,
     REST,
     LOCK,
     STANDING,
@@ -67,7 +70,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     SET_SHARE,
 ];
 
-/// When dispatch looks at a tenant again that had nothing due: longer than a mark takes to be committed.
+/// When dispatch looks at a tenant again that had nothing due: longer than what lets jobs wait takes to mark them again.
 const SECOND_LOOK: Duration = Duration::seconds(5);
 
 /// A page with jobs that are due.
@@ -104,8 +107,7 @@ pub async fn next_page(db: &Db, now: OffsetDateTime, most: u64) -> Result<Option
         let Some((tenant, empty_since)) = row else {
             return Ok(None);
         };
-        let firsts: Vec<(String, String, At)> =
-            on!(db, |c| sqlx::query_as(FIRSTS).bind(&tenant).fetch_all(c))?;
+        let firsts = firsts(db, &tenant).await?;
         let Some((batch, page, _)) = firsts.iter().find(|(.., at)| at.0 <= now) else {
             let later = firsts.iter().map(|(.., at)| at.0).min();
             take_back(db, &tenant, now, later, empty_since.is_some()).await?;
@@ -123,7 +125,12 @@ pub async fn next_page(db: &Db, now: OffsetDateTime, most: u64) -> Result<Option
     }
 }
 
-/// Nothing of `tenant` is due: it is looked at again when something is, or soon, or when it is marked.
+/// The batch and page of the first job of each priority, and when it is due.
+async fn firsts(db: &Db, tenant: &str) -> Result<Vec<(String, String, At)>, RecordsError> {
+    Ok(on!(db, |c| sqlx::query_as(FIRSTS).bind(tenant).fetch_all(c))?)
+}
+
+/// Nothing of `tenant` was due: it is looked at again when something is, or soon, or when it is marked.
 async fn take_back(
     db: &Db,
     tenant: &str,
@@ -133,25 +140,39 @@ async fn take_back(
 ) -> Result<(), RecordsError> {
     if later.is_none() && second {
         on!(db, |c| sqlx::query(REST).bind(tenant).bind(At(now)).run(c))?;
-        return Ok(());
+    } else {
+        let soon = now + SECOND_LOOK;
+        let (again, empty_since) = match later {
+            Some(later) => (later.min(soon), None),
+            None => (soon, Some(At(now))),
+        };
+        on!(db, |c| sqlx::query(LOOK_AGAIN)
+            .bind(tenant)
+            .bind(At(now))
+            .bind(At(again))
+            .bind(empty_since)
+            .run(c))?;
     }
-    let soon = now + SECOND_LOOK;
-    let (again, empty_since) = match later {
-        Some(later) => (later.min(soon), None),
-        None => (soon, Some(At(now))),
-    };
-    on!(db, |c| sqlx::query(LOOK_AGAIN)
-        .bind(tenant)
-        .bind(At(now))
-        .bind(At(again))
-        .bind(empty_since)
-        .run(c))?;
+    // What came since the look before found the mark set.
+    if firsts(db, tenant).await?.iter().any(|(.., at)| at.0 <= now) {
+        on!(db, |c| sqlx::query(DUE).bind(tenant).bind(At(now)).run(c))?;
+    }
     Ok(())
 }
 
 /// Jobs of a batch wait from now on, and are due `at` then: its tenant is looked at.
 pub(crate) async fn mark(tx: &mut Tx, batch: BatchId, at: OffsetDateTime) -> Result<(), RecordsError> {
     on!(tx: tx, |c| sqlx::query(MARK).bind(batch.to_string()).bind(At(at)).run(c))?;
+    Ok(())
+}
+
+/// As [`mark`], once more after the transaction that did it was committed: dispatch may have taken the mark back in
+/// between, when it could not see the jobs yet.
+pub(crate) async fn mark_again(db: &Db, batch: BatchId, at: OffsetDateTime) -> Result<(), RecordsError> {
+    on!(db, |c| sqlx::query(MARK)
+        .bind(batch.to_string())
+        .bind(At(at))
+        .run(c))?;
     Ok(())
 }
 

@@ -37,7 +37,7 @@ use domain::{
     worker::Announcement,
 };
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -51,6 +51,7 @@ mod tokens;
 
 use link::Links;
 use script::Scripts;
+use taking::Needs;
 use tokens::Hearing;
 
 /// The longest that a reader waits before it looks for leases that have ended.
@@ -99,6 +100,8 @@ pub struct RedisQueue {
     hearing: Hearing,
     /// Counts looks for orders, so that revisions take turns in being first.
     turn: AtomicUsize,
+    /// What revisions have had orders, and when that was so.
+    known: Mutex<Option<(Instant, Needs)>>,
 }
 
 struct Keys {
@@ -156,6 +159,7 @@ impl RedisQueue {
             most_pieces: settings.most_pieces,
             hearing: Hearing::new(),
             turn: AtomicUsize::new(0),
+            known: Mutex::default(),
         })
     }
 

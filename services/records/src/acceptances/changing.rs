@@ -199,9 +199,8 @@ pub(super) async fn audit(
 ) -> Result<(), RecordsError> {
     let subject = acceptance.id.to_string();
     let detail = with_row(tx, detail, Fact::Acceptance, &subject).await?;
-    stamp
-        .audit(tx, &acceptance.tenant, kind, subject, None, detail)
-        .await
+    stamp.audit(tx, &acceptance.tenant, kind, subject, None, detail);
+    Ok(())
 }
 
 /// Has the tenant's webhook endpoints told of `change`.

@@ -207,9 +207,7 @@ pub(crate) async fn answered_with(
         (answer.job.to_string(), detail)
     });
     let details = rows.vouched_for_by(details.collect())?;
-    stamp
-        .audit_all(tx, &batch.tenant, "job.answered", Some(decision), details)
-        .await?;
+    stamp.audit_all(tx, &batch.tenant, "job.answered", Some(decision), details);
     let event = |answer: &NewAnswer<'_>| EventKind::JobAnswered {
         job: answer.job,
         batch: batch.id,

@@ -315,7 +315,6 @@ async fn store_attempts(
         (grant.order.to_string(), detail)
     };
     let details = written?.vouched_for_by(claimed.iter().map(detail).collect())?;
-    stamp
-        .audit_all(tx, &of.tenant, "grant.minted", Some(grant.decision), details)
-        .await
+    stamp.audit_all(tx, &of.tenant, "grant.minted", Some(grant.decision), details);
+    Ok(())
 }

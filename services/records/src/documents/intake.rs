@@ -185,6 +185,7 @@ pub async fn split(
     insert_pages(&mut tx, stamp, &batch, &taken.document, pages, delta).await?;
     batches::complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
+    turns::mark_again(db, batch.id, stamp.at).await?;
     Ok(true)
 }
 
@@ -214,9 +215,7 @@ pub async fn fail(
         taken.document.id.to_string(),
         json!({ "batch": batch, "code": code }),
     );
-    stamp
-        .audit(&mut tx, &taken.tenant, "document.failed", subject, None, detail)
-        .await?;
+    stamp.audit(&mut tx, &taken.tenant, "document.failed", subject, None, detail);
     batches::complete_if_done(&mut tx, stamp, batch).await?;
     tx.commit().await?;
     Ok(true)

@@ -37,9 +37,7 @@ pub async fn read(
         return Ok(None);
     }
     let detail = json!({ "batch": batch, "sha256": document.sha256 });
-    stamp
-        .audit(&mut tx, tenant, "document.read", id.to_string(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "document.read", id.to_string(), None, detail);
     tx.commit().await?;
     Ok(Some(document))
 }
@@ -98,9 +96,7 @@ pub async fn read_page(
         bytes: reading.whole(bytes)?,
     };
     let detail = json!({ "batch": batch, "page": number, "sha256": image.sha256 });
-    stamp
-        .audit(&mut tx, tenant, "document.read", id.clone(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "document.read", id.clone(), None, detail);
     tx.commit().await?;
     Ok(Some(image))
 }

@@ -53,9 +53,8 @@ pub async fn requeue_failed(
     add_counts(&mut tx, id, &delta).await?;
     turns::mark(&mut tx, id, stamp.at).await?;
     let detail = json!({ "jobs": count });
-    stamp
-        .audit(&mut tx, tenant, "batch.requeued", id.to_string(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "batch.requeued", id.to_string(), None, detail);
     tx.commit().await?;
+    turns::mark_again(db, id, stamp.at).await?;
     Ok(Some(Ok(count)))
 }

@@ -92,9 +92,7 @@ pub(super) async fn expire_in(tx: &mut Tx, stamp: Stamp<'_>) -> Result<(), Recor
             id: &id,
         };
         let tenant = row.parsed(&tenant)?;
-        stamp
-            .audit(tx, &tenant, "model_upload.expired", id, None, json!({}))
-            .await?;
+        stamp.audit(tx, &tenant, "model_upload.expired", id, None, json!({}));
     }
     Ok(())
 }
@@ -187,9 +185,7 @@ async fn written(
     if moved == 0 {
         return Ok(false);
     }
-    stamp
-        .audit(&mut tx, tenant, kind, id.to_string(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, kind, id.to_string(), None, detail);
     tx.commit().await?;
     Ok(true)
 }

@@ -34,9 +34,7 @@ pub async fn register(
         "license": model.license, "license_source": model.license_source, "parents": new.parents,
     });
     let subject = model.name.to_string();
-    stamp
-        .audit(&mut tx, tenant, "model.registered", subject, None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, "model.registered", subject, None, detail);
     stamp.made(&mut tx, tenant, &model.name).await?;
     tx.commit().await?;
     Ok(Registered::New)

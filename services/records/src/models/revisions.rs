@@ -1,7 +1,7 @@
 //! Revisions and their artifacts.
 
 use super::inserting;
-use crate::{At, Db, RecordsError, Stamp, Tx, audit, on, read::Reading, read::number, run::Run as _, terms};
+use crate::{At, Db, RecordsError, Stamp, Tx, on, read::Reading, read::number, run::Run as _, terms};
 use domain::{
     audit::NewAudit,
     digest::Sha256,
@@ -185,7 +185,7 @@ pub(crate) async fn add_revision_in(tx: &mut Tx, new: &NewRevision) -> Result<Im
             .bind(number(artifact.bytes))
             .run(c))?;
     }
-    audit::append(tx, &new.entry).await?;
+    tx.append(new.entry.clone());
     Ok(Imported::New)
 }
 
@@ -202,16 +202,14 @@ pub async fn record_download(
         "files": files,
     });
     let (subject, decision) = (allowed.model().to_string(), Some(allowed.decision()));
-    stamp
-        .audit(
-            &mut tx,
-            allowed.tenant(),
-            "model.downloaded",
-            subject,
-            decision,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        allowed.tenant(),
+        "model.downloaded",
+        subject,
+        decision,
+        detail,
+    );
     Ok(tx.commit().await?)
 }
 

@@ -98,7 +98,7 @@ async fn ended(
         Ending::Expired => "openai_batch.expired",
         Ending::Cancelled => "openai_batch.cancelled",
     };
-    stamp.audit(tx, tenant, kind, id, None, detail).await?;
+    stamp.audit(tx, tenant, kind, id, None, detail);
     let batch = batch.id;
     stamp
         .tell(tx, tenant, EventKind::OpenaiBatch { batch, ending })

@@ -61,6 +61,14 @@ impl Hall {
 
     /// A batch of `tenant` with `pages` jobs that wait, written past all rules.
     async fn backlog(&self, db: &Db, tenant: &str, pages: i64) -> BatchId {
+        let mut tx = db.begin().await.unwrap();
+        let batch = self.backlog_in(&mut tx, tenant, pages).await;
+        tx.commit().await.unwrap();
+        batch
+    }
+
+    /// As [`Hall::backlog`], within a transaction.
+    async fn backlog_in(&self, tx: &mut Tx, tenant: &str, pages: i64) -> BatchId {
         let (batch, sha256): (BatchId, String) = (self.ids.make(), "0".repeat(64));
         let (id, now) = (batch.to_string(), At(self.now()));
         let document = self.ids.make::<DocumentId>().to_string();
@@ -74,14 +82,12 @@ impl Hall {
             insert_pages,
             insert_jobs,
         ] = ROWS;
-        let mut tx = db.begin().await.unwrap();
-        on!(tx: &mut tx, |c| sqlx::query(insert_batch).bind(&id).bind(tenant).bind(&sha256).bind(&decision).bind(now).bind(pages).run(c)).unwrap();
-        on!(tx: &mut tx, |c| sqlx::query(insert_question).bind(&id).run(c)).unwrap();
-        on!(tx: &mut tx, |c| sqlx::query(insert_document).bind(&document).bind(tenant).bind(&id).bind(&sha256).bind(now).bind(pages).run(c)).unwrap();
-        on!(tx: &mut tx, |c| sqlx::query(insert_pages).bind(&page).bind(tenant).bind(&id).bind(&document).bind(&sha256).bind(pages).run(c)).unwrap();
-        on!(tx: &mut tx, |c| sqlx::query(insert_jobs).bind(&job).bind(&id).bind(now).run(c)).unwrap();
-        mark(&mut tx, batch, self.now()).await.unwrap();
-        tx.commit().await.unwrap();
+        on!(tx: &mut *tx, |c| sqlx::query(insert_batch).bind(&id).bind(tenant).bind(&sha256).bind(&decision).bind(now).bind(pages).run(c)).unwrap();
+        on!(tx: &mut *tx, |c| sqlx::query(insert_question).bind(&id).run(c)).unwrap();
+        on!(tx: &mut *tx, |c| sqlx::query(insert_document).bind(&document).bind(tenant).bind(&id).bind(&sha256).bind(now).bind(pages).run(c)).unwrap();
+        on!(tx: &mut *tx, |c| sqlx::query(insert_pages).bind(&page).bind(tenant).bind(&id).bind(&document).bind(&sha256).bind(pages).run(c)).unwrap();
+        on!(tx: &mut *tx, |c| sqlx::query(insert_jobs).bind(&job).bind(&id).bind(now).run(c)).unwrap();
+        mark(tx, batch, self.now()).await.unwrap();
         batch
     }
 
@@ -253,6 +259,41 @@ async fn a_tenant_without_work_is_left_alone_until_it_has_some_and_is_found_with
         assert_eq!(hall.step(db, 9).await.as_deref(), Some("acme"));
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_was_committed_before_a_mark_is_taken_back_is_found_at_once() {
+    on_each(async |db| {
+        let hall = Hall::new();
+        for rests in [false, true] {
+            hall.backlog(db, "acme", 1).await;
+            assert_eq!(hall.step(db, 9).await.as_deref(), Some("acme"));
+            // A look found nothing. What comes now finds the mark set, and then it is taken back.
+            hall.backlog(db, "acme", 1).await;
+            take_back(db, "acme", hall.now(), None, rests).await.unwrap();
+            assert_eq!(hall.step(db, 9).await.as_deref(), Some("acme"), "{rests}");
+            assert_eq!(hall.step(db, 9).await, None);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_committed_after_a_mark_was_taken_back_is_found_when_it_is_marked_again() {
+    let Some(db) = empty_postgres(std::time::Duration::from_secs(60)).await else {
+        return;
+    };
+    db.migrate().await.unwrap();
+    let hall = Hall::new();
+    hall.backlog(&db, "acme", 1).await;
+    let mut open = db.begin().await.unwrap();
+    let batch = hall.backlog_in(&mut open, "acme", 1).await;
+    assert_eq!(hall.step(&db, 9).await.as_deref(), Some("acme"));
+    assert_eq!(hall.step(&db, 9).await, None);
+    open.commit().await.unwrap();
+    assert_eq!(hall.step(&db, 9).await, None, "it found the mark that is gone");
+    mark_again(&db, batch, hall.now()).await.unwrap();
+    assert_eq!(hall.step(&db, 9).await.as_deref(), Some("acme"));
 }
 
 #[tokio::test]

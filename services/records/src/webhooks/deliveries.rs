@@ -248,16 +248,14 @@ pub async fn redeliver(
     if changed == 0 {
         return Ok(Some(Err(RedeliverRefusal::Pending)));
     }
-    stamp
-        .audit(
-            &mut tx,
-            tenant,
-            "delivery.redelivered",
-            id.to_string(),
-            None,
-            json!({}),
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        tenant,
+        "delivery.redelivered",
+        id.to_string(),
+        None,
+        json!({}),
+    );
     let delivery = get_in(&mut tx, tenant, id).await?;
     tx.commit().await?;
     Ok(delivery.map(Ok))
@@ -339,9 +337,7 @@ pub async fn redeliver_range(
     };
     let last = reading.parsed_if(last.map(String::as_str))?;
     let (kind, detail) = ("webhook_endpoint.redelivered", json!({ "deliveries": count }));
-    stamp
-        .audit(&mut tx, tenant, kind, id.to_string(), None, detail)
-        .await?;
+    stamp.audit(&mut tx, tenant, kind, id.to_string(), None, detail);
     tx.commit().await?;
     Ok(Some(Ok((count, last))))
 }

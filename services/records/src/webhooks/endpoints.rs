@@ -117,16 +117,14 @@ pub async fn create(
         "url": new.url, "event_types": new.event_types, "signature": new.choices.signature, "form": new.choices.form,
         "public_key": new.key.map(|key| &key.public),
     });
-    stamp
-        .audit(
-            &mut tx,
-            new.tenant,
-            "webhook_endpoint.created",
-            new.id.to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        new.tenant,
+        "webhook_endpoint.created",
+        new.id.to_string(),
+        None,
+        detail,
+    );
     stamp.made(&mut tx, new.tenant, new.id).await?;
     tx.commit().await?;
     Ok(true)
@@ -218,16 +216,14 @@ pub async fn change(
         "url": endpoint.url, "event_types": endpoint.event_types, "disabled": disabled_code,
         "signature": endpoint.choices.signature, "form": endpoint.choices.form, "public_key": endpoint.public_key,
     });
-    stamp
-        .audit(
-            &mut tx,
-            tenant,
-            "webhook_endpoint.changed",
-            id.to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        tenant,
+        "webhook_endpoint.changed",
+        id.to_string(),
+        None,
+        detail,
+    );
     tx.commit().await?;
     Ok(Some(endpoint))
 }
@@ -278,16 +274,14 @@ pub(super) async fn disable(
         id: &text,
     }
     .parsed(&tenant)?;
-    stamp
-        .audit(
-            tx,
-            &tenant,
-            "webhook_endpoint.disabled",
-            text,
-            None,
-            json!({ "code": code }),
-        )
-        .await?;
+    stamp.audit(
+        tx,
+        &tenant,
+        "webhook_endpoint.disabled",
+        text,
+        None,
+        json!({ "code": code }),
+    );
     let event = Event {
         id: stamp.ids.make(),
         tenant: tenant.clone(),
@@ -316,16 +310,14 @@ pub async fn delete(
         return Ok(false);
     }
     settle_pending(&mut tx, stamp.at, id, ENDPOINT_DELETED).await?;
-    stamp
-        .audit(
-            &mut tx,
-            tenant,
-            "webhook_endpoint.deleted",
-            id.to_string(),
-            None,
-            json!({}),
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        tenant,
+        "webhook_endpoint.deleted",
+        id.to_string(),
+        None,
+        json!({}),
+    );
     tx.commit().await?;
     Ok(true)
 }

@@ -54,16 +54,14 @@ pub async fn rotate(
         return Ok(None);
     };
     let detail = json!({ "public_key": key.public, "previous": endpoint.previous.as_ref().map(|one| &one.public_key) });
-    stamp
-        .audit(
-            &mut tx,
-            tenant,
-            "webhook_endpoint.rotated",
-            id.to_string(),
-            None,
-            detail,
-        )
-        .await?;
+    stamp.audit(
+        &mut tx,
+        tenant,
+        "webhook_endpoint.rotated",
+        id.to_string(),
+        None,
+        detail,
+    );
     stamp.made(&mut tx, tenant, id).await?;
     tx.commit().await?;
     Ok(Some(endpoint))

@@ -6,11 +6,20 @@ use super::{
 };
 use crate::queue::taker::Taker;
 use domain::{digest::Sha256, hardware::Need, order::WorkOrder};
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 
 /// How long a worker pauses that has room for none of the revisions that have had orders.
 const NOTHING_TO_TAKE: Duration = Duration::from_millis(100);
+
+/// For how long a worker that finds orders goes by what it knows of revisions.
+const KNOWN_FOR: Duration = Duration::from_secs(1);
+
+/// Revisions that have had orders, and what each takes.
+pub(super) type Needs = Arc<[(Sha256, Option<Need>)]>;
 
 /// An order as a worker gets it.
 struct Given {
@@ -24,11 +33,18 @@ impl RedisQueue {
     pub(super) async fn take_for(&self, taker: &Taker, wait: Duration) -> Result<Option<Lease>, QueueError> {
         let deadline = Instant::now() + wait.min(LONGEST_WAIT);
         loop {
-            let streams = self.streams_for(taker).await?;
-            let mut given = self.free(taker, &streams).await?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if given.is_none() && !left.is_zero() {
-                given = self.arriving(taker, &streams, left.min(SLICE)).await?;
+            let known = self.needs(KNOWN_FOR).await?;
+            let mut given = self.free(taker, &self.streams_for(taker, &known)).await?;
+            if given.is_none() {
+                // The first order of a revision may have come since.
+                let needs = self.needs(Duration::ZERO).await?;
+                let streams = self.streams_for(taker, &needs);
+                let left = deadline.saturating_duration_since(Instant::now());
+                if needs != known {
+                    given = self.free(taker, &streams).await?;
+                } else if !left.is_zero() {
+                    given = self.arriving(taker, &streams, left.min(SLICE)).await?;
+                }
             }
             match given {
                 Some(given) => {
@@ -44,24 +60,34 @@ impl RedisQueue {
 
     /// The streams of the revisions that `taker` has room for, in the order in which it wants them. Those that it wants
     /// alike begin with another one each time, so that none waits for ever.
-    async fn streams_for(&self, taker: &Taker) -> Result<Vec<String>, QueueError> {
-        let mut get = redis::cmd("HGETALL");
-        get.arg(&self.keys.needs);
-        let needs: Vec<(String, String)> = self.links.query(&get).await?;
-        let mut wanted: Vec<Sha256> = needs
-            .iter()
-            .filter(|(_, need)| {
-                taker.can_hold(serde_json::from_str::<Option<Need>>(need).unwrap_or_default())
-            })
-            .filter_map(|(revision, _)| revision.parse().ok())
-            .collect();
+    fn streams_for(&self, taker: &Taker, needs: &[(Sha256, Option<Need>)]) -> Vec<String> {
+        let held = needs.iter().filter(|(_, need)| taker.can_hold(*need));
+        let mut wanted: Vec<Sha256> = held.map(|(revision, _)| *revision).collect();
         if !wanted.is_empty() {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
             let first = turn % wanted.len();
             wanted.rotate_left(first);
         }
         wanted.sort_by_key(|revision| taker.rank(revision));
-        Ok(wanted.iter().map(|revision| self.keys.orders(revision)).collect())
+        wanted.iter().map(|revision| self.keys.orders(revision)).collect()
+    }
+
+    /// The revisions that have had orders, as they were not longer ago than `old`.
+    async fn needs(&self, old: Duration) -> Result<Needs, QueueError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, needs)) = known.filter(|(at, _)| at.elapsed() < old) {
+            return Ok(needs);
+        }
+        let mut get = redis::cmd("HGETALL");
+        get.arg(&self.keys.needs);
+        let needs: Vec<(String, String)> = self.links.query(&get).await?;
+        let read = |(revision, need): &(String, String)| {
+            let need = serde_json::from_str::<Option<Need>>(need).unwrap_or_default();
+            Some((revision.parse().ok()?, need))
+        };
+        let needs: Needs = needs.iter().filter_map(read).collect();
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), needs.clone()));
+        Ok(needs)
     }
 
     /// An order that is free now: the oldest of the first of `streams` that has any.
