@@ -14,10 +14,12 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// How statements are planned. Each of them finds its rows by an index, however many there are, and is planned when its
 /// tables may still be small: without this a plan of the first minute would read whole tables for as long as it is kept.
-const PLANS: [(&str, &str); 4] = [
+const PLANS: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    // A bitmap is of all that an index has of a key, where the first few in its order are enough.
+    ("enable_bitmapscan", "off"),
     // Costs count for nothing where ways are forbidden, and compiling would be done for them.
     ("jit", "off"),
 ];

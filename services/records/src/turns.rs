@@ -153,9 +153,9 @@ async fn take_back(
             .bind(empty_since)
             .run(c))?;
     }
-    // What came since the look before found the mark set.
-    if firsts(db, tenant).await?.iter().any(|(.., at)| at.0 <= now) {
-        on!(db, |c| sqlx::query(DUE).bind(tenant).bind(At(now)).run(c))?;
+    // What came since the look before found the mark set. It may be due a little later than `now`, which was before.
+    if let Some(soonest) = firsts(db, tenant).await?.iter().map(|(.., at)| at.0).min() {
+        on!(db, |c| sqlx::query(DUE).bind(tenant).bind(At(soonest)).run(c))?;
     }
     Ok(())
 }

@@ -169,12 +169,7 @@ async fn a_reviewer_reads_a_request_approves_it_and_revokes_it_after_seeing_what
         .await;
     assert!(again.expect(409).text().contains("acceptance_state"));
     assert!(batch["id"].is_string());
-    let auditor = scene.hub.client("acme", &["auditor"]);
-    let log = auditor
-        .get("/v1/audit/entries?limit=100")
-        .await
-        .expect(200)
-        .text();
+    let log = scene.hub.audit_log("acme").await;
     for kind in [
         "acceptance.approved",
         "acceptance.commented",

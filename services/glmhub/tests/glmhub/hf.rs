@@ -142,12 +142,7 @@ async fn a_file_comes_whole_or_in_part_with_its_digest_and_what_is_owed() {
         "{notice}"
     );
     // What was given out is in the audit log, what was only looked at is not.
-    let auditor = scene.hub.client("acme", &["auditor"]);
-    let entries = auditor
-        .get("/v1/audit/entries?limit=100")
-        .await
-        .expect(200)
-        .text();
+    let entries = scene.hub.audit_log("acme").await;
     assert_eq!(entries.matches("model.downloaded").count(), 3, "{entries}");
 }
 

@@ -203,6 +203,13 @@ impl Hub {
         .well()
     }
 
+    /// The latest hundred entries of the audit log that an auditor of `tenant` reads.
+    pub async fn audit_log(&self, tenant: &str) -> String {
+        let auditor = self.client(tenant, &["auditor"]);
+        let entries = auditor.get("/v1/audit/entries?limit=100").await;
+        entries.expect(200).text()
+    }
+
     /// Waits until the hub has logged such a line: it tells of what it did after it has done it.
     pub async fn tells(&self, what: &str, line: impl Fn(&str) -> bool) {
         eventually(what, || async { self.log().lines().any(&line).then_some(()) }).await;

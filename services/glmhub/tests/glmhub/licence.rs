@@ -46,12 +46,7 @@ async fn a_refusal_tells_its_reason_its_cure_and_a_decision_that_can_be_looked_u
         line.contains("\"refused\"") && line.contains("license_not_accepted"),
         "{line}"
     );
-    let auditor = scene.hub.client("other", &["auditor"]);
-    let entries = auditor
-        .get("/v1/audit/entries?limit=100")
-        .await
-        .expect(200)
-        .text();
+    let entries = scene.hub.audit_log("other").await;
     assert!(entries.contains(id), "the audit log does not tell of it");
     scene
         .hub

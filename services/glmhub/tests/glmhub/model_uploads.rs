@@ -310,12 +310,7 @@ async fn what_was_given_up_or_has_expired_is_cleared_out_of_the_bucket() {
             .await;
         assert_eq!(parts.refused(409, "upload_over")["state"], state);
     }
-    let auditor = scene.hub.client("acme", &["auditor"]);
-    let log = auditor
-        .get("/v1/audit/entries?limit=100")
-        .await
-        .expect(200)
-        .text();
+    let log = scene.hub.audit_log("acme").await;
     for kind in ["opened", "aborted", "expired"] {
         assert!(log.contains(&format!("model_upload.{kind}")), "{log}");
     }

@@ -42,20 +42,7 @@ pub async fn submit(
     tenant: &TenantName,
     id: ModelUploadId,
 ) -> Result<bool, RecordsError> {
-    let mut tx = db.begin().await?;
-    let moved = on!(tx: &mut tx, |c| sqlx::query(SUBMIT)
-        .bind(id.to_string())
-        .bind(tenant.as_str())
-        .bind(At(stamp.at))
-        .run(c))?;
-    written(
-        tx,
-        moved,
-        stamp,
-        tenant,
-        ("model_upload.submitted", id, json!({})),
-    )
-    .await
+    move_on(db, stamp, (tenant, id), SUBMIT, "model_upload.submitted").await
 }
 
 /// Gives an upload up that is not over. Gives whether it was not.
@@ -65,13 +52,24 @@ pub async fn abort(
     tenant: &TenantName,
     id: ModelUploadId,
 ) -> Result<bool, RecordsError> {
+    move_on(db, stamp, (tenant, id), ABORT, "model_upload.aborted").await
+}
+
+/// Does with an upload what its tenant asked for. Gives whether it was in a state for that.
+async fn move_on(
+    db: &Db,
+    stamp: Stamp<'_>,
+    (tenant, id): (&TenantName, ModelUploadId),
+    sql: &'static str,
+    kind: &'static str,
+) -> Result<bool, RecordsError> {
     let mut tx = db.begin().await?;
-    let moved = on!(tx: &mut tx, |c| sqlx::query(ABORT)
+    let moved = on!(tx: &mut tx, |c| sqlx::query(sql)
         .bind(id.to_string())
         .bind(tenant.as_str())
         .bind(At(stamp.at))
         .run(c))?;
-    written(tx, moved, stamp, tenant, ("model_upload.aborted", id, json!({}))).await
+    written(tx, moved, stamp, tenant, (kind, id, json!({}))).await
 }
 
 /// Ends uploads that are open beyond their time.
@@ -175,6 +173,7 @@ pub async fn refuse(db: &Db, stamp: Stamp<'_>, taken: &Taken, reason: &str) -> R
     written(tx, moved, stamp, &taken.upload.tenant, about).await
 }
 
+/// Commits what moved an upload, if it did, with what is said of it.
 async fn written(
     mut tx: Tx,
     moved: u64,

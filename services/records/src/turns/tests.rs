@@ -268,9 +268,13 @@ async fn what_was_committed_before_a_mark_is_taken_back_is_found_at_once() {
         for rests in [false, true] {
             hall.backlog(db, "acme", 1).await;
             assert_eq!(hall.step(db, 9).await.as_deref(), Some("acme"));
-            // A look found nothing. What comes now finds the mark set, and then it is taken back.
+            // A look found nothing. What comes now, a little later, finds the mark set, and then it is taken back.
+            let looked = hall.now();
+            let once_before = "UPDATE turns SET empty_since = due_at";
+            on!(db, |c| sqlx::query(once_before).run(c)).unwrap();
+            hall.clock.turn(Duration::milliseconds(1));
             hall.backlog(db, "acme", 1).await;
-            take_back(db, "acme", hall.now(), None, rests).await.unwrap();
+            take_back(db, "acme", looked, None, rests).await.unwrap();
             assert_eq!(hall.step(db, 9).await.as_deref(), Some("acme"), "{rests}");
             assert_eq!(hall.step(db, 9).await, None);
         }
