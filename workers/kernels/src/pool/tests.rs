@@ -180,6 +180,11 @@ mod idle {
     #[test]
     fn threads_without_work_sleep_and_end_with_their_pool() {
         let pool = Pool::named(3, "sleeper");
+        // A thread has its name as soon as it runs.
+        let all = Barrier::new(3);
+        pool.for_each(0..3, |_| {
+            all.wait();
+        });
         for _ in 0..100 {
             assert_eq!(taken(&pool, 30), [1; 30]);
         }
