@@ -69,9 +69,9 @@ fn comes_about(soon: impl Fn() -> bool) -> bool {
 impl Shared {
     /// Calls `work` here and on up to `helpful` other threads, and returns when all of them have left it.
     pub(super) fn run(&self, helpful: usize, work: &(dyn Fn() + Sync)) {
-        // SAFETY: other threads call it only between joining and leaving an offer that stands. `end` takes the offer back, so that nobody
-        // joins any more, and waits until everybody has left; nothing before it unwinds.
-        let work: &'static (dyn Fn() + Sync) = unsafe { std::mem::transmute(work) };
+        // SAFETY: other threads call it only between joining and leaving an offer that stands. `end` takes the offer
+        // back, so that nobody joins any more, and waits until everybody has left; nothing before it unwinds.
+        let work = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), &'static (dyn Fn() + Sync)>(work) };
         let offer = Arc::new(Offer {
             work,
             helping: AtomicUsize::new(0),
