@@ -4,8 +4,8 @@
 //! (up to version 12) to the bit: weights in fixed point with 22 fractional bits, the horizontal pass
 //! first, its outcome rounded to eight bits, then the vertical pass.
 
+use kernels::pool;
 use pages::RgbPage;
-use rayon::prelude::*;
 
 const CHANNELS: usize = 3;
 /// Fractional bits of a weight.
@@ -40,16 +40,16 @@ fn resize_across(page: &RgbPage, width: u32) -> RgbPage {
     let taps = taps(page.width, width);
     let row_length = page.width as usize * CHANNELS;
     let mut pixels = vec![0; width as usize * page.height as usize * CHANNELS];
-    let rows = pixels.par_chunks_mut((width as usize * CHANNELS).max(1));
-    rows.zip(page.pixels.par_chunks(row_length.max(1)))
-        .for_each(|(target, row)| {
-            for (pixel, taps) in target.chunks_exact_mut(CHANNELS).zip(&taps) {
-                for (channel, sample) in pixel.iter_mut().enumerate() {
-                    let window = row[taps.first * CHANNELS + channel..].iter().step_by(CHANNELS);
-                    *sample = weigh(window, &taps.weights);
-                }
+    let targets = pixels.chunks_mut((width as usize * CHANNELS).max(1));
+    let rows = page.pixels.chunks(row_length.max(1));
+    pool::for_each(targets.zip(rows), |(target, row)| {
+        for (pixel, taps) in target.chunks_exact_mut(CHANNELS).zip(&taps) {
+            for (channel, sample) in pixel.iter_mut().enumerate() {
+                let window = row[taps.first * CHANNELS + channel..].iter().step_by(CHANNELS);
+                *sample = weigh(window, &taps.weights);
             }
-        });
+        }
+    });
     RgbPage {
         width,
         height: page.height,
@@ -61,17 +61,15 @@ fn resize_down(page: &RgbPage, height: u32) -> RgbPage {
     let taps = taps(page.height, height);
     let row_length = page.width as usize * CHANNELS;
     let mut pixels = vec![0; row_length * height as usize];
-    pixels
-        .par_chunks_mut(row_length.max(1))
-        .zip(&taps)
-        .for_each(|(target, taps)| {
-            for (column, sample) in target.iter_mut().enumerate() {
-                let window = page.pixels[taps.first * row_length + column..]
-                    .iter()
-                    .step_by(row_length);
-                *sample = weigh(window, &taps.weights);
-            }
-        });
+    let targets = pixels.chunks_mut(row_length.max(1));
+    pool::for_each(targets.zip(&taps), |(target, taps)| {
+        for (column, sample) in target.iter_mut().enumerate() {
+            let window = page.pixels[taps.first * row_length + column..]
+                .iter()
+                .step_by(row_length);
+            *sample = weigh(window, &taps.weights);
+        }
+    });
     RgbPage {
         width: page.width,
         height,

@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use rayon::prelude::*;
+use kernels::pool;
 
 /// Bytes that are read: far more than the caches hold.
 const BYTES: usize = 1 << 29;
+/// Words that one thread reads at a time.
+const PART: usize = 1 << 16;
 /// The best of so many rounds counts.
 const ROUNDS: usize = 5;
 
@@ -14,11 +16,9 @@ pub fn read_bandwidth() -> f64 {
     let words = vec![1u64; BYTES / 8];
     let round = |_| {
         let start = Instant::now();
-        let sum: u64 = words
-            .par_chunks(1 << 16)
-            .map(|part| part.iter().sum::<u64>())
-            .sum();
-        std::hint::black_box(sum);
+        pool::for_each(words.chunks(PART), |part| {
+            std::hint::black_box(part.iter().sum::<u64>());
+        });
         BYTES as f64 / start.elapsed().as_secs_f64()
     };
     (0..ROUNDS).map(round).fold(0.0, f64::max)
@@ -39,9 +39,8 @@ fn together(peak: fn(usize) -> Option<u64>) -> Option<f64> {
     const STEPS: usize = 4_000_000;
     let round = |_| {
         let start = Instant::now();
-        let operations = rayon::broadcast(|_| peak(STEPS))
-            .into_iter()
-            .sum::<Option<u64>>()?;
+        let operations = pool::map(pool::threads(), |_| peak(STEPS));
+        let operations = operations.into_iter().sum::<Option<u64>>()?;
         Some(operations as f64 / start.elapsed().as_secs_f64())
     };
     (0..ROUNDS)

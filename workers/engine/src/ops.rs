@@ -122,8 +122,8 @@ impl RmsNorm {
     pub fn of(&self, x: &Tensor) -> Result<Tensor> {
         let weight = Values::of(&self.weight)?;
         let weight = weight.as_slice()?;
-        let mut rows = with_values(x, <[f32]>::to_vec)?;
-        norm::rms_norm(&mut rows, weight, self.epsilon);
+        let mut rows = vec![0.0; x.elem_count()];
+        with_values(x, |x| norm::rms_norm(x, weight, self.epsilon, &mut rows))?;
         Tensor::from_vec(rows, x.shape(), &Device::Cpu)
     }
 }
@@ -136,14 +136,18 @@ pub fn silu_gate(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(out, gate.shape(), &Device::Cpu)
 }
 
-/// The same for rows of `[gate | up]`: `[rows, 2 * inner]` to `[rows, inner]`.
-pub fn silu_gate_fused(fused: &Tensor) -> Result<Tensor> {
-    let (rows, width) = fused.dims2()?;
-    let mut out = vec![0.0; rows * width / 2];
-    with_values(fused, |fused| {
-        activation::silu_gate_fused(fused, width / 2, &mut out)
-    })?;
-    Tensor::from_vec(out, (rows, width / 2), &Device::Cpu)
+/// The same for rows of `[gate | up]`, into `out`: `[rows, 2 * inner]` to `[rows, inner]`.
+pub fn silu_gate_fused(out: &Tensor, fused: &Tensor) -> Result<()> {
+    let (rows, inner) = out.dims2()?;
+    if fused.dims2()? != (rows, 2 * inner) {
+        bail!("rows of {:?} do not fit rows of {:?}", fused.shape(), out.shape());
+    }
+    let fused = Values::of(fused)?;
+    let fused = fused.as_slice()?;
+    change(out, |out| {
+        activation::silu_gate_fused(fused, inner, out);
+        Ok(())
+    })
 }
 
 /// Turns the first `heads` heads of every row by its position.

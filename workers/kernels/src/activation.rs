@@ -1,7 +1,6 @@
 //! Exponential, GELU and the SiLU gate, a few roundings from exact.
 
-use rayon::prelude::*;
-
+use crate::pool;
 use crate::simd::{Isa, Work, dispatch};
 
 /// Elements that one thread takes at a time.
@@ -74,9 +73,7 @@ impl Work for Gelu<'_> {
 
 /// The exact (erf) GELU of every value, in place.
 pub fn gelu(values: &mut [f32]) {
-    values
-        .par_chunks_mut(BLOCK)
-        .for_each(|block| dispatch(Gelu(block)));
+    pool::for_each(values.chunks_mut(BLOCK), |block| dispatch(Gelu(block)));
 }
 
 struct Gate<'a> {
@@ -97,7 +94,7 @@ impl Work for Gate<'_> {
 
 /// `out = silu(gate) * up`, element by element; all three have one length.
 pub fn silu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) {
-    out.par_chunks_mut(BLOCK).enumerate().for_each(|(index, out)| {
+    pool::for_each(out.chunks_mut(BLOCK).enumerate(), |(index, out)| {
         let at = index * BLOCK..index * BLOCK + out.len();
         dispatch(Gate {
             gate: &gate[at.clone()],
@@ -109,12 +106,11 @@ pub fn silu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) {
 
 /// The same with gate and up side by side: `fused` has rows of `[gate | up]`, `out` rows of `inner` values.
 pub fn silu_gate_fused(fused: &[f32], inner: usize, out: &mut [f32]) {
-    out.par_chunks_mut(inner)
-        .zip(fused.par_chunks(2 * inner))
-        .for_each(|(out, row)| {
-            let (gate, up) = row.split_at(inner);
-            dispatch(Gate { gate, up, out });
-        });
+    let rows = out.chunks_mut(inner).zip(fused.chunks(2 * inner));
+    pool::for_each(rows, |(out, row)| {
+        let (gate, up) = row.split_at(inner);
+        dispatch(Gate { gate, up, out });
+    });
 }
 
 #[cfg(test)]

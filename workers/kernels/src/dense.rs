@@ -1,9 +1,8 @@
 //! Weights that are kept in 32 or 16 bits and widened as they are read, and their product with a few rows.
 
-use half::{bf16, f16};
-use rayon::prelude::*;
-
+use crate::pool;
 use crate::simd::{Isa, Work, dispatch};
+use half::{bf16, f16};
 
 /// Weight rows that one thread takes at a time.
 const BLOCK: usize = 32;
@@ -108,17 +107,15 @@ pub fn few_rows<W: Weight>(weight: &[W], x: &[f32], width: usize, out: &mut [f32
 
 fn dots<W: Weight>(weight: &[W], x: &[f32], width: usize, columns: &mut [f32]) {
     let rows = x.len() / width;
-    columns
-        .par_chunks_mut(BLOCK * rows)
-        .zip(weight.par_chunks(BLOCK * width))
-        .for_each(|(out, weight)| {
-            dispatch(Dots {
-                weight,
-                x,
-                width,
-                out,
-            })
+    let blocks = columns.chunks_mut(BLOCK * rows).zip(weight.chunks(BLOCK * width));
+    pool::for_each(blocks, |(out, weight)| {
+        dispatch(Dots {
+            weight,
+            x,
+            width,
+            out,
         });
+    });
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod dense;
 mod micro;
 pub mod norm;
 pub mod peak;
+pub mod pool;
 pub mod product;
 pub mod quant;
 pub mod rope;

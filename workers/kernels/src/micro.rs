@@ -5,6 +5,15 @@ pub(crate) mod x86;
 
 use crate::simd::Isa;
 
+/// Asks memory for values that are read soon, where the processor can be asked.
+#[inline(always)]
+pub(crate) fn ask_for(values: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    x86::ask_for(values);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// The factors of `R` rows of sums, one step after another.
 #[derive(Clone, Copy)]
 pub struct Factors<'a, const R: usize> {

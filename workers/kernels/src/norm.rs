@@ -1,7 +1,6 @@
 //! Normalisation and sums over rows of one width.
 
-use rayon::prelude::*;
-
+use crate::pool;
 use crate::simd::{Isa, Work, dispatch};
 
 /// Partial sums that a row is added up in: wide enough for the widest vectors.
@@ -51,7 +50,7 @@ impl Work for LayerNorm<'_> {
 
 /// Brings every row to mean 0 and (population) variance 1, then scales by `weight` and adds `bias`. In place.
 pub fn layer_norm(rows: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
-    rows.par_chunks_mut(ROWS * weight.len()).for_each(|rows| {
+    pool::for_each(rows.chunks_mut(ROWS * weight.len()), |rows| {
         dispatch(LayerNorm {
             rows,
             weight,
@@ -62,7 +61,8 @@ pub fn layer_norm(rows: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) 
 }
 
 struct RmsNorm<'a> {
-    rows: &'a mut [f32],
+    rows: &'a [f32],
+    out: &'a mut [f32],
     weight: &'a [f32],
     epsilon: f32,
 }
@@ -72,20 +72,23 @@ impl Work for RmsNorm<'_> {
     #[inline(always)]
     fn carry_out<I: Isa>(self) {
         let width = self.weight.len() as f32;
-        for row in self.rows.chunks_exact_mut(self.weight.len()) {
+        let rows = self.rows.chunks_exact(self.weight.len());
+        for (row, out) in rows.zip(self.out.chunks_exact_mut(self.weight.len())) {
             let scale = 1.0 / (sum_by(row, |x| x * x) / width + self.epsilon).sqrt();
-            for (x, &weight) in row.iter_mut().zip(self.weight) {
-                *x = *x * scale * weight;
+            for ((out, &x), &weight) in out.iter_mut().zip(row).zip(self.weight) {
+                *out = x * scale * weight;
             }
         }
     }
 }
 
-/// Divides every row by the root of its mean square and scales by `weight`. In place.
-pub fn rms_norm(rows: &mut [f32], weight: &[f32], epsilon: f32) {
-    rows.par_chunks_mut(ROWS * weight.len()).for_each(|rows| {
+/// Every row divided by the root of its mean square and scaled by `weight`.
+pub fn rms_norm(rows: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    let block = ROWS * weight.len();
+    pool::for_each(rows.chunks(block).zip(out.chunks_mut(block)), |(rows, out)| {
         dispatch(RmsNorm {
             rows,
+            out,
             weight,
             epsilon,
         })
@@ -96,13 +99,12 @@ pub fn rms_norm(rows: &mut [f32], weight: &[f32], epsilon: f32) {
 pub fn add(rows: &mut [f32], other: &[f32]) {
     if other.len() == rows.len() {
         let block = 16 * 1024;
-        rows.par_chunks_mut(block)
-            .zip(other.par_chunks(block))
-            .for_each(|(rows, other)| add_once(rows, other));
+        let blocks = rows.chunks_mut(block).zip(other.chunks(block));
+        pool::for_each(blocks, |(rows, other)| add_once(rows, other));
     } else {
-        rows.par_chunks_mut(other.len())
-            .with_min_len(ROWS)
-            .for_each(|row| add_once(row, other));
+        pool::for_each(rows.chunks_mut(ROWS * other.len()), |rows| {
+            rows.chunks_mut(other.len()).for_each(|row| add_once(row, other));
+        });
     }
 }
 
@@ -151,8 +153,8 @@ mod tests {
         for width in [3, 16, 96, 4096] {
             let weight = noise(width);
             let given = noise(width * 17);
-            let mut rows = given.clone();
-            rms_norm(&mut rows, &weight, 1.5625e-7);
+            let mut rows = vec![0.0; given.len()];
+            rms_norm(&given, &weight, 1.5625e-7, &mut rows);
             for (row, given) in rows.chunks(width).zip(given.chunks(width)) {
                 let square = given.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / width as f64;
                 for i in 0..width {

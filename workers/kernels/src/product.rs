@@ -3,10 +3,9 @@
 //! Each sum runs over its products in one fixed order, whatever the number of rows and threads: a row gives the
 //! same bits alone, in a batch, and with the same weights in a narrower type that holds them exactly.
 
-use rayon::prelude::*;
-
 use crate::dense::Weight;
 use crate::micro::{Factors, products};
+use crate::pool;
 use crate::simd::{Isa, Level, Work, dispatch, level};
 
 /// Products that are summed in registers before a sum goes back to memory: a tile of packed weights this deep
@@ -39,36 +38,33 @@ fn product_by<W: Weight, const R: usize, const L: usize>(
     out.fill(0.0);
     for first in (0..width).step_by(DEPTH) {
         let depth = DEPTH.min(width - first);
-        packed
-            .par_chunks_mut(DEPTH)
-            .zip(weight.par_chunks(L * width))
-            .for_each(|(packed, weight)| {
-                dispatch(Pack {
-                    weight,
-                    width,
-                    first,
-                    packed: &mut packed[..depth],
-                });
+        let panels = packed.chunks_mut(DEPTH).zip(weight.chunks(L * width));
+        pool::for_each(panels, |(packed, weight)| {
+            dispatch(Pack {
+                weight,
+                width,
+                first,
+                packed: &mut packed[..depth],
             });
-        out.par_chunks_mut(block * outputs)
-            .zip(x.par_chunks(block * width))
-            .for_each(|(out, x)| {
-                dispatch(Strip::<R, L> {
-                    packed: &packed,
-                    x,
-                    width,
-                    first,
-                    depth,
-                    outputs,
-                    out,
-                });
+        });
+        let blocks = out.chunks_mut(block * outputs).zip(x.chunks(block * width));
+        pool::for_each(blocks, |(out, x)| {
+            dispatch(Strip::<R, L> {
+                packed: &packed,
+                x,
+                width,
+                first,
+                depth,
+                outputs,
+                out,
             });
+        });
     }
 }
 
 /// Even blocks for every thread, each a whole number of panels.
 fn block_rows<const R: usize>(rows: usize) -> usize {
-    let threads = rayon::current_num_threads();
+    let threads = pool::threads();
     let rounds = rows.div_ceil(threads * ROWS);
     rows.div_ceil(threads * rounds).next_multiple_of(R)
 }

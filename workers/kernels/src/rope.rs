@@ -1,6 +1,9 @@
 //! Rotary positions over interleaved pairs: dimensions `2i` and `2i + 1` turn together.
 
-use rayon::prelude::*;
+use crate::pool;
+
+/// Rows that one thread takes at a time.
+const ROWS: usize = 8;
 
 /// Cosines and sines for a run of rows: `pairs` of each per row.
 #[derive(Debug, Clone)]
@@ -38,18 +41,26 @@ pub struct Heads {
 /// `rows` are `stride` apart, and there are as many as the rotation was made for.
 pub fn rotate(rows: &mut [f32], stride: usize, heads: Heads, rotation: &Rotation) {
     let pairs = rotation.pairs;
-    let angles = rotation.cos.par_chunks(pairs).zip(rotation.sin.par_chunks(pairs));
-    rows.par_chunks_mut(stride)
-        .zip(angles)
-        .with_min_len(8)
-        .for_each(|(row, (cos, sin))| {
-            for head in row.chunks_mut(heads.width).take(heads.heads) {
-                for ((pair, &cos), &sin) in head.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
-                    let [a, b] = *pair;
-                    *pair = [a * cos - b * sin, b * cos + a * sin];
-                }
-            }
-        });
+    let angles = rotation
+        .cos
+        .chunks(ROWS * pairs)
+        .zip(rotation.sin.chunks(ROWS * pairs));
+    let blocks = rows.chunks_mut(ROWS * stride).zip(angles);
+    pool::for_each(blocks, |(rows, (cos, sin))| {
+        let angles = cos.chunks(pairs).zip(sin.chunks(pairs));
+        for (row, (cos, sin)) in rows.chunks_mut(stride).zip(angles) {
+            rotate_row(row, heads, cos, sin);
+        }
+    });
+}
+
+fn rotate_row(row: &mut [f32], heads: Heads, cos: &[f32], sin: &[f32]) {
+    for head in row.chunks_mut(heads.width).take(heads.heads) {
+        for ((pair, &cos), &sin) in head.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
+            let [a, b] = *pair;
+            *pair = [a * cos - b * sin, b * cos + a * sin];
+        }
+    }
 }
 
 #[cfg(test)]

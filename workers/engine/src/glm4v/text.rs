@@ -1,10 +1,10 @@
 //! The language model: from embedded rows to logits.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use kernels::attention::{Mask, Shape};
 use kernels::rope::{Heads, Rotation};
 
-use super::blocks::forward_in_blocks;
+use super::blocks::for_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::cache::Cache;
 use crate::config::Config;
@@ -68,6 +68,8 @@ struct Layer {
     mlp_norm: RmsNorm,
     /// `[H] -> [F | F]`: gate, up.
     gate_up: Linear,
+    /// F.
+    inner: usize,
     down: Linear,
 }
 
@@ -163,6 +165,7 @@ impl Layer {
             dense: weights.linear(&format!("{attention}.dense"), [hidden, heads * width], false)?,
             mlp_norm: rms_norm(weights, &format!("{at}.post_attention_layernorm"), config)?,
             gate_up: weights.linear(&format!("{at}.mlp.dense_h_to_4h"), [2 * inner, hidden], false)?,
+            inner,
             down: weights.linear(&format!("{at}.mlp.dense_4h_to_h"), [hidden, inner], false)?,
         })
     }
@@ -179,10 +182,13 @@ impl Layer {
         let attended = self.attention(&self.attention_norm.of(x)?, rotation, index, memory)?;
         ask(trace)?;
         ops::add(x, &self.dense.forward(&attended)?)?;
+        let gated = Tensor::zeros((x.dim(0)?, self.inner), DType::F32, x.device())?;
+        for_blocks(&self.mlp_norm.of(x)?, BLOCK, trace, |first, x| {
+            let gated = gated.narrow(0, first, x.dim(0)?)?;
+            ops::silu_gate_fused(&gated, &self.gate_up.forward(x)?)
+        })?;
         ask(trace)?;
-        let inner = forward_in_blocks(&self.gate_up, &self.mlp_norm.of(x)?, BLOCK, trace)?;
-        ask(trace)?;
-        Ok(ops::add(x, &self.down.forward(&ops::silu_gate_fused(&inner)?)?)?)
+        Ok(ops::add(x, &self.down.forward(&gated)?)?)
     }
 
     /// `[rows, H]` to `[rows, Q]`; keys and values go into the memory of layer `index`.

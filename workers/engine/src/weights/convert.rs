@@ -1,8 +1,10 @@
 //! From stored bytes to values of the wanted type, every one of them checked to be finite.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::gguf::TensorType;
 use half::{bf16, f16};
-use rayon::prelude::*;
+use kernels::pool;
 
 /// Values that one thread takes at a time.
 const BLOCK: usize = 64 * 1024;
@@ -59,25 +61,22 @@ fn each<const N: usize, T: Kept>(
 ) -> Result<Vec<T>, usize> {
     let (stored, _) = bytes.as_chunks::<N>();
     let mut values = vec![T::default(); stored.len()];
-    let first_bad = values
-        .par_chunks_mut(BLOCK)
-        .zip(stored.par_chunks(BLOCK))
-        .enumerate()
-        .filter_map(|(block, (values, stored))| {
-            let mut all_finite = true;
-            for (value, &stored) in values.iter_mut().zip(stored) {
-                *value = T::narrowed(read(stored));
-                all_finite &= value.finite();
-            }
-            let bad = if all_finite {
-                None
-            } else {
-                values.iter().position(|value| !value.finite())
-            };
-            bad.map(|at| block * BLOCK + at)
-        })
-        .min();
-    first_bad.map_or(Ok(values), Err)
+    let first_bad = AtomicUsize::new(stored.len());
+    let blocks = values.chunks_mut(BLOCK).zip(stored.chunks(BLOCK)).enumerate();
+    pool::for_each(blocks, |(block, (values, stored))| {
+        let mut all_finite = true;
+        for (value, &stored) in values.iter_mut().zip(stored) {
+            *value = T::narrowed(read(stored));
+            all_finite &= value.finite();
+        }
+        if !all_finite && let Some(at) = values.iter().position(|value| !value.finite()) {
+            first_bad.fetch_min(block * BLOCK + at, Ordering::Relaxed);
+        }
+    });
+    match first_bad.into_inner() {
+        at if at < stored.len() => Err(at),
+        _ => Ok(values),
+    }
 }
 
 #[cfg(test)]

@@ -94,18 +94,24 @@ impl Quantised {
                 self.inputs
             );
         }
-        let mut out = vec![0.0; rows * self.outputs];
-        ops::with_values(x, |x| match &self.kept {
+        let zeros = || vec![0.0; rows * self.outputs];
+        let out = ops::with_values(x, |x| match &self.kept {
             Kept::Strips(strips) => {
-                product_of_strips(self.kind, strips, &Rows::quantise(x, self.inputs), &mut out);
+                let x = Rows::quantise(x, self.inputs);
+                product_of_strips(self.kind, strips, &x, self.outputs)
             }
             Kept::Rows(map, range) if rows >= MANY && tile_unit() => {
-                let x = Rounded::of(x, self.inputs, self.inputs.next_multiple_of(BLOCK));
+                let (x, mut out) = (
+                    Rounded::of(x, self.inputs, self.inputs.next_multiple_of(BLOCK)),
+                    zeros(),
+                );
                 product_of_many(self.kind, &map[range.clone()], &x, &mut out);
+                out
             }
             Kept::Rows(map, range) => {
-                let x = Rows::quantise(x, self.inputs);
+                let (x, mut out) = (Rows::quantise(x, self.inputs), zeros());
                 product(self.kind, &map[range.clone()], &x, &mut out);
+                out
             }
         })?;
         Tensor::from_vec(out, (rows, self.outputs), &Device::Cpu)

@@ -1,10 +1,9 @@
 //! One query row for each of several contexts that begin alike: what they share is packed once.
 
-use rayon::prelude::*;
-
 use super::pack::{Packed, TILE};
 use super::tile::{Lanes, absorb};
 use super::{Call, Mask, Rows, SHARE, Shape, Span, attend_by, shares};
+use crate::pool;
 use crate::simd::{Isa, Level, Work, dispatch, level};
 
 /// Row `n` of `queries` over context `n`, all of which it sees. Gives the bits that [`super::attend`] gives for each row
@@ -38,16 +37,13 @@ fn each_by<const R: usize, const L: usize>(calls: &[Call], out: &mut [f32]) {
         return;
     }
     let most = calls.iter().map(|call| shares(call.total)).max().unwrap_or(0);
-    let partial: Vec<Vec<Lanes<L>>> = (0..shape.key_heads * most)
-        .into_par_iter()
-        .map(|index| {
-            dispatch(ShareOfEach::<R, L> {
-                calls,
-                head: index / most,
-                first: index % most * SHARE,
-            })
+    let partial: Vec<Vec<Lanes<L>>> = pool::map(shape.key_heads * most, |index| {
+        dispatch(ShareOfEach::<R, L> {
+            calls,
+            head: index / most,
+            first: index % most * SHARE,
         })
-        .collect();
+    });
     for (number, (call, out)) in calls.iter().zip(out).enumerate() {
         for (head, partial) in partial.chunks(most).enumerate() {
             // A share has lanes for the calls that reach it alone.

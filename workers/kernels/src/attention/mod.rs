@@ -11,8 +11,7 @@ mod rounded;
 mod tests;
 mod tile;
 
-use rayon::prelude::*;
-
+use crate::pool;
 use crate::simd::{Isa, Level, Work, dispatch, level};
 use context::InPlace;
 pub use each::attend_each;
@@ -142,19 +141,17 @@ fn many_queries<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
             .clone()
             .map(|head| Packed::of(call.spans, call.total, head, call.shape.width))
             .collect();
-        out.par_chunks_mut(block * row_width)
-            .enumerate()
-            .for_each(|(index, out)| {
-                for (head, packed) in heads.clone().zip(&packed) {
-                    dispatch(Block::<R, L> {
-                        call,
-                        head,
-                        packed,
-                        first_row: index * block,
-                        out,
-                    });
-                }
-            });
+        pool::for_each(out.chunks_mut(block * row_width).enumerate(), |(index, out)| {
+            for (head, packed) in heads.clone().zip(&packed) {
+                dispatch(Block::<R, L> {
+                    call,
+                    head,
+                    packed,
+                    first_row: index * block,
+                    out,
+                });
+            }
+        });
     }
 }
 
@@ -209,16 +206,13 @@ fn shares(total: usize) -> usize {
 fn few_queries<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
     let heads = call.shape.key_heads;
     // The heads of a row lie side by side: a thread that has had one's share has the other's at hand.
-    let partial: Vec<Lanes<L>> = (0..shares(call.total) * heads)
-        .into_par_iter()
-        .map(|index| {
-            dispatch(Share::<R, L> {
-                call,
-                head: index % heads,
-                first: index / heads * SHARE,
-            })
+    let partial: Vec<Lanes<L>> = pool::map(shares(call.total) * heads, |index| {
+        dispatch(Share::<R, L> {
+            call,
+            head: index % heads,
+            first: index / heads * SHARE,
         })
-        .collect();
+    });
     for head in 0..heads {
         let mut whole = partial[head].clone();
         for other in partial[head..].iter().step_by(heads).skip(1) {

@@ -1,10 +1,9 @@
 //! The context of one key head, laid out in the order in which the tiles read it.
 
-use rayon::prelude::*;
-
 use super::Span;
 use super::context::Context;
 use crate::micro::Factors;
+use crate::pool;
 
 /// Context rows of a tile: a multiple of every panel height in use (4, 6 and 8).
 pub(super) const TILE: usize = 96;
@@ -60,9 +59,9 @@ impl<const R: usize> Packed<R> {
     /// The whole context of head `head`.
     pub(super) fn of(spans: &[Span], total: usize, head: usize, width: usize) -> Self {
         let mut packed = Self::empty(width, total.div_ceil(TILE));
-        let keys = packed.keys.par_chunks_mut(Self::keys_per_tile(width));
-        let values = packed.values.par_chunks_mut(Self::values_per_tile(width));
-        keys.zip(values).enumerate().for_each(|(tile, (keys, values))| {
+        let keys = packed.keys.chunks_mut(Self::keys_per_tile(width));
+        let values = packed.values.chunks_mut(Self::values_per_tile(width));
+        pool::for_each(keys.zip(values).enumerate(), |(tile, (keys, values))| {
             let start = tile * TILE;
             fill(
                 keys,

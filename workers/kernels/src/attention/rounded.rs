@@ -1,10 +1,9 @@
 //! Attention of many queries with queries, keys, weights and values rounded to bf16, for the tile unit. The softmax and
 //! all sums are in `f32`.
 
-use rayon::prelude::*;
-
 use super::{Call, Mask, Rows, Shape, Span};
 use crate::activation::exp;
+use crate::pool;
 use crate::simd::{Isa, Work, dispatch};
 use crate::tiles::{Columns, RESULT, Rounded, SIDE, STEP, Tile, Tiles};
 
@@ -26,13 +25,12 @@ pub fn attend_rounded(shape: Shape, queries: Rows, span: Span, out: &mut [f32]) 
     let rows = out.len() / row_width;
     let spans = [span];
     let call = Call::of(shape, queries, rows, &spans, Mask::Full);
-    let contexts: Vec<Context> = (0..shape.key_heads)
-        .into_par_iter()
-        .map(|head| Context::of(span, head * shape.width, shape.width))
-        .collect();
+    let contexts: Vec<Context> = pool::map(shape.key_heads, |head| {
+        Context::of(span, head * shape.width, shape.width)
+    });
     let out = Columns::of(out, row_width);
     let blocks = rows.div_ceil(QUERIES);
-    (0..shape.heads * blocks).into_par_iter().for_each(|number| {
+    pool::for_each(0..shape.heads * blocks, |number| {
         let (head, first) = (number / blocks, number % blocks * QUERIES);
         attend_block(&call, head, &contexts[head / shape.sharing()], first, &out);
     });

@@ -96,6 +96,7 @@ pub(super) fn absorb<I: Isa, const R: usize, const L: usize>(
 ) {
     let panels = scores.as_chunks_mut::<R>().0.iter_mut();
     for (panel, scores) in panels.enumerate().take(length.div_ceil(R)) {
+        context.ask_ahead(panel);
         *scores = products::<I, R, L>(context.keys(panel), &lanes.queries, [[0.0; L]; R]);
     }
     let scores = &mut scores[..length];

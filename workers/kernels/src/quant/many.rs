@@ -4,9 +4,8 @@
 //! thousand. Against [`super::product`] the activations keep eight bits of their own instead of eight that a block of 256
 //! shares, and the weights lose less to rounding than a hundredth of what they lost to quantisation.
 
-use rayon::prelude::*;
-
 use super::{BLOCK, QuantType, dequantise};
+use crate::pool;
 use crate::tiles::{Columns, RESULT, Rounded, SIDE, STEP, Tile, Tiles};
 
 /// Columns of the result that one thread works out at a time.
@@ -29,13 +28,10 @@ pub fn product(kind: QuantType, weight: &[u8], x: &Rounded, out: &mut [f32]) {
     assert_eq!(weight.len(), outputs * bytes);
     assert_eq!(out.len(), outputs * x.count);
     let out = Columns::of(out, outputs);
-    weight
-        .par_chunks(OUTPUTS * bytes)
-        .enumerate()
-        .for_each(|(chunk, weight)| {
-            let sums = chunk_sums(kind, weight, bytes, x);
-            write(&sums, &out, chunk * OUTPUTS, weight.len() / bytes, x.count);
-        });
+    pool::for_each(weight.chunks(OUTPUTS * bytes).enumerate(), |(chunk, weight)| {
+        let sums = chunk_sums(kind, weight, bytes, x);
+        write(&sums, &out, chunk * OUTPUTS, weight.len() / bytes, x.count);
+    });
 }
 
 #[expect(unsafe_code, reason = "threads write disjoint columns")]

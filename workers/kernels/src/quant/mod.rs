@@ -26,7 +26,7 @@ pub use product::product;
 pub use rows::Rows;
 pub use strips::{lay_out, product as product_of_strips, strips_available, strips_bytes};
 
-use rayon::prelude::*;
+use crate::pool;
 
 /// Values of a block of a K type, and of a block of quantised activations.
 pub const BLOCK: usize = 256;
@@ -143,18 +143,16 @@ pub fn quantise(kind: QuantType, values: &[f32], importance: Option<&[f32]>, out
     assert_eq!(kind.row_bytes(values.len()), Some(out.len()));
     assert!(importance.is_none_or(|importance| importance.len() == values.len()));
     let (size, bytes) = (kind.block_values(), kind.block_bytes());
-    out.par_chunks_mut(bytes)
-        .zip(values.par_chunks(size))
-        .enumerate()
-        .for_each(|(number, (out, values))| {
-            let weights = importance.map(|importance| &importance[number * size..][..size]);
-            match kind {
-                QuantType::Q4K => q4_k::quantise(values, weights, out),
-                QuantType::Q5K => q5_k::quantise(values, weights, out),
-                QuantType::Q6K => q6_k::quantise(values, weights, out),
-                QuantType::Q8_0 => q8_0::quantise(values, out),
-            }
-        });
+    let blocks = out.chunks_mut(bytes).zip(values.chunks(size)).enumerate();
+    pool::for_each(blocks, |(number, (out, values))| {
+        let weights = importance.map(|importance| &importance[number * size..][..size]);
+        match kind {
+            QuantType::Q4K => q4_k::quantise(values, weights, out),
+            QuantType::Q5K => q5_k::quantise(values, weights, out),
+            QuantType::Q6K => q6_k::quantise(values, weights, out),
+            QuantType::Q8_0 => q8_0::quantise(values, out),
+        }
+    });
 }
 
 /// The values that `bytes`, a whole number of blocks, stand for.
@@ -184,6 +182,9 @@ fn dequantise_plainly(kind: QuantType, bytes: &[u8], out: &mut [f32]) {
     }
 }
 
+/// Blocks that one thread looks at at a time.
+const LOOKED_AT: usize = 4096;
+
 /// The number of the first value of `bytes`, a whole number of blocks, that is not finite: a block's own scales decide.
 pub fn first_not_finite(kind: QuantType, bytes: &[u8]) -> Option<usize> {
     let scales_at: &[usize] = match kind {
@@ -192,9 +193,13 @@ pub fn first_not_finite(kind: QuantType, bytes: &[u8]) -> Option<usize> {
         QuantType::Q8_0 => &[0],
     };
     let finite = |block: &[u8]| scales_at.iter().all(|&at| bits::half_at(block, at).is_finite());
-    let first = bytes
-        .par_chunks(kind.block_bytes())
-        .position_first(|block| !finite(block));
+    let part = LOOKED_AT * kind.block_bytes();
+    let firsts = pool::map(bytes.len().div_ceil(part), |number| {
+        let blocks = bytes[number * part..].chunks(kind.block_bytes()).take(LOOKED_AT);
+        let first = blocks.map(finite).position(|finite| !finite);
+        first.map(|block| number * LOOKED_AT + block)
+    });
+    let first = firsts.into_iter().flatten().next();
     first.map(|block| block * kind.block_values())
 }
 

@@ -7,7 +7,7 @@
 use super::{
     BLOCK, GROUP, QuantType, SMALL_BLOCK, Unpacked, q4_k, q5_k, q6_k, q8_0, rows::Block8, rows::Rows,
 };
-use rayon::prelude::*;
+use crate::pool;
 
 /// Rows that a block of weights is multiplied with at one time.
 const TILE: usize = 4;
@@ -27,14 +27,14 @@ pub fn product(kind: QuantType, weight: &[u8], x: &Rows, out: &mut [f32]) {
     assert_eq!(out.len(), outputs * x.count);
     // By columns first: threads share the weights, which are what has to come from memory.
     let mut columns = vec![0.0; out.len()];
-    columns
-        .par_chunks_mut(OUTPUTS * x.count)
-        .zip(weight.par_chunks(OUTPUTS * bytes))
-        .for_each(|(out, weight)| dots(kind, weight, x, out));
+    let chunks = columns
+        .chunks_mut(OUTPUTS * x.count)
+        .zip(weight.chunks(OUTPUTS * bytes));
+    pool::for_each(chunks, |(out, weight)| dots(kind, weight, x, out));
     if x.count == 1 {
         return out.copy_from_slice(&columns);
     }
-    out.par_chunks_mut(outputs).enumerate().for_each(|(row, out)| {
+    pool::for_each(out.chunks_mut(outputs).enumerate(), |(row, out)| {
         for (out, column) in out.iter_mut().zip(columns.chunks_exact(x.count)) {
             *out = column[row];
         }

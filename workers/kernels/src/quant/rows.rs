@@ -1,9 +1,8 @@
 //! Activations in eight bits: what quantised weights are multiplied with.
 
 use super::{BLOCK, GROUP};
+use crate::pool;
 use crate::simd::{Isa, Work, dispatch};
-use rayon::prelude::*;
-
 /// Rows of activations, each a whole number of blocks of 256 signed bytes with a scale for each block. Rows whose width
 /// is no whole number of blocks are filled up with zeros.
 #[derive(Debug, Clone)]
@@ -58,7 +57,7 @@ impl Rows {
         if data.len() < SHARED {
             data.chunks_mut(count.max(1)).enumerate().for_each(fill);
         } else {
-            data.par_chunks_mut(count).enumerate().for_each(fill);
+            pool::for_each(data.chunks_mut(count).enumerate(), fill);
         }
         Self { count, blocks, data }
     }

@@ -18,7 +18,7 @@
 mod x86;
 
 use super::{BLOCK, GROUP, QuantType, SMALL_BLOCK, Unpacked, q4_k, q5_k, q6_k, q8_0, rows::Rows};
-use rayon::prelude::*;
+use crate::pool;
 
 /// Rows of a strip.
 pub(super) const ROWS: usize = 16;
@@ -118,15 +118,14 @@ pub fn lay_out(kind: QuantType, bytes: &[u8], outputs: usize, to: &mut [u8]) {
     assert!(row.is_multiple_of(size) && row * outputs == bytes.len());
     assert_eq!(to.len(), strips_bytes(kind, outputs, row / size * BLOCK));
     let record = Record::of(kind).bytes();
-    to.par_chunks_mut(row / size * record)
-        .zip(bytes.par_chunks(ROWS * row))
-        .for_each(|(strip, rows)| {
-            for (lane, row) in rows.chunks_exact(row).enumerate() {
-                for (record, block) in strip.chunks_exact_mut(record).zip(row.chunks_exact(size)) {
-                    put(kind, block, lane, record);
-                }
+    let strips = to.chunks_mut(row / size * record).zip(bytes.chunks(ROWS * row));
+    pool::for_each(strips, |(strip, rows)| {
+        for (lane, row) in rows.chunks_exact(row).enumerate() {
+            for (record, block) in strip.chunks_exact_mut(record).zip(row.chunks_exact(size)) {
+                put(kind, block, lane, record);
             }
-        });
+        }
+    });
 }
 
 /// Puts a block of one row into its lane.
@@ -201,17 +200,17 @@ fn numbers(kind: QuantType, block: &[u8]) -> [u8; BLOCK] {
     unpacked.q
 }
 
-/// `out[r, o] = x[r, :] . weight[o, :]`, as [`super::product`], with weights in strips. A row gives the same bits alone and
-/// among others.
+/// The products of rows with `outputs` rows of weights in strips, a row of outputs for each row of `x`: what
+/// [`super::product`] gives. A row gives the same bits alone and among others.
 ///
 /// # Panics
 ///
 /// If the lengths do not go together, or where [`strips_available`] is false.
-pub fn product(kind: QuantType, strips: &[u8], x: &Rows, out: &mut [f32]) {
+pub fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<f32> {
     assert!(strips_available());
-    let outputs = out.len() / x.count;
-    assert_eq!(out.len(), outputs * x.count);
     assert_eq!(strips.len(), strips_bytes(kind, outputs, x.blocks * BLOCK));
     #[cfg(target_arch = "x86_64")]
-    x86::product(kind, strips, x, outputs, out);
+    return x86::product(kind, strips, x, outputs);
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!("strips are not available")
 }

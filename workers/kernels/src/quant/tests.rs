@@ -112,8 +112,8 @@ fn by_strips(kind: QuantType, weight: &[u8], outputs: usize, x: &Rows, rows: usi
     let width = row / kind.block_bytes() * kind.block_values();
     let mut strips = vec![0; strips_bytes(kind, outputs, width)];
     lay_out(kind, weight, outputs, &mut strips);
-    let mut out = vec![f32::NAN; rows * outputs];
-    product_of_strips(kind, &strips, x, &mut out);
+    let out = product_of_strips(kind, &strips, x, outputs);
+    assert_eq!(out.len(), rows * outputs);
     out
 }
 

@@ -23,7 +23,7 @@ use none as unit;
 pub(crate) use shared::Columns;
 pub(crate) use unit::Tiles;
 
-use rayon::prelude::*;
+use crate::pool;
 
 /// Numbers that one step of a product takes from each row.
 pub(crate) const STEP: usize = 32;
@@ -67,10 +67,11 @@ impl Rounded {
     /// If `x` is no whole number of rows, or where [`rounded_products`] is false.
     pub fn of(x: &[f32], width: usize, padded: usize) -> Self {
         let mut rounded = Self::zeros(x.len(), width, padded);
-        let panels = rounded.tiles.par_chunks_mut(rounded.steps);
-        panels
-            .zip(x.par_chunks(SIDE * width))
-            .for_each(|(panel, x)| round_panel(x, width, panel));
+        let panels = rounded
+            .tiles
+            .chunks_mut(rounded.steps)
+            .zip(x.chunks(SIDE * width));
+        pool::for_each(panels, |(panel, x)| round_panel(x, width, panel));
         rounded
     }
 

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of one slice")]
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, mem::MaybeUninit};
 
 /// Rows of `width` values that threads fill, each other columns.
 pub(crate) struct Columns<'a> {
@@ -21,6 +21,16 @@ impl<'a> Columns<'a> {
             rows: values.len() / width,
             width,
             values: values.as_mut_ptr(),
+            borrowed: PhantomData,
+        }
+    }
+
+    /// The same of values that nobody has written yet.
+    pub(crate) fn of_spare(values: &'a mut [MaybeUninit<f32>], width: usize) -> Self {
+        Self {
+            rows: values.len() / width,
+            width,
+            values: values.as_mut_ptr().cast(),
             borrowed: PhantomData,
         }
     }

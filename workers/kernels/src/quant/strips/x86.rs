@@ -12,6 +12,7 @@ mod vectors;
 
 use super::{ROWS, Record};
 use crate::{
+    pool,
     quant::{
         QuantType,
         rows::{Block8, Rows},
@@ -20,17 +21,16 @@ use crate::{
 };
 use add::{Form, Q4K, Q5K, Q6K, Q80, Sums, add};
 use numbers::{Packed, Spread};
-use rayon::prelude::*;
 use scales::Scales;
 use std::{arch::is_x86_feature_detected as has, sync::LazyLock};
 use vectors::Line;
 
-/// Strips that many rows go through together, and how many of the rows at a time: their sums fill the registers.
+/// Strips that rows go through together, and how many of many rows at a time: their sums fill the registers. A single row
+/// too goes through several strips: their sums do not wait for each other, and memory is asked for more at once.
 const STRIPS: usize = 4;
 const TILE: usize = 3;
-/// Up to so many rows take the numbers as they lie; from three on with a pair of strips.
+/// Up to so many rows take the numbers as they lie.
 const FEW: usize = 8;
-const PAIR: usize = 2;
 /// Pieces of work for each thread.
 const PIECES: usize = 16;
 
@@ -41,19 +41,23 @@ pub(super) fn available() -> bool {
 }
 
 /// As [`super::product`], which has looked at the lengths and the processor.
-pub(super) fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize, out: &mut [f32]) {
+pub(super) fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<f32> {
     let (strips, strip) = (strips.as_chunks().0, x.blocks * Record::of(kind).lines);
-    let (together, by): (usize, Multiply) = match x.count {
-        ..3 => (1, few::<1>),
-        3..=FEW => (PAIR, few::<PAIR>),
-        _ => (STRIPS, many::<STRIPS>),
+    let (by, single): (Multiply, Multiply) = match x.count {
+        ..=FEW => (few::<STRIPS>, few::<1>),
+        _ => (many::<STRIPS>, many::<1>),
     };
-    let single: Multiply = if x.count > FEW { many::<1> } else { few::<1> };
-    let whole = strips.len() / strip / together * together;
+    let whole = strips.len() / strip / STRIPS * STRIPS;
     let (strips, rest) = strips.split_at(whole * strip);
-    let (size, out) = ((strip, outputs), Columns::of(out, outputs));
-    pieces(kind, strips, x, (together, by), size, 0, &out);
-    pieces(kind, rest, x, (1, single), size, whole, &out);
+    let (size, count) = ((strip, outputs), outputs * x.count);
+    // To fill it with zeros first takes one thread a while.
+    let mut out = Vec::with_capacity(count);
+    let columns = Columns::of_spare(&mut out.spare_capacity_mut()[..count], outputs);
+    pieces(kind, strips, x, (STRIPS, by), size, 0, &columns);
+    pieces(kind, rest, x, (1, single), size, whole, &columns);
+    // SAFETY: every output is in one of the strips, and the pieces have written the columns of theirs in all rows.
+    unsafe { out.set_len(count) };
+    out
 }
 
 type Multiply = unsafe fn(QuantType, &[Line], &Rows, &mut [Sums]);
@@ -68,22 +72,24 @@ fn pieces(
     first: usize,
     out: &Columns,
 ) {
-    let least = (strips.len() / strip / together).div_ceil(PIECES * rayon::current_num_threads());
-    strips
-        .par_chunks(together * strip)
-        .enumerate()
-        .with_min_len(least)
-        .for_each(|(number, strips)| {
-            let mut sums = vec![[0.0; ROWS]; together * x.count];
+    let groups = (strips.len() / strip / together)
+        .div_ceil(PIECES * pool::threads())
+        .max(1);
+    let piece = strips.chunks(groups * together * strip).enumerate();
+    pool::for_each(piece, |(piece, strips)| {
+        let mut sums = vec![[0.0; ROWS]; together * x.count];
+        for (number, strips) in strips.chunks_exact(together * strip).enumerate() {
+            sums.fill([0.0; ROWS]);
             // SAFETY: only where `available` says that the processor has the instructions is anything here called.
             unsafe { by(kind, strips, x, &mut sums) };
-            let column = (first + number * together) * ROWS;
+            let column = (first + (piece * groups + number) * together) * ROWS;
             let width = (together * ROWS).min(outputs - column);
             for (row, sums) in sums.chunks_exact(together).enumerate() {
-                // SAFETY: each piece is another range of columns.
+                // SAFETY: each group of strips is another range of columns.
                 unsafe { out.write(row, column, &sums.as_flattened()[..width]) };
             }
-        });
+        }
+    });
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
