@@ -97,6 +97,11 @@ impl Text {
         Cache::new(self.layers.len(), self.key_width)
     }
 
+    /// Bytes that a memory of `rows` rows takes.
+    pub fn memory_bytes(&self, rows: usize) -> u64 {
+        Cache::bytes(rows, self.layers.len(), self.key_width)
+    }
+
     /// `[ids, H]` in `f32`. Every id is below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         self.embedding.rows(ids)

@@ -54,6 +54,7 @@ impl RedisQueue {
                 taker.can_hold(serde_json::from_str::<Option<Need>>(need).unwrap_or_default())
             })
             .filter_map(|(revision, _)| revision.parse().ok())
+            .filter(|revision| taker.rank(revision).is_some())
             .collect();
         if !wanted.is_empty() {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
