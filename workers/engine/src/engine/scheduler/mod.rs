@@ -62,6 +62,7 @@ pub struct Scheduler<'e> {
     schedule: Schedule,
     arrivals: Receiver<Request>,
     arrived: u64,
+    seats_given: u64,
     unread: VecDeque<Unread<'e>>,
     open: Vec<Open<'e>>,
     seats: Seats<'e>,
@@ -78,6 +79,7 @@ impl<'e> Scheduler<'e> {
             schedule,
             arrivals,
             arrived: 0,
+            seats_given: 0,
             unread: VecDeque::new(),
             open: Vec::new(),
             seats: Seats::default(),
@@ -211,11 +213,14 @@ impl<'e> Scheduler<'e> {
         true
     }
 
-    /// Who has the fewest seats has the next one, and of these who came first.
+    /// Who has the fewest seats has the next one, of these who has been without one the longest, and of these who came first.
     fn next_to_seat(&self) -> Option<usize> {
         let waiting = self.open.iter().enumerate();
         let waiting = waiting.filter(|(_, open)| !open.party.waiting.is_empty());
-        let first = waiting.min_by_key(|(_, open)| (self.seats.of(open.party.number), open.party.number));
+        let first = waiting.min_by_key(|(_, open)| {
+            let number = open.party.number;
+            (self.seats.of(number), open.last_seat, number)
+        });
         first.map(|(place, _)| place)
     }
 
@@ -226,6 +231,8 @@ impl<'e> Scheduler<'e> {
             return;
         };
         open.page_memory += need.page;
+        self.seats_given += 1;
+        open.last_seat = self.seats_given;
         let (engine, began) = (self.engine, Instant::now());
         let mut between = Between::new(self, &open.party, false);
         let seat = attempt(|| engine.seat(plan, open.session.as_mut(), &parameters, &mut between));

@@ -70,6 +70,8 @@ pub(super) struct Open<'e> {
     pub session: Option<PageSession>,
     /// Bytes of the page's rows in the language model's memory, which its questions share.
     pub page_memory: u64,
+    /// Seats that all requests had been given when it had its last one.
+    pub last_seat: u64,
 }
 
 /// Who asks, and what of it has no seat yet.
@@ -96,6 +98,7 @@ impl<'e> Open<'e> {
             party,
             session: page.map(|page| engine.open_page(page)),
             page_memory: 0,
+            last_seat: 0,
         }
     }
 }

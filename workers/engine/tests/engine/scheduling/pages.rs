@@ -25,10 +25,10 @@ fn running_answers_go_on_while_a_page_is_read() {
     let (mut scheduler, requests) = Scheduler::new(&engine, AT_EVERY_PART);
     let log = Log::default();
     let second = comes.request(&engine, noting("comes", &log));
-    let (first, seen) = (noting("writes", &log), log.clone());
-    let heard = first.heard.clone();
-    let (sends, hears) = (sends_at(2, requests.clone(), second), first.on_token.unwrap());
-    let sends = sends.on_token.unwrap();
+    let seen = log.clone();
+    let Ear { heard, on_token, .. } = noting("writes", &log);
+    let hears = on_token.unwrap();
+    let sends = sends_at(2, requests.clone(), second).on_token.unwrap();
     let ear = Ear {
         heard: heard.clone(),
         on_token: Some(Box::new(move |question, count| {
