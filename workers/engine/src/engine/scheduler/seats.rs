@@ -11,24 +11,21 @@ use crate::engine::EngineError;
 use crate::engine::answer::{Answer, Seat};
 use crate::glm4v::{Glm4v, Untraced};
 
-/// An answer in the making whose next token is chosen.
-pub(super) struct Taken<'e> {
-    /// The request's number, and the question's place in it.
-    request: u64,
-    question: usize,
-    audience: Rc<dyn Audience + 'e>,
-    seat: Seat<'e>,
-    /// Bytes that were set aside for the answer's memory.
-    memory: u64,
-    next: u32,
-}
-
 /// Who takes a seat.
 pub(super) struct Place<'e> {
+    /// The request's number, and the question's place in it.
     pub request: u64,
     pub question: usize,
     pub audience: Rc<dyn Audience + 'e>,
+    /// Bytes that were set aside for the answer's memory.
     pub memory: u64,
+}
+
+/// An answer in the making whose next token is chosen.
+struct Taken<'e> {
+    place: Place<'e>,
+    seat: Seat<'e>,
+    next: u32,
 }
 
 /// See the module's text.
@@ -46,35 +43,25 @@ impl<'e> Seats<'e> {
 
     /// Seats of one request.
     pub fn of(&self, request: u64) -> usize {
-        self.0.iter().filter(|taken| taken.request == request).count()
+        self.0
+            .iter()
+            .filter(|taken| taken.place.request == request)
+            .count()
     }
 
     /// Bytes that are set aside for the answers.
     pub fn memory(&self) -> u64 {
-        self.0.iter().map(|taken| taken.memory).sum()
+        self.0.iter().map(|taken| taken.place.memory).sum()
     }
 
     /// Lets go of one request's answers, of which nothing more is told.
     pub fn leave(&mut self, request: u64) {
-        self.0.retain(|taken| taken.request != request);
+        self.0.retain(|taken| taken.place.request != request);
     }
 
     /// Shows the first token of an answer and gives it a seat, if it goes on.
     pub fn take(&mut self, place: Place<'e>, seat: Seat<'e>) {
-        let Place {
-            request,
-            question,
-            audience,
-            memory,
-        } = place;
-        let taken = Taken {
-            request,
-            question,
-            audience,
-            seat,
-            memory,
-            next: 0,
-        };
+        let taken = Taken { place, seat, next: 0 };
         self.0.extend(taken.choose());
     }
 
@@ -115,7 +102,7 @@ impl Taken<'_> {
                 Some(self)
             }
             Err(error) => {
-                self.ended(Err(error));
+                self.place.ended(Err(error));
                 None
             }
         }
@@ -123,26 +110,29 @@ impl Taken<'_> {
 
     /// Chooses and shows the next token. Who has none gets up.
     fn choose(mut self) -> Option<Self> {
-        let (audience, question) = (&*self.audience, self.question);
-        let chosen = attempt(|| self.seat.go_on(&mut |token| audience.token(question, token)));
+        let Place {
+            audience, question, ..
+        } = &self.place;
+        let chosen = attempt(|| self.seat.go_on(&mut |token| audience.token(*question, token)));
         match chosen {
             Ok(ControlFlow::Continue(id)) => {
                 self.next = id;
                 Some(self)
             }
             Ok(ControlFlow::Break(reason)) => {
-                let audience = self.audience;
-                let answer = self.seat.into_answer(reason);
-                tell(&*audience, |audience| audience.ended(question, Ok(answer)));
+                let Self { place, seat, .. } = self;
+                place.ended(attempt(|| Ok(seat.into_answer(reason))));
                 None
             }
             Err(error) => {
-                self.ended(Err(error));
+                self.place.ended(Err(error));
                 None
             }
         }
     }
+}
 
+impl Place<'_> {
     fn ended(&self, answer: Result<Answer, EngineError>) {
         tell(&*self.audience, |audience| audience.ended(self.question, answer));
     }
