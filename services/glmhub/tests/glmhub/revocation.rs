@@ -4,7 +4,7 @@ mod following;
 mod measured;
 pub mod scene;
 
-use crate::{hub::eventually, licence::scene::path};
+use crate::licence::scene::path;
 use scene::Work;
 use serde_json::{Value, json};
 

@@ -2,7 +2,6 @@
 
 use crate::{
     client::{Answer, Client},
-    hub::Hub,
     jobs::{call, completed, hub_with_model, new_batch, page, submit, upload},
     openai,
     receiver::{Came, Receiver},
