@@ -51,7 +51,7 @@ impl Default for Schedule {
     fn default() -> Self {
         Self {
             memory_bytes: 1 << 30,
-            page_share: 1.0,
+            page_share: 0.5,
         }
     }
 }
