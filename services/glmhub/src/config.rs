@@ -8,9 +8,11 @@ mod layers;
 mod sections;
 pub mod show;
 mod telemetry;
+mod worker;
 
-pub use sections::{LogFormat, LogSettings, RecordsSettings, Settings, WorkerSettings};
+pub use sections::{LogFormat, LogSettings, RecordsSettings, Settings};
 pub use telemetry::TelemetrySettings;
+pub use worker::WorkerSettings;
 
 use crate::misuse::Misuse;
 use clap::Args;

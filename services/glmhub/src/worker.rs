@@ -27,13 +27,14 @@ const EXAMPLE: &str = "\
 Examples:
   glmhub worker
   glmhub worker --data /srv/worker --count 2
+  glmhub worker --data /srv/worker --orders-at-once 8
   glmhub worker list
 
 Needs Redis (queue.url), the hub's blobs (blobs.bucket, or blobs.folder where both reach it), and the hub's public keys:
 
   curl -fsS http://127.0.0.1:8080/.well-known/jwks.json -o /srv/worker/keys/hub.jwks.json
 
-Prints one line when it is ready. At SIGTERM or SIGINT (Ctrl-C) it goes on with the page that it is at for
+Prints one line when it is ready. At SIGTERM or SIGINT (Ctrl-C) it goes on with the pages that it is at for
 worker.drain_seconds at most, hands back what is left, and ends; a second signal ends it at once.";
 
 /// Answers pages for hubs that share a Redis
@@ -51,27 +52,46 @@ enum WorkerCommand {
     List(list::ListArgs),
 }
 
+/// Where a worker has its data, and how much it does at once.
 #[derive(Args, Debug)]
-struct WorkArgs {
+pub struct WorkArgs {
     #[command(flatten)]
     place: Place,
     /// How many workers this process has [default: worker.count of the settings]
     #[arg(long, value_name = "NUMBER")]
     count: Option<usize>,
+    /// How many pages each worker has in work at once, 1 to 8; 0: as many as memory allows [default:
+    /// worker.orders_at_once of the settings]
+    #[arg(long, value_name = "NUMBER")]
+    orders_at_once: Option<usize>,
+}
+
+impl WorkArgs {
+    /// Settings of the command line.
+    fn overrides(&self) -> Vec<(&'static str, String)> {
+        let numbers = [
+            ("worker.count", self.count),
+            ("worker.orders_at_once", self.orders_at_once),
+        ];
+        let given = numbers
+            .into_iter()
+            .filter_map(|(key, number)| Some((key, number?)));
+        given.map(|(key, number)| (key, number.to_string())).collect()
+    }
 }
 
 /// Does what the command says.
 pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
     match args.command {
         Some(WorkerCommand::List(args)) => list::run(args).await,
-        None => work(&args.work.place, args.work.count, Computing::Engine).await,
+        None => work(&args.work, Computing::Engine).await,
     }
 }
 
 /// Works until it is told to end, with what works at the orders.
-pub async fn work(place: &Place, count: Option<usize>, computing: Computing) -> anyhow::Result<()> {
-    let count = count.map(|count| ("worker.count", count.to_string()));
-    let settings = config::load(place, count.as_slice())?.settings;
+pub async fn work(args: &WorkArgs, computing: Computing) -> anyhow::Result<()> {
+    let place = &args.place;
+    let settings = config::load(place, &args.overrides())?.settings;
     telemetry::start_logs(&settings.log)?;
     let spans = Spans::start(&settings.telemetry)?;
     let measures = Measures::start(&settings.telemetry)?;

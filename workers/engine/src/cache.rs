@@ -87,6 +87,19 @@ impl Cache {
         self.layers[index].context()
     }
 
+    /// Bytes that `rows` rows take: in whole segments, in each layer.
+    pub fn bytes(rows: usize, layers: usize, width: usize) -> u64 {
+        let values = 2 * rows.div_ceil(SEGMENT) * SEGMENT * width * layers;
+        (values * DType::F32.size_in_bytes()) as u64
+    }
+
+    /// Forgets rows that only some layers have taken in, because what computed them was broken off.
+    pub fn rewind(&mut self) {
+        for layer in &mut self.layers {
+            layer.keep(self.slots);
+        }
+    }
+
     /// Counts rows at `positions` that every layer has taken in.
     pub fn advance(&mut self, positions: &[usize]) {
         self.slots += positions.len();
@@ -114,6 +127,16 @@ impl LayerCache {
             taken += fitting;
         }
         Ok(())
+    }
+
+    /// Forgets what comes after the first `rows` rows.
+    fn keep(&mut self, rows: usize) {
+        let mut left = rows;
+        self.segments.retain_mut(|segment| {
+            segment.rows = segment.rows.min(left);
+            left -= segment.rows;
+            segment.rows > 0
+        });
     }
 
     fn open_segment(&mut self) -> Result<&mut Segment> {
@@ -211,6 +234,35 @@ mod tests {
             remembered(&mut parent),
             [counted(0, 300), counted(2000, 2001)].concat()
         );
+    }
+
+    #[test]
+    fn what_only_some_layers_have_taken_in_is_forgotten() {
+        for before in [3, 256, 300] {
+            let mut parent = Cache::new(2, 2);
+            for layer in [0, 1] {
+                parent
+                    .layer(layer)
+                    .append(&rows(0, before), &rows(0, before))
+                    .unwrap();
+            }
+            parent.advance(&(0..before).collect::<Vec<_>>());
+            let mut fork = parent.fork();
+            fork.layer(0).append(&rows(900, 1), &rows(900, 1)).unwrap();
+            fork.rewind();
+            assert_eq!(remembered(&mut fork), counted(0, before));
+            take(&mut fork, before, 2);
+            assert_eq!(remembered(&mut fork), counted(0, before + 2));
+            assert_eq!(remembered(&mut parent), counted(0, before));
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_in_whole_segments_of_each_layer() {
+        // The published model: 40 layers, two key heads of 128 values.
+        let bytes = |rows| Cache::bytes(rows, 40, 256);
+        assert_eq!(bytes(256), 256 * 81_920);
+        assert_eq!((bytes(0), bytes(1), bytes(257)), (0, bytes(256), 2 * bytes(256)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! GLM-4V on candle: a page and a question go in, the model's exact answer comes out.
 //!
 //! [`Engine::load`] reads a model's folder or GGUF file; [`Engine::encode_page`] sends a page through the vision tower;
-//! [`Engine::open_page`] lets several questions share its rows; [`Engine::answer`] answers.
+//! [`Engine::open_page`] lets several questions share its rows; [`Engine::answer`] answers. A [`Scheduler`] does it for many
+//! pages and questions at once.
 //!
 //! Weights, memory and request are three things: the model is only read, a [`cache::Cache`] belongs to one
 //! conversation, and a request holds everything else.
@@ -24,8 +25,9 @@ pub mod tokenizer;
 pub mod weights;
 
 pub use engine::{
-    Answer, Audience, DEFAULT_NEW_TOKENS, EncodedPage, Engine, EngineError, FinishReason, Fit, LoadError,
-    LoadOptions, PageSession, Parameters, Progress, Question, Timings, Token, TopLogprob,
+    Answer, Audience, DEFAULT_NEW_TOKENS, EncodedPage, Engine, EngineError, EngineHandle, EngineThread,
+    FinishReason, Fit, LoadError, LoadOptions, Over, Page, PageSession, Parameters, PixelValues, Progress,
+    Question, Request, Schedule, Scheduler, Timings, Token, TopLogprob,
 };
 pub use glm4v::TOGETHER;
 pub use weights::WeightType;

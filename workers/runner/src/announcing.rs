@@ -92,7 +92,7 @@ pub(crate) fn announcement(parts: &WorkerParts, models: &Models, pace: &Pace) ->
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device: parts.about.device.clone(),
         room: parts.about.room,
-        loaded: models.loaded().into_iter().map(|(loaded, _)| loaded).collect(),
+        loaded: models.loaded().into_iter().collect(),
         speeds: pace.speeds(),
     }
 }

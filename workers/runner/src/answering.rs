@@ -1,10 +1,11 @@
-//! The engine's side of an order: everything here blocks its thread and computes.
+//! An order at the engine: what it asks, and what becomes of it.
 
 use crate::{
     fault,
     hold::Stop,
     kept_pages::{KeptPages, PageKey},
     parameters,
+    seat::Seat,
     telling::Pen,
 };
 use domain::{
@@ -13,11 +14,11 @@ use domain::{
     order::{AnswerReport, Fault, FinishReason, Logprob, OrderQuestion, ReportKind, TokenLogprob},
 };
 use engine::{
-    Answer, Audience, EncodedPage, Engine, EngineError, Question, Token, TopLogprob, glm4v::Asked,
-    prompt::Conversation,
+    Answer, Audience, EncodedPage, Engine, EngineError, EngineHandle, Page, Question, Request, Token,
+    TopLogprob, prompt::Conversation,
 };
 use pages::Limits;
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 /// Name and version, as answers carry it.
 const ENGINE: &str = concat!("glmhub-glm4v ", env!("CARGO_PKG_VERSION"));
@@ -30,177 +31,157 @@ struct Ready {
     input_tokens: usize,
 }
 
-/// What the engine's thread needs.
+/// Takes each report as soon as there is one.
+pub(crate) type Tell = Box<dyn Fn(ReportKind) + Send>;
+
+/// What an order brings to the engine.
 pub(crate) struct Sitting<'a> {
-    pub engine: &'a Engine,
+    pub engine: &'a EngineHandle,
     pub limits: &'a Limits,
     /// Pages of before, and which one this is.
-    pub kept: (&'a KeptPages, PageKey),
-    pub stop: &'a Stop,
+    pub kept: (Arc<KeptPages>, PageKey),
+    pub stop: Arc<Stop>,
     /// Writes answers out while they are being made.
-    pub pen: &'a Pen,
-    /// Takes each report as soon as there is one; a break ends the sitting.
-    pub tell: &'a mut dyn FnMut(ReportKind) -> ControlFlow<()>,
+    pub pen: Pen,
+    pub tell: Tell,
+    pub seat: Seat,
 }
 
 impl Sitting<'_> {
-    /// Answers all questions on one page: those that cannot be answered are told first, before anything is
-    /// computed; the page is encoded once, the others are answered together, and each answer is told when it is ready. A
-    /// stop ends it between two tokens or two parts of a layer, and nothing is told of what was broken off.
-    pub(crate) fn hold(&mut self, page: &[u8], questions: &[OrderQuestion]) -> ControlFlow<()> {
+    /// Asks the engine all questions on one page: those that cannot be answered are told first, before anything is
+    /// computed. What becomes of the others is told as it comes, and nothing of what a stop broke off.
+    pub(crate) fn ask(self, page: &[u8], questions: &[OrderQuestion]) {
         let texts = match Texts::read(page).transpose() {
             Ok(texts) => texts,
             Err(error) => {
-                let fault = fault::lasting("page_unreadable", error);
-                return questions
-                    .iter()
-                    .try_for_each(|question| self.fails(question.job, fault.clone()));
+                let jobs = questions.iter().map(|question| question.job);
+                return self.fail(jobs, &fault::lasting("page_unreadable", error));
             }
         };
         let mut ready = Vec::new();
         for question in questions {
-            match prepare(self.engine, question, texts.as_ref()) {
+            match prepare(self.engine.engine(), question, texts.as_ref()) {
                 Ok(one) => ready.push(one),
-                Err(fault) => self.fails(question.job, fault)?,
+                Err(fault) => self.fail([question.job], &fault),
             }
         }
-        if ready.is_empty() {
-            return ControlFlow::Continue(());
+        if ready.is_empty() || self.stop.is_set() {
+            return;
         }
-        if texts.is_some() {
-            return self.answer_texts(&ready);
-        }
-        match self.encode(page) {
-            Some(Ok(encoded)) => self.answer_all(&encoded, &ready),
-            Some(Err(fault)) => ready
-                .iter()
-                .try_for_each(|one| self.fails(one.job, fault.clone())),
-            None => ControlFlow::Break(()),
+        let page = match texts {
+            Some(_) => Ok(Page::None),
+            None => self.page(page),
+        };
+        match page {
+            Ok(page) => self.submit(page, ready),
+            Err(fault) => self.fail(ready.iter().map(|one| one.job), &fault),
         }
     }
 
-    /// The page's rows, or nothing if it was stopped.
-    fn encode(&self, page: &[u8]) -> Option<Result<EncodedPage, Fault>> {
-        if self.stop.is_set() {
-            return None;
-        }
+    /// The page as it was encoded before, or as it is to be.
+    fn page(&self, page: &[u8]) -> Result<Page, Fault> {
         let (kept, key) = &self.kept;
         if let Some(encoded) = kept.get(key) {
-            return Some(Ok(encoded));
+            return Ok(Page::Encoded(encoded));
         }
-        let page = match pages::decode(page, self.limits) {
-            Ok(page) => page,
-            Err(error) => return Some(Err(fault::of_page(&error))),
-        };
-        match self
-            .engine
-            .encode_page_traced(&page, &mut Asked(|| goes_on(self.stop)))
-        {
-            Ok(encoded) => {
-                took("tower", encoded.took);
-                kept.keep(key.clone(), encoded.clone());
-                Some(Ok(encoded))
-            }
-            Err(EngineError::Cancelled) => None,
-            Err(error) => Some(Err(fault::of_engine(&error))),
-        }
+        let page = pages::decode(page, self.limits).map_err(|error| fault::of_page(&error))?;
+        let pixels = self.engine.engine().pixel_values(&page);
+        pixels.map(Page::Pixels).map_err(|error| fault::of_engine(&error))
     }
 
-    /// All questions together; a stop breaks them off.
-    fn answer_all(&mut self, page: &EncodedPage, ready: &[Ready]) -> ControlFlow<()> {
-        let (engine, stop) = (self.engine, self.stop);
-        let mut session = engine.open_page(page);
-        let questions: Vec<Question> = ready.iter().map(Ready::question).collect();
-        let mut answering = Answering {
-            open: ready.iter().map(|one| one.job).collect(),
-            sitting: self,
+    fn submit(self, page: Page, ready: Vec<Ready>) {
+        let questions = ready.iter().map(Ready::question).collect();
+        let hearing = Hearing {
             ready,
+            kept: self.kept,
+            stop: self.stop,
+            pen: self.pen,
+            tell: self.tell,
+            _seat: self.seat,
         };
-        let mut asked = Asked(|| goes_on(stop));
-        match engine.answer_together(&questions, &mut session, &mut answering, &mut asked) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(EngineError::Cancelled) => ControlFlow::Break(()),
-            Err(error) => {
-                let fault = fault::of_engine(&error);
-                let Answering { sitting, open, .. } = answering;
-                open.into_iter()
-                    .try_for_each(|job| sitting.fails(job, fault.clone()))
-            }
+        let request = Request {
+            page,
+            questions,
+            audience: Box::new(hearing),
+        };
+        if let Err(error) = self.engine.submit(request) {
+            tracing::error!(%error, "an order could not be worked at");
         }
     }
 
-    /// Questions about texts, without a picture, one after the other.
-    fn answer_texts(&mut self, ready: &[Ready]) -> ControlFlow<()> {
-        let (engine, stop) = (self.engine, self.stop);
-        let mut answering = Answering {
-            open: Vec::new(),
-            sitting: self,
-            ready,
-        };
-        for (place, one) in ready.iter().enumerate() {
-            let answer = engine.answer_traced(
-                &one.conversation,
-                None,
-                &one.parameters,
-                &mut |token| answering.token(place, token),
-                &mut Asked(|| goes_on(stop)),
-            );
-            match answer {
-                Err(EngineError::Cancelled) => return ControlFlow::Break(()),
-                answer => answering.ended(place, answer)?,
-            }
+    fn fail(&self, jobs: impl IntoIterator<Item = JobId>, fault: &Fault) {
+        for job in jobs {
+            (self.tell)(failed(job, fault.clone()));
         }
-        ControlFlow::Continue(())
-    }
-
-    fn fails(&mut self, job: JobId, fault: Fault) -> ControlFlow<()> {
-        (self.tell)(ReportKind::Failed { job, fault })
     }
 }
 
-fn goes_on(stop: &Stop) -> ControlFlow<()> {
-    if stop.is_set() {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
-    }
+fn failed(job: JobId, fault: Fault) -> ReportKind {
+    ReportKind::Failed { job, fault }
 }
 
-/// Hears what becomes of the questions.
-struct Answering<'a, 'b> {
-    sitting: &'a mut Sitting<'b>,
-    ready: &'a [Ready],
-    /// Jobs of which nothing was told.
-    open: Vec<JobId>,
+/// Hears on the engine's thread what becomes of the questions, and never holds it up.
+struct Hearing {
+    ready: Vec<Ready>,
+    kept: (Arc<KeptPages>, PageKey),
+    stop: Arc<Stop>,
+    pen: Pen,
+    tell: Tell,
+    _seat: Seat,
 }
 
-impl Audience for Answering<'_, '_> {
-    fn token(&mut self, question: usize, token: &Token) -> ControlFlow<()> {
-        self.sitting.pen.add(self.ready[question].job, &token.text);
-        goes_on(self.sitting.stop)
+impl Audience for Hearing {
+    fn goes_on(&self) -> ControlFlow<()> {
+        if self.stop.is_set() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
-    fn ended(&mut self, question: usize, answer: Result<Answer, EngineError>) -> ControlFlow<()> {
+    fn found(&self) -> Option<EncodedPage> {
+        let (kept, key) = &self.kept;
+        kept.again(key)
+    }
+
+    fn encoded(&self, page: &EncodedPage) {
+        took("tower", page.took);
+        let (kept, key) = &self.kept;
+        kept.keep(key.clone(), page.clone());
+    }
+
+    fn failed(&self, error: EngineError) {
+        let fault = fault::of_engine(&error);
+        for one in &self.ready {
+            (self.tell)(failed(one.job, fault.clone()));
+        }
+    }
+
+    fn token(&self, question: usize, token: &Token) -> ControlFlow<()> {
+        self.pen.add(self.ready[question].job, &token.text);
+        self.goes_on()
+    }
+
+    fn ended(&self, question: usize, answer: Result<Answer, EngineError>) {
         let Ready {
             job, input_tokens, ..
         } = self.ready[question];
-        self.sitting.pen.end(job);
+        self.pen.end(job);
         let told = match answer {
-            Ok(answer) if self.is_off_schema(question, &answer) => {
-                self.sitting.fails(job, fault::off_schema())
+            Ok(answer) if self.is_off_schema(question, &answer) => Some(failed(job, fault::off_schema())),
+            Ok(answer) => {
+                let report = report_of(answer, input_tokens);
+                report.map(|answer| ReportKind::Answered { job, answer })
             }
-            Ok(answer) => match report_of(answer, input_tokens) {
-                Some(answer) => (self.sitting.tell)(ReportKind::Answered { job, answer }),
-                None => return ControlFlow::Break(()),
-            },
-            Err(error) => self.sitting.fails(job, fault::of_engine(&error)),
+            Err(error) => Some(failed(job, fault::of_engine(&error))),
         };
-        self.open.retain(|&open| open != job);
-        told
+        if let Some(told) = told {
+            (self.tell)(told);
+        }
     }
 }
 
-impl Answering<'_, '_> {
+impl Hearing {
     /// Whether a whole answer does not keep to its question's schema.
     fn is_off_schema(&self, question: usize, answer: &Answer) -> bool {
         let shape = self.ready[question].parameters.shape.as_deref();
@@ -210,10 +191,10 @@ impl Answering<'_, '_> {
 }
 
 impl Ready {
-    fn question(&self) -> Question<'_> {
+    fn question(&self) -> Question {
         Question {
-            conversation: &self.conversation,
-            parameters: &self.parameters,
+            conversation: self.conversation.clone(),
+            parameters: self.parameters.clone(),
         }
     }
 }
@@ -293,31 +274,38 @@ mod tests {
         fixtures::{Bench, golden},
         hold::StopReason,
     };
-    use engine::LoadOptions;
+    use engine::{EngineThread, LoadOptions, Schedule};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]
     async fn a_stop_ends_the_sitting_at_the_next_token_and_tells_no_half_answer() {
         let bench = Bench::new().await;
         let engine = Engine::load(&golden(), &LoadOptions::default()).unwrap();
+        let thread = EngineThread::start(engine, Schedule::default()).unwrap();
         let page = std::fs::read(golden().join("input.png")).unwrap();
-        let (stop, limits, mut told) = (Stop::default(), Limits::default(), 0);
-        let mut tell = |_| {
-            told += 1;
-            stop.set(StopReason::Withdrawn);
-            ControlFlow::Continue(())
+        let (stop, told) = (Arc::new(Stop::default()), Arc::new(AtomicUsize::new(0)));
+        let kept = Arc::new(KeptPages::new(u64::MAX));
+        let key = PageKey::of(&bench.grant(&[]));
+        let sit_down = |questions| {
+            let (stops, counts) = (stop.clone(), told.clone());
+            let sitting = Sitting {
+                engine: thread.handle(),
+                limits: &Limits::default(),
+                kept: (kept.clone(), key.clone()),
+                stop: stop.clone(),
+                pen: Pen::take().0,
+                tell: Box::new(move |_| {
+                    counts.fetch_add(1, Ordering::Relaxed);
+                    stops.set(StopReason::Withdrawn);
+                }),
+                seat: Seat::take(),
+            };
+            sitting.ask(&page, &bench.long_questions(questions));
         };
-        let (kept, key) = (KeptPages::new(u64::MAX), PageKey::of(&bench.grant(&[])));
-        let mut sitting = Sitting {
-            engine: &engine,
-            limits: &limits,
-            kept: (&kept, key),
-            stop: &stop,
-            pen: &Pen::take().0,
-            tell: &mut tell,
-        };
-        assert!(sitting.hold(&page, &bench.long_questions(3)).is_break());
-        // Stopped already: not even the page is encoded.
-        assert!(sitting.hold(&page, &bench.long_questions(1)).is_break());
-        assert_eq!(told, 1);
+        sit_down(3);
+        // All of it is asked behind the first.
+        sit_down(1);
+        thread.end();
+        assert_eq!(told.load(Ordering::Relaxed), 1);
     }
 }

@@ -93,6 +93,9 @@ pub(crate) fn of_engine(error: &EngineError) -> Fault {
         EngineError::NotFinite { .. } => lasting("answer_not_finite", error),
         EngineError::NoPage | EngineError::NoImage => lasting("engine_failed", error),
         EngineError::BadShape(_) | EngineError::OffShape(_) => of_shape(),
+        // Another worker may have more.
+        EngineError::NoMemory { .. } => passing("memory_short", error),
+        EngineError::Panicked => of_panic(),
         EngineError::Cancelled | EngineError::Compute(_) => passing("engine_failed", error),
     }
 }
@@ -113,7 +116,7 @@ pub(crate) fn off_schema() -> Fault {
     )
 }
 
-/// The engine's thread died of this order. Another one would too, so nobody else is made to try.
+/// The engine panicked over this order. Another one would too, so nobody else is made to try.
 pub(crate) fn of_panic() -> Fault {
     lasting(
         "engine_panicked",

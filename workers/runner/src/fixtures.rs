@@ -32,7 +32,7 @@ use tempfile::TempDir;
 pub(crate) const LEASE: time::Duration = time::Duration::seconds(30);
 const NO_WAIT: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(120);
-const FILES: [&str; 7] = [
+pub(crate) const FILES: [&str; 7] = [
     "config.json",
     "generation_config.json",
     "model-00001-of-00002.safetensors",
@@ -110,6 +110,15 @@ impl Bench {
     }
 
     pub fn worker_that_drains_for(&self, drain: Duration) -> Worker {
+        self.worker_with(Settings {
+            drain,
+            orders_at_once: 1,
+            ..Settings::default()
+        })
+    }
+
+    /// A worker that does not wait at the queue.
+    pub fn worker_with(&self, settings: Settings) -> Worker {
         Worker::new(WorkerParts {
             id: self.ids.make(),
             about: About {
@@ -130,8 +139,7 @@ impl Bench {
             limits: pages::Limits::default(),
             settings: Settings {
                 wait: NO_WAIT,
-                drain,
-                ..Settings::default()
+                ..settings
             },
         })
     }

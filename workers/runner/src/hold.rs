@@ -227,6 +227,13 @@ impl Hold {
     }
 }
 
+impl Drop for Hold {
+    /// Whatever still works at the order works for nobody.
+    fn drop(&mut self) {
+        self.stop.set(StopReason::Lost);
+    }
+}
+
 /// `kinds` as reports of `worker` about `order`.
 pub(crate) fn reports(order: &WorkOrder, worker: WorkerId, kinds: &[ReportKind]) -> Vec<Report> {
     let report = |kind: &ReportKind| Report {

@@ -62,6 +62,11 @@ impl KeptPages {
         found
     }
 
+    /// The page, if it has come since it was missed.
+    pub(crate) fn again(&self, key: &PageKey) -> Option<EncodedPage> {
+        self.lock().pages.get(key).cloned()
+    }
+
     /// Keeps a page, if it fits at all.
     pub(crate) fn keep(&self, key: PageKey, page: EncodedPage) {
         let bytes = page.bytes();

@@ -15,6 +15,7 @@ mod fault;
 mod hold;
 mod kept_pages;
 mod materialise;
+mod memory;
 mod models;
 mod models_folder;
 mod noop;
@@ -27,6 +28,7 @@ mod settings;
 mod spent;
 mod telling;
 mod told;
+mod turns;
 mod worker;
 
 #[cfg(test)]
@@ -36,5 +38,5 @@ pub use announcing::About;
 pub use models_folder::ModelsFolder;
 pub use noop::Computing;
 pub use outcome::Outcome;
-pub use settings::Settings;
+pub use settings::{MOST_ORDERS, Settings};
 pub use worker::{Worker, WorkerParts};

@@ -1,23 +1,29 @@
-//! The engine that is loaded: one at a time, by revision.
+//! The engine that is loaded and at work: one at a time, by revision.
 
 use crate::{
     fault,
     materialise::materialise,
+    memory::Allowance,
     models_folder::ModelsFolder,
     seal::{Seal, Sealed},
 };
 use domain::{
     digest::Sha256,
     grant::Grant,
+    hardware::Need,
     model::{Artifact, artifacts_digest},
     names::ModelName,
     order::Fault,
     worker,
 };
-use engine::{Engine, LoadOptions};
+use engine::{Engine, EngineHandle, EngineThread, LoadOptions};
 use exchange::{blobs::Blobs, grant::GrantError, queue::Preference};
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, spawn_blocking},
+    time::Instant,
+};
 
 /// How often a model is loaded whose files change meanwhile. A link to the same blob that another worker makes counts
 /// as a change too, so the first one need not mean anything.
@@ -27,7 +33,15 @@ pub(crate) struct Models {
     folder: ModelsFolder,
     blobs: Arc<dyn Blobs>,
     options: LoadOptions,
-    loaded: Mutex<Option<Loaded>>,
+    allowance: Allowance,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    loaded: Option<Loaded>,
+    /// An engine of before that still works at what it was asked.
+    ending: Option<JoinHandle<()>>,
 }
 
 struct Loaded {
@@ -36,76 +50,94 @@ struct Loaded {
     since: Instant,
     /// The files, which are mapped for as long as the engine lives.
     sealed: Sealed,
-    engine: Arc<Engine>,
+    engine: EngineThread,
+    /// How many orders it may have in work.
+    orders: usize,
 }
 
 impl Models {
-    pub(crate) fn new(folder: ModelsFolder, blobs: Arc<dyn Blobs>, options: LoadOptions) -> Self {
+    pub(crate) fn new(
+        folder: ModelsFolder,
+        blobs: Arc<dyn Blobs>,
+        options: LoadOptions,
+        allowance: Allowance,
+    ) -> Self {
         Self {
             folder,
             blobs,
             options,
-            loaded: Mutex::new(None),
+            allowance,
+            held: Mutex::default(),
         }
     }
 
     /// The engine of the grant's revision, loaded from files that were hashed, are the manifest's and those that the
     /// grant names, and have not been written to since.
-    pub(crate) async fn engine(&self, grant: &Grant) -> Result<Arc<Engine>, Fault> {
-        let mut loaded = self.loaded.lock().await;
-        let there = loaded
+    pub(crate) async fn engine(&self, grant: &Grant, need: Option<Need>) -> Result<EngineHandle, Fault> {
+        let mut held = self.held.lock().await;
+        let there = held
+            .loaded
             .as_ref()
-            .filter(|there| there.revision == grant.revision_sha256);
+            .filter(|there| there.revision == grant.revision_sha256 && !there.engine.is_over());
         if let Some(there) = there.filter(|there| there.sealed.seals.iter().all(Seal::holds)) {
             agree(&there.sealed, grant)?;
-            return Ok(there.engine.clone());
+            return Ok(there.engine.handle().clone());
         }
-        // Two sets of weights may not fit into memory: the old one goes before the new one comes.
-        *loaded = None;
-        let new = self.load(grant).await?;
-        let engine = new.engine.clone();
-        *loaded = Some(new);
+        held.make_room().await;
+        let new = self.load(grant, need).await?;
+        let engine = new.engine.handle().clone();
+        held.loaded = Some(new);
         Ok(engine)
     }
 
-    /// What is in memory, and since when; nothing while it changes.
-    pub(crate) fn loaded(&self) -> Option<(worker::Loaded, Instant)> {
-        let loaded = self.loaded.try_lock().ok()?;
-        let there = loaded.as_ref()?;
-        let what = worker::Loaded {
-            model: there.model.clone(),
-            revision_sha256: there.revision,
+    /// What is in memory; nothing while it changes.
+    pub(crate) fn loaded(&self) -> Option<worker::Loaded> {
+        let held = self.held.try_lock().ok()?;
+        Some(held.loaded.as_ref()?.what())
+    }
+
+    /// Orders of the model that is loaded come first, until it has been there for `stay` and others had to wait. While it
+    /// works at some, and is not to go yet, others are not taken. Nothing is, while it changes or has as many as it may have.
+    pub(crate) fn preference(&self, stay: Duration, at_work: usize) -> Option<Preference> {
+        let held = self.held.try_lock();
+        let there = held.as_ref().ok().and_then(|held| held.loaded.as_ref());
+        let Some(there) = there else {
+            return (at_work == 0).then_some(Preference::Any);
         };
-        Some((what, there.since))
-    }
-
-    /// Orders of the model that is loaded come first, until it has been there for `stay` and others had to wait.
-    pub(crate) fn preference(&self, stay: Duration) -> Preference {
-        match self.loaded() {
-            None => Preference::Any,
-            Some((loaded, since)) if since.elapsed() < stay => Preference::First(loaded.revision_sha256),
-            Some((loaded, _)) => Preference::Last(loaded.revision_sha256),
+        if at_work >= there.orders {
+            return None;
         }
+        let revision = there.revision;
+        Some(match at_work {
+            _ if there.since.elapsed() >= stay => Preference::Last(revision),
+            0 => Preference::First(revision),
+            _ => Preference::Only(revision),
+        })
     }
 
-    async fn load(&self, grant: &Grant) -> Result<Loaded, Fault> {
+    async fn load(&self, grant: &Grant, need: Option<Need>) -> Result<Loaded, Fault> {
         let revision = grant.revision_sha256;
         let mut load = 1;
         loop {
             let sealed = materialise(&self.folder, &*self.blobs, revision).await?;
             agree(&sealed, grant)?;
             let (place, options) = (weights_of(&sealed), self.options.clone());
-            let loading = tokio::task::spawn_blocking(move || Engine::load(&place, &options));
+            let loading = spawn_blocking(move || Engine::load(&place, &options));
             let engine = loading.await.map_err(|_| fault::of_panic())?;
             // Asked before the engine's own opinion: what was changed may well be what it stumbles over.
             match sealed.broken() {
                 None => {
+                    let engine = engine.map_err(|error| fault::of_load(&error))?;
+                    let schedule = self.allowance.schedule(&engine, need);
+                    let orders = self.allowance.orders(&engine, schedule);
+                    let engine = EngineThread::start(engine, schedule);
                     return Ok(Loaded {
                         model: grant.model.clone(),
                         since: Instant::now(),
                         revision,
                         sealed,
-                        engine: Arc::new(engine.map_err(|error| fault::of_load(&error))?),
+                        engine: engine.map_err(|error| fault::passing("engine_failed", error))?,
+                        orders,
                     });
                 }
                 Some(file) if load == LOADS => return Err(fault::of_changing_model(&file)),
@@ -113,6 +145,35 @@ impl Models {
             }
             load += 1;
         }
+    }
+}
+
+impl Loaded {
+    fn what(&self) -> worker::Loaded {
+        worker::Loaded {
+            model: self.model.clone(),
+            revision_sha256: self.revision,
+        }
+    }
+}
+
+impl Held {
+    /// Two sets of weights may not fit into memory: the old one goes before the new one comes, and before that it ends what
+    /// it was asked.
+    async fn make_room(&mut self) {
+        if let Some(Loaded { engine, sealed, .. }) = self.loaded.take() {
+            self.ending = Some(spawn_blocking(move || {
+                engine.end();
+                // Its files were mapped until now.
+                drop(sealed);
+            }));
+        }
+        if let Some(ending) = &mut self.ending
+            && let Err(error) = ending.await
+        {
+            tracing::error!(%error, "an engine did not end as it should");
+        }
+        self.ending = None;
     }
 }
 

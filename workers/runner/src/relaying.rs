@@ -2,14 +2,19 @@
 
 use crate::{announcing::Pace, hold::Hold, outcome::Tally};
 use domain::order::ReportKind;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-/// How far the engine may be ahead of what was reported, in answers.
-pub(crate) const TOLD_AT_ONCE: usize = 32;
+/// Answers that are reported at one time.
+const TOLD_AT_ONCE: usize = 32;
 
 /// Reports what the engine's thread tells, until it has told everything or the work stops. What it told while others were
 /// reported goes together.
-pub(crate) async fn relay(hold: &Hold, mut told: mpsc::Receiver<ReportKind>, tally: &mut Tally, pace: &Pace) {
+pub(crate) async fn relay(
+    hold: &Hold,
+    mut told: UnboundedReceiver<ReportKind>,
+    tally: &mut Tally,
+    pace: &Pace,
+) {
     let mut kinds = Vec::new();
     while let Some(1..) = hold.stop.unless(told.recv_many(&mut kinds, TOLD_AT_ONCE)).await {
         if !hold.report(&kinds).await {

@@ -5,6 +5,9 @@ use engine::LoadOptions;
 use exchange::grant;
 use std::time::Duration;
 
+/// The most orders that a worker has in work: more than the engine answers at a time would only wait.
+pub const MOST_ORDERS: usize = engine::TOGETHER;
+
 /// How a worker behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -24,6 +27,12 @@ pub struct Settings {
     pub stay: Duration,
     /// How weights are held in memory.
     pub load: LoadOptions,
+    /// How many orders it has in work at once, [`MOST_ORDERS`] at most; 0: as many as memory allows.
+    pub orders_at_once: usize,
+    /// Bytes of keys and values of all orders in work; 0: what the model leaves of the worker's memory.
+    pub most_answer_bytes: u64,
+    /// See [`engine::Schedule::page_share`].
+    pub page_share: f64,
     /// How many bytes of encoded pages it keeps for further orders.
     pub most_kept_bytes: u64,
     /// What works at its orders.
@@ -41,6 +50,9 @@ impl Default for Settings {
             announce: Duration::from_secs(10),
             stay: Duration::from_secs(60),
             load: LoadOptions::default(),
+            orders_at_once: 0,
+            most_answer_bytes: 0,
+            page_share: engine::Schedule::default().page_share,
             most_kept_bytes: 1 << 28,
             computing: Computing::default(),
         }

@@ -1,4 +1,4 @@
-//! The worker: one order at a time, from the lease to the last report.
+//! The worker: orders from the lease to the last report, several at once.
 
 use crate::{
     ModelsFolder,
@@ -7,15 +7,17 @@ use crate::{
     fault,
     hold::{Epochs, Hold, Stop, StopReason, reports},
     kept_pages::{KeptPages, PageKey},
+    memory::Allowance,
     models::Models,
     noop::{self, Computing},
     outcome::{Outcome, Tally},
-    relaying::{TOLD_AT_ONCE, relay},
+    relaying::relay,
     seat::Seat,
     settings::Settings,
     spent::Spent,
     telling::{Pen, Telling},
     told,
+    turns::{AtWork, Turns},
 };
 use domain::{
     clock::SharedClock,
@@ -23,7 +25,7 @@ use domain::{
     id::WorkerId,
     order::{Fault, ReportKind, WorkOrder},
 };
-use engine::Engine;
+use engine::EngineHandle;
 use exchange::{
     blobs::{self, Blobs},
     grant::{self, GrantError},
@@ -31,12 +33,13 @@ use exchange::{
     signing::VerifyingKeys,
     spans::Span,
 };
+use futures_util::future::join_all;
 use pages::Limits;
-use std::{convert::Infallible, future, sync::Arc};
+use std::{convert::Infallible, future, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
-    time::{Instant, sleep},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -69,8 +72,10 @@ pub struct Worker {
     models: Models,
     kept: Arc<KeptPages>,
     epochs: Arc<Epochs>,
+    allowance: Allowance,
     spent: Spent,
     pace: Pace,
+    turns: Turns,
 }
 
 enum Unbelieved {
@@ -82,15 +87,18 @@ impl Worker {
     /// A worker that has loaded nothing yet.
     pub fn new(parts: WorkerParts) -> Self {
         let load = parts.settings.load.clone();
-        let models = Models::new(parts.models.clone(), parts.blobs.clone(), load);
+        let allowance = Allowance::of(parts.about.room, &parts.settings);
+        let models = Models::new(parts.models.clone(), parts.blobs.clone(), load, allowance);
         let kept = Arc::new(KeptPages::new(parts.settings.most_kept_bytes));
         Self {
             parts,
             models,
             kept,
             epochs: Arc::default(),
+            allowance,
             spent: Spent::default(),
             pace: Pace::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -103,9 +111,14 @@ impl Worker {
         }
     }
 
+    /// As many orders as the settings say, each in a lane of its own.
     async fn work_until(&self, shutdown: CancellationToken) {
+        join_all((0..self.allowance.lanes()).map(|_| self.work_in_lane(&shutdown))).await;
+    }
+
+    async fn work_in_lane(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            match self.step_until(&shutdown).await {
+            match self.step_until(shutdown).await {
                 Outcome::Unreachable { reason } => tracing::warn!(reason, "the queue does not answer"),
                 // Others, whose clocks are right, shall have the next order.
                 Outcome::Refused { code, .. } if is_of_clocks(code) => {}
@@ -123,14 +136,8 @@ impl Worker {
     }
 
     async fn step_until(&self, leaving: &CancellationToken) -> Outcome {
-        let taker = Taker {
-            worker: self.parts.id,
-            room: self.parts.about.room,
-            preference: self.models.preference(self.parts.settings.stay),
-        };
-        let taking = self.parts.queue.take(&taker, self.parts.settings.wait);
-        let mut lease = match leaving.run_until_cancelled(taking).await {
-            Some(Ok(Some(lease))) => lease,
+        let (mut lease, _at_work) = match leaving.run_until_cancelled(self.take()).await {
+            Some(Ok(Some(taken))) => taken,
             Some(Ok(None)) | None => return Outcome::Idle,
             Some(Err(error)) => return error.into(),
         };
@@ -148,6 +155,23 @@ impl Worker {
         .await
     }
 
+    /// The next order, if there is one for this worker.
+    async fn take(&self) -> Result<Option<(Lease, AtWork<'_>)>, QueueError> {
+        let Settings { look, wait, stay, .. } = self.parts.settings;
+        let turn = self.turns.next(look).await;
+        let Some(preference) = self.models.preference(stay, turn.at_work) else {
+            return Ok(None);
+        };
+        let taker = Taker {
+            worker: self.parts.id,
+            room: self.parts.about.room,
+            preference,
+        };
+        let wait = if turn.at_work > 0 { Duration::ZERO } else { wait };
+        let lease = self.parts.queue.take(&taker, wait).await?;
+        Ok(lease.map(|lease| (lease, turn.found())))
+    }
+
     async fn work(&self, lease: Lease, leaving: &CancellationToken, told: &mut Span) -> Outcome {
         let grant = match self.believe(&lease.order).await {
             Ok(grant) => grant,
@@ -156,7 +180,6 @@ impl Worker {
         };
         let (queue, epochs) = (self.parts.queue.clone(), self.epochs.clone());
         let hold = Hold::new(queue, epochs, lease, grant, self.parts.settings.look);
-        let begun = Instant::now();
         let outcome = tokio::select! {
             outcome = self.carry_out(&hold, told) => outcome,
             never = hold.keep() => match never {},
@@ -167,7 +190,7 @@ impl Worker {
             self.spent.note(order, hold.grant().attempt, refused_from);
         }
         if let Outcome::Finished { .. } = outcome {
-            self.pace.page(hold.grant(), begun.elapsed());
+            self.pace.page(hold.grant(), self.turns.took());
         }
         outcome
     }
@@ -238,7 +261,7 @@ impl Worker {
             return Ok(());
         };
         let page = page.map_err(|error| fault::of_page_blob(&error))?;
-        let loading = self.models.engine(hold.grant());
+        let loading = self.models.engine(hold.grant(), hold.order().need);
         let Some(engine) = hold.stop.unless(loading).await else {
             return Ok(());
         };
@@ -246,7 +269,8 @@ impl Worker {
         if !hold.report(&[ReportKind::Started]).await {
             return Ok(());
         }
-        let (tell, told) = mpsc::channel(TOLD_AT_ONCE);
+        // As many as there are questions, at most: the engine waits for nobody.
+        let (tell, told) = mpsc::unbounded_channel();
         let (pen, seen) = Pen::take();
         let thread = self.sit_down(hold, engine, page, tell, pen);
         let telling = Telling::new(&*self.parts.queue, &hold.stop, hold.order().attempt, seen);
@@ -257,19 +281,19 @@ impl Worker {
             () = relay(hold, told, tally, &self.pace) => {}
         }
         if hold.stop.reason() == Some(&StopReason::Leaving) {
-            // The thread ends by itself at its next token; leaving does not wait for it.
+            // The engine lets go by itself at its next token; leaving does not wait for it.
             return Ok(());
         }
         joined(thread).await
     }
 
-    /// Starts the engine's thread.
+    /// Brings an order to the engine, from a thread that may block.
     fn sit_down(
         &self,
         hold: &Hold,
-        engine: Arc<Engine>,
+        engine: EngineHandle,
         page: Vec<u8>,
-        tell: mpsc::Sender<ReportKind>,
+        tell: mpsc::UnboundedSender<ReportKind>,
         pen: Pen,
     ) -> JoinHandle<()> {
         let (limits, stop, questions) = (
@@ -277,28 +301,27 @@ impl Worker {
             hold.stop.clone(),
             hold.order().questions.clone(),
         );
-        let (kept, key) = (self.kept.clone(), PageKey::of(hold.grant()));
+        let kept = (self.kept.clone(), PageKey::of(hold.grant()));
         let (span, computing) = (tracing::Span::current(), self.parts.settings.computing);
         spawn_blocking(move || {
-            let (_entered, _seat) = (span.enter(), Seat::take());
-            let mut tell = |kind| match tell.blocking_send(kind) {
-                Ok(()) => std::ops::ControlFlow::Continue(()),
-                Err(_) => std::ops::ControlFlow::Break(()),
+            let (_entered, seat) = (span.enter(), Seat::take());
+            let tell = move |kind| {
+                // Who does not listen any more has stopped the work too.
+                let _ = tell.send(kind);
             };
             if computing == Computing::Noop {
-                let _ = noop::answer_all(&questions, &mut tell);
-                return;
+                return noop::answer_all(&questions, &tell);
             }
-            let mut sitting = Sitting {
+            let sitting = Sitting {
                 engine: &engine,
                 limits: &limits,
-                kept: (&kept, key),
-                stop: &stop,
-                pen: &pen,
-                tell: &mut tell,
+                kept,
+                stop,
+                pen,
+                tell: Box::new(tell),
+                seat,
             };
-            // Whether it came to its end, the reports tell.
-            let _ = sitting.hold(&page, &questions);
+            sitting.ask(&page, &questions);
         })
     }
 
@@ -345,7 +368,7 @@ fn is_of_clocks(code: &str) -> bool {
     code == GrantError::NotYet { seconds: 0 }.code()
 }
 
-/// Waits for the engine's thread. If it panicked, that is this order's fault and the worker goes on.
+/// Waits for the thread that brought an order to the engine. If it panicked, that is this order's fault and the worker goes on.
 async fn joined(thread: JoinHandle<()>) -> Result<(), Fault> {
     thread.await.map_err(|_| fault::of_panic())
 }

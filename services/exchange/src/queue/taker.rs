@@ -26,6 +26,8 @@ pub enum Preference {
     First(Sha256),
     /// Those of other revisions: it has been at this one for long enough.
     Last(Sha256),
+    /// None but those of a revision: it works at some, and could not begin with others yet.
+    Only(Sha256),
 }
 
 impl Taker {
@@ -46,12 +48,13 @@ impl Taker {
         self.room.holds(need)
     }
 
-    /// Orders of a lower rank are taken before those of a higher one.
-    pub(crate) fn rank(&self, revision: &Sha256) -> u8 {
+    /// Orders of a lower rank are taken before those of a higher one, and those without one not at all.
+    pub(crate) fn rank(&self, revision: &Sha256) -> Option<u8> {
         match self.preference {
-            Preference::First(preferred) if preferred == *revision => 0,
-            Preference::Last(shunned) if shunned == *revision => 2,
-            _ => 1,
+            Preference::First(preferred) if preferred == *revision => Some(0),
+            Preference::Last(shunned) if shunned == *revision => Some(2),
+            Preference::Only(only) if only != *revision => None,
+            _ => Some(1),
         }
     }
 }

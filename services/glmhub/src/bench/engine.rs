@@ -1,5 +1,6 @@
 //! `glmhub bench engine`: how fast a file runs on this machine, and how much memory it takes.
 
+mod orders;
 mod requests;
 
 use std::io::{self, Write as _};
@@ -10,15 +11,18 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 use engine::prompt::Conversation;
-use engine::{Answer, Engine, LoadOptions, Parameters, Progress, limits};
+use engine::{Answer, Engine, LoadOptions, Parameters, Progress, Schedule, limits};
 use indicatif::{ProgressBar, ProgressStyle};
 use pages::RgbPage;
 use serde::Serialize;
+
+use orders::Orders;
 
 const EXAMPLE: &str = "\
 Examples:
   glmhub bench engine --model noise.gguf
   glmhub bench engine --model noise.gguf --context 8192 --json
+  glmhub bench engine --model noise.gguf --orders 4
 
 noise.gguf is made by glmhub model synthesize. A file with few --layers is measured in seconds.";
 
@@ -35,11 +39,21 @@ pub struct EngineArgs {
     /// Tokens of the answer
     #[arg(long, value_name = "N", default_value_t = 16)]
     tokens: usize,
+    /// Measure instead so many orders at once, each of one question on a page of its own: how much faster they are answered
+    /// than one after another, and how evenly an answer is written while a page is read
+    #[arg(long, value_name = "N", conflicts_with = "context", value_parser = clap::value_parser!(u8).range(2..=8))]
+    orders: Option<u8>,
+    /// With --orders: how often both sides take turns
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "orders")]
+    rounds: usize,
+    /// With --orders: worker.page_share
+    #[arg(long, value_name = "SHARE", default_value_t = Schedule::default().page_share, requires = "orders")]
+    page_share: f64,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     /// Load the model and measure one part for each line of standard input, as bench/engine does
-    #[arg(long, conflicts_with_all = ["context", "tokens", "json"])]
+    #[arg(long, conflicts_with_all = ["context", "tokens", "orders", "json"])]
     on_request: bool,
 }
 
@@ -66,6 +80,9 @@ struct Report {
 pub fn run(args: &EngineArgs) -> anyhow::Result<()> {
     if args.on_request {
         return requests::serve(&args.load()?);
+    }
+    if let Some(orders) = args.orders {
+        return args.measure_orders(orders.into());
     }
     let report = args.measure()?;
     let mut stdout = io::stdout().lock();
@@ -115,6 +132,26 @@ impl EngineArgs {
         })
     }
 
+    fn measure_orders(&self, orders: usize) -> anyhow::Result<()> {
+        let measuring = Orders {
+            orders,
+            tokens: self.tokens,
+            rounds: self.rounds.max(1),
+            schedule: Schedule {
+                memory_bytes: u64::MAX,
+                page_share: self.page_share,
+            },
+        };
+        let measured = measuring.measure(&self.load()?)?;
+        let mut stdout = io::stdout().lock();
+        if self.json {
+            serde_json::to_writer(&mut stdout, &measured)?;
+            writeln!(stdout)?;
+            return Ok(());
+        }
+        Ok(measured.write(&mut stdout)?)
+    }
+
     fn load(&self) -> anyhow::Result<Engine> {
         let options = LoadOptions {
             synthetic: true,
@@ -134,7 +171,7 @@ impl EngineArgs {
         let fit = engine.check_fit(&conversation, parameters.max_new_tokens)?;
         let style = ProgressStyle::with_template("reading the page {bar:30} {pos}/{len} {elapsed}")?;
         let bar = ProgressBar::no_length().with_style(style);
-        let page = engine.encode_page_observed(&page(), &mut |Progress { blocks_done, blocks }| {
+        let page = engine.encode_page_observed(&page(0), &mut |Progress { blocks_done, blocks }| {
             bar.set_length(blocks as u64);
             bar.set_position(blocks_done as u64);
             ControlFlow::Continue(())
@@ -192,10 +229,10 @@ impl Report {
     }
 }
 
-/// A page of the common shape with something on it everywhere.
-fn page() -> RgbPage {
+/// A page of the common shape with something on it everywhere, on each number something else.
+fn page(number: u32) -> RgbPage {
     let (width, height) = (1120u32, 1120u32);
-    let pixel = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8;
+    let pixel = |at: u32| ((at + 7 * number).wrapping_mul(2_654_435_761) >> 24) as u8;
     RgbPage {
         width,
         height,

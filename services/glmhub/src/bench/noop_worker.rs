@@ -1,6 +1,6 @@
 //! `glmhub bench noop-worker`: workers without a model, for `glmhub bench queue`.
 
-use crate::{config::Place, worker};
+use crate::worker::{self, WorkArgs};
 use clap::Args;
 use runner::Computing;
 
@@ -17,13 +17,10 @@ orders of a hub whose answers somebody reads.";
 #[command(after_help = EXAMPLE)]
 pub struct NoopWorkerArgs {
     #[command(flatten)]
-    place: Place,
-    /// How many workers this process has [default: worker.count of the settings]
-    #[arg(long, value_name = "NUMBER")]
-    count: Option<usize>,
+    work: WorkArgs,
 }
 
 /// Works until it is told to end.
 pub async fn run(args: NoopWorkerArgs) -> anyhow::Result<()> {
-    worker::work(&args.place, args.count, Computing::Noop).await
+    worker::work(&args.work, Computing::Noop).await
 }

@@ -44,7 +44,7 @@ impl Workers {
 
     /// A worker that has loaded nothing yet.
     fn one(&self) -> anyhow::Result<Worker> {
-        let load = self.settings.load_options().map_err(anyhow::Error::msg)?;
+        let settings = self.settings.runner(self.computing).map_err(anyhow::Error::msg)?;
         Ok(Worker::new(WorkerParts {
             id: self.ids.make::<WorkerId>(),
             about: self.settings.about(),
@@ -54,15 +54,7 @@ impl Workers {
             clock: self.clock.clone(),
             models: self.models.clone(),
             limits: self.limits,
-            settings: runner::Settings {
-                drain: self.settings.drain(),
-                announce: self.settings.announce(),
-                stay: self.settings.stay(),
-                most_kept_bytes: self.settings.most_kept_bytes,
-                load,
-                computing: self.computing,
-                ..runner::Settings::default()
-            },
+            settings,
         }))
     }
 }

@@ -1,9 +1,6 @@
 //! The sections of the settings. What each setting means stands in `config.default.toml`.
 
-use super::{blobs::BlobsSettings, telemetry::TelemetrySettings};
-use crate::{data_folder::DataFolder, machine_memory};
-use domain::hardware::Room;
-use engine::LoadOptions;
+use super::{blobs::BlobsSettings, telemetry::TelemetrySettings, worker::WorkerSettings};
 use hub::{
     acceptance_settings::AcceptanceSettings, api_key_settings::ApiKeySettings, audit_settings::AuditSettings,
     connections::settings::ConnectionSettings, dashboard_settings::DashboardSettings,
@@ -13,7 +10,6 @@ use hub::{
     retention_settings::RetentionSettings, site::kept::CatalogueSettings, webhook_settings::WebhookSettings,
     work_settings::WorkSettings,
 };
-use runner::{About, ModelsFolder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -83,22 +79,6 @@ pub struct QueueSettings {
     pub most_pieces: usize,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorkerSettings {
-    pub count: usize,
-    pub memory_bytes: u64,
-    pub announce_seconds: u64,
-    pub stay_seconds: u64,
-    pub keys_file: PathBuf,
-    pub weights: String,
-    pub questions_at_once: usize,
-    pub drain_seconds: u64,
-    pub models_folder: PathBuf,
-    pub most_models_bytes: u64,
-    pub most_kept_bytes: u64,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSettings {
@@ -127,8 +107,6 @@ pub struct AccessSettings {
 
 /// The shortest lease: its third still leaves time for a busy machine.
 const SHORTEST_LEASE: u64 = 5;
-/// What of a machine's memory models may take if nobody has said: the rest is for everything else that runs there.
-const USABLE_PERCENT: u64 = 90;
 
 impl Settings {
     /// Whether the values fit together. An error says which do not and what to change.
@@ -152,7 +130,7 @@ impl Settings {
         self.webhooks.check()?;
         self.work.check()?;
         self.retention.check()?;
-        self.worker.load_options()?;
+        self.worker.check()?;
         self.queue.check()?;
         self.blobs.check()?;
         self.model_uploads.check(self.blobs.unfinished())?;
@@ -302,69 +280,6 @@ impl QueueSettings {
     /// How long a hub that is silent counts as listening to a job.
     pub fn listening(&self) -> Duration {
         Duration::from_secs(self.listening_seconds)
-    }
-}
-
-impl WorkerSettings {
-    /// How the engine loads models.
-    pub fn load_options(&self) -> Result<LoadOptions, String> {
-        let dtype = self
-            .weights
-            .parse()
-            .map_err(|error| format!("worker.weights: {error}"))?;
-        let options = LoadOptions {
-            dtype,
-            ..LoadOptions::default()
-        };
-        let answering = options.answering(self.questions_at_once);
-        answering.map_err(|error| format!("worker.questions_at_once: {error}"))
-    }
-
-    /// Where it lays models out; relative to `folder`.
-    pub fn models(&self, folder: &DataFolder) -> ModelsFolder {
-        ModelsFolder {
-            path: folder.resolve(&self.models_folder),
-            most_bytes: self.most_models_bytes,
-        }
-    }
-
-    /// How often a worker says what it is.
-    pub fn announce(&self) -> Duration {
-        Duration::from_secs(self.announce_seconds)
-    }
-
-    /// What a worker says of its machine. Workers of one process share its memory.
-    pub fn about(&self) -> About {
-        let memory = match self.memory_bytes {
-            0 => machine_memory::bytes().map(|bytes| bytes / 100 * USABLE_PERCENT),
-            bytes => Some(bytes),
-        };
-        About {
-            device: "cpu".to_owned(),
-            room: Room {
-                memory_bytes: memory
-                    .map(|bytes| (bytes / self.count as u64).saturating_sub(self.most_kept_bytes)),
-                value_bytes: self.value_bytes(),
-            },
-        }
-    }
-
-    /// Bytes that each value of the weights takes in memory.
-    fn value_bytes(&self) -> u64 {
-        match self.weights.as_str() {
-            "bf16" | "f16" => 2,
-            _ => 4,
-        }
-    }
-
-    /// How long a worker prefers the model that it has loaded.
-    pub fn stay(&self) -> Duration {
-        Duration::from_secs(self.stay_seconds)
-    }
-
-    /// How long a leaving worker goes on.
-    pub fn drain(&self) -> Duration {
-        Duration::from_secs(self.drain_seconds)
     }
 }
 

@@ -78,7 +78,7 @@ impl FinishReason {
 /// What an answer took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
-    /// The page's encoding: once, however many questions it serves.
+    /// The page's encoding: once, however many questions it serves. In all three is what was done for others meanwhile.
     pub tower: Duration,
     /// Taking in what the session did not remember of the prompt, and the logits after it.
     pub prefill: Duration,
@@ -161,7 +161,8 @@ impl Engine {
         observe: &mut dyn FnMut(&Token) -> ControlFlow<()>,
         trace: &mut dyn Trace,
     ) -> Result<Answer, EngineError> {
-        let mut seat = self.seat(conversation, page, parameters, trace)?;
+        let plan = self.plan(conversation, parameters.max_new_tokens)?;
+        let mut seat = self.seat(plan, page, parameters, trace)?;
         let mut nobody = Untraced;
         let trace: &mut dyn Trace = if trace.wants_tokens() { trace } else { &mut nobody };
         loop {
@@ -173,14 +174,13 @@ impl Engine {
     }
 
     /// Takes a prompt in: an answer that can be begun.
-    pub(super) fn seat<'a>(
-        &'a self,
-        conversation: &Conversation,
+    pub(super) fn seat(
+        &self,
+        plan: Plan,
         page: Option<&mut PageSession>,
-        parameters: &'a Parameters,
+        parameters: &Parameters,
         trace: &mut dyn Trace,
-    ) -> Result<Seat<'a>, EngineError> {
-        let plan = self.plan(conversation, parameters.max_new_tokens)?;
+    ) -> Result<Seat<'_>, EngineError> {
         let sampler = Sampler::new(parameters.sampling.clone(), self.tokenless.clone())
             .map_err(EngineError::Sampling)?;
         let tower = page

@@ -60,6 +60,13 @@ pub enum EngineError {
     BadShape(#[from] BadShape),
     #[error(transparent)]
     OffShape(#[from] OffShape),
+    #[error(
+        "the question may come to need {needed} bytes of memory for keys and values, and there are {available}: ask for \
+         fewer tokens"
+    )]
+    NoMemory { needed: u64, available: u64 },
+    #[error("the engine panicked")]
+    Panicked,
     #[error("the request was cancelled")]
     Cancelled,
     #[error("the computation failed: {0}")]

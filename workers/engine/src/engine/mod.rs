@@ -4,8 +4,8 @@ mod answer;
 mod error;
 mod fit;
 mod page;
+mod scheduler;
 mod stops;
-mod together;
 mod writing;
 
 use std::path::Path;
@@ -15,8 +15,10 @@ use shapes::Vocabulary;
 pub use answer::{Answer, FinishReason, Parameters, Timings, Token, TopLogprob};
 pub use error::{EngineError, LoadError};
 pub use fit::{DEFAULT_NEW_TOKENS, Fit};
-pub use page::{EncodedPage, PageSession, Progress};
-pub use together::{Audience, Question};
+pub use page::{EncodedPage, PageSession, PixelValues, Progress};
+pub use scheduler::{
+    Audience, EngineHandle, EngineThread, Over, Page, Question, Request, Schedule, Scheduler,
+};
 
 use crate::config::{Config, end_ids};
 use crate::glm4v::{Glm4v, TOGETHER};
@@ -30,7 +32,7 @@ pub struct LoadOptions {
     pub dtype: WeightType,
     /// Whether a file whose weights are noise may be loaded: to measure with, never to answer with.
     pub synthetic: bool,
-    /// Questions on a page that are answered at a time, of [`TOGETHER`] at most: each has a memory of its own.
+    /// Questions that are answered at a time, of [`TOGETHER`] at most: each has a memory of its own.
     pub at_once: usize,
 }
 

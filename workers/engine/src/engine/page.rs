@@ -33,6 +33,10 @@ impl EncodedPage {
     }
 }
 
+/// A page as the tower reads it, resized and normalised.
+#[derive(Debug, Clone)]
+pub struct PixelValues(Vec<f32>);
+
 /// How far an encoding is: the tower's blocks are nearly all of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -58,6 +62,23 @@ impl PageSession {
     pub fn page(&self) -> &EncodedPage {
         &self.page
     }
+
+    /// Whether the rows that `plan` begins with are in memory, up to the end of the image.
+    pub(super) fn remembers(&self, plan: &Plan) -> bool {
+        self.prefix
+            .as_ref()
+            .is_some_and(|prefix| prefix.ids == through_image(plan))
+    }
+
+    /// Gives the memory back; the next question takes its rows in again.
+    pub(super) fn forget(&mut self) {
+        self.prefix = None;
+    }
+}
+
+/// The ids of a prompt up to the end of its image.
+fn through_image(plan: &Plan) -> &[u32] {
+    &plan.prompt.ids[..plan.splice.after().start]
 }
 
 /// Tells an observer about the tower's blocks.
@@ -101,6 +122,11 @@ impl Engine {
         page: &RgbPage,
         trace: &mut dyn Trace,
     ) -> Result<EncodedPage, EngineError> {
+        self.encode_pixels(&self.pixel_values(page)?, trace)
+    }
+
+    /// Resizes a page and normalises it, which is all that is done with it before the tower.
+    pub fn pixel_values(&self, page: &RgbPage) -> Result<PixelValues, EngineError> {
         let RgbPage { width, height, .. } = *page;
         if page.pixels.is_empty() || page.pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
             return Err(EngineError::BadPage {
@@ -109,10 +135,18 @@ impl Engine {
                 bytes: page.pixels.len(),
             });
         }
-        let start = Instant::now();
         let side = self.config.vision.image_side as u32;
-        let pixels = to_pixel_values(&resize_bicubic(page, side, side));
-        let rows = self.model.encode_image(&pixels, trace)?;
+        Ok(PixelValues(to_pixel_values(&resize_bicubic(page, side, side))))
+    }
+
+    /// Sends a page through the tower.
+    pub fn encode_pixels(
+        &self,
+        pixels: &PixelValues,
+        trace: &mut dyn Trace,
+    ) -> Result<EncodedPage, EngineError> {
+        let start = Instant::now();
+        let rows = self.model.encode_image(&pixels.0, trace)?;
         Ok(EncodedPage {
             rows,
             took: start.elapsed(),
@@ -137,7 +171,7 @@ impl Engine {
         plan: &Plan,
         trace: &mut dyn Trace,
     ) -> Result<Cache, EngineError> {
-        let ids = &plan.prompt.ids[..plan.splice.after().start];
+        let ids = through_image(plan);
         if let Some(prefix) = session.prefix.as_ref().filter(|prefix| prefix.ids == ids) {
             return Ok(prefix.cache.fork());
         }

@@ -1,15 +1,15 @@
 //! Texts that end an answer: it is cut before them, and what may be the beginning of one is not shown.
 
 /// Where an answer is looked at.
-pub(super) struct Stops<'a> {
-    texts: &'a [String],
+pub(super) struct Stops {
+    texts: Vec<String>,
     /// Bytes of the answer that were shown.
     shown: usize,
 }
 
-impl<'a> Stops<'a> {
+impl Stops {
     /// None of `texts` is empty.
-    pub(super) fn new(texts: &'a [String]) -> Self {
+    pub(super) fn new(texts: Vec<String>) -> Self {
         Self { texts, shown: 0 }
     }
 
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn what_may_become_a_stop_is_held_until_it_is_none() {
         let texts = texts(&["END", "合计"]);
-        let mut stops = Stops::new(&texts);
+        let mut stops = Stops::new(texts);
         assert_eq!(stops.show("total E"), "total ");
         assert_eq!(stops.show("total EN"), "");
         assert_eq!(stops.show("total EN合"), "EN");
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn the_first_of_several_cuts() {
         let texts = texts(&["b", "ab"]);
-        let stops = Stops::new(&texts);
+        let stops = Stops::new(texts);
         assert_eq!(stops.cut("xxab"), Some(2));
         assert_eq!(stops.cut("xxb"), Some(2));
         assert_eq!(stops.cut(""), None);
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn without_stops_all_is_shown() {
-        let mut stops = Stops::new(&[]);
+        let mut stops = Stops::new(Vec::new());
         assert_eq!(stops.show("all"), "all");
         assert_eq!(stops.cut("all"), None);
     }

@@ -14,7 +14,7 @@ use crate::tokenizer::DecodeStream;
 /// An answer in the making.
 pub(super) struct Writing<'a> {
     engine: &'a Engine,
-    parameters: &'a Parameters,
+    parameters: Parameters,
     max_new_tokens: usize,
     sampler: Sampler,
     stream: DecodeStream<'a>,
@@ -26,7 +26,7 @@ pub(super) struct Writing<'a> {
     at_start: bool,
     top_logprobs: Vec<Vec<TopLogprob>>,
     logprobs: Vec<TopLogprob>,
-    stops: Stops<'a>,
+    stops: Stops,
     following: Option<Following>,
     /// Bytes of the text before each token.
     before: Vec<usize>,
@@ -38,14 +38,14 @@ impl<'a> Writing<'a> {
     pub(super) fn new(
         engine: &'a Engine,
         plan: &Plan,
-        parameters: &'a Parameters,
+        parameters: &Parameters,
         sampler: Sampler,
     ) -> Result<Self, EngineError> {
         let shape = parameters.shape.as_deref();
         let following = shape.map(|shape| engine.vocabulary.follow(shape)).transpose()?;
         Ok(Self {
             engine,
-            parameters,
+            parameters: parameters.clone(),
             max_new_tokens: plan.fit.max_new_tokens,
             sampler,
             stream: engine.tokenizer.stream(),
@@ -55,7 +55,7 @@ impl<'a> Writing<'a> {
             at_start: true,
             top_logprobs: Vec::new(),
             logprobs: Vec::new(),
-            stops: Stops::new(&parameters.stop),
+            stops: Stops::new(parameters.stop.clone()),
             following,
             before: Vec::new(),
             cut: None,

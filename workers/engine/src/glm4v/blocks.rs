@@ -5,17 +5,18 @@ use candle_core::Tensor;
 use super::trace::{ComputeError, Trace, ask};
 use crate::weights::Linear;
 
-/// Calls `f` with the number of the first row and the rows of each block of `x`, as long as it is to go on.
+/// Calls `f` with the number of the first row and the rows of each block of `x`, as long as it is to go on, which `f` may
+/// ask as well.
 pub(super) fn for_blocks(
     x: &Tensor,
     block: usize,
     trace: &mut dyn Trace,
-    f: impl Fn(usize, &Tensor) -> candle_core::Result<()>,
+    f: impl Fn(usize, &Tensor, &mut dyn Trace) -> Result<(), ComputeError>,
 ) -> Result<(), ComputeError> {
     let rows = x.dim(0)?;
     for first in (0..rows).step_by(block) {
         ask(trace)?;
-        f(first, &x.narrow(0, first, block.min(rows - first))?)?;
+        f(first, &x.narrow(0, first, block.min(rows - first))?, trace)?;
     }
     Ok(())
 }

@@ -50,6 +50,11 @@ impl Glm4v {
         self.text.new_cache()
     }
 
+    /// Bytes that a memory of `rows` rows takes.
+    pub fn memory_bytes(&self, rows: usize) -> u64 {
+        self.text.memory_bytes(rows)
+    }
+
     /// Normalised pixels `[3, side, side]` to image rows `[image rows, hidden]`.
     pub fn encode_image(&self, pixels: &[f32], trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         self.adapter.forward(&self.tower.forward(pixels, trace)?, trace)

@@ -99,6 +99,11 @@ impl Text {
         Cache::new(self.layers.len(), self.key_width)
     }
 
+    /// Bytes that a memory of `rows` rows takes.
+    pub fn memory_bytes(&self, rows: usize) -> u64 {
+        Cache::bytes(rows, self.layers.len(), self.key_width)
+    }
+
     /// `[ids, H]` in `f32`. Every id is below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         self.embedding.rows(ids)
@@ -183,9 +188,9 @@ impl Layer {
         ask(trace)?;
         ops::add(x, &self.dense.forward(&attended)?)?;
         let gated = Tensor::zeros((x.dim(0)?, self.inner), DType::F32, x.device())?;
-        for_blocks(&self.mlp_norm.of(x)?, BLOCK, trace, |first, x| {
+        for_blocks(&self.mlp_norm.of(x)?, BLOCK, trace, |first, x, _| {
             let gated = gated.narrow(0, first, x.dim(0)?)?;
-            ops::silu_gate_fused(&gated, &self.gate_up.forward(x)?)
+            Ok(ops::silu_gate_fused(&gated, &self.gate_up.forward(x)?)?)
         })?;
         ask(trace)?;
         Ok(ops::add(x, &self.down.forward(&gated)?)?)

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use kernels::attention::{Mask, Shape};
 
 use super::blocks::for_blocks;
-use super::trace::{ComputeError, Stage, Trace, report};
+use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::config::VisionConfig;
 use crate::ops::{self, ContextRun, LayerNorm};
 use crate::weights::{Linear, Weights, WeightsError};
@@ -128,17 +128,18 @@ impl Block {
     /// Changes `x`, `[P, D]`, in place.
     fn forward(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<(), ComputeError> {
         let attended = self.attention(x, trace)?;
-        for_blocks(x, BLOCK, trace, |first, x| {
+        for_blocks(x, BLOCK, trace, |first, x, _| {
             let branch = self.dense.forward(&attended.narrow(0, first, x.dim(0)?)?)?;
             self.attention_norm.apply(&branch)?;
-            ops::add(x, &branch)
+            Ok(ops::add(x, &branch)?)
         })?;
-        for_blocks(x, BLOCK, trace, |_, x| {
+        for_blocks(x, BLOCK, trace, |_, x, trace| {
             let inner = self.fc1.forward(x)?;
             ops::gelu(&inner)?;
+            ask(trace)?;
             let branch = self.fc2.forward(&inner)?;
             self.mlp_norm.apply(&branch)?;
-            ops::add(x, &branch)
+            Ok(ops::add(x, &branch)?)
         })
     }
 
@@ -146,8 +147,8 @@ impl Block {
     fn attention(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         let (rows, hidden) = x.dims2()?;
         let qkv = Tensor::zeros((rows, 3 * hidden), DType::F32, x.device())?;
-        for_blocks(x, BLOCK, trace, |first, x| {
-            qkv.slice_set(&self.qkv.forward(x)?, 0, first)
+        for_blocks(x, BLOCK, trace, |first, x, _| {
+            Ok(qkv.slice_set(&self.qkv.forward(x)?, 0, first)?)
         })?;
         let context = ContextRun {
             keys: &qkv,
@@ -160,9 +161,9 @@ impl Block {
             return Ok(ops::rounded_attention(self.shape, &qkv, &context)?);
         }
         let attended = Tensor::zeros((rows, hidden), DType::F32, x.device())?;
-        for_blocks(&qkv, BLOCK, trace, |first, queries| {
+        for_blocks(&qkv, BLOCK, trace, |first, queries, _| {
             let of_block = ops::attention(self.shape, queries, std::slice::from_ref(&context), Mask::Full)?;
-            attended.slice_set(&of_block, 0, first)
+            Ok(attended.slice_set(&of_block, 0, first)?)
         })?;
         Ok(attended)
     }

@@ -7,11 +7,13 @@
 
 mod bad_weights;
 mod golden;
+mod hearing;
 mod load;
 mod odd_sizes;
 mod plain;
 mod quantised;
 mod requests;
+mod scheduling;
 mod sharing;
 mod stages;
 mod together;

@@ -1,15 +1,19 @@
 //! Questions on one page that are answered together give the bits that each gives alone.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use engine::glm4v::{Asked, Untraced};
+use engine::glm4v::Untraced;
 use engine::prompt::Conversation;
 use engine::quantise::{Mix, quantise};
 use engine::sampling::Sampling;
-use engine::{Answer, Audience, Engine, EngineError, FinishReason, LoadOptions, Parameters, Question, Token};
+use engine::{
+    Answer, Engine, FinishReason, LoadOptions, Page, Parameters, Question, Request, Schedule, Scheduler,
+};
 
 use crate::golden::{dir, page};
+use crate::hearing::{Ear, Heard, same, taken};
 
 const QUESTIONS: [&str; 11] = [
     "图表显示了什么数据？",
@@ -50,47 +54,28 @@ fn parameters(number: usize) -> Parameters {
     }
 }
 
-/// What is heard; breaks answer `breaks` off at its third token.
-#[derive(Default)]
-struct Heard {
-    breaks: Option<usize>,
-    tokens: BTreeMap<usize, Vec<u32>>,
-    ended: BTreeMap<usize, Result<Answer, String>>,
-}
-
-impl Audience for Heard {
-    fn token(&mut self, question: usize, token: &Token) -> ControlFlow<()> {
-        assert!(!self.ended.contains_key(&question));
-        let tokens = self.tokens.entry(question).or_default();
-        assert_eq!(tokens.len(), token.index);
-        tokens.push(token.id);
-        if self.breaks == Some(question) && tokens.len() == 3 {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn ended(&mut self, question: usize, answer: Result<Answer, EngineError>) -> ControlFlow<()> {
-        let answer = answer.map_err(|error| error.to_string());
-        assert!(self.ended.insert(question, answer).is_none());
-        ControlFlow::Continue(())
+/// Asks all questions about the page of `set` at once.
+fn request(engine: &Engine, set: &str, parameters: &[Parameters], ear: Ear) -> Request {
+    let each = conversations().into_iter().zip(parameters);
+    Request {
+        page: Page::Encoded(engine.encode_page(&page(set)).unwrap()),
+        questions: each
+            .map(|(conversation, parameters)| Question {
+                conversation,
+                parameters: parameters.clone(),
+            })
+            .collect(),
+        audience: Box::new(ear),
     }
 }
 
-fn together(engine: &Engine, set: &str, parameters: &[Parameters], heard: &mut Heard) {
-    let conversations = conversations();
-    let questions: Vec<Question> = conversations
-        .iter()
-        .zip(parameters)
-        .map(|(conversation, parameters)| Question {
-            conversation,
-            parameters,
-        })
-        .collect();
-    let mut session = engine.open_page(&engine.encode_page(&page(set)).unwrap());
-    engine
-        .answer_together(&questions, &mut session, heard, &mut Untraced)
-        .unwrap();
+fn together(engine: &Engine, set: &str, parameters: &[Parameters], ear: Ear) -> Heard {
+    let heard = ear.heard.clone();
+    let (mut scheduler, requests) = Scheduler::new(engine, Schedule::default());
+    requests.send(request(engine, set, parameters, ear)).unwrap();
+    drop(requests);
+    scheduler.work();
+    taken(heard)
 }
 
 fn alone(engine: &Engine, set: &str, parameters: &[Parameters]) -> Vec<Answer> {
@@ -106,24 +91,13 @@ fn alone(engine: &Engine, set: &str, parameters: &[Parameters]) -> Vec<Answer> {
     .collect()
 }
 
-fn same(alone: &Answer, together: &Answer) {
-    let bits = |answer: &Answer| -> Vec<_> {
-        let all = answer.top_logprobs.iter().flatten();
-        all.map(|top| (top.id, top.logprob.to_bits())).collect()
-    };
-    assert_eq!(alone.token_ids, together.token_ids);
-    assert_eq!(bits(alone), bits(together));
-    assert_eq!(alone.text, together.text);
-    assert_eq!(alone.finish_reason, together.finish_reason);
-}
-
 #[test]
 fn answers_have_the_bits_that_each_has_alone() {
     let parameters: Vec<Parameters> = (0..QUESTIONS.len()).map(parameters).collect();
     for set in ["tiny-a", "tiny-b"] {
         for at_once in [1, 3, 8] {
-            let (engine, mut heard) = (load(set, at_once), Heard::default());
-            together(&engine, set, &parameters, &mut heard);
+            let engine = load(set, at_once);
+            let heard = together(&engine, set, &parameters, Ear::default());
             for (number, alone) in alone(&engine, set, &parameters).iter().enumerate() {
                 let answer = heard.ended[&number].as_ref().unwrap();
                 same(alone, answer);
@@ -144,8 +118,7 @@ fn quantised_answers_have_the_bits_that_each_has_alone() {
         })
         .unwrap();
         let engine = Engine::load(&file, &LoadOptions::default()).unwrap();
-        let mut heard = Heard::default();
-        together(&engine, "tiny-a", &parameters, &mut heard);
+        let heard = together(&engine, "tiny-a", &parameters, Ear::default());
         for (number, alone) in alone(&engine, "tiny-a", &parameters).iter().enumerate() {
             same(alone, heard.ended[&number].as_ref().unwrap());
         }
@@ -156,11 +129,11 @@ fn quantised_answers_have_the_bits_that_each_has_alone() {
 fn an_answer_that_is_broken_off_ends_at_once_and_the_others_go_on() {
     let parameters: Vec<Parameters> = (0..QUESTIONS.len()).map(parameters).collect();
     let engine = load("tiny-a", 8);
-    let mut heard = Heard {
+    let breaks = Ear {
         breaks: Some(2),
-        ..Heard::default()
+        ..Ear::default()
     };
-    together(&engine, "tiny-a", &parameters, &mut heard);
+    let heard = together(&engine, "tiny-a", &parameters, breaks);
     let broken = heard.ended[&2].as_ref().unwrap();
     assert_eq!(broken.finish_reason, FinishReason::Cancelled);
     assert_eq!(broken.token_ids.len(), 3);
@@ -177,8 +150,7 @@ fn a_question_that_cannot_be_answered_fails_alone() {
     parameters[1].max_new_tokens = Some(1_000_000);
     parameters[4].sampling.temperature = Some(f64::NAN);
     let engine = load("tiny-a", 4);
-    let mut heard = Heard::default();
-    together(&engine, "tiny-a", &parameters, &mut heard);
+    let heard = together(&engine, "tiny-a", &parameters, Ear::default());
     for number in [1, 4] {
         assert!(heard.ended[&number].is_err(), "{number}");
     }
@@ -220,31 +192,13 @@ fn a_memory_of_what_is_not_a_number_spoils_its_own_logits_alone() {
 fn a_stop_ends_all_of_them_within_a_step() {
     let parameters: Vec<Parameters> = (0..QUESTIONS.len()).map(parameters).collect();
     let engine = load("tiny-a", 8);
-    let conversations = conversations();
-    let questions: Vec<Question> = conversations
-        .iter()
-        .zip(&parameters)
-        .map(|(conversation, parameters)| Question {
-            conversation,
-            parameters,
-        })
-        .collect();
-    let mut session = engine.open_page(&engine.encode_page(&page("tiny-a")).unwrap());
-    let (mut heard, mut asked) = (Heard::default(), 0);
-    let stopped = engine.answer_together(
-        &questions,
-        &mut session,
-        &mut heard,
-        &mut Asked(|| {
-            asked += 1;
-            if asked > 40 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        }),
-    );
-    assert!(matches!(stopped, Err(EngineError::Cancelled)));
-    assert_eq!(asked, 41);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let stops = Ear {
+        goes_on: Some(Box::new(move || counted.fetch_add(1, Ordering::Relaxed) < 40)),
+        ..Ear::default()
+    };
+    let heard = together(&engine, "tiny-a", &parameters, stops);
+    assert_eq!(asked.load(Ordering::Relaxed), 41);
     assert!(heard.ended.len() < QUESTIONS.len());
 }

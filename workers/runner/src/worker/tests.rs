@@ -1,12 +1,13 @@
 //! The worker with the real engine, from an order in the queue to the reports about it.
 
+mod at_once;
 mod attacker;
 mod models;
 mod pages_again;
 
 use super::*;
 use crate::announcing::announcement;
-use crate::fixtures::{Bench, LEASE, faults, golden, golden_question_and_answer, import};
+use crate::fixtures::{Bench, FILES, LEASE, faults, golden, golden_question_and_answer, import};
 use domain::{digest::Sha256, order::FinishReason, worker::Announcement};
 use exchange::queue::Depth;
 use std::time::Duration;

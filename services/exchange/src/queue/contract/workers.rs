@@ -100,6 +100,10 @@ pub(crate) async fn orders_of_the_preferred_revision_come_first_or_last<Q: Queue
     assert_eq!(stage.taken_by(&last).await.as_ref(), Some(&orders[2]));
     assert_eq!(stage.taken_by(&last).await.as_ref(), Some(&orders[3]));
     let more = stage.offered_of("other", need(8)).await;
+    let only = taker(Preference::Only(loaded));
+    assert_eq!(stage.taken_by(&only).await, None);
+    let own = stage.offered_of("loaded", need(8)).await;
+    assert_eq!(stage.taken_by(&only).await, Some(own));
     assert_eq!(stage.taken_by(&first).await, Some(more));
 }
 

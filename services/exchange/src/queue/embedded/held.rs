@@ -89,8 +89,8 @@ impl Held {
             .waiting
             .iter()
             .filter(|(_, order)| taker.can_hold(order.need));
-        let wanted = fitting.min_by_key(|(place, order)| (taker.rank(&order.revision_sha256), **place));
-        let place = *wanted?.0;
+        let ranked = fitting.filter_map(|(place, order)| Some((taker.rank(&order.revision_sha256)?, *place)));
+        let (_, place) = ranked.min()?;
         let order = self.waiting.remove(&place)?;
         let delivery = self.next_number();
         let hold = Hold {

@@ -61,7 +61,9 @@ impl RedisQueue {
     /// The streams of the revisions that `taker` has room for, in the order in which it wants them. Those that it wants
     /// alike begin with another one each time, so that none waits for ever.
     fn streams_for(&self, taker: &Taker, needs: &[(Sha256, Option<Need>)]) -> Vec<String> {
-        let held = needs.iter().filter(|(_, need)| taker.can_hold(*need));
+        let held = needs
+            .iter()
+            .filter(|(revision, need)| taker.can_hold(*need) && taker.rank(revision).is_some());
         let mut wanted: Vec<Sha256> = held.map(|(revision, _)| *revision).collect();
         if !wanted.is_empty() {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);

@@ -23,7 +23,7 @@ async fn answer(bench: &Bench, worker: &Worker, change: impl FnOnce(Grant) -> Gr
 
 /// A page that looks like no other, encoded by the bench's weights.
 fn another_page() -> engine::EncodedPage {
-    let engine = Engine::load(&golden(), &engine::LoadOptions::default()).unwrap();
+    let engine = engine::Engine::load(&golden(), &engine::LoadOptions::default()).unwrap();
     let (width, height) = (64, 64);
     let pixels = (0..width * height * 3)
         .map(|place| (place * 7 % 251) as u8)

@@ -1,0 +1,131 @@
+//! `[worker]`: how the workers of a process behave.
+
+use crate::{data_folder::DataFolder, machine_memory};
+use domain::hardware::Room;
+use engine::LoadOptions;
+use runner::{About, Computing, MOST_ORDERS, ModelsFolder};
+use serde::Deserialize;
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+
+/// What of a machine's memory models may take if nobody has said: the rest is for everything else that runs there.
+const USABLE_PERCENT: u64 = 90;
+/// Steps that a page may be worked at between two of running answers.
+const SHARES: RangeInclusive<f64> = 0.0..=100.0;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSettings {
+    pub count: usize,
+    pub memory_bytes: u64,
+    pub announce_seconds: u64,
+    pub stay_seconds: u64,
+    pub keys_file: PathBuf,
+    pub weights: String,
+    pub questions_at_once: usize,
+    pub orders_at_once: usize,
+    pub most_answer_bytes: u64,
+    pub page_share: f64,
+    pub drain_seconds: u64,
+    pub models_folder: PathBuf,
+    pub most_models_bytes: u64,
+    pub most_kept_bytes: u64,
+}
+
+impl WorkerSettings {
+    /// Whether the values can be.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.load_options()?;
+        if self.orders_at_once > MOST_ORDERS {
+            let orders = self.orders_at_once;
+            return Err(format!(
+                "worker.orders_at_once is {orders} and must be at most {MOST_ORDERS}"
+            ));
+        }
+        match SHARES.contains(&self.page_share) {
+            true => Ok(()),
+            false => Err(format!(
+                "worker.page_share is {} and must be from {} to {}",
+                self.page_share,
+                SHARES.start(),
+                SHARES.end()
+            )),
+        }
+    }
+
+    /// How the engine loads models.
+    fn load_options(&self) -> Result<LoadOptions, String> {
+        let dtype = self
+            .weights
+            .parse()
+            .map_err(|error| format!("worker.weights: {error}"))?;
+        let options = LoadOptions {
+            dtype,
+            ..LoadOptions::default()
+        };
+        let answering = options.answering(self.questions_at_once);
+        answering.map_err(|error| format!("worker.questions_at_once: {error}"))
+    }
+
+    /// Where it lays models out; relative to `folder`.
+    pub fn models(&self, folder: &DataFolder) -> ModelsFolder {
+        ModelsFolder {
+            path: folder.resolve(&self.models_folder),
+            most_bytes: self.most_models_bytes,
+        }
+    }
+
+    /// How its workers behave.
+    pub fn runner(&self, computing: Computing) -> Result<runner::Settings, String> {
+        Ok(runner::Settings {
+            drain: self.drain(),
+            announce: self.announce(),
+            stay: self.stay(),
+            most_kept_bytes: self.most_kept_bytes,
+            orders_at_once: self.orders_at_once,
+            most_answer_bytes: self.most_answer_bytes,
+            page_share: self.page_share,
+            load: self.load_options()?,
+            computing,
+            ..runner::Settings::default()
+        })
+    }
+
+    /// How often a worker says what it is.
+    fn announce(&self) -> Duration {
+        Duration::from_secs(self.announce_seconds)
+    }
+
+    /// What a worker says of its machine. Workers of one process share its memory.
+    pub fn about(&self) -> About {
+        let memory = match self.memory_bytes {
+            0 => machine_memory::bytes().map(|bytes| bytes / 100 * USABLE_PERCENT),
+            bytes => Some(bytes),
+        };
+        About {
+            device: "cpu".to_owned(),
+            room: Room {
+                memory_bytes: memory
+                    .map(|bytes| (bytes / self.count as u64).saturating_sub(self.most_kept_bytes)),
+                value_bytes: self.value_bytes(),
+            },
+        }
+    }
+
+    /// Bytes that each value of the weights takes in memory.
+    fn value_bytes(&self) -> u64 {
+        match self.weights.as_str() {
+            "bf16" | "f16" => 2,
+            _ => 4,
+        }
+    }
+
+    /// How long a worker prefers the model that it has loaded.
+    fn stay(&self) -> Duration {
+        Duration::from_secs(self.stay_seconds)
+    }
+
+    /// How long a leaving worker goes on.
+    fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}
