@@ -42,8 +42,7 @@ fn order_of_tokens(engine: &Engine, asked: &[Asked], memory_bytes: u64) -> Vec<u
     for (asked, heard) in asked.iter().zip(heard) {
         asked.check(engine, &taken(heard));
     }
-    let order = order.lock().unwrap().clone();
-    order
+    order.lock().unwrap().clone()
 }
 
 #[test]
