@@ -3,6 +3,7 @@
 //! Everything around it is as with the real one, so that what is measured is the way of a job and not the model.
 
 use domain::order::{AnswerReport, FinishReason, OrderQuestion, ReportKind};
+use std::{thread, time::Duration};
 
 /// The name that its answers carry, so that none can be taken for one of a model.
 const ENGINE: &str = concat!("noop ", env!("CARGO_PKG_VERSION"));
@@ -15,12 +16,15 @@ pub enum Computing {
     /// The model.
     #[default]
     Engine,
-    /// Nothing: every question gets the same sentence. For measurements alone.
-    Noop,
+    /// Nothing: every question gets the same sentence, those of an order after so long. For measurements alone.
+    Noop(Duration),
 }
 
-/// Tells an answer to every question without looking at the page.
-pub(crate) fn answer_all(questions: &[OrderQuestion], tell: &dyn Fn(ReportKind)) {
+/// Tells an answer to every question without looking at the page, when `pause` is over.
+pub(crate) fn answer_all(questions: &[OrderQuestion], pause: Duration, tell: &dyn Fn(ReportKind)) {
+    if !pause.is_zero() {
+        thread::sleep(pause);
+    }
     for question in questions {
         tell(ReportKind::Answered {
             job: question.job,

@@ -309,8 +309,8 @@ impl Worker {
                 // Who does not listen any more has stopped the work too.
                 let _ = tell.send(kind);
             };
-            if computing == Computing::Noop {
-                return noop::answer_all(&questions, &tell);
+            if let Computing::Noop(pause) = computing {
+                return noop::answer_all(&questions, pause, &tell);
             }
             let sitting = Sitting {
                 engine: &engine,

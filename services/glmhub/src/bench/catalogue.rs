@@ -100,6 +100,7 @@ pub async fn run(args: CatalogueArgs) -> anyhow::Result<()> {
                 postgres,
                 redis,
                 workers: 0,
+                order_millis: 0,
                 settings: &[],
             };
             OwnHub::start_shared(None, &sharing).await?

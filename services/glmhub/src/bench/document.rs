@@ -59,7 +59,6 @@ mod tests {
     fn every_page_can_be_read_and_no_two_are_alike() {
         let folder = tempfile::tempdir().unwrap();
         let (file, out) = (folder.path().join("document"), folder.path().join("pages"));
-        std::fs::create_dir(&out).unwrap();
         std::fs::write(&file, of_pages(7, 300)).unwrap();
         let split = pages::split(&file, &out, &pages::Limits::default(), &pages::Fonts::default());
         let pages = split.unwrap().pages;

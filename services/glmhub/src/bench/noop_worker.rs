@@ -3,6 +3,7 @@
 use crate::worker::{self, WorkArgs};
 use clap::Args;
 use runner::Computing;
+use std::time::Duration;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -18,9 +19,13 @@ orders of a hub whose answers somebody reads.";
 pub struct NoopWorkerArgs {
     #[command(flatten)]
     work: WorkArgs,
+    /// How long it takes for each order, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    order_millis: u64,
 }
 
 /// Works until it is told to end.
 pub async fn run(args: NoopWorkerArgs) -> anyhow::Result<()> {
-    worker::work(&args.work, Computing::Noop).await
+    let pause = Duration::from_millis(args.order_millis);
+    worker::work(&args.work, Computing::Noop(pause)).await
 }

@@ -36,6 +36,8 @@ pub struct Sharing<'a> {
     pub postgres: &'a str,
     pub redis: &'a str,
     pub workers: usize,
+    /// How long their no-op takes for an order.
+    pub order_millis: u64,
     /// Settings as the environment has them.
     pub settings: &'a [(&'static str, String)],
 }
@@ -100,11 +102,19 @@ impl OwnHub {
         let keys = folder.path().join("keys.json");
         fs::write(&keys, serde_json::to_vec(&key.public().jwks())?)?;
         let (count, keys) = (sharing.workers.to_string(), keys.display().to_string());
+        let pause = sharing.order_millis.to_string();
         let mut with_keys = Parts::new(folder.path(), &settings);
         with_keys.settings.push(("GLMHUB_WORKER__KEYS_FILE", keys));
         let (workers, _) = with_keys
             .begin(
-                &["bench", "noop-worker", "--count", &count],
+                &[
+                    "bench",
+                    "noop-worker",
+                    "--count",
+                    &count,
+                    "--order-millis",
+                    &pause,
+                ],
                 &folder.path().join("worker"),
             )
             .await?;

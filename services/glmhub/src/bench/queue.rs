@@ -19,13 +19,14 @@ const EXAMPLE: &str = "\
 Examples:
   glmhub bench queue --model ./reader --postgres postgres://app@127.0.0.1/bench --redis redis://127.0.0.1:6379
   glmhub bench queue --model ./reader --postgres … --redis … --jobs 20000 --questions 8 --json
-  glmhub bench queue --model ./reader --postgres … --redis … --backlog 1000000
+  glmhub bench queue --model ./reader --postgres … --redis … --backlog 1000000 --order-millis 250
   glmhub bench queue --model ./reader --postgres … --redis … --tenants 1000 --flood
 
 Starts a hub and a process of workers of its own on the PostgreSQL and the Redis that it is given, which should be empty:
 what it writes there stays. The engine is a no-op, named so in every answer; all else is as always: gate, grants,
 digests, leases, audit log and its tree. Measured are jobs a second from the submitting of batches to their last answer,
-and one call after another, each answered before the next (idle). bench/queue compares it with other queues.";
+and one call after another, each answered before the next (idle). With --order-millis the no-op takes as long for a page as
+a model might, so that what waits waits for workers and not for the hub. bench/queue compares it with other queues.";
 
 /// Settings that the measured hub has, unless the environment says otherwise.
 const SETTINGS: [(&str, &str); 3] = [
@@ -65,6 +66,9 @@ pub struct QueueArgs {
     /// Workers, in one process
     #[arg(long, value_name = "N", default_value_t = 8)]
     workers: usize,
+    /// How long the no-op takes for each order, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    order_millis: u64,
     /// Compare an empty hub with one where so many jobs wait
     #[arg(long, value_name = "N", conflicts_with = "tenants")]
     backlog: Option<u32>,
@@ -114,6 +118,7 @@ pub async fn run(args: QueueArgs) -> anyhow::Result<()> {
         postgres: &args.postgres,
         redis: &args.redis,
         workers: args.workers,
+        order_millis: args.order_millis,
         settings: &settings,
     };
     let hub = OwnHub::start_shared(Some((&args.name, &args.model)), &sharing).await?;
