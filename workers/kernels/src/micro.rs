@@ -1,5 +1,11 @@
 //! The innermost loop that attention and matrix products share.
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+#[cfg(test)]
+mod tests;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vectors;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
 
@@ -48,6 +54,7 @@ impl<'a, const R: usize> Factors<'a, R> {
     /// # Panics
     ///
     /// If there are fewer steps.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline(always)]
     fn check(&self, steps: usize) {
         let needed = steps.checked_sub(1).map_or(0, |last| last * self.stride + 1);

@@ -20,7 +20,7 @@ const ROWS: usize = 96;
 pub fn product<W: Weight>(weight: &[W], x: &[f32], width: usize, out: &mut [f32]) {
     match level() {
         Level::Avx512 => product_by::<W, 8, 32>(weight, x, width, out),
-        Level::Avx2 => product_by::<W, 6, 16>(weight, x, width, out),
+        Level::Neon | Level::Avx2 => product_by::<W, 6, 16>(weight, x, width, out),
         Level::Portable => product_by::<W, 4, 8>(weight, x, width, out),
     }
 }

@@ -27,6 +27,11 @@ pub trait Isa: Copy {
 #[derive(Clone, Copy)]
 pub struct Portable;
 
+/// 128-bit vectors with fused multiply-add.
+#[cfg(target_arch = "aarch64")]
+#[derive(Clone, Copy)]
+pub struct OnNeon;
+
 /// 256-bit vectors with fused multiply-add.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
@@ -45,9 +50,9 @@ impl Isa for Portable {
 }
 
 /// An instruction set with fused multiply-add, whose innermost loop is the one of its name.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! fused {
-    ($isa:ident, $products:ident) => {
+    ($isa:ident, $vectors:ident, $products:ident) => {
         #[expect(
             unsafe_code,
             reason = "only a function compiled for these instructions carries out a body with this type"
@@ -65,17 +70,19 @@ macro_rules! fused {
                 sums: [[f32; L]; R],
             ) -> [[f32; L]; R] {
                 // SAFETY: this type is only given to bodies by the function below of the loop's name, which needs the
-                // same instructions.
-                unsafe { crate::micro::x86::$products(factors, lanes, sums) }
+                // same instructions, or where every processor of the target has them.
+                unsafe { crate::micro::$vectors::$products(factors, lanes, sums) }
             }
         }
     };
 }
 
+#[cfg(target_arch = "aarch64")]
+fused!(OnNeon, neon, on_neon);
 #[cfg(target_arch = "x86_64")]
-fused!(OnAvx2, on_avx2);
+fused!(OnAvx2, x86, on_avx2);
 #[cfg(target_arch = "x86_64")]
-fused!(OnAvx512, on_avx512);
+fused!(OnAvx512, x86, on_avx512);
 
 /// A kernel's body. Implementations mark `carry_out` as `#[inline(always)]`.
 pub trait Work {
@@ -87,6 +94,8 @@ pub trait Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Portable,
+    /// 128-bit vectors with fused multiply-add, which every processor of aarch64 has.
+    Neon,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
     /// 512-bit vectors.
@@ -112,7 +121,12 @@ fn detect() -> Level {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+fn detect() -> Level {
+    Level::Neon
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn detect() -> Level {
     Level::Portable
 }
@@ -125,7 +139,12 @@ pub fn dispatch<W: Work>(work: W) -> W::Output {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+fn on_wider<W: Work>(_: Level, work: W) -> W::Output {
+    work.carry_out::<OnNeon>()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn on_wider<W: Work>(_: Level, work: W) -> W::Output {
     work.carry_out::<Portable>()
 }
@@ -139,7 +158,7 @@ fn on_wider<W: Work>(level: Level, work: W) -> W::Output {
     match level {
         // SAFETY: `detect` gives this level only when the processor reports every feature that `on_avx512` enables.
         Level::Avx512 => unsafe { on_avx512(work) },
-        // SAFETY: `detect` gives any level above `Portable` only with AVX2 and FMA.
+        // SAFETY: `detect` gives any other level above `Portable` here only with AVX2 and FMA.
         _ => unsafe { on_avx2(work) },
     }
 }

@@ -20,7 +20,7 @@ pub fn attend_each<'a>(shape: Shape, queries: Rows<'a>, contexts: &'a [Vec<Span<
     match level() {
         Level::Avx512 if shape.sharing() <= 16 => each_by::<8, 16>(&calls, out),
         Level::Avx512 => each_by::<8, 32>(&calls, out),
-        Level::Avx2 => each_by::<6, 16>(&calls, out),
+        Level::Neon | Level::Avx2 => each_by::<6, 16>(&calls, out),
         Level::Portable => each_by::<4, 8>(&calls, out),
     }
 }

@@ -9,6 +9,8 @@ mod bits;
 mod fit;
 mod groups;
 mod many;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod product;
 mod q4_k;
 mod q5_k;

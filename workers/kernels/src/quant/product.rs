@@ -47,6 +47,10 @@ fn dots(kind: QuantType, weight: &[u8], x: &Rows, out: &mut [f32]) {
     if super::x86::dots(kind, weight, x, out) {
         return;
     }
+    #[cfg(target_arch = "aarch64")]
+    if super::neon::dots(kind, weight, x, out) {
+        return;
+    }
     dots_with(Scalar, kind, weight, x, out);
 }
 

@@ -1,6 +1,7 @@
 //! No tile unit: on other processors and systems.
 
 use super::Tile;
+use std::convert::Infallible;
 
 pub(crate) fn available() -> bool {
     false
@@ -11,7 +12,7 @@ pub(crate) fn has_tile_unit() -> bool {
 }
 
 /// Cannot be made.
-pub(crate) enum Tiles {}
+pub(crate) struct Tiles(Infallible);
 
 impl Tiles {
     /// # Panics
@@ -22,18 +23,18 @@ impl Tiles {
     }
 
     pub(crate) fn multiply(&self, _: [&[Tile]; 2], _: [&[Tile]; 2], _: &mut [f32], _: usize, _: bool) {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn round_row(&self, _: &[f32], _: usize, _: &mut [Tile]) {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn round_columns(&self, _: &[f32], _: usize, _: &mut Tile) {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn round_pair(&self, _: &[f32], _: &[f32], _: usize, _: &mut [Tile]) {
-        match *self {}
+        match self.0 {}
     }
 }

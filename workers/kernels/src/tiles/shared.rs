@@ -2,7 +2,9 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of one slice")]
 
-use std::{marker::PhantomData, mem::MaybeUninit};
+use std::marker::PhantomData;
+#[cfg(target_arch = "x86_64")]
+use std::mem::MaybeUninit;
 
 /// Rows of `width` values that threads fill, each other columns.
 pub(crate) struct Columns<'a> {
@@ -26,6 +28,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The same of values that nobody has written yet.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn of_spare(values: &'a mut [MaybeUninit<f32>], width: usize) -> Self {
         Self {
             rows: values.len() / width,
