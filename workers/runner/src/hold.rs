@@ -21,8 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long to wait before a report is tried again that the queue did not take.
 const PAUSE: Duration = Duration::from_millis(200);
-/// For how long what was confirmed is not confirmed again before a report. The hub fences what comes too late in any case.
-const JUST_CONFIRMED: Duration = Duration::from_millis(20);
 
 /// Why work at an order stops before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +91,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// A hold on what was taken just now, whose epoch was looked at too. It looks every `look` whether the work is still
-    /// wanted.
+    /// A hold that looks every `look` whether the work is still wanted.
     pub(crate) fn new(
         queue: Arc<dyn Queue>,
         epochs: Arc<Epochs>,
@@ -188,14 +185,10 @@ impl Hold {
         }
     }
 
-    fn is_just_confirmed(&self) -> bool {
-        !self.stop.is_set() && self.last_confirmed().elapsed() < JUST_CONFIRMED
-    }
-
     /// Reports, if the work goes on; tells whether it was reported. Tries for as long as the lease lasts.
     pub(crate) async fn report(&self, kinds: &[ReportKind]) -> bool {
         let reports = self.signed(kinds);
-        while self.is_just_confirmed() || self.confirm().await {
+        while self.confirm().await {
             match self.queue.report(&reports).await {
                 Ok(()) => return true,
                 Err(error) => tracing::warn!(%error, "a report was not taken; trying again"),
