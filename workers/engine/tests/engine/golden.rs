@@ -100,6 +100,11 @@ pub fn engine(set: &str) -> Engine {
     engine_of(set, WeightType::F32)
 }
 
+/// One that answers so many questions at once.
+pub fn engine_at_once(set: &str, at_once: usize) -> Engine {
+    Engine::load(&dir(set), &LoadOptions::default().answering(at_once).unwrap()).unwrap()
+}
+
 pub fn engine_of(set: &str, dtype: WeightType) -> Engine {
     Engine::load(
         &dir(set),

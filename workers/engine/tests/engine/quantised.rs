@@ -9,12 +9,13 @@ use engine::{Engine, LoadError, LoadOptions, Parameters};
 
 use crate::golden::{Expected, SETS, Tensors, dir, page};
 
-fn made(set: &str, mix: Mix, to: &Path) {
+/// Makes the file of a set in few bits.
+pub fn made(set: &str, mix: Mix, to: &Path) {
     let bytes = quantise(&dir(set), to, mix, Vec::new(), &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(std::fs::metadata(to).unwrap().len(), bytes);
 }
 
-fn load(file: &Path) -> Engine {
+pub fn load(file: &Path) -> Engine {
     Engine::load(file, &LoadOptions::default()).unwrap()
 }
 

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, mpsc::Sender};
 use ::pages::RgbPage;
 use engine::prompt::Conversation;
 use engine::sampling::Sampling;
-use engine::{Answer, Engine, LoadOptions, Page, Parameters, Question, Request, Schedule, Scheduler};
+use engine::{Answer, Engine, Page, Parameters, Question, Request, Schedule, Scheduler};
 
-use crate::golden::{dir, page};
+use crate::golden::{engine_at_once as load, page};
 use crate::hearing::{Ear, Heard, same, taken};
 
 /// Something long is stepped aside from whenever it asks.
@@ -29,10 +29,6 @@ struct Asked {
     /// Whether the page was through the tower before.
     encoded: bool,
     questions: Vec<Question>,
-}
-
-fn load(set: &str, at_once: usize) -> Engine {
-    Engine::load(&dir(set), &LoadOptions::default().answering(at_once).unwrap()).unwrap()
 }
 
 /// A page that looks like no other.

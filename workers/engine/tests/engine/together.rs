@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::glm4v::Untraced;
 use engine::prompt::Conversation;
-use engine::quantise::{Mix, quantise};
+use engine::quantise::Mix;
 use engine::sampling::Sampling;
-use engine::{
-    Answer, Engine, FinishReason, LoadOptions, Page, Parameters, Question, Request, Schedule, Scheduler,
-};
+use engine::{Answer, Engine, FinishReason, Page, Parameters, Question, Request, Schedule, Scheduler};
 
-use crate::golden::{dir, page};
+use crate::golden::{dir, engine_at_once as load, page};
 use crate::hearing::{Ear, Heard, same, taken};
+use crate::quantised::{self, made};
 
 const QUESTIONS: [&str; 11] = [
     "图表显示了什么数据？",
@@ -28,10 +27,6 @@ const QUESTIONS: [&str; 11] = [
     "日期？",
     "?",
 ];
-
-fn load(set: &str, at_once: usize) -> Engine {
-    Engine::load(&dir(set), &LoadOptions::default().answering(at_once).unwrap()).unwrap()
-}
 
 fn conversations() -> Vec<Conversation> {
     let one = |question: &&str| Conversation::question(question, true).unwrap();
@@ -113,11 +108,8 @@ fn quantised_answers_have_the_bits_that_each_has_alone() {
     let folder = tempfile::tempdir().unwrap();
     for mix in Mix::ALL {
         let file = folder.path().join(format!("{mix}.gguf"));
-        quantise(&dir("tiny-a"), &file, mix, Vec::new(), &mut |_| {
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-        let engine = Engine::load(&file, &LoadOptions::default()).unwrap();
+        made("tiny-a", mix, &file);
+        let engine = quantised::load(&file);
         let heard = together(&engine, "tiny-a", &parameters, Ear::default());
         for (number, alone) in alone(&engine, "tiny-a", &parameters).iter().enumerate() {
             same(alone, heard.ended[&number].as_ref().unwrap());
@@ -164,12 +156,9 @@ fn a_question_that_cannot_be_answered_fails_alone() {
 fn a_memory_of_what_is_not_a_number_spoils_its_own_logits_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("q4.gguf");
-    quantise(&dir("tiny-a"), &file, Mix::Q4KM, Vec::new(), &mut |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    made("tiny-a", Mix::Q4KM, &file);
     for model in [dir("tiny-a"), file] {
-        let engine = Engine::load(&model, &LoadOptions::default()).unwrap();
+        let engine = quantised::load(&model);
         let model = engine.model();
         let memory = |factor: f64| {
             let (mut cache, rows) = (model.new_cache(), model.embed(&[3, 4, 5]).unwrap());

@@ -1,7 +1,8 @@
 //! Requests that come while others are answered, and requests that go.
 
 use super::*;
-use engine::quantise::{Mix, quantise};
+use crate::quantised::{self, made};
+use engine::quantise::Mix;
 
 #[test]
 fn a_request_changes_no_bit_of_others_at_whatever_token_it_joins() {
@@ -15,11 +16,8 @@ fn quantised_answers_about_different_pages_have_the_bits_that_each_has_alone() {
     let folder = tempfile::tempdir().unwrap();
     for mix in Mix::ALL {
         let file = folder.path().join(format!("{mix}.gguf"));
-        quantise(&dir("tiny-a"), &file, mix, Vec::new(), &mut |_| {
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-        let engine = Engine::load(&file, &LoadOptions::default()).unwrap();
+        made("tiny-a", mix, &file);
+        let engine = quantised::load(&file);
         joins_at_every_token(&engine, &several("tiny-a"));
     }
 }
