@@ -162,7 +162,7 @@ pub async fn resume(
         .tell(&mut tx, &batch.tenant, EventKind::BatchResumed { batch: id })
         .await?;
     tx.commit().await?;
-    turns::mark_again(db, id, stamp.at).await?;
+    turns::mark_again(db, id, stamp.at).await;
     read(&jobs)
 }
 

@@ -50,6 +50,6 @@ pub async fn submit(
     let first = reading.required(jobs.first().copied(), "a job")?;
     stamp.made(&mut tx, batch.tenant(), first).await?;
     tx.commit().await?;
-    turns::mark_again(db, batch.id(), stamp.at).await?;
+    turns::mark_again(db, batch.id(), stamp.at).await;
     Ok(Ok(jobs))
 }

@@ -85,8 +85,7 @@ pub trait Blobs: Send + Sync {
     /// Stores a stream of at most `limit` bytes, hashing it on the way. When this returns, the bytes are
     /// durable. If the stream fails or is too long, nothing is left behind.
     async fn put(&self, stream: ByteStream, limit: u64) -> Result<Stored, BlobError>;
-    /// Stores a file of this machine. The file is copied (or cloned by the filesystem), never linked: whoever
-    /// edits it later does not reach the blob.
+    /// Stores a file of this machine. The file is copied, never linked: whoever edits it later does not reach the blob.
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError>;
     /// Stores parts of such a file, each as a blob of its own, in less time than one after the other. Gives what was
     /// stored, in their order. A part that the file does not have whole is an error.

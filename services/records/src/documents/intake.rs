@@ -185,7 +185,7 @@ pub async fn split(
     insert_pages(&mut tx, stamp, &batch, &taken.document, pages, delta).await?;
     batches::complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
-    turns::mark_again(db, batch.id, stamp.at).await?;
+    turns::mark_again(db, batch.id, stamp.at).await;
     Ok(true)
 }
 

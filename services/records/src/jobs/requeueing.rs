@@ -55,6 +55,6 @@ pub async fn requeue_failed(
     let detail = json!({ "jobs": count });
     stamp.audit(&mut tx, tenant, "batch.requeued", id.to_string(), None, detail);
     tx.commit().await?;
-    turns::mark_again(db, id, stamp.at).await?;
+    turns::mark_again(db, id, stamp.at).await;
     Ok(Some(Ok(count)))
 }
