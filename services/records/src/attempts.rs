@@ -5,7 +5,7 @@
 mod open;
 mod progress;
 
-pub use open::{OpenAttempt, forget_missing, mark_missing, open_after, outstanding};
+pub use open::{OpenAttempt, forget_missing, mark_missing, open_after};
 pub(crate) use progress::answered_with;
 pub use progress::{Progress, Said, batches_of, progress};
 
@@ -46,7 +46,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     progress::OPEN,
     progress::HEARD,
     progress::DONE,
-    open::OUTSTANDING,
     open::OPEN_AFTER,
     open::MARK_MISSING,
     open::FORGET_MISSING,

@@ -12,11 +12,10 @@ pub mod sealing;
 #[cfg(test)]
 mod tests;
 
-use crate::{At, Db, RecordsError, Tx, many, on, run::Run as _};
+use crate::{At, Db, RecordsError, Tx, later::Write, many};
 use domain::audit::{AuditEntry, NewAudit};
 use serde_json::{Value, json};
 use sqlx::types::Json;
-use time::OffsetDateTime;
 
 const APPEND: &str = "INSERT INTO audit_entries (id, at, tenant, member, kind, subject, decision, detail) \
     SELECT r.value ->> 'id', $2, r.value ->> 'tenant', r.value ->> 'member', r.value ->> 'kind', r.value ->> 'subject', \
@@ -31,25 +30,19 @@ pub(crate) const MORE_STATEMENTS: [&[&str]; 4] = [
     checking::STATEMENTS,
 ];
 
-/// Writes entries that a transaction appends, before it commits: all of one moment together.
-pub(crate) async fn write(tx: &mut Tx, entries: &[NewAudit]) -> Result<(), sqlx::Error> {
+/// Has entries written that a transaction appends: all of one moment together.
+pub(crate) fn write(tx: &mut Tx, entries: &[NewAudit]) {
     for same_moment in entries.chunk_by(|one, next| one.at == next.at) {
-        write_all(tx, same_moment[0].at, same_moment).await?;
+        let row = |entry: &NewAudit| {
+            json!({
+                "id": entry.id, "tenant": entry.tenant, "member": entry.member, "kind": entry.kind,
+                "subject": entry.subject, "decision": entry.decision, "detail": entry.detail,
+            })
+        };
+        let rows = many::rows(same_moment.iter().map(row));
+        tx.later(Write::of(APPEND).bind(rows.clone()).bind(At(same_moment[0].at)));
+        tx.later(Write::of(AWAIT_SEAL).bind(rows));
     }
-    Ok(())
-}
-
-async fn write_all(tx: &mut Tx, at: OffsetDateTime, entries: &[NewAudit]) -> Result<(), sqlx::Error> {
-    let row = |entry: &NewAudit| {
-        json!({
-            "id": entry.id, "tenant": entry.tenant, "member": entry.member, "kind": entry.kind,
-            "subject": entry.subject, "decision": entry.decision, "detail": entry.detail,
-        })
-    };
-    let rows = many::rows(entries.iter().map(row));
-    on!(tx: &mut *tx, |c| sqlx::query(APPEND).bind(&rows).bind(At(at)).run(c))?;
-    on!(tx: tx, |c| sqlx::query(AWAIT_SEAL).bind(&rows).run(c))?;
-    Ok(())
 }
 
 /// Appends an entry about something that is no row, such as a change of keys.

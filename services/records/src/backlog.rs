@@ -4,7 +4,7 @@
 //! They are kept in a few parts for each tenant, or all that concerns a tenant would go through one row. A reader sums
 //! the parts as they are committed: calls that come at the same moment may all find the last place free.
 
-use crate::{Db, RecordsError, Tx, on, read::Reading, run::Run as _};
+use crate::{Db, RecordsError, Tx, later::Write, on, read::Reading, run::Run as _};
 use domain::{id::BatchId, names::TenantName};
 
 const MORE: &str = "INSERT INTO backlog (tenant, part, waiting) SELECT tenant, backlog_part, $2 FROM batches \
@@ -81,17 +81,13 @@ fn judge((of_tenant, of_all): (i64, i64), bounds: Bounds) -> Result<Result<(), F
 }
 
 /// `change` more of a batch waits, or less.
-pub(crate) async fn add(tx: &mut Tx, batch: BatchId, change: i64) -> Result<(), RecordsError> {
+pub(crate) fn add(tx: &mut Tx, batch: BatchId, change: i64) {
     let sql = match change {
-        0 => return Ok(()),
+        0 => return,
         1.. => MORE,
         _ => LESS,
     };
-    on!(tx: tx, |c| sqlx::query(sql)
-        .bind(batch.to_string())
-        .bind(change.abs())
-        .run(c))?;
-    Ok(())
+    tx.later(Write::of(sql).bind(batch.to_string()).bind(change.abs()));
 }
 
 /// Counts anew, by the counters of batches: for the start of a hub, as one of an earlier version may have worked here.
@@ -126,7 +122,7 @@ mod tests {
 
     async fn change(db: &Db, batch: BatchId, by: i64) -> Result<(), RecordsError> {
         let mut tx = db.begin().await?;
-        add(&mut tx, batch, by).await?;
+        add(&mut tx, batch, by);
         Ok(tx.commit().await?)
     }
 

@@ -12,12 +12,14 @@ pub(crate) use row::BatchRow;
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     backlog::{self, Bounds, Full},
-    combining, on,
+    combining,
+    later::Write,
+    on,
     read::{below, number},
     run::Run as _,
 };
 use domain::{
-    batch::{Batch, BatchRefusal, BatchState, StoredBatch},
+    batch::{Batch, BatchRefusal, BatchState, JobCounts, StoredBatch},
     document::DocumentPhase,
     id::{BatchId, OrderId},
     job::JobPhase,
@@ -116,13 +118,13 @@ pub(crate) async fn insert(
         .bind(expired)
         .fetch_one(c))?;
     for (place, question) in questions.iter().enumerate() {
-        on!(tx: &mut *tx, |c| sqlx::query(INSERT_QUESTION)
-            .bind(&id)
+        let write = Write::of(INSERT_QUESTION)
+            .bind(id.as_str())
             .bind(number(place))
             .bind(question.text())
-            .bind(Json(question.parameters()))
-            .bind(question.scope().as_str())
-            .run(c))?;
+            .bind(json!(question.parameters()))
+            .bind(question.scope().as_str());
+        tx.later(write);
     }
     let detail = json!({ "model": license.model, "purpose": license.purpose, "questions": questions.len() });
     stamp.audit(
@@ -211,12 +213,12 @@ pub async fn submit(
     if let Err(full) = backlog::room_in(&mut tx, tenant, bounds).await? {
         return Ok(Some(Err(full.into())));
     }
-    write_state(&mut tx, id, state).await?;
+    write_state(&mut tx, id, state);
     on!(tx: &mut tx, |c| sqlx::query(SEND_TO_INTAKE).bind(id.to_string()).run(c))?;
     let delta = Delta::default()
         .documents(DocumentPhase::Received, -number(batch.documents.received))
         .documents(DocumentPhase::Waiting, number(batch.documents.received));
-    add(&mut tx, id, &delta).await?;
+    add(&mut tx, id, &delta);
     let detail = json!({ "documents": batch.documents.received });
     stamp.audit(&mut tx, tenant, "batch.submitted", id.to_string(), None, detail);
     let batch = read_locked(&mut tx, id).await?;
@@ -254,12 +256,12 @@ pub async fn cancel(
         Ok(state) => state,
         Err(refusal) => return Ok(Some(Err(refusal))),
     };
-    write_state(&mut tx, id, state).await?;
+    write_state(&mut tx, id, state);
     let (text, at) = (id.to_string(), At(stamp.at));
     on!(tx: &mut tx, |c| sqlx::query(CANCEL_DOCUMENTS).bind(&text).bind(at).run(c))?;
     on!(tx: &mut tx, |c| sqlx::query(CANCEL_JOBS).bind(&text).bind(at).run(c))?;
     let withdrawn = withdraw_attempts(&mut tx, stamp, id).await?;
-    add(&mut tx, id, &cancelling(&batch)).await?;
+    add(&mut tx, id, &cancelling(&batch));
     let detail = json!({ "jobs": batch.jobs.unsettled(), "documents": batch.documents.unsettled() });
     stamp.audit(&mut tx, tenant, "batch.cancelled", text, None, detail);
     let after = read_locked(&mut tx, id).await?;
@@ -300,16 +302,16 @@ async fn read_locked(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>, Re
 }
 
 /// Stores what is true of a batch now.
-pub(crate) async fn write_state(tx: &mut Tx, id: BatchId, state: BatchState) -> Result<(), RecordsError> {
-    let [submitted, completed, cancelled, expired] = row::times(state);
-    on!(tx: tx, |c| sqlx::query(WRITE_STATE)
-        .bind(id.to_string())
-        .bind(submitted)
-        .bind(completed)
-        .bind(cancelled)
-        .bind(expired)
-        .run(c))?;
-    Ok(())
+pub(crate) fn write_state(tx: &mut Tx, id: BatchId, state: BatchState) {
+    let write = Write::of(WRITE_STATE).bind(id.to_string());
+    tx.later(row::times(state).into_iter().fold(write, Write::bind));
+}
+
+/// Logs that the last verdict of `batch` has fallen, which leaves it with these `jobs`.
+pub(crate) fn audit_completed(tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch, jobs: &JobCounts) {
+    let detail = json!({ "jobs": jobs, "documents": batch.documents });
+    let id = batch.id.to_string();
+    stamp.audit(tx, &batch.tenant, "batch.completed", id, None, detail);
 }
 
 /// Completes a locked batch, and tells of it, if the last verdict has fallen.
@@ -320,9 +322,8 @@ pub(crate) async fn complete_if_done(tx: &mut Tx, stamp: Stamp<'_>, id: BatchId)
     let Ok(state) = batch.state.complete(&batch.documents, &batch.jobs, stamp.at) else {
         return Ok(());
     };
-    write_state(tx, id, state).await?;
-    let detail = json!({ "jobs": batch.jobs, "documents": batch.documents });
-    stamp.audit(tx, &batch.tenant, "batch.completed", id.to_string(), None, detail);
+    write_state(tx, id, state);
+    audit_completed(tx, stamp, &batch, &batch.jobs);
     let kind = EventKind::BatchCompleted { batch: id };
     stamp.tell(tx, &batch.tenant, kind).await
 }

@@ -298,8 +298,9 @@ async fn make_parts(
         .bind(Json(&parts))
         .run(c))?;
     let delta = Delta::default().jobs(JobPhase::Queued, number(parts.len()));
-    add_counts(tx, batch.id, &delta).await?;
-    turns::mark(tx, batch.id, stamp.at).await
+    add_counts(tx, batch.id, &delta);
+    turns::mark(tx, batch.id, stamp.at);
+    Ok(())
 }
 
 async fn tell(tx: &mut Tx, job: JobId, pages: &[SourcePage]) -> Result<(), RecordsError> {

@@ -1,9 +1,14 @@
 //! The two databases behind one type.
 
-use crate::{audit, postgres};
+use crate::{
+    audit,
+    later::{self, Write},
+    postgres,
+    turns::{self, Mark},
+};
 use domain::audit::NewAudit;
 use sqlx::{
-    Connection as _, PgPool, SqlitePool,
+    Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -21,20 +26,34 @@ pub enum Db {
 /// The tables and how they came to be.
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
-/// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
+/// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 pub struct Tx {
-    /// The database's own.
-    pub on: Transaction,
+    open: Open,
+    /// What nobody has needed to be written so far.
+    later: Vec<Write>,
     /// What it appends to the audit log.
     entries: Vec<NewAudit>,
+    /// Tenants that have jobs waiting by it.
+    marks: Vec<Mark>,
+    db: Db,
 }
 
-/// See [`Tx`].
-pub enum Transaction {
+/// How far a transaction has begun.
+enum Open {
+    /// On PostgreSQL, where it begins with its first statement; whether its commit waits for the disk.
+    NotYet { pool: PgPool, flushed: bool },
     /// On PostgreSQL.
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
     /// On SQLite; it holds the write lock from its beginning.
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+}
+
+/// A database's own connection, within a transaction.
+pub enum Connection<'a> {
+    /// To PostgreSQL.
+    Postgres(&'a mut PgConnection),
+    /// To SQLite.
+    Sqlite(&'a mut SqliteConnection),
 }
 
 /// The database could not be opened.
@@ -55,15 +74,10 @@ pub enum OpenError {
 #[macro_export]
 macro_rules! on {
     (tx: $tx:expr, |$c:ident| $body:expr) => {
-        match &mut $tx.on {
-            $crate::Transaction::Postgres(transaction) => {
-                let $c = &mut **transaction;
-                $body.await
-            }
-            $crate::Transaction::Sqlite(transaction) => {
-                let $c = &mut **transaction;
-                $body.await
-            }
+        match $tx.connection().await {
+            Ok($crate::Connection::Postgres($c)) => $body.await,
+            Ok($crate::Connection::Sqlite($c)) => $body.await,
+            Err(error) => Err(error.into()),
         }
     };
     ($db:expr, |$c:ident| $body:expr) => {
@@ -115,24 +129,39 @@ impl Db {
         }
     }
 
-    /// Begins a transaction. On SQLite it takes the write lock at once, so that it cannot fail half-way.
+    /// Begins a transaction. On SQLite it takes the write lock at once, so that it cannot fail half-way; on PostgreSQL it
+    /// begins with its first statement.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        match self {
-            Db::Postgres(pool) => pool.begin().await.map(Tx::postgres),
-            Db::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::sqlite),
-        }
+        self.begin_with(true).await
     }
 
     /// Begins a transaction whose commit does not wait for the disk, on PostgreSQL: if the server dies within the moment
     /// until the next flush, it is as if the transaction had not been. For what nobody is promised before [`Db::flush`].
     /// Whatever is committed later and does wait is never there without it.
     pub async fn begin_without_flush(&self) -> Result<Tx, sqlx::Error> {
+        self.begin_with(false).await
+    }
+
+    async fn begin_with(&self, flushed: bool) -> Result<Tx, sqlx::Error> {
         match self {
             Db::Postgres(pool) => {
-                let begin = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off");
-                begin.await.map(Tx::postgres)
+                let pool = pool.clone();
+                Ok(self.tx(Open::NotYet { pool, flushed }))
             }
-            Db::Sqlite(_) => self.begin().await,
+            Db::Sqlite(pool) => {
+                let begin = pool.begin_with("BEGIN IMMEDIATE").await;
+                begin.map(|begun| self.tx(Open::Sqlite(begun)))
+            }
+        }
+    }
+
+    fn tx(&self, open: Open) -> Tx {
+        Tx {
+            open,
+            later: Vec::new(),
+            entries: Vec::new(),
+            marks: Vec::new(),
+            db: self.clone(),
         }
     }
 
@@ -153,9 +182,9 @@ impl Db {
         match self {
             Db::Postgres(pool) => {
                 let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-                begin.await.map(Tx::postgres)
+                Ok(self.tx(Open::Postgres(begin.await?)))
             }
-            Db::Sqlite(pool) => pool.begin().await.map(Tx::sqlite),
+            Db::Sqlite(pool) => Ok(self.tx(Open::Sqlite(pool.begin().await?))),
         }
     }
 
@@ -173,19 +202,41 @@ impl Db {
     }
 }
 
+/// A transaction on PostgreSQL whose commit waits for the disk or not.
+async fn begun(
+    pool: &PgPool,
+    flushed: bool,
+) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+    match flushed {
+        true => pool.begin().await,
+        false => pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await,
+    }
+}
+
 impl Tx {
-    fn postgres(transaction: sqlx::Transaction<'static, sqlx::Postgres>) -> Self {
-        Self::of(Transaction::Postgres(transaction))
+    /// Has `write` done before anything else of the transaction is asked for, or with its commit.
+    pub(crate) fn later(&mut self, write: Write) {
+        self.later.push(write);
     }
 
-    fn sqlite(transaction: sqlx::Transaction<'static, sqlx::Sqlite>) -> Self {
-        Self::of(Transaction::Sqlite(transaction))
-    }
-
-    fn of(on: Transaction) -> Self {
-        Self {
-            on,
-            entries: Vec::new(),
+    /// The database's own connection, when all that was put off is written.
+    pub async fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
+        if let Open::NotYet { pool, flushed } = &self.open {
+            self.open = Open::Postgres(begun(pool, *flushed).await?);
+        }
+        let writes = std::mem::take(&mut self.later);
+        match &mut self.open {
+            Open::Postgres(transaction) => {
+                for part in later::parts(writes) {
+                    later::send(transaction, part).await?;
+                }
+                Ok(Connection::Postgres(transaction))
+            }
+            Open::Sqlite(transaction) => {
+                later::send_each(transaction, writes).await?;
+                Ok(Connection::Sqlite(transaction))
+            }
+            Open::NotYet { .. } => Err(sqlx::Error::BeginFailed),
         }
     }
 
@@ -194,24 +245,54 @@ impl Tx {
         self.entries.push(entry);
     }
 
+    /// Has a mark set once more when the transaction is committed.
+    pub(crate) fn marks(&mut self, mark: Mark) {
+        if !self.marks.contains(&mark) {
+            self.marks.push(mark);
+        }
+    }
+
     /// Has the commit wait for the disk after all: what the transaction does is told right after it.
     pub(crate) async fn flush_at_commit(&mut self) -> Result<(), sqlx::Error> {
-        match &mut self.on {
-            Transaction::Postgres(transaction) => sqlx::raw_sql("SET LOCAL synchronous_commit TO DEFAULT")
-                .execute(&mut **transaction)
-                .await
-                .map(drop),
-            Transaction::Sqlite(_) => Ok(()),
+        match &mut self.open {
+            Open::NotYet { flushed, .. } => *flushed = true,
+            Open::Postgres(transaction) => {
+                let default = sqlx::raw_sql("SET LOCAL synchronous_commit TO DEFAULT");
+                default.execute(&mut **transaction).await?;
+            }
+            Open::Sqlite(_) => {}
         }
+        Ok(())
     }
 
     /// Makes everything done in the transaction durable, with what it appends to the audit log.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        let (db, marks) = (self.db.clone(), std::mem::take(&mut self.marks));
+        self.end().await?;
+        if !marks.is_empty() {
+            // Nobody waits for it.
+            tokio::spawn(turns::mark_again(db, marks));
+        }
+        Ok(())
+    }
+
+    async fn end(mut self) -> Result<(), sqlx::Error> {
         let entries = std::mem::take(&mut self.entries);
-        audit::write(&mut self, &entries).await?;
-        match self.on {
-            Transaction::Postgres(transaction) => transaction.commit().await,
-            Transaction::Sqlite(transaction) => transaction.commit().await,
+        audit::write(&mut self, &entries);
+        if let Open::NotYet { pool, flushed } = &self.open {
+            let mut parts = later::parts(std::mem::take(&mut self.later));
+            match (parts.pop(), parts.is_empty()) {
+                (None, _) => return Ok(()),
+                // A single statement is a transaction by itself.
+                (Some(only), true) => return later::send_alone(pool, only, *flushed).await,
+                (Some(last), false) => self.later = parts.into_iter().flatten().chain(last).collect(),
+            }
+        }
+        self.connection().await?;
+        match self.open {
+            Open::Postgres(transaction) => transaction.commit().await,
+            Open::Sqlite(transaction) => transaction.commit().await,
+            Open::NotYet { .. } => Err(sqlx::Error::BeginFailed),
         }
     }
 }
@@ -225,14 +306,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.db");
         let db = Db::open_sqlite(&file, 1, Duration::from_secs(10)).await.unwrap();
-        let Transaction::Sqlite(mut transaction) = db.begin().await.unwrap().on else {
+        let mut tx = db.begin().await.unwrap();
+        let Connection::Sqlite(connection) = tx.connection().await.unwrap() else {
             unreachable!()
         };
-        sqlx::raw_sql("ROLLBACK")
-            .execute(&mut *transaction)
-            .await
-            .unwrap();
-        assert!(transaction.commit().await.is_err());
+        sqlx::raw_sql("ROLLBACK").execute(connection).await.unwrap();
+        assert!(tx.commit().await.is_err());
         db.begin().await.unwrap().commit().await.unwrap();
     }
 }

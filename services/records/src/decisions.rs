@@ -6,10 +6,9 @@ pub use replay::{Recent, since};
 
 use crate::{
     At, Db, RecordsError,
-    audit::rows::{Fact, with_row},
+    audit::rows::{Fact, Rows},
     on,
     read::Reading,
-    run::Run as _,
 };
 use domain::{
     audit::NewAudit,
@@ -22,7 +21,7 @@ use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO decisions (id, tenant, member, model, revision_sha256, purpose, at, outcome, \
     terms_sha256, duties, reasons, metadata, site, policies_sha256) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id AS fact, *";
 const GET: &str = "SELECT * FROM decisions WHERE id = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, GET];
@@ -50,23 +49,25 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
         }),
     };
     let mut tx = db.begin().await?;
-    on!(tx: &mut tx, |c| sqlx::query(INSERT)
-        .bind(decision.id.to_string())
-        .bind(request.tenant.as_str())
-        .bind(request.member.as_str())
-        .bind(request.model.as_str())
-        .bind(request.revision_sha256.to_string())
-        .bind(request.purpose.as_str())
-        .bind(At(request.at))
-        .bind(decision.outcome.as_str())
-        .bind(decision.terms_sha256.map(|sha256| sha256.to_string()))
-        .bind(Json(&decision.duties))
-        .bind(Json(&decision.reasons))
-        .bind(Json(&request.metadata))
-        .bind(&request.site)
-        .bind(decision.policies_sha256.map(|sha256| sha256.to_string()))
-        .run(c))?;
-    entry.detail = with_row(&mut tx, entry.detail, Fact::Decision, &entry.subject).await?;
+    let written: Result<Rows, RecordsError> = on!(tx: &mut tx, |c| async {
+        let insert = sqlx::query(INSERT)
+            .bind(decision.id.to_string())
+            .bind(request.tenant.as_str())
+            .bind(request.member.as_str())
+            .bind(request.model.as_str())
+            .bind(request.revision_sha256.to_string())
+            .bind(request.purpose.as_str())
+            .bind(At(request.at))
+            .bind(decision.outcome.as_str())
+            .bind(decision.terms_sha256.map(|sha256| sha256.to_string()))
+            .bind(Json(&decision.duties))
+            .bind(Json(&decision.reasons))
+            .bind(Json(&request.metadata))
+            .bind(&request.site)
+            .bind(decision.policies_sha256.map(|sha256| sha256.to_string()));
+        Rows::of(Fact::Decision, &insert.fetch_all(c).await?)
+    });
+    entry.detail = written?.vouched_for(&entry.subject, entry.detail)?;
     tx.append(entry);
     tx.commit().await?;
     Ok(())

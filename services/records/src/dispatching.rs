@@ -6,12 +6,16 @@ pub(crate) mod sharing;
 pub use claiming::claim;
 
 use crate::{
-    At, Db, RecordsError, Stamp, batches,
+    At, Db, RecordsError, Stamp,
+    batches::{self, BatchRow},
     jobs::{self, JobRow},
     on,
+    read::Reading,
     run::Run as _,
+    turns::DuePage,
 };
 use domain::{
+    batch::StoredBatch,
     digest::Sha256,
     grant::Grant,
     id::{BatchId, DecisionId, JobId, PageId},
@@ -22,11 +26,13 @@ use domain::{
 use serde_json::json;
 use time::OffsetDateTime;
 
+const BATCH: &str = "SELECT b.*, COALESCE((SELECT epoch FROM tenant_epochs e WHERE e.tenant = b.tenant), 0) AS epoch \
+    FROM batches b WHERE b.id = $1 AND b.tenant = $2";
 const QUEUED_OF_BATCH: &str = "SELECT * FROM jobs WHERE batch = $1 AND state = 'queued' ORDER BY id";
 const PUT_OFF: &str = "UPDATE jobs SET not_before = $3 WHERE id IN (SELECT id FROM jobs WHERE batch = $1 \
     AND state = 'queued' AND not_before <= $2 ORDER BY id LIMIT 500)";
 
-pub(crate) const STATEMENTS: &[&str] = &[QUEUED_OF_BATCH, PUT_OFF];
+pub(crate) const STATEMENTS: &[&str] = &[BATCH, QUEUED_OF_BATCH, PUT_OFF];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[claiming::STATEMENTS, sharing::STATEMENTS];
 
 /// An order that is out as far as the records know; it still has to be offered.
@@ -67,6 +73,27 @@ pub struct Room {
     pub orders: u64,
     /// Of one tenant at a time, unless its share says otherwise.
     pub of_tenant: u64,
+}
+
+#[derive(sqlx::FromRow)]
+struct BatchOfPage {
+    #[sqlx(flatten)]
+    batch: BatchRow,
+    epoch: i64,
+}
+
+/// The batch of a page, and the revocation epoch of its tenant at that moment.
+pub async fn batch_of(db: &Db, due: &DuePage) -> Result<Option<(StoredBatch, u64)>, RecordsError> {
+    let row = on!(db, |c| sqlx::query_as::<_, BatchOfPage>(BATCH)
+        .bind(due.batch.to_string())
+        .bind(due.tenant.as_str())
+        .fetch_optional(c))?;
+    let reading = Reading {
+        table: "tenant_epochs",
+        id: due.tenant.as_str(),
+    };
+    let read = |row: BatchOfPage| Ok((row.batch.read()?, reading.whole(row.epoch)?));
+    row.map(read).transpose()
 }
 
 /// Puts off jobs of a batch that are due: they wait `until` then. A portion at a time, so that others get their turn.

@@ -6,17 +6,17 @@ pub mod reading;
 mod row;
 mod same_pages;
 
-pub(crate) use intake::insert_pages;
 pub use intake::{NewPage, TakenDocument, fail, prolong, put_back, put_back_all, split, take};
+pub(crate) use intake::{Wanted, insert_wanted_pages};
 pub use putting::{Put, put};
 
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     batches::{self, Delta, add as add_counts},
     deleting::files,
+    later::Write,
     on,
     read::number,
-    run::Run as _,
 };
 use domain::{
     batch::{BatchRefusal, StoredBatch},
@@ -26,8 +26,8 @@ use domain::{
     names::TenantName,
 };
 pub(crate) use row::DocumentRow;
+pub(crate) use same_pages::Firsts;
 use serde_json::json;
-use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO documents (id, tenant, batch, place, name, media_type, sha256, bytes, received_at, \
     state, pages, settled_at, questions, warnings) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
@@ -170,7 +170,7 @@ async fn receive(
         added.push(insert(tx, stamp, batch, place, document, (DocumentState::Received, &[])).await?);
     }
     let delta = Delta::default().documents(DocumentPhase::Received, number(added.len()));
-    add_counts(tx, batch.id, &delta).await?;
+    add_counts(tx, batch.id, &delta);
     Ok(Ok(added))
 }
 
@@ -184,27 +184,39 @@ pub(crate) async fn insert(
     (state, warnings): (DocumentState, &[Warning]),
 ) -> Result<Document, RecordsError> {
     files::want(tx, &[new.sha256]).await?;
+    insert_wanted(tx, stamp, batch, place, new, (state, warnings))
+}
+
+/// As [`insert`], whose file is known to stay.
+pub(crate) fn insert_wanted(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    place: u64,
+    new: &NewDocument,
+    (state, warnings): (DocumentState, &[Warning]),
+) -> Result<Document, RecordsError> {
     let id: DocumentId = stamp.ids.make();
     let (pages, settled_at) = match state {
         DocumentState::Split { pages, at } => (Some(number(pages)), Some(At(at))),
         _ => (None, None),
     };
-    on!(tx: &mut *tx, |c| sqlx::query(INSERT)
+    let write = Write::of(INSERT)
         .bind(id.to_string())
         .bind(batch.tenant.as_str())
         .bind(batch.id.to_string())
         .bind(number(place))
         .bind(new.name.as_deref())
-        .bind(&new.media_type)
+        .bind(new.media_type.as_str())
         .bind(new.sha256.to_string())
         .bind(number(new.bytes))
         .bind(At(stamp.at))
         .bind(state.phase().as_str())
         .bind(pages)
         .bind(settled_at)
-        .bind(new.questions.as_ref().map(Json))
-        .bind(Some(Json(warnings)).filter(|warnings| !warnings.0.is_empty()))
-        .run(c))?;
+        .bind(new.questions.as_ref().map(|questions| json!(questions)))
+        .bind((!warnings.is_empty()).then(|| json!(warnings)));
+    tx.later(write);
     let detail = json!({ "batch": batch.id, "sha256": new.sha256, "bytes": new.bytes });
     stamp.audit(
         tx,

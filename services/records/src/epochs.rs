@@ -3,20 +3,11 @@
 use crate::{Db, RecordsError, Tx, on, read::Reading};
 use domain::names::TenantName;
 
-const OF: &str = "SELECT epoch FROM tenant_epochs WHERE tenant = $1";
 const ALL: &str = "SELECT tenant, epoch FROM tenant_epochs ORDER BY tenant";
 const RAISE: &str = "INSERT INTO tenant_epochs (tenant, epoch) VALUES ($1, 1) \
     ON CONFLICT (tenant) DO UPDATE SET epoch = tenant_epochs.epoch + 1 RETURNING epoch";
 
-pub(crate) const STATEMENTS: &[&str] = &[OF, ALL, RAISE];
-
-/// The epoch of a tenant: 0 if nothing of it was ever revoked.
-pub async fn of(db: &Db, tenant: &TenantName) -> Result<u64, RecordsError> {
-    let epoch: Option<i64> = on!(db, |c| sqlx::query_scalar(OF)
-        .bind(tenant.as_str())
-        .fetch_optional(c))?;
-    reading(tenant.as_str()).whole(epoch.unwrap_or(0))
-}
+pub(crate) const STATEMENTS: &[&str] = &[ALL, RAISE];
 
 /// The epochs of all tenants that have one above 0: what the queue is told at start-up.
 pub async fn all(db: &Db) -> Result<Vec<(TenantName, u64)>, RecordsError> {

@@ -57,7 +57,7 @@ pub async fn expire(db: &Db, stamp: Stamp<'_>, id: BatchId) -> Result<Option<Exp
     let Ok(state) = batch.state.expire(stamp.at) else {
         return Ok(None);
     };
-    batches::write_state(&mut tx, id, state).await?;
+    batches::write_state(&mut tx, id, state);
     let jobs = settle(&mut tx, stamp, &batch).await?;
     let withdrawn = batches::withdraw_attempts(&mut tx, stamp, id).await?;
     let detail = json!({ "jobs": jobs.len(), "documents": batch.documents.unsettled() });
@@ -94,6 +94,6 @@ async fn settle(tx: &mut Tx, stamp: Stamp<'_>, batch: &StoredBatch) -> Result<Ve
         .none_unsettled(batch)
         .documents(DocumentPhase::Failed, number(batch.documents.unsettled()))
         .jobs(JobPhase::Expired, number(jobs.len()));
-    add_counts(tx, batch.id, &delta).await?;
+    add_counts(tx, batch.id, &delta);
     Ok(jobs)
 }

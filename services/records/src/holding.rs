@@ -92,7 +92,7 @@ pub async fn hold(
     for phase in HOLDABLE {
         delta = delta.jobs(phase, -number(batch.jobs.of(phase)));
     }
-    add_counts(&mut tx, id, &delta).await?;
+    add_counts(&mut tx, id, &delta);
     let detail = json!({ "code": code, "jobs": jobs.len() });
     stamp.audit(
         &mut tx,
@@ -147,8 +147,8 @@ pub async fn resume(
     let delta = Delta::default()
         .jobs(JobPhase::Held, -number(jobs.len()))
         .jobs(JobPhase::Queued, number(jobs.len()));
-    add_counts(&mut tx, id, &delta).await?;
-    turns::mark(&mut tx, id, stamp.at).await?;
+    add_counts(&mut tx, id, &delta);
+    turns::mark(&mut tx, id, stamp.at);
     let detail = json!({ "jobs": jobs.len(), "earlier": batch.license.decision });
     stamp.audit(
         &mut tx,
@@ -162,7 +162,6 @@ pub async fn resume(
         .tell(&mut tx, &batch.tenant, EventKind::BatchResumed { batch: id })
         .await?;
     tx.commit().await?;
-    turns::mark_again(db, id, stamp.at).await;
     read(&jobs)
 }
 

@@ -104,7 +104,16 @@ pub async fn get(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<Whole
         .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
     let job = row.job.read()?;
-    let (faults, answer) = tokio::try_join!(faults(db, id), answers::of_job(db, tenant, id))?;
+    let has_tried = job.tries != Tries::default();
+    let (faults, answer) = tokio::try_join!(
+        async {
+            match has_tried {
+                true => faults(db, id).await,
+                false => Ok(Vec::new()),
+            }
+        },
+        answers::of_job(db, tenant, id)
+    )?;
     Ok(Some(WholeJob {
         job,
         answer,
@@ -280,7 +289,7 @@ pub async fn requeue(
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
     };
     match batch.takes_more(stamp.at).and_then(|()| batch.state.reopen()) {
-        Ok(state) => batches::write_state(&mut tx, batch.id, state).await?,
+        Ok(state) => batches::write_state(&mut tx, batch.id, state),
         Err(refusal) => return Ok(Some(Err(refusal.into()))),
     }
     change(&mut tx, &job, &state, Tries::default()).await?;
@@ -353,9 +362,9 @@ pub(crate) async fn change(tx: &mut Tx, job: &Job, to: &JobState, tries: Tries) 
         .bind(columns.held_since)
         .run(c))?;
     let delta = Delta::default().moved(job.state.phase(), to.phase());
-    add_counts(tx, job.batch, &delta).await?;
-    match to {
-        JobState::Queued { not_before } => turns::mark(tx, job.batch, *not_before).await,
-        _ => Ok(()),
+    add_counts(tx, job.batch, &delta);
+    if let JobState::Queued { not_before } = to {
+        turns::mark(tx, job.batch, *not_before);
     }
+    Ok(())
 }

@@ -29,6 +29,7 @@ pub mod expiring;
 pub mod facts;
 pub mod holding;
 pub mod jobs;
+mod later;
 pub mod lineage;
 mod many;
 pub mod model_uploads;
@@ -53,7 +54,7 @@ pub mod webhooks;
 pub mod workers;
 
 pub use at::At;
-pub use db::{Db, OpenError, Transaction, Tx};
+pub use db::{Connection, Db, OpenError, Tx};
 pub use error::RecordsError;
 pub use postgres::PostgresSettings;
 pub use stamp::Stamp;

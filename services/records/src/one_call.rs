@@ -4,9 +4,9 @@ use crate::{
     Db, RecordsError, Stamp,
     backlog::{self, Bounds, Full},
     batches::{self, Delta},
-    documents::{self, NewDocument, NewPage},
+    deleting::files,
+    documents::{self, Firsts, NewDocument, NewPage, Wanted},
     read::Reading,
-    turns,
 };
 use domain::{
     batch::{Batch, BatchState},
@@ -31,6 +31,7 @@ pub async fn submit(
     if let Err(full) = backlog::room_in(&mut tx, batch.tenant(), bounds).await? {
         return Ok(Err(full));
     }
+    files::want(&mut tx, &[document.sha256, page.sha256]).await?;
     let running = BatchState::Running {
         submitted_at: stamp.at,
     };
@@ -39,9 +40,14 @@ pub async fn submit(
         pages: 1,
         at: stamp.at,
     };
-    let document = documents::insert(&mut tx, stamp, &stored, 0, document, (state, warnings)).await?;
+    let document = documents::insert_wanted(&mut tx, stamp, &stored, 0, document, (state, warnings))?;
     let one = Delta::default().documents(DocumentPhase::Split, 1);
-    let jobs = documents::insert_pages(&mut tx, stamp, &stored, &document, &[page], one).await?;
+    let wanted = Wanted {
+        pages: &[page],
+        scopes: questions.iter().map(Question::scope).collect(),
+        firsts: Firsts::default(),
+    };
+    let jobs = documents::insert_wanted_pages(&mut tx, stamp, &stored, &document, wanted, one);
     let text = batch.id().to_string();
     let reading = Reading {
         table: "batches",
@@ -50,6 +56,5 @@ pub async fn submit(
     let first = reading.required(jobs.first().copied(), "a job")?;
     stamp.made(&mut tx, batch.tenant(), first).await?;
     tx.commit().await?;
-    turns::mark_again(db, batch.id(), stamp.at).await;
     Ok(Ok(jobs))
 }

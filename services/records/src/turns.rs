@@ -7,7 +7,7 @@
 //! committed later is marked again by whoever let it wait ([`mark_again`]). Should the latter die in between, dispatch
 //! looks once more after a while, and the sweep looks for waiting tenants that have no mark ([`recall`]).
 
-use crate::{At, Db, RecordsError, Tx, on, read::Reading, read::number, run::Run as _};
+use crate::{At, Db, RecordsError, Tx, later::Write, on, read::Reading, read::number, run::Run as _};
 use domain::{
     id::{BatchId, PageId},
     names::TenantName,
@@ -19,12 +19,9 @@ const MARK: &str = "INSERT INTO turns (tenant, due_at) SELECT b.tenant, COALESCE
     FROM batches b LEFT JOIN turns t ON t.tenant = b.tenant \
     WHERE b.id = $1 AND (t.due_at IS NULL OR t.due_at > $2) ON CONFLICT (tenant) DO UPDATE \
     SET due_at = excluded.due_at WHERE turns.due_at IS NULL OR turns.due_at > excluded.due_at";
-const NEXT: &str = "SELECT tenant, empty_since FROM turns WHERE due_at <= $1 AND (SELECT COUNT(*) FROM attempts \
+const NEXT: &str = "SELECT tenant, empty_since, (SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL) FROM turns WHERE due_at <= $1 AND (SELECT COUNT(*) FROM attempts \
     WHERE attempts.tenant = turns.tenant AND attempts.closed_at IS NULL) < COALESCE(most_orders, $2) \
     ORDER BY round, tenant LIMIT 1";
-const RIVAL: &str = "SELECT round, tenant FROM turns WHERE due_at <= $1 AND tenant <> $3 AND \
-    (SELECT COUNT(*) FROM attempts WHERE attempts.tenant = turns.tenant AND attempts.closed_at IS NULL) \
-    < COALESCE(most_orders, $2) ORDER BY round, tenant LIMIT 1";
 const FIRSTS: &str = "SELECT batch, page, not_before FROM (\
     SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
         AND priority = 2 ORDER BY not_before, id LIMIT 1) AS high \
@@ -38,8 +35,11 @@ const REST: &str =
     "UPDATE turns SET due_at = NULL WHERE tenant = $1 AND due_at <= $2 AND empty_since IS NOT NULL";
 const LOCK: &str = "UPDATE turns SET empty_since = NULL WHERE tenant = $1 \
     RETURNING round, credit, weight, COALESCE(most_orders, $2)";
-const STANDING: &str = "SELECT (SELECT round FROM dispatch_round), \
-    (SELECT COUNT(*) FROM attempts WHERE tenant = $1 AND closed_at IS NULL)";
+// With the round and the name of the tenant that would be served next without this one.
+const STANDING: &str = "SELECT d.round, (SELECT COUNT(*) FROM attempts WHERE tenant = $1 AND closed_at IS NULL), \
+    rival.round, rival.tenant FROM dispatch_round d LEFT JOIN (SELECT round, tenant FROM turns WHERE due_at <= $2 \
+    AND tenant <> $1 AND (SELECT COUNT(*) FROM attempts WHERE attempts.tenant = turns.tenant \
+    AND attempts.closed_at IS NULL) < COALESCE(most_orders, $3) ORDER BY round, tenant LIMIT 1) AS rival ON TRUE";
 const SERVED: &str = "UPDATE turns SET round = $2, credit = $3 WHERE tenant = $1";
 const BEGIN_ROUND: &str = "UPDATE dispatch_round SET round = $1 WHERE round < $1";
 const RECALL: &str = "WITH RECURSIVE waiting(tenant) AS (SELECT MIN(tenant) FROM jobs WHERE state = 'queued' \
@@ -56,7 +56,6 @@ const SET_SHARE: &str = "INSERT INTO turns (tenant, weight, most_orders) VALUES 
 pub(crate) const STATEMENTS: &[&str] = &[
     MARK,
     NEXT,
-    RIVAL,
     FIRSTS,
     LOOK_AGAIN,
     DUE,
@@ -82,6 +81,8 @@ pub struct DuePage {
     pub batch: BatchId,
     /// The page.
     pub page: PageId,
+    /// How many orders of all tenants are out.
+    pub out: u64,
 }
 
 /// What a tenant gets of the workers, where it is not what everybody gets.
@@ -100,11 +101,11 @@ pub struct Share {
 /// those of the highest priority.
 pub async fn next_page(db: &Db, now: OffsetDateTime, most: u64) -> Result<Option<DuePage>, RecordsError> {
     loop {
-        let row: Option<(String, Option<At>)> = on!(db, |c| sqlx::query_as(NEXT)
+        let row: Option<(String, Option<At>, i64)> = on!(db, |c| sqlx::query_as(NEXT)
             .bind(At(now))
             .bind(number(most))
             .fetch_optional(c))?;
-        let Some((tenant, empty_since)) = row else {
+        let Some((tenant, empty_since, out)) = row else {
             return Ok(None);
         };
         let firsts = firsts(db, &tenant).await?;
@@ -121,6 +122,7 @@ pub async fn next_page(db: &Db, now: OffsetDateTime, most: u64) -> Result<Option
             tenant: reading.parsed(&tenant)?,
             batch: reading.parsed(batch)?,
             page: reading.parsed(page)?,
+            out: reading.whole(out)?,
         }));
     }
 }
@@ -161,19 +163,28 @@ async fn take_back(
 }
 
 /// Jobs of a batch wait from now on, and are due `at` then: its tenant is looked at.
-pub(crate) async fn mark(tx: &mut Tx, batch: BatchId, at: OffsetDateTime) -> Result<(), RecordsError> {
-    on!(tx: tx, |c| sqlx::query(MARK).bind(batch.to_string()).bind(At(at)).run(c))?;
-    Ok(())
+pub(crate) fn mark(tx: &mut Tx, batch: BatchId, at: OffsetDateTime) {
+    tx.later(Write::of(MARK).bind(batch.to_string()).bind(At(at)));
+    tx.marks(Mark { batch, at });
 }
 
-/// As [`mark`], once more after the transaction that did it was committed: dispatch may have taken the mark back in
-/// between, when it could not see the jobs yet. The jobs are stored, so that it cannot be done is nobody's error: they are
-/// found a little later.
-pub(crate) async fn mark_again(db: &Db, batch: BatchId, at: OffsetDateTime) {
-    let _ = on!(db, |c| sqlx::query(MARK)
-        .bind(batch.to_string())
-        .bind(At(at))
-        .run(c));
+/// What [`mark`] has marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    batch: BatchId,
+    at: OffsetDateTime,
+}
+
+/// Marks once more after the transaction that did it was committed: dispatch may have taken a mark back in between, when
+/// it could not see the jobs yet. The jobs are stored, so that it cannot be done is nobody's error: they are found a
+/// little later.
+pub(crate) async fn mark_again(db: Db, marks: Vec<Mark>) {
+    for Mark { batch, at } in marks {
+        let _ = on!(&db, |c| sqlx::query(MARK)
+            .bind(batch.to_string())
+            .bind(At(at))
+            .run(c));
+    }
 }
 
 /// A tenant's turn, locked: nobody else serves the tenant until the transaction ends.
@@ -208,16 +219,14 @@ pub(crate) async fn lock(
     };
     let (round, credit, weight, most_of_it) = reading.required(row, "a row")?;
     // Not in the statement above: what it reads may be from before it had the lock.
-    let (begun, out): (i64, i64) =
-        on!(tx: &mut *tx, |c| sqlx::query_as(STANDING).bind(tenant.as_str()).fetch_one(c))?;
+    let (begun, out, rival, rivals_name): (i64, i64, Option<i64>, Option<String>) = on!(tx: tx, |c| sqlx::query_as(STANDING)
+            .bind(tenant.as_str())
+            .bind(At(now))
+            .bind(number(most))
+            .fetch_one(c))?;
     if out >= most_of_it {
         return Ok(None);
     }
-    let rival: Option<(i64, String)> = on!(tx: tx, |c| sqlx::query_as(RIVAL)
-        .bind(At(now))
-        .bind(number(most))
-        .bind(tenant.as_str())
-        .fetch_optional(c))?;
     let turn = Turn {
         round: reading.whole(round)?,
         credit: reading.whole(credit)?,
@@ -231,6 +240,7 @@ pub(crate) async fn lock(
         begun_before: begun,
         left: reading.whole(most_of_it - out)?,
         rival: rival
+            .zip(rivals_name)
             .map(|(round, name)| Ok::<_, RecordsError>((reading.whole(round)?, name)))
             .transpose()?,
         served: false,
@@ -263,16 +273,13 @@ impl LockedTurn {
 }
 
 /// Stores where a tenant stands after its orders.
-pub(crate) async fn store(tx: &mut Tx, tenant: &TenantName, locked: &LockedTurn) -> Result<(), RecordsError> {
-    on!(tx: &mut *tx, |c| sqlx::query(SERVED)
-        .bind(tenant.as_str())
-        .bind(number(locked.turn.round))
-        .bind(number(locked.turn.credit))
-        .run(c))?;
+pub(crate) fn store(tx: &mut Tx, tenant: &TenantName, locked: &LockedTurn) {
+    let served = Write::of(SERVED).bind(tenant.as_str());
+    let served = served.bind(number(locked.turn.round));
+    tx.later(served.bind(number(locked.turn.credit)));
     if locked.begun > locked.begun_before {
-        on!(tx: tx, |c| sqlx::query(BEGIN_ROUND).bind(number(locked.begun)).run(c))?;
+        tx.later(Write::of(BEGIN_ROUND).bind(number(locked.begun)));
     }
-    Ok(())
 }
 
 /// Marks tenants with waiting jobs that no mark tells of. Gives how many.

@@ -3,9 +3,10 @@
 //! It is added up in the transactions that store pages and answers, so that it is neither counted twice nor lost.
 
 use crate::{
-    Db, RecordsError, Tx, on,
+    Db, RecordsError, Tx,
+    later::Write,
+    on,
     read::{Reading, number},
-    run::Run as _,
 };
 use domain::{
     id::{ApiKeyId, BatchId},
@@ -44,21 +45,15 @@ pub struct DayOfUsage {
 }
 
 /// Adds to what the tenant of `batch`, and its key, have used on the day of `at`.
-pub(crate) async fn add(
-    tx: &mut Tx,
-    batch: BatchId,
-    at: OffsetDateTime,
-    used: Usage,
-) -> Result<(), RecordsError> {
-    on!(tx: tx, |c| sqlx::query(ADD)
+pub(crate) fn add(tx: &mut Tx, batch: BatchId, at: OffsetDateTime, used: Usage) {
+    let write = Write::of(ADD)
         .bind(batch.to_string())
         .bind(at.date().to_string())
         .bind(number(used.pages))
         .bind(number(used.answers))
         .bind(number(used.input_tokens))
-        .bind(number(used.output_tokens))
-        .run(c))?;
-    Ok(())
+        .bind(number(used.output_tokens));
+    tx.later(write);
 }
 
 /// What `tenant` has used on the day of `at`; with a key, what was asked for with that.
@@ -131,7 +126,7 @@ fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{At, databases::on_each};
+    use crate::{At, databases::on_each, run::Run as _};
     use domain::{clock::HandClock, id::IdMaker};
     use std::sync::Arc;
     use time::macros::{date, datetime};
@@ -181,7 +176,7 @@ mod tests {
                 (foreign, LATE, used(9, 9, 9, 9)),
             ] {
                 let mut tx = db.begin().await.unwrap();
-                add(&mut tx, batch, at, used).await.unwrap();
+                add(&mut tx, batch, at, used);
                 tx.commit().await.unwrap();
             }
             let of = async |tenant: &TenantName, key, at| of_day(db, tenant, key, at).await.unwrap();

@@ -9,14 +9,17 @@ pub mod endpoints;
 pub mod rotating;
 pub mod sending;
 
-use crate::{At, RecordsError, Tx, batches, on, run::Run as _};
+use crate::{At, RecordsError, Tx, later::Write, on};
 use domain::{
-    id::{DeliveryId, IdMaker, WebhookEndpointId},
+    batch::StoredBatch,
+    id::{BatchId, DeliveryId, IdMaker, WebhookEndpointId},
     names::TenantName,
     trace::Trace,
     webhook::{Event, EventTypes},
 };
+use serde_json::Value;
 use sqlx::types::Json;
+use std::collections::{BTreeMap, btree_map::Entry};
 use time::OffsetDateTime;
 
 const ASKING: &str = "SELECT id, event_types FROM webhook_endpoints \
@@ -46,6 +49,7 @@ pub async fn enqueue(
 ) -> Result<(), RecordsError> {
     let rows: Vec<(String, Json<EventTypes>)> =
         on!(tx: &mut *tx, |c| sqlx::query_as(ASKING).bind(tenant.as_str()).fetch_all(c))?;
+    let mut batches = BTreeMap::new();
     for event in events {
         let wanted = event.kind.event_type();
         let asking = rows.iter().filter(|(_, types)| types.contains(wanted));
@@ -53,9 +57,9 @@ pub async fn enqueue(
         if asking.is_empty() {
             continue;
         }
-        insert_event(tx, event).await?;
+        insert_event(tx, event, &mut batches).await?;
         for endpoint in asking {
-            insert_delivery(tx, ids.make(), now, event, endpoint).await?;
+            insert_delivery(tx, ids.make(), now, event, endpoint);
         }
     }
     Ok(())
@@ -70,44 +74,43 @@ async fn enqueue_to(
     endpoint: WebhookEndpointId,
 ) -> Result<DeliveryId, RecordsError> {
     let delivery = ids.make();
-    insert_event(tx, event).await?;
-    insert_delivery(tx, delivery, now, event, &endpoint.to_string()).await?;
+    insert_event(tx, event, &mut BTreeMap::new()).await?;
+    insert_delivery(tx, delivery, now, event, &endpoint.to_string());
     Ok(delivery)
 }
 
-async fn insert_event(tx: &mut Tx, event: &Event) -> Result<(), RecordsError> {
+/// Batches that events are about, as they were found in the transaction.
+type Batches = BTreeMap<BatchId, Option<StoredBatch>>;
+
+async fn insert_event(tx: &mut Tx, event: &Event, batches: &mut Batches) -> Result<(), RecordsError> {
     let batch = match event.kind.batch() {
-        Some(id) => batches::lock(tx, id).await?,
+        Some(id) => match batches.entry(id) {
+            Entry::Occupied(known) => known.into_mut().as_ref(),
+            Entry::Vacant(place) => place.insert(crate::batches::lock(tx, id).await?).as_ref(),
+        },
         None => None,
     };
     // What came of a batch is in the trace of the batch.
-    let trace = batch.as_ref().and_then(|batch| batch.trace.as_ref());
-    on!(tx: tx, |c| sqlx::query(INSERT_EVENT)
+    let trace = batch.and_then(|batch| batch.trace.as_ref());
+    let write = Write::of(INSERT_EVENT)
         .bind(event.id.to_string())
         .bind(event.tenant.as_str())
         .bind(event.kind.event_type().as_str())
         .bind(At(event.at))
         .bind(event.kind.path())
-        .bind(Json(event.kind.data(batch.as_ref())))
-        .bind(trace.map(Trace::traceparent))
-        .bind(trace.and_then(Trace::tracestate))
-        .run(c))?;
+        .bind(Value::from(event.kind.data(batch)))
+        .bind(trace.map(Trace::traceparent).as_deref())
+        .bind(trace.and_then(Trace::tracestate));
+    tx.later(write);
     Ok(())
 }
 
-async fn insert_delivery(
-    tx: &mut Tx,
-    id: DeliveryId,
-    now: OffsetDateTime,
-    event: &Event,
-    endpoint: &str,
-) -> Result<(), RecordsError> {
-    on!(tx: tx, |c| sqlx::query(INSERT_DELIVERY)
+fn insert_delivery(tx: &mut Tx, id: DeliveryId, now: OffsetDateTime, event: &Event, endpoint: &str) {
+    let write = Write::of(INSERT_DELIVERY)
         .bind(id.to_string())
         .bind(event.tenant.as_str())
         .bind(endpoint)
         .bind(event.id.to_string())
-        .bind(At(now))
-        .run(c))?;
-    Ok(())
+        .bind(At(now));
+    tx.later(write);
 }

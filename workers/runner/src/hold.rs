@@ -8,7 +8,7 @@ use domain::{
 };
 use exchange::{
     grant::GrantError,
-    queue::{Lease, Queue, QueueError, Standing},
+    queue::{Lease, Queue, QueueError, Standing, Under},
 };
 use std::{
     collections::HashMap,
@@ -71,11 +71,15 @@ pub(crate) struct Epochs(Mutex<HashMap<TenantName, u64>>);
 
 impl Epochs {
     pub(crate) async fn of(&self, queue: &dyn Queue, tenant: &TenantName) -> Result<u64, QueueError> {
-        let announced = queue.epoch(tenant).await?;
+        Ok(self.highest(tenant, queue.epoch(tenant).await?))
+    }
+
+    /// The highest of what was seen before and what is announced now.
+    fn highest(&self, tenant: &TenantName, announced: u64) -> u64 {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let highest = seen.entry(tenant.clone()).or_default();
         *highest = announced.max(*highest);
-        Ok(*highest)
+        *highest
     }
 }
 
@@ -139,12 +143,7 @@ impl Hold {
         let (extended, epoch) = tokio::join!(self.queue.extend(&self.lease), self.epoch());
         match extended {
             Ok(standing) => self.heed(standing),
-            Err(error) => {
-                tracing::warn!(%error, "the lease could not be extended");
-                if self.last_confirmed().elapsed() >= self.lease.lasts {
-                    self.stop.set(StopReason::Lost);
-                }
-            }
+            Err(error) => self.unanswered(&error, "the lease could not be extended"),
         }
         self.heed_epoch(epoch);
         !self.stop.is_set()
@@ -188,14 +187,29 @@ impl Hold {
     /// Reports, if the work goes on; tells whether it was reported. Tries for as long as the lease lasts.
     pub(crate) async fn report(&self, kinds: &[ReportKind]) -> bool {
         let reports = self.signed(kinds);
-        while self.confirm().await {
-            match self.queue.report(&reports).await {
-                Ok(()) => return true,
-                Err(error) => tracing::warn!(%error, "a report was not taken; trying again"),
+        let (tenant, epoch) = (&self.grant.tenant, self.grant.epoch);
+        self.heed_epoch(Ok(self.epochs.highest(tenant, 0)));
+        while !self.stop.is_set() {
+            let under = Under { tenant, epoch };
+            match self.queue.report_under(&self.lease, under, &reports).await {
+                Ok(stands) => {
+                    self.heed(stands.standing);
+                    self.heed_epoch(Ok(self.epochs.highest(tenant, stands.epoch)));
+                    return stands.standing == Standing::Held && stands.epoch <= epoch;
+                }
+                Err(error) => self.unanswered(&error, "a report was not taken; trying again"),
             }
             self.stop.unless(sleep(PAUSE)).await;
         }
         false
+    }
+
+    /// A queue that has not answered for as long as a lease lasts has given the order to another.
+    fn unanswered(&self, error: &QueueError, what: &'static str) {
+        tracing::warn!(%error, "{what}");
+        if self.last_confirmed().elapsed() >= self.lease.lasts {
+            self.stop.set(StopReason::Lost);
+        }
     }
 
     /// Reports the last things about an order whose work has stopped, and settles it, if it is still held. If

@@ -2,21 +2,27 @@
 
 use crate::{announcing::Pace, hold::Hold, outcome::Tally};
 use domain::order::ReportKind;
-use tokio::sync::mpsc::UnboundedReceiver;
+use std::time::Duration;
+use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 
 /// Answers that are reported at one time.
 const TOLD_AT_ONCE: usize = 32;
 
-/// Reports what the engine's thread tells, until it has told everything or the work stops. What it told while others were
-/// reported goes together.
+/// Work that ends so soon after it began is told of together with its beginning.
+const SHORT_WORK: Duration = Duration::from_millis(5);
+
+/// Reports that the work has begun, and what the engine's thread tells, until it has told everything or the work stops. What
+/// it told while others were reported goes together.
 pub(crate) async fn relay(
     hold: &Hold,
     mut told: UnboundedReceiver<ReportKind>,
     tally: &mut Tally,
     pace: &Pace,
 ) {
-    let mut kinds = Vec::new();
-    while let Some(1..) = hold.stop.unless(told.recv_many(&mut kinds, TOLD_AT_ONCE)).await {
+    let mut kinds = vec![ReportKind::Started];
+    let at_once = timeout(SHORT_WORK, told.recv_many(&mut kinds, TOLD_AT_ONCE));
+    let mut more = hold.stop.unless(at_once).await.map(|_| kinds.len());
+    while let Some(1..) = more {
         if !hold.report(&kinds).await {
             break;
         }
@@ -24,5 +30,6 @@ pub(crate) async fn relay(
             tally.count(&kind);
             pace.report(hold.grant(), &kind);
         }
+        more = hold.stop.unless(told.recv_many(&mut kinds, TOLD_AT_ONCE)).await;
     }
 }

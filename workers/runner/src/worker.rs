@@ -266,9 +266,6 @@ impl Worker {
             return Ok(());
         };
         let engine = engine?;
-        if !hold.report(&[ReportKind::Started]).await {
-            return Ok(());
-        }
         // As many as there are questions, at most: the engine waits for nobody.
         let (tell, told) = mpsc::unbounded_channel();
         let (pen, seen) = Pen::take();

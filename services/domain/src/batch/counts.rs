@@ -45,6 +45,28 @@ impl JobCounts {
         }
     }
 
+    /// As many, when one has gone from one phase to another.
+    pub fn moved(mut self, from: JobPhase, to: JobPhase) -> Self {
+        *self.of_mut(from) = self.of(from).saturating_sub(1);
+        *self.of_mut(to) += 1;
+        self
+    }
+
+    fn of_mut(&mut self, phase: JobPhase) -> &mut u64 {
+        match phase {
+            JobPhase::Waiting => &mut self.waiting,
+            JobPhase::Queued => &mut self.queued,
+            JobPhase::Dispatched => &mut self.dispatched,
+            JobPhase::Running => &mut self.running,
+            JobPhase::Held => &mut self.held,
+            JobPhase::Answered => &mut self.answered,
+            JobPhase::Failed => &mut self.failed,
+            JobPhase::Cancelled => &mut self.cancelled,
+            JobPhase::Refused => &mut self.refused,
+            JobPhase::Expired => &mut self.expired,
+        }
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
         JobPhase::ALL.iter().map(|&phase| self.of(phase)).sum()

@@ -1,7 +1,7 @@
 //! What every queue does, written against the trait. A queue's tests call [`queue_contract`] with something that
 //! makes an empty one of at least eight orders, and a [`Stage`] that lets its leases run out.
 
-use super::{Depth, Queue, Standing, Taker};
+use super::{Depth, Lease, Queue, Standing, Taker, Under};
 use crate::fixtures::Desk;
 use async_trait::async_trait;
 use domain::{
@@ -53,6 +53,7 @@ macro_rules! queue_contract {
             a_worker_that_waits_gets_what_arrives
             reports_come_again_until_acknowledged
             a_collector_that_waits_gets_what_arrives
+            what_is_said_under_a_lease_is_told_while_it_and_its_grant_stand
             an_epoch_only_rises
             an_order_goes_only_to_a_worker_that_has_room_for_its_model_and_holds_nobody_up
             a_worker_that_waits_is_not_given_what_it_has_no_room_for
@@ -307,6 +308,51 @@ pub(crate) async fn a_collector_that_waits_gets_what_arrives<Q: Queue>(stage: &S
     );
     sent.unwrap();
     assert_eq!(collected.unwrap()[0].report, report);
+}
+
+pub(crate) async fn what_is_said_under_a_lease_is_told_while_it_and_its_grant_stand<Q: Queue>(
+    stage: &Stage<Q>,
+) where
+    Stage<Q>: Passing,
+{
+    let (acme, rival) = ("acme".parse().unwrap(), "rival".parse().unwrap());
+    let taker = Taker::of_anything(stage.worker());
+    let [kept, withdrawn, lost] = [
+        stage.offered().await,
+        stage.offered().await,
+        stage.offered().await,
+    ];
+    let said = async |lease: &Lease, epoch: u64| {
+        let reports =
+            [ReportKind::Started, ReportKind::HandedBack].map(|kind| stage.report(&lease.order, kind));
+        let under = Under { tenant: &acme, epoch };
+        let stands = stage.queue.report_under(lease, under, &reports).await.unwrap();
+        let told = stage.queue.collect(9, NO_WAIT).await.unwrap();
+        let receipts: Vec<String> = told.iter().map(|one| one.receipt.clone()).collect();
+        stage.queue.acknowledge(&receipts).await.unwrap();
+        let told: Vec<Report> = told.into_iter().map(|one| one.report).collect();
+        assert!(told.is_empty() || told == reports);
+        (stands.standing, stands.epoch, told.len())
+    };
+    stage.queue.announce_epoch(&rival, 9).await.unwrap();
+    let mut leases = Vec::new();
+    for order in [kept, withdrawn, lost] {
+        let lease = stage.queue.take(&taker, NO_WAIT).await.unwrap().unwrap();
+        assert_eq!(lease.order, order);
+        leases.push(lease);
+    }
+    assert_eq!(said(&leases[0], 0).await, (Standing::Held, 0, 2));
+    stage.queue.announce_epoch(&acme, 2).await.unwrap();
+    assert_eq!(said(&leases[0], 1).await, (Standing::Held, 2, 0));
+    assert_eq!(said(&leases[0], 2).await, (Standing::Held, 2, 2));
+    stage.queue.withdraw(leases[1].order.id).await.unwrap();
+    assert_eq!(said(&leases[1], 2).await, (Standing::Withdrawn, 2, 0));
+    stage.a_lease_goes_by().await;
+    let again = stage.queue.take(&taker, NO_WAIT).await.unwrap().unwrap();
+    assert_eq!(again.order, leases[0].order);
+    assert_eq!(said(&leases[0], 2).await, (Standing::Lost, 2, 0));
+    assert_eq!(said(&leases[2], 2).await, (Standing::Lost, 2, 0));
+    assert_eq!(said(&again, 2).await, (Standing::Held, 2, 2));
 }
 
 pub(crate) async fn an_epoch_only_rises<Q: Queue>(stage: &Stage<Q>) {

@@ -6,7 +6,7 @@
 //! or is about to come due.
 
 use super::{
-    Depth, Lease, Listener, Queue, QueueError, Received, Standing, Taker, Tokens, Written,
+    Depth, Lease, Listener, Queue, QueueError, Received, Standing, Stands, Taker, Tokens, Under, Written,
     tokens::{Listeners, Listening},
 };
 use async_trait::async_trait;
@@ -181,6 +181,22 @@ impl Queue for EmbeddedQueue {
         drop(held);
         self.reports_arrive.notify_waiters();
         Ok(())
+    }
+
+    async fn report_under(
+        &self,
+        lease: &Lease,
+        under: Under<'_>,
+        reports: &[Report],
+    ) -> Result<Stands, QueueError> {
+        let (mut held, now) = self.now();
+        let (standing, epoch) = (held.extend(lease, now), held.epoch(under.tenant));
+        if standing == Standing::Held && epoch <= under.epoch {
+            reports.iter().for_each(|report| held.report(report.clone()));
+        }
+        drop(held);
+        self.reports_arrive.notify_waiters();
+        Ok(Stands { standing, epoch })
     }
 
     async fn collect(&self, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {

@@ -65,6 +65,24 @@ pub enum Standing {
     Withdrawn,
 }
 
+/// The tenant whose order it is, and the epoch of the order's grant.
+#[derive(Debug, Clone, Copy)]
+pub struct Under<'a> {
+    /// Whose order it is.
+    pub tenant: &'a TenantName,
+    /// The epoch that the grant is of.
+    pub epoch: u64,
+}
+
+/// How a lease and its grant stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stands {
+    /// The lease.
+    pub standing: Standing,
+    /// The highest epoch that was announced for the tenant.
+    pub epoch: u64,
+}
+
 /// A report with what is needed to acknowledge it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received {
@@ -116,6 +134,14 @@ pub trait Queue: Tokens {
     async fn held(&self, orders: &[OrderId]) -> Result<Vec<OrderId>, QueueError>;
     /// Tells the hub something, in this order. If it fails, some of it may have been told.
     async fn report(&self, reports: &[Report]) -> Result<(), QueueError>;
+    /// Prolongs a lease as [`Queue::extend`] does and tells the hub something as [`Queue::report`] does, if the lease still
+    /// stands and no epoch of the tenant above `under` was announced; otherwise the hub is told nothing.
+    async fn report_under(
+        &self,
+        lease: &Lease,
+        under: Under<'_>,
+        reports: &[Report],
+    ) -> Result<Stands, QueueError>;
     /// Up to `most` reports, waiting up to `wait` for the first.
     async fn collect(&self, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;
     /// Forgets reports for good.

@@ -27,7 +27,7 @@
 //! reader vanish with an entry in its hands, the lease ends like any other. A queue that was emptied makes its groups
 //! anew and goes on.
 
-use super::{Depth, Lease, Queue, QueueError, Received, Standing, Taker};
+use super::{Depth, Lease, Queue, QueueError, Received, Standing, Stands, Taker, Under};
 use async_trait::async_trait;
 use domain::{
     digest::Sha256,
@@ -187,6 +187,12 @@ impl RedisQueue {
 
     /// Runs a script about one lease, which tells whether it stood.
     async fn about(&self, script: &redis::Script, lease: &Lease) -> Result<Standing, QueueError> {
+        let standing: String = self.links.invoke(&self.prepared(script, lease)).await?;
+        Ok(standing_of(&standing))
+    }
+
+    /// A script about one lease.
+    fn prepared<'s>(&self, script: &'s redis::Script, lease: &Lease) -> redis::ScriptInvocation<'s> {
         let mut about = script.prepare_invoke();
         about.key(self.keys.orders(&lease.order.revision_sha256));
         about.key(&self.keys.places);
@@ -194,12 +200,16 @@ impl RedisQueue {
         about.arg(WORKERS).arg(self.lease_millis());
         about.arg(lease.order.id.to_string());
         about.arg(lease.worker.to_string()).arg(lease.delivery);
-        let standing: String = self.links.invoke(&about).await?;
-        Ok(match standing.as_str() {
-            "held" => Standing::Held,
-            "withdrawn" => Standing::Withdrawn,
-            _ => Standing::Lost,
-        })
+        about
+    }
+}
+
+/// What a script says of a lease.
+fn standing_of(word: &str) -> Standing {
+    match word {
+        "held" => Standing::Held,
+        "withdrawn" => Standing::Withdrawn,
+        _ => Standing::Lost,
     }
 }
 
@@ -279,6 +289,23 @@ impl Queue for RedisQueue {
             add.arg("body").arg(json(report)?).ignore();
         }
         self.links.query_all(&adds).await
+    }
+
+    async fn report_under(
+        &self,
+        lease: &Lease,
+        under: Under<'_>,
+        reports: &[Report],
+    ) -> Result<Stands, QueueError> {
+        let mut report = self.prepared(&self.scripts.report, lease);
+        report.arg(&self.keys.reports).arg(&self.keys.epochs);
+        report.arg(under.tenant.as_str()).arg(under.epoch);
+        for one in reports {
+            report.arg(json(one)?);
+        }
+        let (standing, epoch): (String, u64) = self.links.invoke(&report).await?;
+        let standing = standing_of(&standing);
+        Ok(Stands { standing, epoch })
     }
 
     async fn collect(&self, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {

@@ -8,7 +8,7 @@ use crate::{
     idempotency::Once,
     problem::Problem,
     removed_files::are_back,
-    signals::Signals,
+    signals::{Signals, Verdicts},
     splitting::{SplitDocument, SplitFault, Splitting},
     uploads,
     work_settings::WorkSettings,
@@ -166,12 +166,28 @@ impl Asking<'_> {
         Ok(self.db.flush().await.map_err(RecordsError::from)?)
     }
 
-    /// The job when it has its verdict or is stopped, or as it is after `wait`; in any case it is durable.
-    pub(crate) async fn settled_within(&self, job: JobId, wait: Duration) -> Result<JobView, Problem> {
+    /// Listens for verdicts from now on.
+    pub(crate) fn listen(&self) -> Verdicts {
+        self.signals.listen()
+    }
+
+    /// The job when it has its verdict or is stopped, or as it is after `wait`; in any case it is durable. Who has listened
+    /// since before the job was there hands in what was heard.
+    pub(crate) async fn settled_within(
+        &self,
+        job: JobId,
+        wait: Duration,
+        heard: Option<Verdicts>,
+    ) -> Result<JobView, Problem> {
         let deadline = Instant::now() + wait;
-        let mut verdicts = self.signals.listen();
-        // Most jobs are not over at the first look, which reads no more than it needs.
-        let mut may_be_over = self.is_over(job).await?;
+        let (mut verdicts, mut may_be_over) = match heard {
+            Some(verdicts) => (verdicts, false),
+            None => {
+                let verdicts = self.listen();
+                // Most jobs are not over at the first look, which reads no more than it needs.
+                (verdicts, self.is_over(job).await?)
+            }
+        };
         loop {
             let is_late = Instant::now() >= deadline;
             if may_be_over || is_late {

@@ -11,7 +11,7 @@ use crate::{
     limits::Submitting,
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
-    signals::Signals,
+    signals::{Signals, Verdicts},
     splitting::Splitting,
     work_settings::WorkSettings,
 };
@@ -83,12 +83,13 @@ async fn ask(
     };
     // The body of a repetition was read when it was known again.
     if let Some(job) = once.job() {
-        return answer(&asking, job, wait).await;
+        return answer(&asking, job, wait, None).await;
     }
     let call = read(&asking, Parts::of(&request, payload)).await?;
+    let heard = asking.listen();
     let jobs = asking.submit(&call).await?;
     let job = jobs.first().copied().ok_or_else(|| Problem::not_found("job"))?;
-    answer(&asking, job, wait).await
+    answer(&asking, job, wait, Some(heard)).await
 }
 
 /// Parts as they come in; any order is good.
@@ -225,10 +226,14 @@ fn wanted_wait(request: &HttpRequest, longest: u64) -> Option<u64> {
     waits.next().map(|seconds| seconds.min(longest))
 }
 
-async fn answer(asking: &Asking<'_>, job: JobId, wait: Option<u64>) -> Result<HttpResponse, Problem> {
-    let view = asking
-        .settled_within(job, Duration::from_secs(wait.unwrap_or(0)))
-        .await?;
+async fn answer(
+    asking: &Asking<'_>,
+    job: JobId,
+    wait: Option<u64>,
+    heard: Option<Verdicts>,
+) -> Result<HttpResponse, Problem> {
+    let longest = Duration::from_secs(wait.unwrap_or(0));
+    let view = asking.settled_within(job, longest, heard).await?;
     if wait.is_some()
         && let Some(problem) = asking.stopped(&view).await?
     {

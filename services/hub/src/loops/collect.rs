@@ -14,7 +14,7 @@ use domain::{
 };
 use exchange::{
     grant::GrantError,
-    queue::{Queue, QueueError, Received},
+    queue::{Queue, Received},
 };
 use futures_util::{StreamExt as _, stream};
 use records::{
@@ -27,9 +27,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How many batches' reports are stored at once.
 const BATCHES_AT_ONCE: usize = 4;
-/// Work that ends so soon after it began is stored as done at once. That it began decides nothing before it is lost, and
-/// nobody notices it so late.
-const SHORT_WORK: Duration = Duration::from_millis(5);
 
 /// What collect works with.
 #[derive(Clone)]
@@ -71,7 +68,7 @@ impl Collect {
 
     /// As [`Collect::step`], waiting for the first report for up to `wait`.
     pub async fn collect(&mut self, wait: Duration) -> anyhow::Result<Outcome> {
-        let received = self.receive(wait).await?;
+        let received = self.0.queue.collect(self.0.settings.most_reports, wait).await?;
         if received.is_empty() {
             return Ok(Outcome::Idle);
         }
@@ -91,21 +88,6 @@ impl Collect {
         self.0.signals.combine.notify_one();
         self.0.signals.deliver.notify_one();
         fault.map_or(Ok(Outcome::Worked), |error| Err(error.into()))
-    }
-
-    /// The reports that have come. Where they only tell of work that began, what comes of it within a moment comes along.
-    async fn receive(&self, wait: Duration) -> Result<Vec<Received>, QueueError> {
-        let (queue, most) = (&self.0.queue, self.0.settings.most_reports);
-        let mut received = queue.collect(most, wait).await?;
-        let began = |one: &Received| matches!(one.report.kind, ReportKind::Started);
-        if (1..most).contains(&received.len())
-            && received.iter().all(began)
-            // A queue that fails now tells so at the next step, which finds nothing left of these.
-            && let Ok(more) = queue.collect(most - received.len(), SHORT_WORK).await
-        {
-            received.extend(more);
-        }
-        Ok(received)
     }
 
     /// Stores reports that are all plain, or one that is not. Adds the receipts of those that are done with.

@@ -8,7 +8,11 @@
 //! Before an order goes out, the gate is asked again. The claim is committed before the order is offered: if the
 //! process dies between the two, the queue never had the order, and the sweep finds it missing.
 
-use super::{Outcome, Step, drive, lacking::InTheWay};
+use super::{
+    Outcome, Step, drive,
+    lacking::InTheWay,
+    revisions::{Revisions, Told},
+};
 use crate::{
     gate::{self, Confirmed, EarlierAllow},
     signals::Signals,
@@ -20,21 +24,17 @@ use async_trait::async_trait;
 use domain::{
     batch::StoredBatch,
     clock::SharedClock,
-    digest::Sha256,
     gate::Refusal,
     grant::Grant,
-    hardware::Need,
     id::{IdMaker, JobId, OrderId},
-    model::artifacts_digest,
     order::{WorkOrder, questions_digest},
     policy::CurrentPolicies,
 };
 use exchange::{grant, queue::Queue, signing::SigningKey};
 use futures_util::{StreamExt as _, stream};
 use records::{
-    Db, Stamp, attempts, batches,
+    Db, Stamp, attempts,
     dispatching::{self, Claimed, ClaimedPage, Room, Signed},
-    epochs, models,
     turns::{self, DuePage},
 };
 use std::sync::Arc;
@@ -72,6 +72,7 @@ pub struct DispatchParts {
 pub struct Dispatch {
     parts: DispatchParts,
     in_the_way: InTheWay,
+    revisions: Revisions,
 }
 
 impl Dispatch {
@@ -80,6 +81,7 @@ impl Dispatch {
         Self {
             parts,
             in_the_way: InTheWay::default(),
+            revisions: Revisions::default(),
         }
     }
 
@@ -92,24 +94,21 @@ impl Dispatch {
     /// Sends orders out, if a page is due and there is room; or stops a batch that the gate no longer allows.
     pub async fn step(&mut self) -> anyhow::Result<Outcome> {
         let parts = &self.parts;
-        let out = attempts::outstanding(&parts.db).await?;
+        let now = parts.clock.now();
+        let of_tenant = parts.settings.most_orders_of_tenant;
+        let due = turns::next_page(&parts.db, now, of_tenant).await?;
+        let Some(due) = due else { return Ok(Outcome::Idle) };
         let room = Room {
-            orders: parts.settings.most_orders.saturating_sub(out),
-            of_tenant: parts.settings.most_orders_of_tenant,
+            orders: parts.settings.most_orders.saturating_sub(due.out),
+            of_tenant,
         };
         if room.orders == 0 {
             return Ok(Outcome::Idle);
         }
-        let now = parts.clock.now();
-        let due = turns::next_page(&parts.db, now, room.of_tenant).await?;
-        let Some(due) = due else { return Ok(Outcome::Idle) };
         // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
         // worker accepts, never one that outlives it.
-        let (batch, epoch) = tokio::try_join!(
-            batches::get(&parts.db, &due.tenant, due.batch),
-            epochs::of(&parts.db, &due.tenant),
-        )?;
-        let batch = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
+        let batch = dispatching::batch_of(&parts.db, &due).await?;
+        let (batch, epoch) = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
         if batch.is_over(now) {
             let stamp = Stamp::of_hub(&parts.ids, now);
             stopping::expire(&self.stopping(), stamp, batch.id).await?;
@@ -123,7 +122,8 @@ impl Dispatch {
             dispatching::put_off(&parts.db, batch.id, now, now + PUT_OFF).await?;
             return Ok(Outcome::Worked);
         }
-        match self.weigh(now, &batch, epoch).await? {
+        let told = self.revisions.of(&parts.db, &batch.license).await?;
+        match self.weigh(now, &batch, epoch, told).await? {
             Ok(allowed) => self.send_out(&due, room, &allowed).await?,
             Err(refusal) => self.stop(now, &batch, &refusal).await?,
         }
@@ -136,22 +136,17 @@ impl Dispatch {
         now: OffsetDateTime,
         batch: &'a StoredBatch,
         epoch: u64,
+        told: Told,
     ) -> anyhow::Result<Result<Allowed<'a>, Refusal>> {
         let parts = &self.parts;
-        let (model, revision) = (&batch.license.model, &batch.license.revision_sha256);
         let earlier = EarlierAllow::of(batch);
-        let (judged, artifacts, need) = tokio::try_join!(
-            gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier),
-            models::revision_artifacts(&parts.db, revision),
-            models::revision_need(&parts.db, model, revision),
-        )?;
+        let judged = gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await?;
         Ok(judged.map(|confirmed| Allowed {
             now,
             batch,
             confirmed,
             epoch,
-            artifacts_sha256: artifacts_digest(&artifacts),
-            need,
+            told,
         }))
     }
 
@@ -189,7 +184,7 @@ impl Dispatch {
         let order = |(page, Signed { grant, token }): (ClaimedPage, Signed)| {
             let trace = allowed.batch.trace.clone();
             WorkOrder::new(&grant, token, page.questions)
-                .with_need(allowed.need)
+                .with_need(allowed.told.need)
                 .with_trace(trace)
         };
         let (missing, fault) = self.offer(orders.into_iter().map(order)).await;
@@ -228,7 +223,7 @@ impl Dispatch {
             batch,
             confirmed,
             epoch,
-            artifacts_sha256,
+            told,
             ..
         } = allowed;
         Grant {
@@ -240,7 +235,7 @@ impl Dispatch {
             questions_sha256: questions_digest(&page.questions),
             model: batch.license.model.clone(),
             revision_sha256: batch.license.revision_sha256,
-            artifacts_sha256: *artifacts_sha256,
+            artifacts_sha256: told.artifacts_sha256,
             policies_sha256: confirmed.policies_sha256,
             terms_sha256: confirmed.terms_sha256,
             decision: batch.license.decision,
@@ -280,10 +275,8 @@ struct Allowed<'a> {
     batch: &'a StoredBatch,
     confirmed: Confirmed,
     epoch: u64,
-    /// Of all files of the revision.
-    artifacts_sha256: Sha256,
-    /// What the revision takes in memory.
-    need: Option<Need>,
+    /// What is told of its revision.
+    told: Told,
 }
 
 #[async_trait]

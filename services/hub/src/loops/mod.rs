@@ -14,6 +14,7 @@ pub mod openai_batches;
 pub mod reconsider;
 pub mod register;
 pub mod retain;
+mod revisions;
 pub mod seal;
 pub mod sweep;
 pub mod tidy;

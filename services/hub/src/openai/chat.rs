@@ -117,7 +117,7 @@ async fn settled(asking: &Asking<'_>, jobs: Vec<JobId>) -> Result<Vec<JobView>, 
     let mut views = Vec::with_capacity(jobs.len());
     for job in jobs {
         let view = asking
-            .settled_within(job, end.saturating_duration_since(Instant::now()))
+            .settled_within(job, end.saturating_duration_since(Instant::now()), None)
             .await?;
         if let Some(problem) = asking.stopped(&view).await? {
             return Err(problem);

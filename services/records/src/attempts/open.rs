@@ -4,7 +4,6 @@ use crate::{At, Db, RecordsError, many, on, read::Reading, run::Run as _};
 use domain::id::OrderId;
 use time::OffsetDateTime;
 
-pub(super) const OUTSTANDING: &str = "SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL";
 pub(super) const OPEN_AFTER: &str = "SELECT order_id, dispatched_at, missing_since FROM attempts \
     WHERE closed_at IS NULL AND order_id > $1 ORDER BY order_id LIMIT $2";
 // Which attempts are open is hidden from the planner, or it might go through all that are.
@@ -22,16 +21,6 @@ pub struct OpenAttempt {
     pub dispatched_at: OffsetDateTime,
     /// Since when the queue has not held it, as far as the sweep saw.
     pub missing_since: Option<OffsetDateTime>,
-}
-
-/// How many orders are out.
-pub async fn outstanding(db: &Db) -> Result<u64, RecordsError> {
-    let count: i64 = on!(db, |c| sqlx::query_scalar(OUTSTANDING).fetch_one(c))?;
-    Reading {
-        table: "attempts",
-        id: "count",
-    }
-    .whole(count)
 }
 
 /// Up to `limit` orders that are out, in order of their ids, after `after`.

@@ -5,16 +5,16 @@ use super::{Sender, Taken};
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     answers::{self, NewAnswer},
-    batches::{self, complete_if_done},
+    batches::{self, Delta},
     dispatching::sharing,
     jobs::{self, Job},
+    later::Write,
     many, on,
     read::Reading,
-    run::Run as _,
     usage,
 };
 use domain::{
-    batch::StoredBatch,
+    batch::{JobCounts, StoredBatch},
     id::{BatchId, JobId, OrderId, PageId, WorkerId},
     job::{JobState, Out},
     limits::Usage,
@@ -172,35 +172,36 @@ impl<'a> Told<'a> {
         let (done, heard): (Senders, Senders) = std::mem::take(&mut self.heard)
             .into_iter()
             .partition(|(order, _)| done.contains(order));
-        write_senders(tx, stamp, HEARD, heard).await?;
-        write_senders(tx, stamp, DONE, done).await?;
         let jobs = std::mem::take(&mut self.jobs).into_values();
         let changed: Vec<(Job, JobState)> = jobs.filter(|(job, to)| job.state != *to).collect();
-        jobs::change_all(tx, batch.id, &changed).await?;
-        if self.answers.is_empty() {
-            return Ok(());
+        match self.answers.is_empty() {
+            true => jobs::change_all(tx, batch.id, &changed, Delta::default()).await?,
+            false => answered_with(tx, stamp, batch, &changed, &self.answers).await?,
         }
-        let answered = changed
-            .iter()
-            .filter(|(_, to)| matches!(to, JobState::Answered { .. }));
-        let pages: BTreeSet<PageId> = answered.map(|(job, _)| job.page).collect();
-        sharing::let_go(tx, stamp.at, batch.id, &pages).await?;
-        answered_with(tx, stamp, batch, &self.answers).await
+        write_senders(tx, stamp, HEARD, heard);
+        write_senders(tx, stamp, DONE, done);
+        Ok(())
     }
 }
 
 /// Orders, and who spoke of each.
 type Senders = Vec<(OrderId, WorkerId)>;
 
-/// Stores answers of jobs of `batch` that are moved already, under orders that are closed where they have no other job,
-/// and tells of them.
+/// Moves jobs of `batch`, which is as it was locked, stores the answers of those that are answered by that, and tells of
+/// them; and of the batch, if the last verdict falls with them. Closing the orders that have no other job is left to do.
 pub(crate) async fn answered_with(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
+    changed: &[(Job, JobState)],
     answers: &[NewAnswer<'_>],
 ) -> Result<(), RecordsError> {
     let decision = batch.license.decision;
+    let answered = changed
+        .iter()
+        .filter(|(_, to)| matches!(to, JobState::Answered { .. }));
+    let pages: BTreeSet<PageId> = answered.map(|(job, _)| job.page).collect();
+    sharing::let_go(tx, stamp.at, batch.id, &pages).await?;
     let rows = answers::insert(tx, answers, decision, stamp.at).await?;
     let details = answers.iter().map(|answer| {
         let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
@@ -212,10 +213,18 @@ pub(crate) async fn answered_with(
         job: answer.job,
         batch: batch.id,
     };
-    let events = answers.iter().map(event).collect();
-    stamp.tell_all(tx, &batch.tenant, events).await?;
-    usage::add(tx, batch.id, stamp.at, used(answers)).await?;
-    complete_if_done(tx, stamp, batch.id).await
+    let mut events: Vec<EventKind> = answers.iter().map(event).collect();
+    usage::add(tx, batch.id, stamp.at, used(answers));
+    let moved = |jobs: JobCounts, (job, to): &(Job, JobState)| jobs.moved(job.state.phase(), to.phase());
+    let jobs = changed.iter().fold(batch.jobs, moved);
+    let mut delta = Delta::default();
+    if batch.state.complete(&batch.documents, &jobs, stamp.at).is_ok() {
+        delta = delta.completed(At(stamp.at));
+        batches::audit_completed(tx, stamp, batch, &jobs);
+        events.push(EventKind::BatchCompleted { batch: batch.id });
+    }
+    jobs::change_all(tx, batch.id, changed, delta).await?;
+    stamp.tell_all(tx, &batch.tenant, events).await
 }
 
 /// What the answers took, whether or not they were computed for another job too.
@@ -243,19 +252,13 @@ async fn open_of(tx: &mut Tx, orders: &BTreeSet<OrderId>) -> Result<BTreeMap<Ord
 }
 
 /// Notes by `sql`, which is [`HEARD`] or [`DONE`], who spoke of orders that are open.
-async fn write_senders(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    sql: &'static str,
-    senders: Senders,
-) -> Result<(), RecordsError> {
+fn write_senders(tx: &mut Tx, stamp: Stamp<'_>, sql: &'static str, senders: Senders) {
     if senders.is_empty() {
-        return Ok(());
+        return;
     }
     let row = |(order, worker): (OrderId, WorkerId)| json!({ "order": order, "worker": worker });
     let rows = many::rows(senders.into_iter().map(row));
-    on!(tx: tx, |c| sqlx::query(sql).bind(&rows).bind(At(stamp.at)).run(c))?;
-    Ok(())
+    tx.later(Write::of(sql).bind(rows).bind(At(stamp.at)));
 }
 
 fn reading(order: &str) -> Reading<'_> {

@@ -4,7 +4,7 @@
 //! a column that is added later without a default changes no digest.
 
 use crate::{At, RecordsError, Tx, many, on};
-use domain::{audit::canonical, digest::Sha256};
+use domain::{audit::canonical, digest::Sha256, id::OrderId};
 use serde_json::{Map, Value, json};
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow, types::Json};
 use std::{collections::HashMap, fmt::Display};
@@ -94,21 +94,7 @@ pub(crate) async fn with_row(
     fact: Fact,
     id: &str,
 ) -> Result<Value, RecordsError> {
-    let mut details = with_rows(tx, fact, vec![(id.to_owned(), detail)]).await?;
-    details
-        .pop()
-        .map(|(_, detail)| detail)
-        .ok_or_else(|| absent(fact, id))
-}
-
-/// As [`with_row`], of many rows by their ids.
-pub(crate) async fn with_rows(
-    tx: &mut Tx,
-    fact: Fact,
-    details: Vec<(String, Value)>,
-) -> Result<Vec<(String, Value)>, RecordsError> {
-    let ids: Vec<&String> = details.iter().map(|(id, _)| id).collect();
-    read_all(tx, fact, &ids).await?.vouched_for_by(details)
+    read_all(tx, fact, &[id]).await?.vouched_for(id, detail)
 }
 
 /// Rows of a fact as they stand in the database, by their ids.
@@ -129,16 +115,31 @@ impl Rows {
         Ok(Self { fact, rows })
     }
 
+    /// Grants that are about to be written, each by its order. What vouches for one is its token alone.
+    pub(crate) fn of_grants<'a>(tokens: impl Iterator<Item = (OrderId, &'a str)>) -> Self {
+        let row = |(order, token): (OrderId, &str)| (order.to_string(), json!({ "grant_token": token }));
+        Self {
+            fact: Fact::Grant,
+            rows: tokens.map(row).collect(),
+        }
+    }
+
     /// `details`, each with the digest of the row with its id.
     pub(crate) fn vouched_for_by(
         &self,
         mut details: Vec<(String, Value)>,
     ) -> Result<Vec<(String, Value)>, RecordsError> {
         for (id, detail) in &mut details {
-            let row = self.rows.get(id).ok_or_else(|| absent(self.fact, id))?;
-            detail["row"] = json!({ "of": self.fact.as_str(), "sha256": sha256(row).to_string() });
+            *detail = self.vouched_for(id, detail.take())?;
         }
         Ok(details)
+    }
+
+    /// `detail` with the digest of the row of this id.
+    pub(crate) fn vouched_for(&self, id: &str, mut detail: Value) -> Result<Value, RecordsError> {
+        let row = self.rows.get(id).ok_or_else(|| absent(self.fact, id))?;
+        detail["row"] = json!({ "of": self.fact.as_str(), "sha256": sha256(row).to_string() });
+        Ok(detail)
     }
 }
 

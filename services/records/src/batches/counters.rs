@@ -1,6 +1,6 @@
 //! The counters of a batch. They change only by sums that leave the totals right.
 
-use crate::{RecordsError, Tx, backlog, on, read::number, run::Run as _};
+use crate::{At, Tx, backlog, later::Write, read::number};
 use domain::{batch::StoredBatch, document::DocumentPhase, id::BatchId, job::JobPhase};
 
 pub(super) const ADD: &str = "UPDATE batches SET \
@@ -11,7 +11,8 @@ pub(super) const ADD: &str = "UPDATE batches SET \
     jobs_dispatched = jobs_dispatched + $11, jobs_running = jobs_running + $12, \
     jobs_answered = jobs_answered + $13, jobs_failed = jobs_failed + $14, \
     jobs_cancelled = jobs_cancelled + $15, jobs_stopped = jobs_stopped + $16, \
-    jobs_held = jobs_held + $17, jobs_expired = jobs_expired + $18, jobs_waiting = jobs_waiting + $19 WHERE id = $1";
+    jobs_held = jobs_held + $17, jobs_expired = jobs_expired + $18, jobs_waiting = jobs_waiting + $19, \
+    completed_at = COALESCE($20, completed_at) WHERE id = $1";
 
 /// What is added to the counters of a batch; less than zero where something leaves a state.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,6 +20,7 @@ pub(crate) struct Delta {
     documents: [i64; 5],
     pages: i64,
     jobs: [i64; 10],
+    completed_at: Option<At>,
 }
 
 impl Delta {
@@ -57,6 +59,12 @@ impl Delta {
         })
     }
 
+    /// With it the last verdict falls.
+    pub fn completed(mut self, at: At) -> Self {
+        self.completed_at = Some(at);
+        self
+    }
+
     /// One job goes from one state to another.
     pub fn moved(self, from: JobPhase, to: JobPhase) -> Self {
         self.jobs(from, -1).jobs(to, 1)
@@ -64,7 +72,7 @@ impl Delta {
 }
 
 /// Adds `delta` to the counters of a batch.
-pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<(), RecordsError> {
+pub(crate) fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) {
     let [received, waiting, split, failed, cancelled] = delta.documents;
     let [
         combining,
@@ -78,31 +86,30 @@ pub(crate) async fn add(tx: &mut Tx, batch: BatchId, delta: &Delta) -> Result<()
         refused,
         expired,
     ] = delta.jobs;
-    on!(tx: tx, |c| sqlx::query(ADD)
-        .bind(batch.to_string())
-        .bind(delta.documents.iter().sum::<i64>())
-        .bind(received)
-        .bind(waiting)
-        .bind(split)
-        .bind(failed)
-        .bind(cancelled)
-        .bind(delta.pages)
-        .bind(delta.jobs.iter().sum::<i64>())
-        .bind(queued + combining)
-        .bind(dispatched)
-        .bind(running)
-        .bind(answered)
-        .bind(jobs_failed)
-        .bind(jobs_cancelled + expired)
-        .bind(refused + held)
-        .bind(held)
-        .bind(expired)
-        .bind(combining)
-        .run(c))?;
-    backlog::add(
-        tx,
-        batch,
-        waiting + combining + queued + dispatched + running + held,
-    )
-    .await
+    // First, as it looks the batch's tenant up.
+    let change = waiting + combining + queued + dispatched + running + held;
+    backlog::add(tx, batch, change);
+    let counts = [
+        delta.documents.iter().sum::<i64>(),
+        received,
+        waiting,
+        split,
+        failed,
+        cancelled,
+        delta.pages,
+        delta.jobs.iter().sum::<i64>(),
+        queued + combining,
+        dispatched,
+        running,
+        answered,
+        jobs_failed,
+        jobs_cancelled + expired,
+        refused + held,
+        held,
+        expired,
+        combining,
+    ];
+    let write = Write::of(ADD).bind(batch.to_string());
+    let write = counts.into_iter().fold(write, Write::bind);
+    tx.later(write.bind(delta.completed_at));
 }

@@ -3,12 +3,12 @@
 use super::{Claimed, ClaimedPage, Room, Signed, sharing};
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
-    audit::rows::{Fact, Rows},
-    batches,
+    audit::rows::Rows,
+    batches::{self, Delta},
     jobs::{self, Job, JobRow},
+    later::Write,
     many, on,
     read::{Reading, number},
-    run::Run as _,
     turns::{self, DuePage},
 };
 use domain::{
@@ -33,7 +33,7 @@ const NEXT_ATTEMPTS: &str = "UPDATE pages SET attempts = attempts + 1 \
     WHERE id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r) RETURNING id, attempts, sha256";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at, grant_token) \
     SELECT r.value ->> 'order', $2, $3, r.value ->> 'page', CAST(r.value ->> 'attempt' AS BIGINT), $4, \
-    r.value ->> 'token' FROM json_each($1) AS r RETURNING order_id AS fact, grant_token";
+    r.value ->> 'token' FROM json_each($1) AS r";
 const ALIGN: &str = "UPDATE pages SET attempts = CAST(r.value ->> 'attempt' AS BIGINT) FROM json_each($1) AS r \
     WHERE pages.id = r.value ->> 'page'";
 const QUESTIONS: &str =
@@ -105,9 +105,9 @@ pub async fn claim(
         .take_while(|(_, jobs)| turn.serve(jobs.len()))
         .count();
     due.truncate(served);
-    turns::store(&mut tx, &first.tenant, &turn).await?;
+    turns::store(&mut tx, &first.tenant, &turn);
     let (orders, changes) = begin_orders(&mut tx, stamp, &batch, due, &asked, sign).await?;
-    jobs::change_all(&mut tx, batch.id, &changes).await?;
+    jobs::change_all(&mut tx, batch.id, &changes, Delta::default()).await?;
     tx.commit().await?;
     Ok(Claimed { orders, shared })
 }
@@ -130,7 +130,7 @@ pub(super) async fn begin_orders(
         .into_iter()
         .map(sign)
         .collect::<Result<Vec<_>, RecordsError>>()?;
-    store_attempts(tx, stamp, batch, &claimed).await?;
+    store_attempts(tx, stamp, batch, &claimed)?;
     Ok((claimed, changes))
 }
 
@@ -188,7 +188,7 @@ async fn begin_attempts(
     let attempts: Vec<(String, i64, String)> =
         on!(tx: &mut *tx, |c| sqlx::query_as(NEXT_ATTEMPTS).bind(&pages).fetch_all(c))?;
     let together = together(due, attempts)?;
-    align(tx, &together).await?;
+    align(tx, &together);
     let (mut changes, mut claimed) = (Vec::new(), Vec::new());
     for alike in together {
         let Some((page, _)) = alike.pages.first() else {
@@ -261,7 +261,7 @@ fn together(due: DuePages, attempts: Vec<(String, i64, String)>) -> Result<Vec<A
 }
 
 /// Pages that go out together have one number of attempts from now on, so that it rises for each of their jobs.
-async fn align(tx: &mut Tx, together: &[Alike]) -> Result<(), RecordsError> {
+fn align(tx: &mut Tx, together: &[Alike]) {
     let behind = together.iter().flat_map(|alike| {
         let pages = alike.pages.iter();
         let pages = pages.filter(|(_, attempt)| *attempt < alike.attempt);
@@ -269,9 +269,8 @@ async fn align(tx: &mut Tx, together: &[Alike]) -> Result<(), RecordsError> {
     });
     let behind: Vec<_> = behind.collect();
     if !behind.is_empty() {
-        on!(tx: tx, |c| sqlx::query(ALIGN).bind(many::rows(behind)).run(c))?;
+        tx.later(Write::of(ALIGN).bind(many::rows(behind)));
     }
-    Ok(())
 }
 
 fn question(reading: Reading<'_>, asked: &Asked, job: &Job) -> Result<OrderQuestion, RecordsError> {
@@ -286,7 +285,7 @@ fn question(reading: Reading<'_>, asked: &Asked, job: &Job) -> Result<OrderQuest
 }
 
 /// Writes the attempts with their grants, and that these were minted.
-async fn store_attempts(
+fn store_attempts(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     of: &StoredBatch,
@@ -297,16 +296,20 @@ async fn store_attempts(
             "order": page.out.order, "page": page.page, "attempt": page.out.attempt, "token": signed.token,
         })
     };
-    let rows = many::rows(claimed.iter().map(row));
-    let batch = of.id.to_string();
-    let written: Result<Rows, RecordsError> = on!(tx: &mut *tx, |c| async {
-        let insert = sqlx::query(INSERT_ATTEMPTS).bind(&rows).bind(of.tenant.as_str());
-        let insert = insert.bind(&batch).bind(At(stamp.at));
-        Rows::of(Fact::Grant, &insert.fetch_all(c).await?)
-    });
     let Some((_, Signed { grant, .. })) = claimed.first() else {
         return Ok(());
     };
+    let write = Write::of(INSERT_ATTEMPTS)
+        .bind(many::rows(claimed.iter().map(row)))
+        .bind(of.tenant.as_str())
+        .bind(of.id.to_string())
+        .bind(At(stamp.at));
+    tx.later(write);
+    let written = Rows::of_grants(
+        claimed
+            .iter()
+            .map(|(page, signed)| (page.out.order, &*signed.token)),
+    );
     let detail = |(_, Signed { grant, token }): &(ClaimedPage, Signed)| {
         let detail = json!({
             "jobs": grant.jobs, "attempt": grant.attempt, "epoch": grant.epoch,
@@ -314,7 +317,7 @@ async fn store_attempts(
         });
         (grant.order.to_string(), detail)
     };
-    let details = written?.vouched_for_by(claimed.iter().map(detail).collect())?;
+    let details = written.vouched_for_by(claimed.iter().map(detail).collect())?;
     stamp.audit_all(tx, &of.tenant, "grant.minted", Some(grant.decision), details);
     Ok(())
 }

@@ -14,7 +14,8 @@ use crate::{
     At, RecordsError, Stamp, Tx,
     answers::{self, Answer, NewAnswer},
     attempts,
-    jobs::{self, Job},
+    jobs::Job,
+    later::Write,
     many, on,
     read::{Reading, number},
     run::Run as _,
@@ -116,6 +117,10 @@ pub(super) async fn share(
 ) -> Result<(DuePages, Vec<JobId>), RecordsError> {
     // What somebody waits for while it is written is computed, whatever other batches have.
     let since = since.filter(|_| !batch.is_awaited);
+    // A question alone on its page has none of its kind in its batch.
+    if since.is_none() && batch.pages == 1 && asked.len() == 1 {
+        return Ok((due, Vec::new()));
+    }
     let known = find(tx, &due, asked, since).await?;
     if known.is_empty() {
         return Ok((due, Vec::new()));
@@ -238,23 +243,20 @@ async fn copy(
     let known: BTreeSet<JobId> = alike.values().map(|alike| alike.id).collect();
     let known = answers::of_jobs(tx, &known.into_iter().collect::<Vec<_>>()).await?;
     let known: HashMap<JobId, &Answer> = known.iter().map(|answer| (answer.job, answer)).collect();
-    let (mut changes, mut copies, mut pages) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut changes, mut copies) = (Vec::new(), Vec::new());
     for (job, dispatched) in moved {
         let other = alike.get(&job.id).and_then(|alike| known.get(&alike.id));
         if let (Some(other), Some(out)) = (other, dispatched.out())
             && let Ok(answered) = dispatched.answer(out, stamp.at)
         {
             copies.push(Copied::of(other, job.id, out));
-            pages.insert(job.page);
             changes.push((job, answered));
         }
     }
-    jobs::change_all(tx, batch.id, &changes).await?;
-    let_go(tx, stamp.at, batch.id, &pages).await?;
-    let done = many::ids(copies.iter().map(|copied| copied.out.order));
-    on!(tx: &mut *tx, |c| sqlx::query(CLOSE).bind(&done).bind(At(stamp.at)).run(c))?;
     let new: Vec<NewAnswer<'_>> = copies.iter().map(Copied::answer).collect();
-    attempts::answered_with(tx, stamp, batch, &new).await?;
+    attempts::answered_with(tx, stamp, batch, &changes, &new).await?;
+    let done = many::ids(copies.iter().map(|copied| copied.out.order));
+    tx.later(Write::of(CLOSE).bind(done).bind(At(stamp.at)));
     Ok(copies.into_iter().map(|copied| copied.job).collect())
 }
 
@@ -304,8 +306,8 @@ pub(crate) async fn let_go(
         .bind(At(now))
         .bind(MOST_BATCHES - 1)
         .run(c))?;
-    match waited {
-        0 => Ok(()),
-        _ => turns::mark(tx, batch, now).await,
+    if waited > 0 {
+        turns::mark(tx, batch, now);
     }
+    Ok(())
 }

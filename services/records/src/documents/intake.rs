@@ -9,6 +9,7 @@ use crate::{
     batches::{self, Delta, add as add_counts},
     combining,
     deleting::files,
+    later::Write,
     many, on,
     read::{Reading, number, trace},
     run::Run as _,
@@ -185,7 +186,6 @@ pub async fn split(
     insert_pages(&mut tx, stamp, &batch, &taken.document, pages, delta).await?;
     batches::complete_if_done(&mut tx, stamp, batch.id).await?;
     tx.commit().await?;
-    turns::mark_again(db, batch.id, stamp.at).await;
     Ok(true)
 }
 
@@ -210,7 +210,7 @@ pub async fn fail(
     if !settle(&mut tx, stamp, taken, verdict).await? {
         return Ok(false);
     }
-    add_counts(&mut tx, batch, &settled(DocumentPhase::Failed)).await?;
+    add_counts(&mut tx, batch, &settled(DocumentPhase::Failed));
     let (subject, detail) = (
         taken.document.id.to_string(),
         json!({ "batch": batch, "code": code }),
@@ -271,7 +271,7 @@ fn settled(phase: DocumentPhase) -> Delta {
 
 /// Stores pages and their jobs within `tx` and counts them, together with `delta`. Gives the jobs in order of page and
 /// question.
-pub(crate) async fn insert_pages(
+async fn insert_pages(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
@@ -282,43 +282,74 @@ pub(crate) async fn insert_pages(
     let batch_id = batch.id.to_string();
     let scopes: Vec<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(SCOPES).bind(&batch_id).fetch_all(c))?;
     let scopes: Vec<Scope> = scopes.iter().map(|scope| combining::scope(scope)).collect();
+    let firsts = Firsts::find(tx, batch, pages).await?;
+    let bytes: Vec<Sha256> = pages.iter().map(|page| page.sha256).collect();
+    files::want(tx, &bytes).await?;
+    let wanted = Wanted {
+        pages,
+        scopes,
+        firsts,
+    };
+    Ok(insert_wanted_pages(tx, stamp, batch, document, wanted, delta))
+}
+
+/// Pages whose files are known to stay.
+pub(crate) struct Wanted<'a> {
+    pub pages: &'a [NewPage],
+    /// Of the batch's questions.
+    pub scopes: Vec<Scope>,
+    /// Pages of the batch with the same bytes.
+    pub firsts: Firsts,
+}
+
+/// As [`insert_pages`].
+pub(crate) fn insert_wanted_pages(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    document: &Document,
+    Wanted {
+        pages,
+        scopes,
+        firsts,
+    }: Wanted<'_>,
+    delta: Delta,
+) -> Vec<JobId> {
+    let batch_id = batch.id.to_string();
     // The questions that this document is asked, each at its place.
     let asked = scopes.iter().enumerate().filter(|(place, _)| {
         let chosen = document.questions.as_ref();
         chosen.is_none_or(|chosen| chosen.iter().any(|one| *one as usize == *place))
     });
     let asked: Vec<(usize, Scope)> = asked.map(|(place, scope)| (place, *scope)).collect();
-    let firsts = Firsts::find(tx, batch, pages).await?;
     let new = NewRows::of(stamp, pages, &asked, firsts);
-    let bytes: Vec<Sha256> = pages.iter().map(|page| page.sha256).collect();
-    files::want(tx, &bytes).await?;
-    on!(tx: &mut *tx, |c| sqlx::query(INSERT_PAGES)
-        .bind(&new.pages)
+    let write = Write::of(INSERT_PAGES)
+        .bind(new.pages)
         .bind(batch.tenant.as_str())
-        .bind(&batch_id)
-        .bind(document.id.to_string())
-        .run(c))?;
-    on!(tx: &mut *tx, |c| sqlx::query(INSERT_JOBS)
-        .bind(&new.jobs)
+        .bind(batch_id.as_str())
+        .bind(document.id.to_string());
+    tx.later(write);
+    let write = Write::of(INSERT_JOBS)
+        .bind(new.jobs)
         .bind(batch.tenant.as_str())
-        .bind(&batch_id)
+        .bind(batch_id.as_str())
         .bind(document.id.to_string())
         .bind(number(document.place))
         .bind(At(stamp.at))
-        .bind(batch.priority.rank())
-        .run(c))?;
+        .bind(batch.priority.rank());
+    tx.later(write);
     let delta = delta
         .pages(number(pages.len()))
         .jobs(JobPhase::Queued, number(new.ids.len()))
         .jobs(JobPhase::Waiting, number(new.waiting));
-    add_counts(tx, batch.id, &delta).await?;
     let used = Usage {
         pages: pages.len() as u64,
         ..Usage::default()
     };
-    usage::add(tx, batch.id, stamp.at, used).await?;
-    turns::mark(tx, batch.id, stamp.at).await?;
-    Ok(new.ids)
+    usage::add(tx, batch.id, stamp.at, used);
+    turns::mark(tx, batch.id, stamp.at);
+    add_counts(tx, batch.id, &delta);
+    new.ids
 }
 
 /// Rows of pages and of their jobs, as parameters.

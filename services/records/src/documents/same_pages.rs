@@ -13,7 +13,7 @@ pub(super) const FIRSTS: &str = "SELECT p.sha256, p.id FROM json_each($1) AS r J
 
 /// The first page with each digest.
 #[derive(Default)]
-pub(super) struct Firsts(HashMap<Sha256, PageId>);
+pub(crate) struct Firsts(HashMap<Sha256, PageId>);
 
 impl Firsts {
     /// Those of a batch, which is locked, with the bytes of `pages`.

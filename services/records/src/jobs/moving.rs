@@ -7,8 +7,8 @@ use super::{
 use crate::{
     RecordsError, Tx,
     batches::{Delta, add as add_counts},
+    later::Write,
     many, on,
-    run::Run as _,
 };
 use domain::{
     id::{BatchId, OrderId},
@@ -31,13 +31,13 @@ pub(crate) async fn out_of_orders(tx: &mut Tx, orders: &[OrderId]) -> Result<Vec
     rows.into_iter().map(JobRow::read).collect()
 }
 
-/// As [`change`] for each, in few statements, with the counters of their (locked) batch moved once.
+/// As [`change`] for each, in few statements, with the counters of their (locked) batch moved once, by `delta` too.
 pub(crate) async fn change_all(
     tx: &mut Tx,
     batch: BatchId,
     changes: &[(Job, JobState)],
+    mut delta: Delta,
 ) -> Result<(), RecordsError> {
-    let mut delta = Delta::default();
     for phase in TOGETHER {
         let (mut rows, mut settled_at) = (Vec::new(), None);
         for (job, to) in changes.iter().filter(|(_, to)| to.phase() == phase) {
@@ -48,14 +48,11 @@ pub(crate) async fn change_all(
         }
         if !rows.is_empty() {
             let rows = many::rows(rows);
-            on!(tx: &mut *tx, |c| sqlx::query(MOVE)
-                .bind(&rows)
-                .bind(phase.as_str())
-                .bind(settled_at)
-                .run(c))?;
+            let write = Write::of(MOVE).bind(rows).bind(phase.as_str());
+            tx.later(write.bind(settled_at));
         }
     }
-    add_counts(tx, batch, &delta).await?;
+    add_counts(tx, batch, &delta);
     for (job, to) in changes.iter().filter(|(_, to)| !TOGETHER.contains(&to.phase())) {
         change(tx, job, to, job.tries).await?;
     }

@@ -45,16 +45,15 @@ pub async fn requeue_failed(
     if count == 0 {
         return Ok(Some(Ok(0)));
     }
-    batches::write_state(&mut tx, id, state).await?;
+    batches::write_state(&mut tx, id, state);
     let delta = Delta::default()
         .jobs(JobPhase::Failed, -number(count))
         .jobs(JobPhase::Waiting, number(wholes.len()))
         .jobs(JobPhase::Queued, number(jobs.len()));
-    add_counts(&mut tx, id, &delta).await?;
-    turns::mark(&mut tx, id, stamp.at).await?;
+    add_counts(&mut tx, id, &delta);
+    turns::mark(&mut tx, id, stamp.at);
     let detail = json!({ "jobs": count });
     stamp.audit(&mut tx, tenant, "batch.requeued", id.to_string(), None, detail);
     tx.commit().await?;
-    turns::mark_again(db, id, stamp.at).await;
     Ok(Some(Ok(count)))
 }

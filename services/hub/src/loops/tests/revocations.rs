@@ -146,7 +146,7 @@ async fn a_revocation_holds_what_waits_and_what_is_out_and_no_answer_is_stored_a
     assert_eq!(phases(&desk, first).await, [JobPhase::Answered, JobPhase::Held]);
     assert_eq!(phases(&desk, second).await, [JobPhase::Held]);
     assert_eq!(desk.queue.extend(&lease).await.unwrap(), Standing::Withdrawn);
-    assert_eq!(attempts::outstanding(&desk.db).await.unwrap(), 0);
+    assert_eq!(attempts::open_after(&desk.db, None, 1).await.unwrap(), []);
     desk.report(&lease.order, answered(late, "too late")).await;
     desk.collect_all().await;
     let whole = desk.job("acme", late).await;

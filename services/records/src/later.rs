@@ -1,0 +1,212 @@
+//! Writes of a transaction that nobody reads the outcome of: they are put off until something of the transaction is asked
+//! for, or its commit, and then go to PostgreSQL together, as one statement. A round trip costs more than most of them.
+//!
+//! What goes together sees the tables as they were before all of it, and PostgreSQL changes no row twice in one
+//! statement. So a write goes into the next statement if it names a table that one before it writes to; but for rows
+//! that are only added to a table, which may be added to in several ways at once.
+
+use crate::{At, run::Run as _};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr as _, SqliteConnection, types::Json};
+use std::fmt::Write as _;
+
+/// One write: a statement of this crate with its parameters.
+pub(crate) struct Write {
+    sql: &'static str,
+    values: Vec<Param>,
+}
+
+/// A parameter.
+pub(crate) enum Param {
+    Text(Option<String>),
+    Number(Option<i64>),
+    Moment(Option<At>),
+    Json(Option<Value>),
+}
+
+impl From<String> for Param {
+    fn from(text: String) -> Self {
+        Param::Text(Some(text))
+    }
+}
+
+impl From<&str> for Param {
+    fn from(text: &str) -> Self {
+        Param::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<Option<&str>> for Param {
+    fn from(text: Option<&str>) -> Self {
+        Param::Text(text.map(str::to_owned))
+    }
+}
+
+impl From<i64> for Param {
+    fn from(number: i64) -> Self {
+        Param::Number(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Param {
+    fn from(number: Option<i64>) -> Self {
+        Param::Number(number)
+    }
+}
+
+impl From<At> for Param {
+    fn from(at: At) -> Self {
+        Param::Moment(Some(at))
+    }
+}
+
+impl From<Option<At>> for Param {
+    fn from(at: Option<At>) -> Self {
+        Param::Moment(at)
+    }
+}
+
+impl From<Value> for Param {
+    fn from(value: Value) -> Self {
+        Param::Json(Some(value))
+    }
+}
+
+impl From<Option<Value>> for Param {
+    fn from(value: Option<Value>) -> Self {
+        Param::Json(value)
+    }
+}
+
+impl Write {
+    pub(crate) fn of(sql: &'static str) -> Self {
+        let values = Vec::new();
+        Self { sql, values }
+    }
+
+    pub(crate) fn bind(mut self, value: impl Into<Param>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// The table that it writes to, and whether it only adds rows.
+    fn target(&self) -> (&'static str, bool) {
+        let mut words = words(self.sql);
+        let adds = words.next() == Some("INSERT") && !self.sql.contains("ON CONFLICT");
+        let table = words.find(|word| !matches!(*word, "INTO" | "FROM"));
+        (table.unwrap_or_default(), adds)
+    }
+
+    /// Whether it must not go together with a write that comes before it.
+    fn waits_for(&self, before: &Write) -> bool {
+        let (table, adds) = before.target();
+        let (own, adds_too) = self.target();
+        let mut named = words(self.sql).filter(|word| *word == table);
+        match own == table && adds && adds_too {
+            true => named.nth(1).is_some(),
+            false => named.next().is_some(),
+        }
+    }
+}
+
+/// The words of a statement: names of tables and columns among them.
+fn words(sql: &'static str) -> impl Iterator<Item = &'static str> {
+    let apart = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+    sql.split(apart).filter(|word| !word.is_empty())
+}
+
+/// Binds the parameters of writes, one after another, on either database.
+macro_rules! bound {
+    ($query:expr, $writes:expr) => {
+        $writes
+            .into_iter()
+            .flat_map(|write| write.values)
+            .fold($query, |query, value| match value {
+                Param::Text(text) => query.bind(text),
+                Param::Number(number) => query.bind(number),
+                Param::Moment(at) => query.bind(at),
+                Param::Json(value) => query.bind(value.map(Json)),
+            })
+    };
+}
+
+/// Writes in their order, in parts that may go together.
+pub(crate) fn parts(writes: Vec<Write>) -> Vec<Vec<Write>> {
+    let mut parts: Vec<Vec<Write>> = Vec::new();
+    for write in writes {
+        match parts.last_mut() {
+            Some(part) if !part.iter().any(|before| write.waits_for(before)) => part.push(write),
+            _ => parts.push(vec![write]),
+        }
+    }
+    parts
+}
+
+/// One part, as one statement.
+pub(crate) async fn send(connection: &mut PgConnection, part: Vec<Write>) -> Result<(), sqlx::Error> {
+    let sql = match part.as_slice() {
+        [only] => only.sql.into_sql_str(),
+        several => AssertSqlSafe(together(several, "1")).into_sql_str(),
+    };
+    bound!(sqlx::query(sql), part).run(connection).await.map(drop)
+}
+
+/// One part as a transaction of its own, whose commit waits for the disk or not.
+pub(crate) async fn send_alone(
+    pool: &sqlx::PgPool,
+    part: Vec<Write>,
+    flushed: bool,
+) -> Result<(), sqlx::Error> {
+    if flushed {
+        return send(&mut *pool.acquire().await?, part).await;
+    }
+    let sql = together(&part, "set_config('synchronous_commit', 'off', true)");
+    let query = bound!(sqlx::query(AssertSqlSafe(sql)), part);
+    query.run(pool).await.map(drop)
+}
+
+/// Every write by itself.
+pub(crate) async fn send_each(
+    connection: &mut SqliteConnection,
+    writes: Vec<Write>,
+) -> Result<(), sqlx::Error> {
+    for write in writes {
+        let query = sqlx::query(write.sql);
+        bound!(query, [write]).run(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The statement that does all of `part`. PostgreSQL carries out what stands in it from the last to the first, so they stand
+/// there from the last to the first.
+fn together(part: &[Write], told: &str) -> String {
+    let mut first = 0;
+    let firsts: Vec<usize> = part
+        .iter()
+        .map(|write| {
+            let own = first;
+            first += write.values.len();
+            own
+        })
+        .collect();
+    let mut sql = String::from("WITH ");
+    for (place, (write, first)) in part.iter().zip(firsts).enumerate().rev() {
+        let _ = write!(sql, "w{place} AS (");
+        let mut rest = write.sql.split('$');
+        sql.push_str(rest.next().unwrap_or_default());
+        for after in rest {
+            let digits = after
+                .find(|letter: char| !letter.is_ascii_digit())
+                .unwrap_or(after.len());
+            let (number, after) = after.split_at(digits);
+            let number: usize = number.parse().unwrap_or_default();
+            let _ = write!(sql, "${}{after}", first + number);
+        }
+        sql.push_str(if place == 0 { ") SELECT " } else { "), " });
+    }
+    sql.push_str(told);
+    sql
+}
+
+#[cfg(test)]
+mod tests;
