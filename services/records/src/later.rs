@@ -3,7 +3,8 @@
 //!
 //! What goes together sees the tables as they were before all of it, and PostgreSQL changes no row twice in one
 //! statement. So a write goes into the next statement if it names a table that one before it writes to; but for rows
-//! that are only added to a table, which may be added to in several ways at once.
+//! that are only added to a table, which may be added to in several ways at once. Each table that a write names has a word
+//! before it that says so: lists of tables are joins here.
 
 use crate::{At, run::Run as _};
 use serde_json::Value;
@@ -91,17 +92,15 @@ impl Write {
 
     /// The table that it writes to, and whether it only adds rows.
     fn target(&self) -> (&'static str, bool) {
-        let mut words = words(self.sql);
-        let adds = words.next() == Some("INSERT") && !self.sql.contains("ON CONFLICT");
-        let table = words.find(|word| !matches!(*word, "INTO" | "FROM"));
-        (table.unwrap_or_default(), adds)
+        let adds = words(self.sql).next() == Some("INSERT") && !self.sql.contains("ON CONFLICT");
+        (tables(self.sql).next().unwrap_or_default(), adds)
     }
 
     /// Whether it must not go together with a write that comes before it.
     fn waits_for(&self, before: &Write) -> bool {
         let (table, adds) = before.target();
         let (own, adds_too) = self.target();
-        let mut named = words(self.sql).filter(|word| *word == table);
+        let mut named = tables(self.sql).filter(|named| *named == table);
         match own == table && adds && adds_too {
             true => named.nth(1).is_some(),
             false => named.next().is_some(),
@@ -109,7 +108,16 @@ impl Write {
     }
 }
 
-/// The words of a statement: names of tables and columns among them.
+/// The tables that a statement names: what stands after the words that name one.
+fn tables(sql: &'static str) -> impl Iterator<Item = &'static str> {
+    let before = words(sql);
+    let named = |before: &str| matches!(before, "INTO" | "UPDATE" | "FROM" | "JOIN");
+    before
+        .zip(words(sql).skip(1))
+        .filter_map(move |(before, word)| named(before).then_some(word))
+}
+
+/// The words of a statement.
 fn words(sql: &'static str) -> impl Iterator<Item = &'static str> {
     let apart = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
     sql.split(apart).filter(|word| !word.is_empty())

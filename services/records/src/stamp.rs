@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::{
     RecordsError, Tx,
     claims::{self, Claim},
-    webhooks,
+    webhooks::{self, Asking},
 };
 use domain::{
     audit::NewAudit,
@@ -122,6 +122,18 @@ impl<'a> Stamp<'a> {
         tenant: &TenantName,
         kinds: Vec<EventKind>,
     ) -> Result<(), RecordsError> {
+        let asking = webhooks::asking(tx, tenant).await?;
+        self.tell_those(tx, tenant, &asking, kinds).await
+    }
+
+    /// As [`Stamp::tell_all`], where it is known who asks.
+    pub(crate) async fn tell_those(
+        &self,
+        tx: &mut Tx,
+        tenant: &TenantName,
+        asking: &Asking,
+        kinds: Vec<EventKind>,
+    ) -> Result<(), RecordsError> {
         let event = |kind| Event {
             id: self.ids.make(),
             tenant: tenant.clone(),
@@ -129,6 +141,6 @@ impl<'a> Stamp<'a> {
             kind,
         };
         let events: Vec<Event> = kinds.into_iter().map(event).collect();
-        webhooks::enqueue(tx, self.ids, self.at, tenant, &events).await
+        webhooks::enqueue(tx, self.ids, self.at, asking, &events).await
     }
 }

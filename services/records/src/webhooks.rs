@@ -37,18 +37,25 @@ pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[
     sending::STATEMENTS,
 ];
 
-/// Stores each of `events` with a delivery of it to every endpoint of `tenant`, whose events they are, that asked for its
+/// The endpoints of a tenant, and what each asked for.
+pub(crate) struct Asking(Vec<(String, Json<EventTypes>)>);
+
+/// Which endpoints of `tenant` ask for events.
+pub(crate) async fn asking(tx: &mut Tx, tenant: &TenantName) -> Result<Asking, RecordsError> {
+    let rows = on!(tx: tx, |c| sqlx::query_as(ASKING).bind(tenant.as_str()).fetch_all(c))?;
+    Ok(Asking(rows))
+}
+
+/// Stores each of `events` with a delivery of it to every endpoint of their tenant that asked for its
 /// type; stores nothing of what nobody asked for. To be called within the transaction of what happened, after its
 /// changes.
-pub async fn enqueue(
+pub(crate) async fn enqueue(
     tx: &mut Tx,
     ids: &IdMaker,
     now: OffsetDateTime,
-    tenant: &TenantName,
+    Asking(rows): &Asking,
     events: &[Event],
 ) -> Result<(), RecordsError> {
-    let rows: Vec<(String, Json<EventTypes>)> =
-        on!(tx: &mut *tx, |c| sqlx::query_as(ASKING).bind(tenant.as_str()).fetch_all(c))?;
     let mut batches = BTreeMap::new();
     for event in events {
         let wanted = event.kind.event_type();

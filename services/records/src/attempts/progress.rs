@@ -11,7 +11,7 @@ use crate::{
     later::Write,
     many, on,
     read::Reading,
-    usage,
+    usage, webhooks,
 };
 use domain::{
     batch::{JobCounts, StoredBatch},
@@ -202,6 +202,7 @@ pub(crate) async fn answered_with(
         .filter(|(_, to)| matches!(to, JobState::Answered { .. }));
     let pages: BTreeSet<PageId> = answered.map(|(job, _)| job.page).collect();
     sharing::let_go(tx, stamp.at, batch.id, &pages).await?;
+    let asking = webhooks::asking(tx, &batch.tenant).await?;
     let rows = answers::insert(tx, answers, decision, stamp.at).await?;
     let details = answers.iter().map(|answer| {
         let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
@@ -224,7 +225,7 @@ pub(crate) async fn answered_with(
         events.push(EventKind::BatchCompleted { batch: batch.id });
     }
     jobs::change_all(tx, batch.id, changed, delta).await?;
-    stamp.tell_all(tx, &batch.tenant, events).await
+    stamp.tell_those(tx, &batch.tenant, &asking, events).await
 }
 
 /// What the answers took, whether or not they were computed for another job too.

@@ -105,8 +105,8 @@ pub async fn claim(
         .take_while(|(_, jobs)| turn.serve(jobs.len()))
         .count();
     due.truncate(served);
-    turns::store(&mut tx, &first.tenant, &turn);
     let (orders, changes) = begin_orders(&mut tx, stamp, &batch, due, &asked, sign).await?;
+    turns::store(&mut tx, &first.tenant, &turn);
     jobs::change_all(&mut tx, batch.id, &changes, Delta::default()).await?;
     tx.commit().await?;
     Ok(Claimed { orders, shared })

@@ -3,7 +3,8 @@
 pub use super::endpoint_row::{Choices, Endpoint, NewKey, Previous};
 
 use super::{
-    deliveries, endpoint_row::EndpointRow, enqueue, enqueue_to, rotating::give_key, sending::settle_pending,
+    asking, deliveries, endpoint_row::EndpointRow, enqueue, enqueue_to, rotating::give_key,
+    sending::settle_pending,
 };
 use crate::{
     At, Db, RecordsError, Stamp, Tx, on,
@@ -288,7 +289,8 @@ pub(super) async fn disable(
         at: stamp.at,
         kind: EventKind::EndpointDisabled { endpoint: id, code },
     };
-    enqueue(tx, stamp.ids, stamp.at, &tenant, &[event]).await?;
+    let asking = asking(tx, &tenant).await?;
+    enqueue(tx, stamp.ids, stamp.at, &asking, &[event]).await?;
     Ok(true)
 }
 
