@@ -1,13 +1,15 @@
 //! Documents: stored with their batch, taken by intake, and turned into pages and jobs.
 
 mod intake;
+mod new_pages;
 mod putting;
 pub mod reading;
 mod row;
 mod same_pages;
 
-pub use intake::{NewPage, TakenDocument, fail, prolong, put_back, put_back_all, split, take};
-pub(crate) use intake::{Wanted, insert_wanted_pages};
+pub use intake::{TakenDocument, fail, prolong, put_back, put_back_all, split, take};
+pub use new_pages::NewPage;
+pub(crate) use new_pages::{Wanted, insert_wanted_pages};
 pub use putting::{Put, put};
 
 use crate::{
@@ -49,9 +51,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     intake::SETTLE,
     intake::PUT_BACK,
     intake::PUT_BACK_ALL,
-    intake::INSERT_PAGES,
-    intake::INSERT_JOBS,
-    intake::SCOPES,
+    new_pages::INSERT_PAGES,
+    new_pages::INSERT_JOBS,
+    new_pages::SCOPES,
     same_pages::FIRSTS,
     reading::GET,
     reading::OF_TENANT,

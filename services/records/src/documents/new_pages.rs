@@ -1,0 +1,194 @@
+//! Pages and their jobs, stored with all that counts them.
+
+use super::same_pages::Firsts;
+use crate::{
+    At, RecordsError, Stamp, Tx,
+    batches::{Delta, add as add_counts},
+    combining,
+    deleting::files,
+    later::Write,
+    many, on,
+    read::number,
+    turns, usage,
+};
+use domain::{
+    batch::StoredBatch,
+    combining::{FIRST_TEXT, Role, Scope},
+    digest::Sha256,
+    document::Document,
+    id::{JobId, PageId},
+    job::JobPhase,
+    limits::Usage,
+};
+use serde_json::{Value, json};
+
+pub(super) const INSERT_PAGES: &str = "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, \
+    height, same_as) SELECT r.value ->> 'id', $2, $3, $4, CAST(r.value ->> 'number' AS BIGINT), r.value ->> 'sha256', \
+    CAST(r.value ->> 'bytes' AS BIGINT), CAST(r.value ->> 'width' AS BIGINT), CAST(r.value ->> 'height' AS BIGINT), \
+    r.value ->> 'same_as' FROM json_each($1) AS r";
+pub(super) const INSERT_JOBS: &str = "INSERT INTO jobs (id, tenant, batch, document, document_place, page, page_number, \
+    question, state, created_at, not_before, priority, role) SELECT r.value ->> 'id', $2, $3, $4, $5, r.value ->> 'page', \
+    CAST(r.value ->> 'page_number' AS BIGINT), CAST(r.value ->> 'question' AS BIGINT), r.value ->> 'state', $6, \
+    $6, $7, r.value ->> 'role' \
+    FROM json_each($1) AS r";
+pub(super) const SCOPES: &str = "SELECT scope FROM questions WHERE batch = $1 ORDER BY place";
+
+/// A page whose bytes are in the blobs.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPage {
+    /// Its number in the document, from 1.
+    pub number: u32,
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// How many they are.
+    pub bytes: u64,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+/// Stores pages and their jobs within `tx` and counts them, together with `delta`. Gives the jobs in order of page and
+/// question.
+pub(super) async fn insert_pages(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    document: &Document,
+    pages: &[NewPage],
+    delta: Delta,
+) -> Result<Vec<JobId>, RecordsError> {
+    let batch_id = batch.id.to_string();
+    let scopes: Vec<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(SCOPES).bind(&batch_id).fetch_all(c))?;
+    let scopes: Vec<Scope> = scopes.iter().map(|scope| combining::scope(scope)).collect();
+    let firsts = Firsts::find(tx, batch, pages).await?;
+    let bytes: Vec<Sha256> = pages.iter().map(|page| page.sha256).collect();
+    files::want(tx, &bytes).await?;
+    let wanted = Wanted {
+        pages,
+        scopes,
+        firsts,
+    };
+    Ok(insert_wanted_pages(tx, stamp, batch, document, wanted, delta))
+}
+
+/// Pages whose files are known to stay.
+pub(crate) struct Wanted<'a> {
+    pub pages: &'a [NewPage],
+    /// Of the batch's questions.
+    pub scopes: Vec<Scope>,
+    /// Pages of the batch with the same bytes.
+    pub firsts: Firsts,
+}
+
+/// As [`insert_pages`].
+pub(crate) fn insert_wanted_pages(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    batch: &StoredBatch,
+    document: &Document,
+    Wanted {
+        pages,
+        scopes,
+        firsts,
+    }: Wanted<'_>,
+    delta: Delta,
+) -> Vec<JobId> {
+    let batch_id = batch.id.to_string();
+    // The questions that this document is asked, each at its place.
+    let asked = scopes.iter().enumerate().filter(|(place, _)| {
+        let chosen = document.questions.as_ref();
+        chosen.is_none_or(|chosen| chosen.iter().any(|one| *one as usize == *place))
+    });
+    let asked: Vec<(usize, Scope)> = asked.map(|(place, scope)| (place, *scope)).collect();
+    let new = NewRows::of(stamp, pages, &asked, firsts);
+    let write = Write::of(INSERT_PAGES)
+        .bind(new.pages)
+        .bind(batch.tenant.as_str())
+        .bind(batch_id.as_str())
+        .bind(document.id.to_string());
+    tx.later(write);
+    let write = Write::of(INSERT_JOBS)
+        .bind(new.jobs)
+        .bind(batch.tenant.as_str())
+        .bind(batch_id.as_str())
+        .bind(document.id.to_string())
+        .bind(number(document.place))
+        .bind(At(stamp.at))
+        .bind(batch.priority.rank());
+    tx.later(write);
+    let delta = delta
+        .pages(number(pages.len()))
+        .jobs(JobPhase::Queued, number(new.ids.len()))
+        .jobs(JobPhase::Waiting, number(new.waiting));
+    let used = Usage {
+        pages: pages.len() as u64,
+        ..Usage::default()
+    };
+    usage::add(tx, batch.id, stamp.at, used);
+    turns::mark(tx, batch.id, stamp.at);
+    add_counts(tx, batch.id, &delta);
+    new.ids
+}
+
+/// Rows of pages and of their jobs, as parameters.
+struct NewRows {
+    pages: String,
+    jobs: String,
+    /// The jobs, in order of page and question.
+    ids: Vec<JobId>,
+    /// How many more wait for what those answer.
+    waiting: usize,
+}
+
+impl NewRows {
+    fn of(stamp: Stamp<'_>, pages: &[NewPage], asked: &[(usize, Scope)], mut firsts: Firsts) -> Self {
+        let (mut page_rows, mut job_rows, mut ids) =
+            (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
+        for page in pages {
+            let id: PageId = stamp.ids.make();
+            page_rows.push(json!({
+                "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes),
+                "width": page.width, "height": page.height, "same_as": firsts.same_as(page.sha256, id),
+            }));
+            for (question, scope) in asked {
+                let job: JobId = stamp.ids.make();
+                let role = match scope {
+                    Scope::Page => Role::Page,
+                    Scope::Document => Role::Source,
+                };
+                job_rows.push(json!({
+                    "id": job, "page": id, "page_number": page.number, "question": question, "state": JobPhase::Queued,
+                    "role": role.as_word(),
+                }));
+                ids.push(job);
+            }
+        }
+        let waiting = job_rows.len();
+        if !pages.is_empty() {
+            push_wholes(stamp, asked, &mut page_rows, &mut job_rows);
+        }
+        Self {
+            waiting: job_rows.len() - waiting,
+            pages: many::rows(page_rows),
+            jobs: many::rows(job_rows),
+            ids,
+        }
+    }
+}
+
+/// Adds the job that gives the answer about the document for each question of that scope, with the text that it will read.
+fn push_wholes(stamp: Stamp<'_>, asked: &[(usize, Scope)], pages: &mut Vec<Value>, jobs: &mut Vec<Value>) {
+    let about_all = asked.iter().filter(|(_, scope)| *scope == Scope::Document);
+    for (place, (question, _)) in about_all.enumerate() {
+        let (page, job): (PageId, JobId) = (stamp.ids.make(), stamp.ids.make());
+        let number = u64::from(FIRST_TEXT) + place as u64;
+        pages.push(json!({
+            "id": page, "number": number, "sha256": Sha256::of(b""), "bytes": 0, "width": 0, "height": 0,
+        }));
+        jobs.push(json!({
+            "id": job, "page": page, "page_number": number, "question": question, "state": JobPhase::Waiting,
+            "role": Role::Whole.as_word(),
+        }));
+    }
+}
