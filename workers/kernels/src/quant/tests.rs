@@ -195,6 +195,31 @@ proptest! {
     }
 
     #[test]
+    fn activations_are_rounded_to_the_nearest_of_255_steps(
+        rows in 1usize..50, width in 1usize..900, speed in 0.1f32..3.0,
+    ) {
+        let x: Vec<f32> = (0..rows * width).map(|at| (at as f32 * speed).sin() * 7.0).collect();
+        let quantised = Rows::quantise(&x, width);
+        prop_assert_eq!((quantised.count, quantised.blocks), (rows, width.div_ceil(BLOCK)));
+        for (row, x) in x.chunks_exact(width).enumerate() {
+            for (number, values) in x.chunks(BLOCK).enumerate() {
+                let block = &quantised.block(number)[row];
+                let largest = values.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+                prop_assert_eq!(block.scale, largest / 127.0);
+                let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+                let mut q = [0; BLOCK];
+                for (q, x) in q.iter_mut().zip(values) {
+                    *q = (x * inverse).round_ties_even() as i8;
+                }
+                prop_assert_eq!(block.q, q);
+                for (sum, q) in block.sums.iter().zip(q.as_chunks::<GROUP>().0) {
+                    prop_assert_eq!(*sum, q.iter().map(|&q| i16::from(q)).sum::<i16>());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_product_of_strips_agrees_with_the_scalar_form(
         kind in any_type(), rows in 1usize..40, blocks in 1usize..4, outputs in 1usize..90, seed: u64,
     ) {
