@@ -7,7 +7,7 @@ use crate::simd::{Isa, Work, dispatch};
 const BLOCK: usize = 16 * 1024;
 
 /// Adding this to a float of moderate size rounds it to a whole number in the low bits of the mantissa.
-const ROUNDER: f32 = 12_582_912.0;
+pub(crate) const ROUNDER: f32 = 12_582_912.0;
 
 /// ln 2 in two parts, the first exact in few bits, so that subtracting a multiple of it loses nothing.
 const LN2_HIGH: f32 = 0.693_359_4;

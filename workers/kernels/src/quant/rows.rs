@@ -1,8 +1,11 @@
 //! Activations in eight bits: what quantised weights are multiplied with.
 
 use super::{BLOCK, GROUP};
+use crate::activation::ROUNDER;
 use crate::pool;
 use crate::simd::{Isa, Work, dispatch};
+use crate::tiles::Columns;
+
 /// Rows of activations, each a whole number of blocks of 256 signed bytes with a scale for each block. Rows whose width
 /// is no whole number of blocks are filled up with zeros.
 #[derive(Debug, Clone)]
@@ -14,7 +17,7 @@ pub struct Rows {
 }
 
 /// One block.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Block8 {
     pub q: [i8; BLOCK],
@@ -35,6 +38,9 @@ const EMPTY: Block8 = Block8 {
 /// Fewer blocks are filled by one thread.
 const SHARED: usize = 128;
 
+/// Rows that one thread takes at a time: each is read from its beginning to its end.
+const TOGETHER: usize = 16;
+
 impl Rows {
     /// Quantises rows of `width` values to the nearest of 255 steps, block by block. A block with a value that is not
     /// finite gives products that are not finite.
@@ -42,23 +48,35 @@ impl Rows {
     /// # Panics
     ///
     /// If `x` is no whole number of rows.
+    #[expect(unsafe_code, reason = "threads write disjoint columns, and all of them")]
     pub fn quantise(x: &[f32], width: usize) -> Self {
         assert!(x.len().is_multiple_of(width));
         let (count, blocks) = (x.len() / width, width.div_ceil(BLOCK));
-        let mut data = vec![EMPTY; count * blocks];
-        let fill = |(number, column): (usize, &mut [Block8])| {
-            let values = x
-                .chunks_exact(width)
-                .map(|x| &x[number * BLOCK..width.min((number + 1) * BLOCK)]);
-            for (block, values) in column.iter_mut().zip(values) {
-                dispatch(Fill { block, values });
+        let all = count * blocks;
+        // To fill it with zeros first takes one thread a while.
+        let mut data = Vec::with_capacity(all);
+        let columns = Columns::of_spare(&mut data.spare_capacity_mut()[..all], count);
+        let fill = |(number, x): (usize, &[f32])| {
+            let mut some = [EMPTY; TOGETHER];
+            let some = &mut some[..x.len() / width];
+            for block in 0..blocks {
+                let values = block * BLOCK..width.min((block + 1) * BLOCK);
+                for (block, x) in some.iter_mut().zip(x.chunks_exact(width)) {
+                    let values = &x[values.clone()];
+                    dispatch(Fill { block, values });
+                }
+                // SAFETY: these rows are other columns than those of the other pieces.
+                unsafe { columns.write(block, number * TOGETHER, some) };
             }
         };
-        if data.len() < SHARED {
-            data.chunks_mut(count.max(1)).enumerate().for_each(fill);
+        let pieces = x.chunks(TOGETHER * width).enumerate();
+        if all < SHARED {
+            pieces.for_each(fill);
         } else {
-            pool::for_each(data.chunks_mut(count).enumerate(), fill);
+            pool::for_each(pieces, fill);
         }
+        // SAFETY: the pieces are all rows, and each has written all of its blocks.
+        unsafe { data.set_len(all) };
         Self { count, blocks, data }
     }
 
@@ -101,7 +119,8 @@ impl Work for Fill<'_> {
         let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
         for (q, x) in self.block.q.as_chunks_mut::<LANES>().0.iter_mut().zip(&x) {
             for lane in 0..LANES {
-                q[lane] = (x[lane] * inverse).round_ties_even() as i8;
+                // To the nearest, ties to even. Conversions that look for what does not fit are not done side by side.
+                q[lane] = (x[lane] * inverse + ROUNDER).to_bits() as i8;
             }
         }
         self.block.sum_up();

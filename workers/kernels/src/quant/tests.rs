@@ -107,6 +107,10 @@ fn values_that_matter_more_are_kept_better() {
     }
 }
 
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
 fn by_strips(kind: QuantType, weight: &[u8], outputs: usize, x: &Rows, rows: usize) -> Vec<f32> {
     let row = weight.len() / outputs;
     let width = row / kind.block_bytes() * kind.block_values();
@@ -114,6 +118,10 @@ fn by_strips(kind: QuantType, weight: &[u8], outputs: usize, x: &Rows, rows: usi
     lay_out(kind, weight, outputs, &mut strips);
     let out = product_of_strips(kind, &strips, x, outputs);
     assert_eq!(out.len(), rows * outputs);
+    #[cfg(target_arch = "x86_64")]
+    for by_others in strips::products(kind, &strips, x, outputs) {
+        assert_eq!(bits(&by_others), bits(&out), "{}", kind.name());
+    }
     out
 }
 
@@ -183,6 +191,31 @@ proptest! {
             let mut alone = vec![0.0; outputs];
             product(kind, &weight, &Rows::quantise(&x[row * width..][..width], width), &mut alone);
             prop_assert_eq!(&alone, &together[row * outputs..][..outputs]);
+        }
+    }
+
+    #[test]
+    fn activations_are_rounded_to_the_nearest_of_255_steps(
+        rows in 1usize..50, width in 1usize..900, speed in 0.1f32..3.0,
+    ) {
+        let x: Vec<f32> = (0..rows * width).map(|at| (at as f32 * speed).sin() * 7.0).collect();
+        let quantised = Rows::quantise(&x, width);
+        prop_assert_eq!((quantised.count, quantised.blocks), (rows, width.div_ceil(BLOCK)));
+        for (row, x) in x.chunks_exact(width).enumerate() {
+            for (number, values) in x.chunks(BLOCK).enumerate() {
+                let block = &quantised.block(number)[row];
+                let largest = values.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+                prop_assert_eq!(block.scale, largest / 127.0);
+                let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+                let mut q = [0; BLOCK];
+                for (q, x) in q.iter_mut().zip(values) {
+                    *q = (x * inverse).round_ties_even() as i8;
+                }
+                prop_assert_eq!(block.q, q);
+                for (sum, q) in block.sums.iter().zip(q.as_chunks::<GROUP>().0) {
+                    prop_assert_eq!(*sum, q.iter().map(|&q| i16::from(q)).sum::<i16>());
+                }
+            }
         }
     }
 

@@ -3,22 +3,21 @@
 #![expect(unsafe_code, reason = "threads write disjoint columns of one slice")]
 
 use std::marker::PhantomData;
-#[cfg(target_arch = "x86_64")]
 use std::mem::MaybeUninit;
 
 /// Rows of `width` values that threads fill, each other columns.
-pub(crate) struct Columns<'a> {
-    values: *mut f32,
+pub(crate) struct Columns<'a, T = f32> {
+    values: *mut T,
     rows: usize,
     width: usize,
-    borrowed: PhantomData<&'a mut [f32]>,
+    borrowed: PhantomData<&'a mut [T]>,
 }
 
 // SAFETY: `write` is the only access, and its callers promise that no two of them write one place.
-unsafe impl Sync for Columns<'_> {}
+unsafe impl<T: Send> Sync for Columns<'_, T> {}
 
-impl<'a> Columns<'a> {
-    pub(crate) fn of(values: &'a mut [f32], width: usize) -> Self {
+impl<'a, T: Copy> Columns<'a, T> {
+    pub(crate) fn of(values: &'a mut [T], width: usize) -> Self {
         Self {
             rows: values.len() / width,
             width,
@@ -28,8 +27,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The same of values that nobody has written yet.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn of_spare(values: &'a mut [MaybeUninit<f32>], width: usize) -> Self {
+    pub(crate) fn of_spare(values: &'a mut [MaybeUninit<T>], width: usize) -> Self {
         Self {
             rows: values.len() / width,
             width,
@@ -43,7 +41,7 @@ impl<'a> Columns<'a> {
     /// # Safety
     ///
     /// No other thread writes to the same place as long as this is borrowed.
-    pub(crate) unsafe fn write(&self, row: usize, column: usize, part: &[f32]) {
+    pub(crate) unsafe fn write(&self, row: usize, column: usize, part: &[T]) {
         assert!(row < self.rows && column + part.len() <= self.width);
         // SAFETY: the place is within the slice, as was just checked, and the caller writes there alone.
         unsafe {
