@@ -6,9 +6,11 @@
 
 mod machines;
 mod need;
+mod plan;
 
 pub use machines::{Kind, Machine, Machines};
 pub use need::{Need, Room};
+pub use plan::{Place, Plan, SCORE_BYTES};
 
 use crate::{card::Card, model::Variant};
 use serde::{Deserialize, Serialize};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use engine::device::Device;
 use engine::prompt::Conversation;
 use engine::sampling::Sampling;
 use engine::{EncodedPage, Engine, LoadOptions, Parameters, Progress, WeightType};
@@ -76,6 +77,9 @@ pub struct AskArgs {
     /// What the large matrices are kept in: f32, bf16 or f16
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     dtype: WeightType,
+    /// What computes: cpu, cuda:N or metal:N
+    #[arg(long, value_name = "DEVICE", default_value_t = Device::Cpu)]
+    device: Device,
     /// Print one JSON object for each answer, on a line of its own, instead of text as it comes
     #[arg(long)]
     json: bool,
@@ -87,7 +91,7 @@ pub fn run(args: AskArgs) -> anyhow::Result<()> {
     // The page is decoded before the model is loaded: what is wrong with it shows at once.
     let page = image.as_deref().map(read_page).transpose()?;
     let start = Instant::now();
-    let engine = load(&args.model, args.dtype)?;
+    let engine = load(&args)?;
     let load_time = start.elapsed();
     let parameters = args.parameters();
     for conversation in &conversations {
@@ -183,7 +187,8 @@ fn read_page(file: &Path) -> anyhow::Result<RgbPage> {
     pages::decode(&bytes, &limits).with_context(about)
 }
 
-fn load(dir: &Path, dtype: WeightType) -> anyhow::Result<Engine> {
+fn load(args: &AskArgs) -> anyhow::Result<Engine> {
+    let dir = &args.model;
     if !dir.is_dir() && !dir.is_file() {
         bail!(
             "{} is no folder: give --model the folder with the model's config.json and weights, or a GGUF file",
@@ -193,7 +198,8 @@ fn load(dir: &Path, dtype: WeightType) -> anyhow::Result<Engine> {
     Engine::load(
         dir,
         &LoadOptions {
-            dtype,
+            dtype: args.dtype,
+            device: args.device,
             ..LoadOptions::default()
         },
     )

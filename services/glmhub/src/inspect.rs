@@ -3,12 +3,13 @@
 use crate::model_shape::shape_of;
 use anyhow::Context as _;
 use clap::Args;
-use domain::hardware::{KvType, Memory, Usage};
+use domain::hardware::{KvType, Memory, Place, Plan, Usage, Verdict};
 use engine::{
     config::Config,
     gguf::{Header, Value, header_of},
     quantise::is_synthetic,
 };
+use runner::MOST_ORDERS;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,11 @@ use std::{
 pub const EXAMPLE: &str = "\
 Examples:
   glmhub model inspect glm-4v-9b-q4_k_m.gguf
-  glmhub model inspect glm-4v-9b-q4_k_m.gguf --plan --json";
+  glmhub model inspect glm-4v-9b-q4_k_m.gguf --plan --json
+  glmhub model inspect glm-4v-9b-q4_k_m.gguf --plan --orders-at-once 2 --card-gb 10";
+
+/// What a card's worker keeps in the machine's memory: of the words' rows few are taken at a time.
+const TABLE: &str = "transformer.embedding.word_embeddings.weight";
 
 /// Shows what a GGUF file holds, and what running it takes
 #[derive(Args, Debug)]
@@ -28,9 +33,16 @@ pub struct InspectArgs {
     /// The file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Count the memory: weights, keys and values, vision tower
+    /// Count the memory: weights, keys and values, vision tower; for one page, and for a worker on the processor or on a card
     #[arg(long)]
     plan: bool,
+    /// With --plan: how many pages a worker has in work at once, as worker.orders_at_once
+    #[arg(long, value_name = "NUMBER", default_value_t = most_orders(), requires = "plan",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(most_orders())))]
+    orders_at_once: u32,
+    /// With --plan: the memory of the card, in gigabytes of 10^9 bytes
+    #[arg(long, value_name = "GB", default_value_t = 12, requires = "plan", value_parser = clap::value_parser!(u32).range(1..))]
+    card_gb: u32,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -48,13 +60,17 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
         let (count, size) = kinds.entry(place.kind.name()).or_default();
         (*count, *size) = (*count + 1, *size + place.bytes.len() as u64);
     }
-    let plan = match args.plan {
-        true => Some(plan(&Config::load(&args.file)?, total)?),
+    let plans = match args.plan {
+        true => Some(Plans::of(&args, &header, total)?),
         false => None,
     };
     let mut stdout = io::stdout().lock();
     if args.json {
-        writeln!(stdout, "{}", object(&args, &header, total, &kinds, plan))?;
+        writeln!(
+            stdout,
+            "{}",
+            object(&args, &header, total, &kinds, plans.as_ref())
+        )?;
         return Ok(());
     }
     let said = |key: &str| header.text(key).unwrap_or("not said").to_owned();
@@ -78,25 +94,117 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     for (kind, (count, size)) in &kinds {
         writeln!(stdout, "  {kind:<13} {count} tensors, {size} bytes")?;
     }
-    if let Some(plan) = plan {
-        writeln!(
-            stdout,
-            "memory: {} bytes at once\n  weights       {}\n  cache         {} for a full context, {} a token\n  tower         {}",
-            plan.peak, plan.weights, plan.cache, plan.cache_per_token, plan.tower
-        )?;
+    if let Some(plans) = plans {
+        plans.write(&mut stdout)?;
     }
     Ok(())
 }
 
-/// What one page takes at a full context, with keys and values as the engine keeps them.
-fn plan(config: &Config, weights: u64) -> anyhow::Result<Memory> {
-    let usage = Usage {
-        context: u32::try_from(config.context)?,
-        images: 1,
-        pages: 1,
-        kv: KvType::F32,
-    };
-    Ok(shape_of(config)?.memory(weights, usage)?)
+/// The most pages that a worker has in work.
+fn most_orders() -> u32 {
+    MOST_ORDERS as u32
+}
+
+/// What running the file takes.
+struct Plans {
+    /// One page at a full context, with keys and values as the engine keeps them on the processor.
+    page: Memory,
+    /// A worker with several pages in work.
+    processor: Plan,
+    /// The same on a card.
+    card: Plan,
+    card_bytes: u64,
+}
+
+impl Plans {
+    fn of(args: &InspectArgs, header: &Header, weights: u64) -> anyhow::Result<Self> {
+        let config = Config::load(&args.file)?;
+        let (shape, context) = (shape_of(&config)?, u32::try_from(config.context)?);
+        let usage = Usage {
+            context,
+            images: 1,
+            pages: 1,
+            kv: KvType::F32,
+        };
+        let stays = header
+            .tensors
+            .get(TABLE)
+            .map_or(0, |table| table.bytes.len() as u64);
+        let plan = |place, weights| shape.plan(place, weights, context, args.orders_at_once);
+        Ok(Self {
+            page: shape.memory(weights, usage)?,
+            processor: plan(Place::Processor, weights),
+            card: plan(Place::Card, weights.saturating_sub(stays)),
+            card_bytes: u64::from(args.card_gb) * 1_000_000_000,
+        })
+    }
+
+    fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        let Self {
+            page,
+            processor,
+            card,
+            ..
+        } = self;
+        writeln!(
+            out,
+            "memory: {} bytes at once\n  weights       {}\n  cache         {} for a full context, {} a token\n  tower         {}",
+            page.peak, page.weights, page.cache, page.cache_per_token, page.tower
+        )?;
+        writeln!(
+            out,
+            "a worker on the processor: {} bytes with {}",
+            processor.total,
+            of_orders(processor.orders)
+        )?;
+        write_plan(out, processor)?;
+        let verdict = match card.verdict(self.card_bytes) {
+            Verdict::Runs => "runs",
+            Verdict::Tight => "is tight, with less than a tenth left",
+            Verdict::DoesNotRun => "does not fit",
+        };
+        writeln!(
+            out,
+            "a worker on a card: {} bytes with {}; with {} GB it {verdict}, {} would fit",
+            card.total,
+            of_orders(card.orders),
+            self.card_bytes / 1_000_000_000,
+            card.most_orders(self.card_bytes),
+        )?;
+        write_plan(out, card)?;
+        writeln!(
+            out,
+            "  the table of words stays in the machine's memory; what the card's driver takes is not counted"
+        )
+    }
+
+    fn object(&self) -> serde_json::Value {
+        let most = self.card.most_orders(self.card_bytes);
+        json!({
+            "processor": self.processor, "card": self.card, "card_bytes": self.card_bytes,
+            "card_verdict": self.card.verdict(self.card_bytes), "card_most_orders": most,
+        })
+    }
+}
+
+fn of_orders(orders: u32) -> String {
+    match orders {
+        1 => "one order in work".to_owned(),
+        orders => format!("{orders} orders in work"),
+    }
+}
+
+fn write_plan(out: &mut impl io::Write, plan: &Plan) -> io::Result<()> {
+    writeln!(
+        out,
+        "  weights       {}\n  cache         {} x {} in {}, {} a token\n  tower         {}",
+        plan.weights,
+        plan.orders,
+        plan.cache,
+        plan.kv.as_str(),
+        plan.cache_per_token,
+        plan.tower
+    )
 }
 
 fn object(
@@ -104,13 +212,13 @@ fn object(
     header: &Header,
     total: u64,
     kinds: &Kinds,
-    plan: Option<Memory>,
+    plans: Option<&Plans>,
 ) -> serde_json::Value {
     let kinds: BTreeMap<_, _> = kinds
         .iter()
         .map(|(kind, (tensors, bytes))| (*kind, json!({ "tensors": tensors, "bytes": bytes })))
         .collect();
-    let plan = plan.map(|plan| {
+    let memory = plans.map(|Plans { page: plan, .. }| {
         json!({
             "peak_bytes": plan.peak, "weights_bytes": plan.weights, "cache_bytes": plan.cache,
             "cache_bytes_per_token": plan.cache_per_token, "tower_bytes": plan.tower,
@@ -121,6 +229,7 @@ fn object(
         "type": header.text("glmhub.mix"), "license": header.text("general.license"),
         "terms_sha256": header.text("glmhub.terms.sha256"),
         "sources": header.values.get("glmhub.sources").and_then(Value::as_texts),
-        "synthetic": is_synthetic(&args.file), "types": kinds, "memory": plan,
+        "synthetic": is_synthetic(&args.file), "types": kinds, "memory": memory,
+        "plan": plans.map(Plans::object),
     })
 }

@@ -27,6 +27,11 @@ mod tests {
     use std::path::Path;
 
     #[test]
+    fn scores_on_a_card_are_counted_as_the_engine_computes_them() {
+        assert_eq!(domain::hardware::SCORE_BYTES, engine::device::SCORE_BYTES as u64);
+    }
+
+    #[test]
     fn the_seeded_shape_of_the_demonstrations_reader_is_that_of_its_files() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo/reader");
         let config = Config::load(&folder).unwrap();

@@ -15,6 +15,7 @@ use crate::{
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use domain::{clock::SharedClock, id::IdMaker};
+use engine::device::Device;
 use runner::Computing;
 use std::{
     io::{self, Write as _},
@@ -28,6 +29,7 @@ Examples:
   glmhub worker
   glmhub worker --data /srv/worker --count 2
   glmhub worker --data /srv/worker --orders-at-once 8
+  glmhub worker --device cuda:0
   glmhub worker list
 
 Needs Redis (queue.url), the hub's blobs (blobs.bucket, or blobs.folder where both reach it), and the hub's public keys:
@@ -64,6 +66,9 @@ pub struct WorkArgs {
     /// worker.orders_at_once of the settings]
     #[arg(long, value_name = "NUMBER")]
     orders_at_once: Option<usize>,
+    /// What they compute on: cpu, cuda:N or metal:N [default: worker.device of the settings]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Device>,
 }
 
 impl WorkArgs {
@@ -76,7 +81,9 @@ impl WorkArgs {
         let given = numbers
             .into_iter()
             .filter_map(|(key, number)| Some((key, number?)));
-        given.map(|(key, number)| (key, number.to_string())).collect()
+        let given = given.map(|(key, number)| (key, number.to_string()));
+        let device = self.device.map(|device| ("worker.device", device.to_string()));
+        given.chain(device).collect()
     }
 }
 

@@ -6,9 +6,9 @@
 //! Rows lie in segments. A fork shares its parent's segments and writes into new ones, so several questions on
 //! one page share the page's rows without copying them.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
-use crate::ops::ContextRun;
+use crate::ops::{ContextRun, Ops};
 
 /// Rows of a segment. Memory is taken in these steps.
 const SEGMENT: usize = 256;
@@ -26,6 +26,8 @@ struct Segment {
 /// One layer's rows.
 #[derive(Debug, Clone)]
 pub struct LayerCache {
+    /// Who computes with the rows: says where they lie, and in what.
+    ops: Ops,
     width: usize,
     segments: Vec<Segment>,
 }
@@ -40,10 +42,11 @@ pub struct Cache {
 
 impl Cache {
     /// An empty memory for `layers` layers whose keys (and values) are `width` wide.
-    pub fn new(layers: usize, width: usize) -> Self {
+    pub fn new(layers: usize, width: usize, ops: &Ops) -> Self {
         Self {
             layers: vec![
                 LayerCache {
+                    ops: ops.clone(),
                     width,
                     segments: Vec::new()
                 };
@@ -87,10 +90,10 @@ impl Cache {
         self.layers[index].context()
     }
 
-    /// Bytes that `rows` rows take: in whole segments, in each layer.
-    pub fn bytes(rows: usize, layers: usize, width: usize) -> u64 {
+    /// Bytes that `rows` rows take whose values are kept so: in whole segments, in each layer.
+    pub fn bytes(rows: usize, layers: usize, width: usize, kept: DType) -> u64 {
         let values = 2 * rows.div_ceil(SEGMENT) * SEGMENT * width * layers;
-        (values * DType::F32.size_in_bytes()) as u64
+        (values * kept.size_in_bytes()) as u64
     }
 
     /// Forgets rows that only some layers have taken in, because what computed them was broken off.
@@ -112,6 +115,8 @@ impl Cache {
 impl LayerCache {
     /// Takes in rows: both `[rows, width]`, contiguous.
     pub fn append(&mut self, keys: &Tensor, values: &Tensor) -> Result<()> {
+        let kept = self.ops.kept();
+        let (keys, values) = (keys.to_dtype(kept)?, values.to_dtype(kept)?);
         let rows = keys.dim(0)?;
         let mut taken = 0;
         while taken < rows {
@@ -145,7 +150,8 @@ impl LayerCache {
             .last()
             .is_none_or(|last| last.sealed || last.rows == SEGMENT)
         {
-            let zeros = || Tensor::zeros((SEGMENT, self.width), DType::F32, &Device::Cpu);
+            let (kept, device) = (self.ops.kept(), self.ops.device());
+            let zeros = || Tensor::zeros((SEGMENT, self.width), kept, &device);
             self.segments.push(Segment {
                 keys: zeros()?,
                 values: zeros()?,
@@ -178,6 +184,7 @@ impl LayerCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candle_core::Device;
 
     fn rows(from: usize, count: usize) -> Tensor {
         let values: Vec<f32> = (from..from + count)
@@ -209,7 +216,7 @@ mod tests {
 
     #[test]
     fn rows_come_back_in_order_over_several_segments() {
-        let mut cache = Cache::new(1, 2);
+        let mut cache = Cache::new(1, 2, &Ops::Kernels);
         for (from, count) in [(0, 3), (3, 600), (603, 1)] {
             take(&mut cache, from, count);
         }
@@ -219,7 +226,7 @@ mod tests {
 
     #[test]
     fn forks_share_what_was_before_and_nothing_after() {
-        let mut parent = Cache::new(1, 2);
+        let mut parent = Cache::new(1, 2, &Ops::Kernels);
         take(&mut parent, 0, 300);
         let (mut first, mut second) = (parent.fork(), parent.fork());
         take(&mut first, 300, 400);
@@ -239,7 +246,7 @@ mod tests {
     #[test]
     fn what_only_some_layers_have_taken_in_is_forgotten() {
         for before in [3, 256, 300] {
-            let mut parent = Cache::new(2, 2);
+            let mut parent = Cache::new(2, 2, &Ops::Kernels);
             for layer in [0, 1] {
                 parent
                     .layer(layer)
@@ -260,14 +267,15 @@ mod tests {
     #[test]
     fn memory_is_counted_in_whole_segments_of_each_layer() {
         // The published model: 40 layers, two key heads of 128 values.
-        let bytes = |rows| Cache::bytes(rows, 40, 256);
+        let bytes = |rows| Cache::bytes(rows, 40, 256, DType::F32);
         assert_eq!(bytes(256), 256 * 81_920);
+        assert_eq!(Cache::bytes(256, 40, 256, DType::F16), 256 * 40_960);
         assert_eq!((bytes(0), bytes(1), bytes(257)), (0, bytes(256), 2 * bytes(256)));
     }
 
     #[test]
     fn slots_and_positions_are_counted_apart() {
-        let mut cache = Cache::new(1, 2);
+        let mut cache = Cache::new(1, 2, &Ops::Kernels);
         cache.advance(&[0, 1, 2, 2, 2, 2, 3]);
         assert_eq!((cache.slots(), cache.position()), (7, 4));
     }

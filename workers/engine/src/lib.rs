@@ -4,11 +4,14 @@
 //! [`Engine::open_page`] lets several questions share its rows; [`Engine::answer`] answers. A [`Scheduler`] does it for many
 //! pages and questions at once.
 //!
+//! It is computed on the processor by our own kernels, or on a [`device::Device`] by candle's operators; see `ops`.
+//!
 //! Weights, memory and request are three things: the model is only read, a [`cache::Cache`] belongs to one
 //! conversation, and a request holds everything else.
 
 pub mod cache;
 pub mod config;
+pub mod device;
 mod engine;
 pub mod gguf;
 pub mod glm4v;

@@ -28,6 +28,16 @@ impl Rotation {
             .unzip();
         Self { pairs, cos, sin }
     }
+
+    /// The cosines, row by row.
+    pub fn cos(&self) -> &[f32] {
+        &self.cos
+    }
+
+    /// The sines, row by row.
+    pub fn sin(&self) -> &[f32] {
+        &self.sin
+    }
 }
 
 /// Which heads of a row turn: `heads` of them, `width` apart, the first at the row's start.

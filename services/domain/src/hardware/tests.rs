@@ -2,7 +2,7 @@ use super::*;
 use std::collections::BTreeSet;
 
 /// GLM-4V 9B, as its `config.json` has it.
-const GLM_4V: Shape = Shape {
+pub(super) const GLM_4V: Shape = Shape {
     layers: 40,
     key_heads: 2,
     head_width: 128,

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
+use engine::device::Device;
 use engine::prompt::Conversation;
 use engine::{Answer, Engine, LoadOptions, Parameters, Progress, Schedule, limits};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,6 +34,9 @@ pub struct EngineArgs {
     /// A GGUF file, noise or not, or a model's folder
     #[arg(long, value_name = "FILE|DIR")]
     model: PathBuf,
+    /// What computes: cpu, cuda:N or metal:N
+    #[arg(long, value_name = "DEVICE", default_value_t = Device::Cpu)]
+    device: Device,
     /// Tokens that page, question and answer have together, nearly
     #[arg(long, value_name = "N", default_value_t = 2048)]
     context: usize,
@@ -155,6 +159,7 @@ impl EngineArgs {
     fn load(&self) -> anyhow::Result<Engine> {
         let options = LoadOptions {
             synthetic: true,
+            device: self.device,
             ..LoadOptions::default()
         };
         Engine::load(&self.model, &options)

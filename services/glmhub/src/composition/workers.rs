@@ -47,7 +47,7 @@ impl Workers {
         let settings = self.settings.runner(self.computing).map_err(anyhow::Error::msg)?;
         Ok(Worker::new(WorkerParts {
             id: self.ids.make::<WorkerId>(),
-            about: self.settings.about(),
+            about: self.settings.about().map_err(anyhow::Error::msg)?,
             queue: self.queue.clone(),
             blobs: self.blobs.clone(),
             keys: self.keys.clone(),

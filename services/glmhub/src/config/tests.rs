@@ -172,6 +172,10 @@ fn settings_that_would_stop_everything_are_refused() {
         ("[worker]\nannounce_seconds = 0", "worker.announce_seconds"),
         ("[worker]\nannounce_seconds = 45", "worker.announce_seconds"),
         ("[worker]\nweights = \"f8\"", "worker.weights"),
+        (
+            "[worker]\ndevice = \"gpu\"",
+            "worker.device: \"gpu\" is not a device",
+        ),
         ("[worker]\nquestions_at_once = 0", "worker.questions_at_once"),
         ("[worker]\nquestions_at_once = 9", "worker.questions_at_once"),
         ("[worker]\norders_at_once = 9", "worker.orders_at_once"),

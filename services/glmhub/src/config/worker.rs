@@ -2,7 +2,10 @@
 
 use crate::{data_folder::DataFolder, machine_memory};
 use domain::hardware::Room;
-use engine::LoadOptions;
+use engine::{
+    LoadOptions,
+    device::{Device, DeviceError},
+};
 use runner::{About, Computing, MOST_ORDERS, ModelsFolder};
 use serde::Deserialize;
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
@@ -21,6 +24,7 @@ pub struct WorkerSettings {
     pub stay_seconds: u64,
     pub keys_file: PathBuf,
     pub weights: String,
+    pub device: String,
     pub questions_at_once: usize,
     pub orders_at_once: usize,
     pub most_answer_bytes: u64,
@@ -60,10 +64,23 @@ impl WorkerSettings {
             .map_err(|error| format!("worker.weights: {error}"))?;
         let options = LoadOptions {
             dtype,
+            device: self.device()?,
             ..LoadOptions::default()
         };
         let answering = options.answering(self.questions_at_once);
         answering.map_err(|error| format!("worker.questions_at_once: {error}"))
+    }
+
+    /// What it computes on.
+    fn device(&self) -> Result<Device, String> {
+        let device: Device = self
+            .device
+            .parse()
+            .map_err(|error| format!("worker.device: {error}"))?;
+        let built = device
+            .check_built()
+            .map_err(|error| format!("worker.device: {error}"));
+        built.map(|()| device)
     }
 
     /// Where it lays models out; relative to `folder`.
@@ -95,20 +112,37 @@ impl WorkerSettings {
         Duration::from_secs(self.announce_seconds)
     }
 
-    /// What a worker says of its machine. Workers of one process share its memory.
-    pub fn about(&self) -> About {
-        let memory = match self.memory_bytes {
-            0 => machine_memory::bytes().map(|bytes| bytes / 100 * USABLE_PERCENT),
-            bytes => Some(bytes),
+    /// What a worker says of its machine, or why its card cannot be computed on. Workers of one process share its memory.
+    pub fn about(&self) -> Result<About, String> {
+        let device = self.device()?;
+        let memory = self
+            .memory(device)
+            .map_err(|error| format!("worker.device: {error}"))?;
+        // Pages are kept in the machine's memory.
+        let kept = if device.is_processor() {
+            self.most_kept_bytes
+        } else {
+            0
         };
-        About {
-            device: "cpu".to_owned(),
+        Ok(About {
+            device: device.to_string(),
             room: Room {
-                memory_bytes: memory
-                    .map(|bytes| (bytes / self.count as u64).saturating_sub(self.most_kept_bytes)),
+                memory_bytes: memory.map(|bytes| (bytes / self.count as u64).saturating_sub(kept)),
                 value_bytes: self.value_bytes(),
             },
-        }
+        })
+    }
+
+    /// Bytes that models may take there. A card is asked in any case, so that one that is not there shows before any work.
+    fn memory(&self, device: Device) -> Result<Option<u64>, DeviceError> {
+        let there = match device.is_processor() {
+            true => machine_memory::bytes(),
+            false => device.memory_bytes()?,
+        };
+        Ok(match self.memory_bytes {
+            0 => there.map(|bytes| bytes / 100 * USABLE_PERCENT),
+            bytes => Some(bytes),
+        })
     }
 
     /// Bytes that each value of the weights takes in memory.

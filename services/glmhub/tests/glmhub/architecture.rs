@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// What only some crates may list, tests included.
-const RESERVED: [(&str, &[&str]); 11] = [
+const RESERVED: [(&str, &[&str]); 12] = [
     ("llguidance", &["shapes"]),
     ("sqlx", &["records"]),
     ("redis", &["exchange"]),
@@ -36,6 +36,7 @@ const RESERVED: [(&str, &[&str]); 11] = [
     ("actix-web", &["hub", "glmhub"]),
     ("actix-multipart", &["hub"]),
     ("candle-core", &["engine"]),
+    ("candle-flash-attn", &["engine"]),
     ("candle-nn", &["engine"]),
     ("candle-transformers", &["engine"]),
     ("image", &["pages", "engine", "glmhub"]),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use shapes::{BadShape, OffShape};
 
 use crate::config::ConfigError;
+use crate::device::DeviceError;
 use crate::glm4v::ComputeError;
 use crate::prompt::PromptError;
 use crate::sampling::SamplingError;
@@ -20,6 +21,8 @@ pub enum LoadError {
     Tokenizer(#[from] TokenizerError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     #[error("the weights of {path} are noise, made for measuring: it gives no answers")]
     Synthetic { path: PathBuf },
 }

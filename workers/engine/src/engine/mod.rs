@@ -21,6 +21,7 @@ pub use scheduler::{
 };
 
 use crate::config::{Config, end_ids};
+use crate::device::Device;
 use crate::glm4v::{Glm4v, TOGETHER};
 use crate::quantise::is_synthetic;
 use crate::tokenizer::Tokenizer;
@@ -30,6 +31,8 @@ use crate::weights::{WeightType, Weights};
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     pub dtype: WeightType,
+    /// Where it is computed.
+    pub device: Device,
     /// Whether a file whose weights are noise may be loaded: to measure with, never to answer with.
     pub synthetic: bool,
     /// Questions that are answered at a time, of [`TOGETHER`] at most: each has a memory of its own.
@@ -40,6 +43,7 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             dtype: WeightType::default(),
+            device: Device::default(),
             synthetic: false,
             at_once: TOGETHER,
         }
@@ -80,13 +84,13 @@ impl Engine {
         let config = Config::load(dir)?;
         let tokenizer = Tokenizer::load(dir)?;
         let end_ids = end_ids(dir, &config)?;
-        let mut weights = Weights::open(dir, options.dtype)?;
+        let mut weights = Weights::open(dir, options.dtype)?.on(options.device)?;
         let model = Glm4v::new(&config, &mut weights)?;
         weights.finish()?;
         let tokenless = tokenizer.tokenless(config.vocabulary as u32);
         let words = (0..config.vocabulary as u32).map(|id| tokenizer.bytes(id).to_vec());
         let vocabulary = Vocabulary::new(words.collect(), end_ids.first().copied().unwrap_or_default());
-        tracing::debug!(layers = config.layers, context = config.context, dtype = ?options.dtype, "model loaded");
+        tracing::debug!(layers = config.layers, context = config.context, dtype = ?options.dtype, device = %options.device, "model loaded");
         Ok(Engine {
             config,
             tokenizer,

@@ -1,12 +1,12 @@
 //! From tower rows to rows of the language model: a 2x2 convolution, a gated MLP, and a frame of two rows.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::blocks::forward_in_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use super::vision::layer_norm;
 use crate::config::Config;
-use crate::ops::{self, LayerNorm};
+use crate::ops::{LayerNorm, Ops};
 use crate::weights::{Linear, Weights, WeightsError};
 
 /// The adapter's norm is made with its library's default, not with the tower's epsilon.
@@ -18,6 +18,7 @@ const BLOCK: usize = 256;
 /// D = tower hidden, H = hidden, N = a quarter of the patches.
 #[derive(Debug)]
 pub struct Adapter {
+    ops: Ops,
     grid: usize,
     scaling_factor: f32,
     /// `[D * 2 * 2] -> [H]`, the inputs in the order channel, row, column.
@@ -41,6 +42,7 @@ impl Adapter {
             Ok::<_, WeightsError>(row.reshape((1, hidden))?)
         };
         Ok(Self {
+            ops: weights.ops().clone(),
             grid: config.vision.grid(),
             scaling_factor: config.vision.scaling_factor,
             convolution: weights.linear_of(
@@ -68,7 +70,7 @@ impl Adapter {
         }
         rows.push(self.last_row.clone());
         let x = Tensor::cat(&rows, 0)?;
-        ops::divide(&x, self.scaling_factor)?;
+        self.ops.divide(&x, self.scaling_factor)?;
         report(trace, Stage::ImageRows, &x)?;
         Ok(x)
     }
@@ -76,34 +78,23 @@ impl Adapter {
     /// `[rows, H]` to `[rows, H]`.
     fn project(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         let x = self.projection.forward(x)?;
-        self.norm.apply(&x)?;
-        ops::gelu(&x)?;
+        self.ops.layer_norm(&self.norm, &x)?;
+        self.ops.gelu(&x)?;
         ask(trace)?;
         let gate = self.gate.forward(&x)?;
         ask(trace)?;
         let up = self.up.forward(&x)?;
         ask(trace)?;
-        Ok(self.down.forward(&ops::silu_gate(&gate, &up)?)?)
+        Ok(self.down.forward(&self.ops.silu_gate(&gate, &up)?)?)
     }
 
     /// One row per square of 2x2 patches, left to right and then down: `[N, D * 2 * 2]`. Drops the class row.
     fn squares(&self, tower: &Tensor) -> Result<Tensor, ComputeError> {
-        let (grid, half, width) = (self.grid, self.grid / 2, tower.dim(1)?);
-        let mut rows = vec![0.0; half * half * width * 4];
-        ops::with_values(tower, |tower| {
-            for (square, row) in rows.chunks_exact_mut(width * 4).enumerate() {
-                let corner = square / half * 2 * grid + square % half * 2;
-                for (place, patch) in [corner, corner + 1, corner + grid, corner + grid + 1]
-                    .into_iter()
-                    .enumerate()
-                {
-                    let patch = &tower[(1 + patch) * width..][..width];
-                    for (channel, &value) in patch.iter().enumerate() {
-                        row[channel * 4 + place] = value;
-                    }
-                }
-            }
-        })?;
-        Ok(Tensor::from_vec(rows, (half * half, width * 4), &Device::Cpu)?)
+        let (half, width) = (self.grid / 2, tower.dim(1)?);
+        let patches = tower.narrow(0, 1, tower.dim(0)? - 1)?;
+        let squares = patches.reshape((half, 2, half, 2, width))?;
+        // Of a square the channels come first, then its two rows of two patches.
+        let squares = squares.permute((0, 2, 4, 1, 3))?.contiguous()?;
+        Ok(squares.reshape((half * half, width * 4))?)
     }
 }

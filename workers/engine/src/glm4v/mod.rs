@@ -8,7 +8,7 @@ mod text;
 mod trace;
 mod vision;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use crate::cache::Cache;
 use crate::config::Config;
@@ -24,7 +24,7 @@ pub use vision::Tower;
 /// Rows that enter the language model at one time: bounds the memory of a long prompt.
 const CHUNK: usize = 512;
 
-/// Memories that one step may go on with: with more rows dense products are summed in another order.
+/// Memories that one step may go on with: with more rows the kernels sum dense products in another order.
 pub const TOGETHER: usize = ops::FEW;
 
 /// The model. It is only ever read: what a conversation adds lies in its [`Cache`].
@@ -55,9 +55,10 @@ impl Glm4v {
         self.text.memory_bytes(rows)
     }
 
-    /// Normalised pixels `[3, side, side]` to image rows `[image rows, hidden]`.
+    /// Normalised pixels `[3, side, side]` to image rows `[image rows, hidden]`, in the machine's memory.
     pub fn encode_image(&self, pixels: &[f32], trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
-        self.adapter.forward(&self.tower.forward(pixels, trace)?, trace)
+        let rows = self.adapter.forward(&self.tower.forward(pixels, trace)?, trace)?;
+        Ok(rows.to_device(&Device::Cpu)?)
     }
 
     /// The embedded rows of ids: `[ids, hidden]`.
@@ -98,7 +99,8 @@ impl Glm4v {
         self.logits(&rows)
     }
 
-    /// The logits after one more id for each of several memories, [`TOGETHER`] at most: the bits that each gives alone.
+    /// The logits after one more id for each of several memories, [`TOGETHER`] at most: with the kernels the bits that each
+    /// gives alone.
     pub fn step_each(
         &self,
         ids: &[u32],

@@ -2,13 +2,13 @@
 
 use candle_core::{DType, Tensor};
 use kernels::attention::{Mask, Shape};
-use kernels::rope::{Heads, Rotation};
+use kernels::rope::Heads;
 
 use super::blocks::for_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::ops::{self, RmsNorm};
+use crate::ops::{Ops, RmsNorm, Rotation};
 use crate::weights::{Linear, Table, Weights, WeightsError};
 
 /// Rows that go through the widest part at one time: bounds how long a breaking off takes.
@@ -17,6 +17,7 @@ const BLOCK: usize = 256;
 /// H = hidden, Q = heads * head width, K = key heads * head width, F = inner, V = vocabulary.
 #[derive(Debug)]
 pub struct Text {
+    ops: Ops,
     layers: Vec<Layer>,
     /// `[V, H]`.
     embedding: Table,
@@ -60,6 +61,7 @@ impl Memory<'_, '_> {
 
 #[derive(Debug)]
 struct Layer {
+    ops: Ops,
     shape: Shape,
     attention_norm: RmsNorm,
     /// `[H] -> [Q | K | K]`: queries, keys, values, each head by head.
@@ -79,6 +81,7 @@ impl Text {
             hidden, vocabulary, ..
         } = *config;
         Ok(Self {
+            ops: weights.ops().clone(),
             layers: (0..config.layers)
                 .map(|layer| Layer::new(config, weights, layer))
                 .collect::<Result<_, _>>()?,
@@ -96,15 +99,15 @@ impl Text {
 
     /// An empty memory for this model.
     pub fn new_cache(&self) -> Cache {
-        Cache::new(self.layers.len(), self.key_width)
+        Cache::new(self.layers.len(), self.key_width, &self.ops)
     }
 
     /// Bytes that a memory of `rows` rows takes.
     pub fn memory_bytes(&self, rows: usize) -> u64 {
-        Cache::bytes(rows, self.layers.len(), self.key_width)
+        Cache::bytes(rows, self.layers.len(), self.key_width, self.ops.kept())
     }
 
-    /// `[ids, H]` in `f32`. Every id is below the vocabulary.
+    /// `[ids, H]` in `f32`, in the machine's memory. Every id is below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         self.embedding.rows(ids)
     }
@@ -120,25 +123,23 @@ impl Text {
     ) -> Result<Tensor, ComputeError> {
         report(trace, Stage::Embedded, rows)?;
         // The layers change their rows in place, and the given ones may be shared.
-        let x = rows.force_contiguous()?;
-        let rotation = Rotation::new(positions, self.rotated_pairs, self.rope_base);
+        let x = rows.to_device(&self.ops.device())?.force_contiguous()?;
+        let rotation = self.ops.rotation(positions, self.rotated_pairs, self.rope_base)?;
         for (index, layer) in self.layers.iter().enumerate() {
             layer.forward(&x, &rotation, index, memory, trace)?;
             report(trace, Stage::Layer(index), &x)?;
         }
         memory.advance(positions);
         if trace.wants_final_norm() {
-            report(trace, Stage::FinalNorm, &self.final_norm.of(&x)?)?;
+            report(trace, Stage::FinalNorm, &self.ops.rms_norm(&self.final_norm, &x)?)?;
         }
         Ok(x)
     }
 
     /// The logits after each of `rows`, `[rows, H]`: `V` for each.
     pub fn logits(&self, rows: &Tensor) -> Result<Vec<Vec<f32>>, ComputeError> {
-        let logits = self.output.forward(&self.final_norm.of(rows)?)?;
-        let width = logits.dim(1)?;
-        let each = |all: &[f32]| all.chunks_exact(width).map(<[f32]>::to_vec).collect();
-        Ok(ops::with_values(&logits, each)?)
+        let rows = self.ops.rms_norm(&self.final_norm, rows)?;
+        Ok(self.output.forward(&rows)?.to_vec2()?)
     }
 }
 
@@ -156,6 +157,7 @@ impl Layer {
         let fused = (heads + 2 * key_heads) * width;
         let attention = format!("{at}.self_attention");
         Ok(Self {
+            ops: weights.ops().clone(),
             shape: Shape {
                 heads,
                 key_heads,
@@ -184,16 +186,26 @@ impl Layer {
         memory: &mut Memory,
         trace: &mut dyn Trace,
     ) -> Result<(), ComputeError> {
-        let attended = self.attention(&self.attention_norm.of(x)?, rotation, index, memory)?;
+        let attended = self.attention(
+            &self.ops.rms_norm(&self.attention_norm, x)?,
+            rotation,
+            index,
+            memory,
+        )?;
         ask(trace)?;
-        ops::add(x, &self.dense.forward(&attended)?)?;
+        self.ops.add(x, &self.dense.forward(&attended)?)?;
         let gated = Tensor::zeros((x.dim(0)?, self.inner), DType::F32, x.device())?;
-        for_blocks(&self.mlp_norm.of(x)?, BLOCK, trace, |first, x, _| {
-            let gated = gated.narrow(0, first, x.dim(0)?)?;
-            Ok(ops::silu_gate_fused(&gated, &self.gate_up.forward(x)?)?)
-        })?;
+        for_blocks(
+            &self.ops.rms_norm(&self.mlp_norm, x)?,
+            BLOCK,
+            trace,
+            |first, x, _| {
+                let gated = gated.narrow(0, first, x.dim(0)?)?;
+                Ok(self.ops.silu_gate_fused(&gated, &self.gate_up.forward(x)?)?)
+            },
+        )?;
         ask(trace)?;
-        Ok(ops::add(x, &self.down.forward(&gated)?)?)
+        Ok(self.ops.add(x, &self.down.forward(&gated)?)?)
     }
 
     /// `[rows, H]` to `[rows, Q]`; keys and values go into the memory of layer `index`.
@@ -212,7 +224,7 @@ impl Layer {
         let (queries, keys) = (heads * width, key_heads * width);
         let qkv = self.qkv.forward(x)?;
         // Query and key heads lie side by side, so they turn in one go.
-        ops::turn(
+        self.ops.turn(
             &qkv,
             Heads {
                 heads: heads + key_heads,
@@ -223,10 +235,12 @@ impl Layer {
         let part = |at, width| qkv.narrow(1, at, width)?.contiguous();
         memory.append(index, &part(queries, keys)?, &part(queries + keys, keys)?)?;
         match memory {
-            Memory::One(cache) => ops::attention(self.shape, &qkv, &cache.context(index), Mask::Causal),
+            Memory::One(cache) => self
+                .ops
+                .attention(self.shape, &qkv, &cache.context(index), Mask::Causal),
             Memory::Each(caches) => {
                 let contexts: Vec<_> = caches.iter().map(|cache| cache.context(index)).collect();
-                ops::attention_each(self.shape, &qkv, &contexts)
+                self.ops.attention_each(self.shape, &qkv, &contexts)
             }
         }
     }

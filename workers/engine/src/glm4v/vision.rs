@@ -6,7 +6,7 @@ use kernels::attention::{Mask, Shape};
 use super::blocks::for_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::config::VisionConfig;
-use crate::ops::{self, ContextRun, LayerNorm};
+use crate::ops::{ContextRun, LayerNorm, Ops};
 use crate::weights::{Linear, Weights, WeightsError};
 
 /// Rows that go through a part at one time: bounds the memory of `[rows, inner]`, and how long a breaking off takes.
@@ -15,6 +15,7 @@ const BLOCK: usize = 1024;
 /// P = positions (patches and a class row), D = hidden.
 #[derive(Debug)]
 pub struct Tower {
+    ops: Ops,
     config: VisionConfig,
     /// `[channels * side * side] -> [D]`, the inputs in the order channel, row, column.
     patches: Linear,
@@ -28,6 +29,7 @@ pub struct Tower {
 /// The norms stand on the branches, after attention and MLP: what enters those is not normalised.
 #[derive(Debug)]
 struct Block {
+    ops: Ops,
     shape: Shape,
     qkv: Linear,
     dense: Linear,
@@ -42,6 +44,7 @@ impl Tower {
         let (hidden, side) = (config.hidden, config.patch_side);
         let at = "transformer.vision.patch_embedding";
         Ok(Self {
+            ops: weights.ops().clone(),
             patches: weights.linear_of(
                 &format!("{at}.proj"),
                 &[hidden, config.channels, side, side],
@@ -61,9 +64,10 @@ impl Tower {
 
     /// `pixels`: `[channels, image side, image side]`, normalised. Gives `[P, D]`, the class row first.
     pub fn forward(&self, pixels: &[f32], trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
-        let patches = self.patches.forward(&self.cut(pixels)?)?;
+        let patches = self.cut(pixels)?.to_device(&self.ops.device())?;
+        let patches = self.patches.forward(&patches)?;
         let x = Tensor::cat(&[&self.class_row, &patches], 0)?;
-        ops::add(&x, &self.positions)?;
+        self.ops.add(&x, &self.positions)?;
         report(trace, Stage::Patches, &x)?;
         for (index, block) in self.blocks.iter().enumerate() {
             block.forward(&x, trace)?;
@@ -97,6 +101,7 @@ impl Block {
             hidden, inner, heads, ..
         } = *config;
         Ok(Self {
+            ops: weights.ops().clone(),
             shape: Shape {
                 heads,
                 key_heads: heads,
@@ -130,16 +135,16 @@ impl Block {
         let attended = self.attention(x, trace)?;
         for_blocks(x, BLOCK, trace, |first, x, _| {
             let branch = self.dense.forward(&attended.narrow(0, first, x.dim(0)?)?)?;
-            self.attention_norm.apply(&branch)?;
-            Ok(ops::add(x, &branch)?)
+            self.ops.layer_norm(&self.attention_norm, &branch)?;
+            Ok(self.ops.add(x, &branch)?)
         })?;
         for_blocks(x, BLOCK, trace, |_, x, trace| {
             let inner = self.fc1.forward(x)?;
-            ops::gelu(&inner)?;
+            self.ops.gelu(&inner)?;
             ask(trace)?;
             let branch = self.fc2.forward(&inner)?;
-            self.mlp_norm.apply(&branch)?;
-            Ok(ops::add(x, &branch)?)
+            self.ops.layer_norm(&self.mlp_norm, &branch)?;
+            Ok(self.ops.add(x, &branch)?)
         })
     }
 
@@ -157,12 +162,14 @@ impl Block {
             value_column: 2 * hidden,
             rows,
         };
-        if self.qkv.is_quantised() && ops::attends_rounded(self.shape) {
-            return Ok(ops::rounded_attention(self.shape, &qkv, &context)?);
+        if self.qkv.is_quantised() && self.ops.attends_rounded(self.shape) {
+            return Ok(self.ops.rounded_attention(self.shape, &qkv, &context)?);
         }
         let attended = Tensor::zeros((rows, hidden), DType::F32, x.device())?;
         for_blocks(&qkv, BLOCK, trace, |first, queries, _| {
-            let of_block = ops::attention(self.shape, queries, std::slice::from_ref(&context), Mask::Full)?;
+            let of_block =
+                self.ops
+                    .attention(self.shape, queries, std::slice::from_ref(&context), Mask::Full)?;
             Ok(attended.slice_set(&of_block, 0, first)?)
         })?;
         Ok(attended)

@@ -7,6 +7,7 @@ mod convert;
 mod error;
 mod files;
 mod linear;
+mod placed;
 mod quantised;
 mod table;
 
@@ -27,8 +28,10 @@ use quantised::Quantised;
 pub use quantised::padded;
 pub use table::Table;
 
+use crate::device::{self, DeviceError};
 use crate::gguf::TensorType;
 use crate::map::release;
+use crate::ops::Ops;
 
 /// A buffer that old checkpoints carry along; the angles are computed instead, with the right base.
 const IGNORED: &str = "transformer.rotary_pos_emb.inv_freq";
@@ -65,7 +68,7 @@ pub struct Weights {
     files: Files,
     unread: BTreeSet<String>,
     weight_type: WeightType,
-    device: Device,
+    ops: Ops,
 }
 
 impl Weights {
@@ -78,8 +81,23 @@ impl Weights {
             files,
             unread,
             weight_type,
-            device: Device::Cpu,
+            ops: Ops::Kernels,
         })
+    }
+
+    /// The same for a model that is computed on `device`.
+    pub fn on(self, device: device::Device) -> Result<Self, DeviceError> {
+        let quantised = |place: &Place| matches!(place.kind, Stored::As(TensorType::Quant(_)));
+        let exact = self.weight_type == WeightType::F32 && !self.files.places.values().any(quantised);
+        Ok(Self {
+            ops: device.operators(exact)?,
+            ..self
+        })
+    }
+
+    /// Who computes with these weights.
+    pub(crate) fn ops(&self) -> &Ops {
+        &self.ops
     }
 
     /// The names of the files that hold the tensors.
@@ -92,23 +110,23 @@ impl Weights {
 
     /// A tensor in `f32`, whatever the weight type: norms, biases, embeddings of positions.
     pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
-        self.read::<f32>(name, shape)
+        self.read::<f32>(name, shape, &self.ops.device())
     }
 
-    /// The rows that ids stand for, `[count, width]`.
+    /// The rows that ids stand for, `[count, width]`. They stay in the machine's memory: few are taken at a time.
     pub fn table(&mut self, name: &str, [count, width]: [usize; 2]) -> Result<Table, WeightsError> {
         Ok(match self.quantised(name, [count, width])? {
             Some(rows) => Table::Quantised(rows),
-            None => Table::Dense(self.matrix(name, &[count, width])?),
+            None => Table::Dense(self.matrix(name, &[count, width], &Device::Cpu)?),
         })
     }
 
     /// A tensor in the weight type.
-    fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+    fn matrix(&mut self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor, WeightsError> {
         match self.weight_type {
-            WeightType::F32 => self.read::<f32>(name, shape),
-            WeightType::Bf16 => self.read::<bf16>(name, shape),
-            WeightType::F16 => self.read::<f16>(name, shape),
+            WeightType::F32 => self.read::<f32>(name, shape, device),
+            WeightType::Bf16 => self.read::<bf16>(name, shape, device),
+            WeightType::F16 => self.read::<f16>(name, shape, device),
         }
     }
 
@@ -131,11 +149,10 @@ impl Weights {
             false => None,
         };
         if let Some(quantised) = self.quantised(&weight, [outputs, inputs])? {
-            let quantised = quantised.for_products().map_err(candle_core::Error::from)?;
-            return Ok(Linear::quantised(quantised, bias));
+            return Ok(Linear::quantised(quantised, bias, &self.ops)?);
         }
-        let weight = self.matrix(&weight, shape)?.reshape((outputs, inputs))?;
-        Ok(Linear::dense(weight, bias))
+        let weight = self.matrix(&weight, shape, &self.ops.device())?;
+        Ok(Linear::dense(weight.reshape((outputs, inputs))?, bias, &self.ops))
     }
 
     /// The tensor, if it is stored quantised.
@@ -250,7 +267,12 @@ impl Weights {
         }
     }
 
-    fn read<T: Kept>(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
+    fn read<T: Kept>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        device: &Device,
+    ) -> Result<Tensor, WeightsError> {
         let place = self.place(name, shape)?;
         let kind = match &place.kind {
             Stored::As(kind) if !matches!(kind, TensorType::Quant(_)) => *kind,
@@ -269,6 +291,6 @@ impl Weights {
             weight_type: T::NAME,
         })?;
         self.unread.remove(name);
-        Ok(Tensor::from_vec(values, shape, &self.device)?)
+        Ok(Tensor::from_vec(values, shape, device)?)
     }
 }

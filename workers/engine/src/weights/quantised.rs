@@ -12,6 +12,7 @@ use kernels::quant::{
 use kernels::tiles::{Rounded, tile_unit};
 use memmap2::{Mmap, MmapMut};
 
+use super::placed::Placed;
 use crate::map::{anonymous, release};
 use crate::ops;
 
@@ -83,6 +84,23 @@ impl Quantised {
             self.kept = Kept::Strips(strips);
         }
         Ok(self)
+    }
+
+    /// The same for candle's operators on a device. The file's part of the memory is given back.
+    pub(super) fn placed(self, device: &Device) -> Result<Placed> {
+        let Kept::Rows(map, range) = &self.kept else {
+            candle_core::bail!("a matrix that is laid out for the processor is not placed elsewhere");
+        };
+        let wide = self.inputs.next_multiple_of(BLOCK);
+        let placed = Placed::new(
+            self.kind,
+            &map[range.clone()],
+            [self.outputs, self.inputs],
+            wide,
+            device,
+        )?;
+        release(map, range.clone());
+        Ok(placed)
     }
 
     /// `x W^T` for rows `x`, `[rows, inputs]`.

@@ -2,12 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::device::Device;
 use engine::prompt::{Conversation, Message, Role};
 use engine::{Engine, LoadOptions, WeightType};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
 pub const SETS: [&str; 3] = ["tiny-a", "tiny-b", "tiny-c"];
+
+/// The kernels, and the operators that compute on cards.
+pub const DEVICES: [Device; 2] = [Device::Cpu, Device::CandleCpu];
+
+/// Every set on every device.
+pub fn sets_on_devices() -> impl Iterator<Item = (&'static str, Device)> {
+    SETS.into_iter()
+        .flat_map(|set| DEVICES.map(|device| (set, device)))
+}
 
 pub fn dir(set: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -98,6 +108,14 @@ impl Tensors {
 
 pub fn engine(set: &str) -> Engine {
     engine_of(set, WeightType::F32)
+}
+
+pub fn engine_on(set: &str, device: Device) -> Engine {
+    let options = LoadOptions {
+        device,
+        ..LoadOptions::default()
+    };
+    Engine::load(&dir(set), &options).unwrap()
 }
 
 /// One that answers so many questions at once.

@@ -8,7 +8,7 @@ use engine::{Engine, LoadOptions, Parameters, WeightType};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::golden::{close, dir, page};
+use crate::golden::{DEVICES, close, dir, page};
 use crate::plain::{Plain, Sizes};
 
 /// Heads that share keys by twos, more tower rows than a block has, a prompt of more rows than a chunk.
@@ -92,19 +92,24 @@ fn folder(sizes: &Sizes, plain: &Plain) -> TempDir {
     folder
 }
 
-/// Asks the engine and compares the image's rows and the log probabilities of every step with the plain model's.
-/// Gives the number of rows that the prompt had.
+/// Asks the engine on every device, and compares the image's rows and the log probabilities of every step with the plain
+/// model's. Gives the number of rows that the prompt had.
 fn agrees(sizes: Sizes, question: &str, dtype: WeightType, bound: f32) -> usize {
     let plain = Plain::new(sizes.clone(), 11);
     let folder = folder(&sizes, &plain);
-    let engine = Engine::load(
-        folder.path(),
-        &LoadOptions {
+    let on = |device| {
+        let options = LoadOptions {
             dtype,
+            device,
             ..LoadOptions::default()
-        },
-    )
-    .unwrap();
+        };
+        let engine = Engine::load(folder.path(), &options).unwrap();
+        agrees_with(&plain, &sizes, &engine, question, bound)
+    };
+    DEVICES.map(on)[0]
+}
+
+fn agrees_with(plain: &Plain, sizes: &Sizes, engine: &Engine, question: &str, bound: f32) -> usize {
     let side = (sizes.grid * sizes.patch) as u32;
     let image = plain.image_rows(&to_pixel_values(&resize_bicubic(&page("tiny-a"), side, side)));
     let encoded = engine.encode_page(&page("tiny-a")).unwrap();

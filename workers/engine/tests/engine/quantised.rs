@@ -7,7 +7,7 @@ use engine::gguf::Header;
 use engine::quantise::{ARCHITECTURE, Mix, QuantiseError, quantise, synthesise};
 use engine::{Engine, LoadError, LoadOptions, Parameters};
 
-use crate::golden::{Expected, SETS, Tensors, dir, page};
+use crate::golden::{DEVICES, Expected, SETS, Tensors, dir, page};
 
 /// Makes the file of a set in few bits.
 pub fn made(set: &str, mix: Mix, to: &Path) {
@@ -79,10 +79,19 @@ fn every_mix_answers_within_its_distance_of_the_exact_model() {
         for set in SETS {
             let file = folder.path().join(format!("{set}-{mix}.gguf"));
             made(set, mix, &file);
-            let engine = load(&file);
-            let got = log_probabilities(&engine, set);
-            let distance = divergence(&exact(set, engine.config().vocabulary), &got);
-            assert!((-1e-7..bound).contains(&distance), "{set} in {mix}: {distance:e}");
+            for device in DEVICES {
+                let options = LoadOptions {
+                    device,
+                    ..LoadOptions::default()
+                };
+                let engine = Engine::load(&file, &options).unwrap();
+                let got = log_probabilities(&engine, set);
+                let distance = divergence(&exact(set, engine.config().vocabulary), &got);
+                assert!(
+                    (-1e-7..bound).contains(&distance),
+                    "{set} in {mix} on {device}: {distance:e}"
+                );
+            }
         }
     }
 }

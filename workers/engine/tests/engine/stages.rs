@@ -8,7 +8,7 @@ use engine::glm4v::{Splice, Stage, Trace, Untraced};
 use engine::image::{resize_bicubic, to_pixel_values};
 use engine::{Engine, Parameters};
 
-use crate::golden::{Expected, SETS, Tensors, close, engine, page};
+use crate::golden::{Expected, SETS, Tensors, close, engine, engine_on, page, sets_on_devices};
 
 /// Keeps the rows of every stage, chunk after chunk.
 #[derive(Default)]
@@ -57,8 +57,8 @@ fn check_tower(set: &str, engine: &Engine, tensors: &Tensors) -> Tensor {
 
 #[test]
 fn every_stage_of_every_set_agrees_with_the_reference() {
-    for set in SETS {
-        let (engine, expected, tensors) = (engine(set), Expected::load(set), Tensors::load(set));
+    for (set, device) in sets_on_devices() {
+        let (engine, expected, tensors) = (engine_on(set, device), Expected::load(set), Tensors::load(set));
         let model = engine.model();
         let splice = Splice::new(
             expected.prompt_ids.len(),
@@ -100,8 +100,8 @@ fn every_stage_of_every_set_agrees_with_the_reference() {
 
 #[test]
 fn the_logits_of_sixteen_steps_agree_with_the_reference() {
-    for set in SETS {
-        let (engine, expected, tensors) = (engine(set), Expected::load(set), Tensors::load(set));
+    for (set, device) in sets_on_devices() {
+        let (engine, expected, tensors) = (engine_on(set, device), Expected::load(set), Tensors::load(set));
         let model = engine.model();
         let splice = Splice::new(
             expected.prompt_ids.len(),
@@ -121,7 +121,12 @@ fn the_logits_of_sixteen_steps_agree_with_the_reference() {
         let mut logits = model.logits(&last).unwrap();
         let all = tensors.f32s("step_logits");
         for (step, expected_logits) in all.chunks(engine.config().vocabulary).enumerate() {
-            close(&format!("{set}, step {step}"), &logits, expected_logits, 1e-4);
+            close(
+                &format!("{set} on {device}, step {step}"),
+                &logits,
+                expected_logits,
+                1e-4,
+            );
             logits = model
                 .step(expected.greedy_ids[step], &mut cache, &mut Untraced)
                 .unwrap();
@@ -135,8 +140,8 @@ fn the_logits_of_sixteen_steps_agree_with_the_reference() {
 
 #[test]
 fn prompts_positions_and_greedy_answers_are_exactly_the_reference_s() {
-    for set in SETS {
-        let (engine, expected, tensors) = (engine(set), Expected::load(set), Tensors::load(set));
+    for (set, device) in sets_on_devices() {
+        let (engine, expected, tensors) = (engine_on(set, device), Expected::load(set), Tensors::load(set));
         let mut session = expected
             .has_image()
             .then(|| engine.open_page(&engine.encode_page(&page(set)).unwrap()));

@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::engine::answer::{Answer, Parameters, Seat, Token};
 use crate::engine::page::PageSession;
 use crate::glm4v::Untraced;
+use crate::ops::Ops;
 use crate::prompt::Conversation;
 
 fn engine() -> Engine {
@@ -122,7 +123,7 @@ fn a_step_that_fails_or_panics_costs_the_answer_whose_fault_it_is() {
             let mut seat = seat(&engine);
             if question == broken {
                 // Keys of another width: what is in the way of all when they take their step together.
-                seat.cache = Cache::new(engine.config().layers, 1);
+                seat.cache = Cache::new(engine.config().layers, 1, &Ops::Kernels);
             }
             let place = Place {
                 request: 1,

@@ -1,8 +1,4 @@
-//! The kernels on tensors. Everything here runs on the CPU; another device would get its own arm here and nowhere
-//! else.
-//!
-//! Functions that return `Result<()>` change their first argument in place. Tensors share storage when cloned, so
-//! the caller must own it alone; no argument may alias another.
+//! The operations by the kernels, on the processor.
 
 use candle_core::{
     CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, WithDType, bail,
@@ -15,20 +11,7 @@ use kernels::rope::{Heads, Rotation, rotate};
 use kernels::tiles::rounded_products;
 use kernels::{activation, norm};
 
-/// Weight and bias of a layer norm.
-#[derive(Debug)]
-pub struct LayerNorm {
-    pub weight: Tensor,
-    pub bias: Tensor,
-    pub epsilon: f32,
-}
-
-/// Weight of a root-mean-square norm.
-#[derive(Debug)]
-pub struct RmsNorm {
-    pub weight: Tensor,
-    pub epsilon: f32,
-}
+use super::{ContextRun, FEW, LayerNorm, RmsNorm};
 
 /// An in-place change of contiguous `f32` values.
 struct Change<F>(F);
@@ -79,8 +62,7 @@ pub fn with_values<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
     Ok(f(Values::of(x)?.as_slice()?))
 }
 
-/// `x += y`; `y` is a row to be added to each row of `x`, or as large as `x`.
-pub fn add(x: &Tensor, y: &Tensor) -> Result<()> {
+pub(super) fn add(x: &Tensor, y: &Tensor) -> Result<()> {
     let y = Values::of(y)?;
     let y = y.as_slice()?;
     change(x, |x| {
@@ -89,55 +71,45 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<()> {
     })
 }
 
-/// Divides every value.
-pub fn divide(x: &Tensor, by: f32) -> Result<()> {
+pub(super) fn divide(x: &Tensor, by: f32) -> Result<()> {
     change(x, |x| {
         x.iter_mut().for_each(|value| *value /= by);
         Ok(())
     })
 }
 
-/// The exact GELU.
-pub fn gelu(x: &Tensor) -> Result<()> {
+pub(super) fn gelu(x: &Tensor) -> Result<()> {
     change(x, |x| {
         activation::gelu(x);
         Ok(())
     })
 }
 
-impl LayerNorm {
-    /// Normalises every row of `x`.
-    pub fn apply(&self, x: &Tensor) -> Result<()> {
-        let (weight, bias) = (Values::of(&self.weight)?, Values::of(&self.bias)?);
-        let (weight, bias) = (weight.as_slice()?, bias.as_slice()?);
-        change(x, |x| {
-            norm::layer_norm(x, weight, bias, self.epsilon);
-            Ok(())
-        })
-    }
+pub(super) fn layer_norm(of: &LayerNorm, x: &Tensor) -> Result<()> {
+    let (weight, bias) = (Values::of(&of.weight)?, Values::of(&of.bias)?);
+    let (weight, bias) = (weight.as_slice()?, bias.as_slice()?);
+    change(x, |x| {
+        norm::layer_norm(x, weight, bias, of.epsilon);
+        Ok(())
+    })
 }
 
-impl RmsNorm {
-    /// The normalised copy of every row of `x`.
-    pub fn of(&self, x: &Tensor) -> Result<Tensor> {
-        let weight = Values::of(&self.weight)?;
-        let weight = weight.as_slice()?;
-        let mut rows = vec![0.0; x.elem_count()];
-        with_values(x, |x| norm::rms_norm(x, weight, self.epsilon, &mut rows))?;
-        Tensor::from_vec(rows, x.shape(), &Device::Cpu)
-    }
+pub(super) fn rms_norm(of: &RmsNorm, x: &Tensor) -> Result<Tensor> {
+    let weight = Values::of(&of.weight)?;
+    let weight = weight.as_slice()?;
+    let mut rows = vec![0.0; x.elem_count()];
+    with_values(x, |x| norm::rms_norm(x, weight, of.epsilon, &mut rows))?;
+    Tensor::from_vec(rows, x.shape(), &Device::Cpu)
 }
 
-/// `silu(gate) * up`, of one shape.
-pub fn silu_gate(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+pub(super) fn silu_gate(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     let mut out = vec![0.0; gate.elem_count()];
     let (gates, ups) = (Values::of(gate)?, Values::of(up)?);
     activation::silu_gate(gates.as_slice()?, ups.as_slice()?, &mut out);
     Tensor::from_vec(out, gate.shape(), &Device::Cpu)
 }
 
-/// The same for rows of `[gate | up]`, into `out`: `[rows, 2 * inner]` to `[rows, inner]`.
-pub fn silu_gate_fused(out: &Tensor, fused: &Tensor) -> Result<()> {
+pub(super) fn silu_gate_fused(out: &Tensor, fused: &Tensor) -> Result<()> {
     let (rows, inner) = out.dims2()?;
     if fused.dims2()? != (rows, 2 * inner) {
         bail!("rows of {:?} do not fit rows of {:?}", fused.shape(), out.shape());
@@ -150,22 +122,12 @@ pub fn silu_gate_fused(out: &Tensor, fused: &Tensor) -> Result<()> {
     })
 }
 
-/// Turns the first `heads` heads of every row by its position.
-pub fn turn(x: &Tensor, heads: Heads, rotation: &Rotation) -> Result<()> {
+pub(super) fn turn(x: &Tensor, heads: Heads, rotation: &Rotation) -> Result<()> {
     let stride = x.dim(1)?;
     change(x, |x| {
         rotate(x, stride, heads, rotation);
         Ok(())
     })
-}
-
-/// A run of context rows: the keys in `keys`, from column `key_column` on, the values alike.
-pub struct ContextRun<'a> {
-    pub keys: &'a Tensor,
-    pub key_column: usize,
-    pub values: &'a Tensor,
-    pub value_column: usize,
-    pub rows: usize,
 }
 
 impl ContextRun<'_> {
@@ -184,13 +146,11 @@ impl ContextRun<'_> {
     }
 }
 
-/// Whether [`rounded_attention`] serves heads of this shape on this processor.
-pub fn attends_rounded(shape: Shape) -> bool {
+pub(super) fn attends_rounded(shape: Shape) -> bool {
     shape.width <= kernels::attention::WIDEST_ROUNDED && rounded_products()
 }
 
-/// As [`attention`] over all of one run, everything but the sums rounded to bf16.
-pub fn rounded_attention(shape: Shape, queries: &Tensor, run: &ContextRun) -> Result<Tensor> {
+pub(super) fn rounded_attention(shape: Shape, queries: &Tensor, run: &ContextRun) -> Result<Tensor> {
     let (rows, stride) = queries.dims2()?;
     let (query_values, keys, values) = (
         Values::of(queries)?,
@@ -207,8 +167,12 @@ pub fn rounded_attention(shape: Shape, queries: &Tensor, run: &ContextRun) -> Re
     Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
 }
 
-/// Attention of the queries in the first columns of `queries` over the context: `[rows, heads * width]`.
-pub fn attention(shape: Shape, queries: &Tensor, context: &[ContextRun], mask: Mask) -> Result<Tensor> {
+pub(super) fn attention(
+    shape: Shape,
+    queries: &Tensor,
+    context: &[ContextRun],
+    mask: Mask,
+) -> Result<Tensor> {
     let (rows, stride) = queries.dims2()?;
     let query_values = Values::of(queries)?;
     let held = held(context)?;
@@ -221,8 +185,7 @@ pub fn attention(shape: Shape, queries: &Tensor, context: &[ContextRun], mask: M
     Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
 }
 
-/// Attention of each row of queries over a context of its own, all of which it sees.
-pub fn attention_each(shape: Shape, queries: &Tensor, contexts: &[Vec<ContextRun>]) -> Result<Tensor> {
+pub(super) fn attention_each(shape: Shape, queries: &Tensor, contexts: &[Vec<ContextRun>]) -> Result<Tensor> {
     let (rows, stride) = queries.dims2()?;
     let query_values = Values::of(queries)?;
     let held = contexts.iter().map(|context| held(context));
@@ -254,12 +217,7 @@ fn spans<'a>(context: &[ContextRun], held: &'a [Held]) -> Result<Vec<Span<'a>>> 
     runs.map(|(run, (keys, values))| run.span(keys, values)).collect()
 }
 
-/// Up to this many rows a product is bound by reading the weight, so its rows are read in order, once. A row gives the same
-/// bits among as many others.
-pub const FEW: usize = 8;
-
-/// `x W^T` for rows `x`, `[rows, inputs]`, and a weight `[outputs, inputs]` in any kept type.
-pub fn product(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
+pub(super) fn product(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
     match weight.dtype() {
         DType::F32 => product_of::<f32>(weight, x),
         DType::BF16 => product_of::<bf16>(weight, x),

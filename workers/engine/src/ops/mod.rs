@@ -1,0 +1,205 @@
+//! What a model does with tensors, by whoever computes it: on the processor the kernels, on cards candle's operators.
+//!
+//! Functions that return `Result<()>` change their first tensor in place. Tensors share storage when cloned, so
+//! the caller must own it alone; no argument may alias another.
+
+mod candle;
+mod kernels;
+
+use ::kernels::attention::{Mask, Shape};
+use ::kernels::rope::{self, Heads};
+use candle_core::{DType, Device, Result, Tensor};
+
+pub use candle::{Operators, SCORE_BYTES};
+pub use kernels::with_values;
+
+/// Weight and bias of a layer norm.
+#[derive(Debug)]
+pub struct LayerNorm {
+    pub weight: Tensor,
+    pub bias: Tensor,
+    pub epsilon: f32,
+}
+
+/// Weight of a root-mean-square norm.
+#[derive(Debug)]
+pub struct RmsNorm {
+    pub weight: Tensor,
+    pub epsilon: f32,
+}
+
+/// A run of context rows: the keys in `keys`, from column `key_column` on, the values alike.
+pub struct ContextRun<'a> {
+    pub keys: &'a Tensor,
+    pub key_column: usize,
+    pub values: &'a Tensor,
+    pub value_column: usize,
+    pub rows: usize,
+}
+
+/// How far the heads of some rows turn.
+pub enum Rotation {
+    Kernels(rope::Rotation),
+    /// Cosines and sines, `[rows, 1, pairs]` each.
+    Candle(Tensor, Tensor),
+}
+
+/// Up to this many rows a product is bound by reading the weight, so its rows are read in order, once. With the kernels a row
+/// gives the same bits among as many others.
+pub const FEW: usize = 8;
+
+/// Who computes, and where.
+#[derive(Debug, Clone)]
+pub enum Ops {
+    /// The kernels, on the processor.
+    Kernels,
+    /// Candle's operators, on any device.
+    Candle(Operators),
+}
+
+impl Ops {
+    /// Candle's operators on `device`; `exact` keeps keys and values in `f32`, otherwise they are in `f16`.
+    pub fn candle(device: Device, exact: bool) -> Self {
+        let kept = if exact { DType::F32 } else { DType::F16 };
+        Ops::Candle(Operators { device, kept })
+    }
+
+    /// Where their tensors lie.
+    pub fn device(&self) -> Device {
+        match self {
+            Ops::Kernels => Device::Cpu,
+            Ops::Candle(operators) => operators.device.clone(),
+        }
+    }
+
+    /// What keys and values are kept in.
+    pub fn kept(&self) -> DType {
+        match self {
+            Ops::Kernels => DType::F32,
+            Ops::Candle(operators) => operators.kept,
+        }
+    }
+
+    /// `x += y`; `y` is a row to be added to each row of `x`, or as large as `x`.
+    pub fn add(&self, x: &Tensor, y: &Tensor) -> Result<()> {
+        match self {
+            Ops::Kernels => kernels::add(x, y),
+            Ops::Candle(_) => candle::add(x, y),
+        }
+    }
+
+    /// Divides every value.
+    pub fn divide(&self, x: &Tensor, by: f32) -> Result<()> {
+        match self {
+            Ops::Kernels => kernels::divide(x, by),
+            Ops::Candle(_) => candle::divide(x, by),
+        }
+    }
+
+    /// The exact GELU.
+    pub fn gelu(&self, x: &Tensor) -> Result<()> {
+        match self {
+            Ops::Kernels => kernels::gelu(x),
+            Ops::Candle(_) => candle::gelu(x),
+        }
+    }
+
+    /// Normalises every row of `x`.
+    pub fn layer_norm(&self, norm: &LayerNorm, x: &Tensor) -> Result<()> {
+        match self {
+            Ops::Kernels => kernels::layer_norm(norm, x),
+            Ops::Candle(_) => candle::layer_norm(norm, x),
+        }
+    }
+
+    /// The normalised copy of every row of `x`.
+    pub fn rms_norm(&self, norm: &RmsNorm, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Ops::Kernels => kernels::rms_norm(norm, x),
+            Ops::Candle(_) => candle::rms_norm(norm, x),
+        }
+    }
+
+    /// `silu(gate) * up`, of one shape.
+    pub fn silu_gate(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+        match self {
+            Ops::Kernels => kernels::silu_gate(gate, up),
+            Ops::Candle(_) => candle::silu_gate(gate, up),
+        }
+    }
+
+    /// The same for rows of `[gate | up]`, into `out`: `[rows, 2 * inner]` to `[rows, inner]`.
+    pub fn silu_gate_fused(&self, out: &Tensor, fused: &Tensor) -> Result<()> {
+        match self {
+            Ops::Kernels => kernels::silu_gate_fused(out, fused),
+            Ops::Candle(_) => candle::silu_gate_fused(out, fused),
+        }
+    }
+
+    /// How far heads turn at these positions.
+    pub fn rotation(&self, positions: &[usize], pairs: usize, base: f64) -> Result<Rotation> {
+        let rotation = rope::Rotation::new(positions, pairs, base);
+        match self {
+            Ops::Kernels => Ok(Rotation::Kernels(rotation)),
+            Ops::Candle(operators) => operators.rotation(&rotation, positions.len(), pairs),
+        }
+    }
+
+    /// Turns the first `heads` heads of every row by its position.
+    pub fn turn(&self, x: &Tensor, heads: Heads, rotation: &Rotation) -> Result<()> {
+        match rotation {
+            Rotation::Kernels(rotation) => kernels::turn(x, heads, rotation),
+            Rotation::Candle(cos, sin) => candle::turn(x, heads, cos, sin),
+        }
+    }
+
+    /// Whether [`Self::rounded_attention`] serves heads of this shape here.
+    pub fn attends_rounded(&self, shape: Shape) -> bool {
+        matches!(self, Ops::Kernels) && kernels::attends_rounded(shape)
+    }
+
+    /// As [`Self::attention`] over all of one run, everything but the sums rounded to bf16.
+    pub fn rounded_attention(&self, shape: Shape, queries: &Tensor, run: &ContextRun) -> Result<Tensor> {
+        match self {
+            Ops::Kernels => kernels::rounded_attention(shape, queries, run),
+            Ops::Candle(operators) => {
+                operators.attention(shape, queries, std::slice::from_ref(run), Mask::Full)
+            }
+        }
+    }
+
+    /// Attention of the queries in the first columns of `queries` over the context: `[rows, heads * width]`.
+    pub fn attention(
+        &self,
+        shape: Shape,
+        queries: &Tensor,
+        context: &[ContextRun],
+        mask: Mask,
+    ) -> Result<Tensor> {
+        match self {
+            Ops::Kernels => kernels::attention(shape, queries, context, mask),
+            Ops::Candle(operators) => operators.attention(shape, queries, context, mask),
+        }
+    }
+
+    /// Attention of each row of queries over a context of its own, all of which it sees.
+    pub fn attention_each(
+        &self,
+        shape: Shape,
+        queries: &Tensor,
+        contexts: &[Vec<ContextRun>],
+    ) -> Result<Tensor> {
+        match self {
+            Ops::Kernels => kernels::attention_each(shape, queries, contexts),
+            Ops::Candle(operators) => operators.attention_each(shape, queries, contexts),
+        }
+    }
+
+    /// `x W^T` for rows `x`, `[rows, inputs]`, and a weight `[outputs, inputs]` in any kept type.
+    pub fn product(&self, weight: &Tensor, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Ops::Kernels => kernels::product(weight, x),
+            Ops::Candle(_) => candle::product(weight, x),
+        }
+    }
+}
