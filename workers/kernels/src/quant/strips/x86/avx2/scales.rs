@@ -46,24 +46,10 @@ fn lanes(line: &Line) -> Lanes {
     lanes
 }
 
-/// Signed bytes in 16 bits.
-#[inline(always)]
-fn wide(bytes: &[u8; ROWS]) -> Lanes {
-    let mut wide = [0; ROWS];
-    for (lane, &byte) in wide.iter_mut().zip(bytes) {
-        *lane = u32::from(i16::from(byte as i8) as u16);
-    }
-    wide
-}
-
 /// `from >> shift & mask` in each lane.
 #[inline(always)]
 fn bits(from: &Lanes, shift: usize, mask: u32) -> Lanes {
-    let mut bits = *from;
-    for lane in &mut bits {
-        *lane = *lane >> shift & mask;
-    }
-    bits
+    from.map(|lane| lane >> shift & mask)
 }
 
 /// `high << shift | low` in each lane.
@@ -91,8 +77,7 @@ impl Scales {
         match kind {
             QuantType::Q4K | QuantType::Q5K => {
                 (self.d[0], self.dmin) = (fractions(&halves[0]), fractions(&halves[1]));
-                let line = |number: usize| lanes(&record[at.groups + number]);
-                self.fill_eight([line(0), line(1), line(2)]);
+                self.fill_eight([0, 1, 2].map(|line| lanes(&record[at.groups + line])));
             }
             QuantType::Q6K => {
                 self.d[0] = fractions(&halves[0]);
@@ -128,6 +113,7 @@ impl Scales {
     #[inline(always)]
     fn fill_sixteen(&mut self, lines: &[Line]) {
         let sixteens = lines.as_flattened().as_chunks::<ROWS>().0;
+        let wide = |sixteen: &[u8; ROWS]| sixteen.map(|scale| u32::from(i16::from(scale as i8) as u16));
         let pairs = sixteens.as_chunks::<2>().0.iter().zip(&mut self.pairs);
         for (([even, odd], pair), groups) in pairs.zip(self.groups.as_chunks_mut::<2>().0) {
             let (even, odd) = (wide(even), wide(odd));
