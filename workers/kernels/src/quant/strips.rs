@@ -97,7 +97,7 @@ impl Record {
 /// Whether this processor multiplies strips.
 pub fn strips_available() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return x86::available();
+    return x86::Vectors::available().next().is_some();
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -207,10 +207,18 @@ fn numbers(kind: QuantType, block: &[u8]) -> [u8; BLOCK] {
 ///
 /// If the lengths do not go together, or where [`strips_available`] is false.
 pub fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<f32> {
-    assert!(strips_available());
     assert_eq!(strips.len(), strips_bytes(kind, outputs, x.blocks * BLOCK));
     #[cfg(target_arch = "x86_64")]
-    return x86::product(kind, strips, x, outputs);
-    #[cfg(not(target_arch = "x86_64"))]
+    if let Some(with) = x86::Vectors::available().next() {
+        return x86::product(with, kind, strips, x, outputs);
+    }
     unreachable!("strips are not available")
+}
+
+/// The same with each of the vectors that this processor has.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(super) fn products(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<Vec<f32>> {
+    x86::Vectors::available()
+        .map(|with| x86::product(with, kind, strips, x, outputs))
+        .collect()
 }

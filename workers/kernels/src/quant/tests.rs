@@ -107,6 +107,10 @@ fn values_that_matter_more_are_kept_better() {
     }
 }
 
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
 fn by_strips(kind: QuantType, weight: &[u8], outputs: usize, x: &Rows, rows: usize) -> Vec<f32> {
     let row = weight.len() / outputs;
     let width = row / kind.block_bytes() * kind.block_values();
@@ -114,6 +118,10 @@ fn by_strips(kind: QuantType, weight: &[u8], outputs: usize, x: &Rows, rows: usi
     lay_out(kind, weight, outputs, &mut strips);
     let out = product_of_strips(kind, &strips, x, outputs);
     assert_eq!(out.len(), rows * outputs);
+    #[cfg(target_arch = "x86_64")]
+    for by_others in strips::products(kind, &strips, x, outputs) {
+        assert_eq!(bits(&by_others), bits(&out), "{}", kind.name());
+    }
     out
 }
 

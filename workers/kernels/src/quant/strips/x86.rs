@@ -1,11 +1,12 @@
 //! The product of strips with the dot products of 8-bit numbers that AVX-512 VNNI has.
 //!
 //! A few rows take the numbers of a record as they lie there. For many rows the blocks of a few strips are spread out
-//! first, and stay in the nearest cache while all rows pass by.
+//! first, and stay in the nearest cache while all rows pass by. Other processors do the same with narrower vectors.
 
 #![expect(unsafe_code, reason = "vector instructions of the processor")]
 
 mod add;
+mod avx2;
 mod numbers;
 mod scales;
 mod vectors;
@@ -34,18 +35,34 @@ const FEW: usize = 8;
 /// Pieces of work for each thread.
 const PIECES: usize = 16;
 
-pub(super) fn available() -> bool {
-    static AVAILABLE: LazyLock<bool> =
-        LazyLock::new(|| has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vnni"));
-    *AVAILABLE
+/// What strips are multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vectors {
+    /// Dot products of 8-bit numbers in 512 bits.
+    Wide,
+    /// Products of 8-bit numbers in 256 bits.
+    Narrow,
+}
+
+impl Vectors {
+    /// Those that this processor has, the fastest first.
+    pub(super) fn available() -> impl Iterator<Item = Self> {
+        static WIDE: LazyLock<bool> =
+            LazyLock::new(|| has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vnni"));
+        [(Self::Wide, *WIDE), (Self::Narrow, avx2::available())]
+            .into_iter()
+            .filter_map(|(vectors, available)| available.then_some(vectors))
+    }
 }
 
 /// As [`super::product`], which has looked at the lengths and the processor.
-pub(super) fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<f32> {
+pub(super) fn product(with: Vectors, kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<f32> {
     let (strips, strip) = (strips.as_chunks().0, x.blocks * Record::of(kind).lines);
-    let (by, single): (Multiply, Multiply) = match x.count {
-        ..=FEW => (few::<STRIPS>, few::<1>),
-        _ => (many::<STRIPS>, many::<1>),
+    let (by, single): (Multiply, Multiply) = match (with, x.count) {
+        (Vectors::Wide, ..=FEW) => (few::<STRIPS>, few::<1>),
+        (Vectors::Wide, _) => (many::<STRIPS>, many::<1>),
+        (Vectors::Narrow, ..=FEW) => (avx2::few, avx2::few),
+        (Vectors::Narrow, _) => (avx2::many, avx2::many),
     };
     let whole = strips.len() / strip / STRIPS * STRIPS;
     let (strips, rest) = strips.split_at(whole * strip);
@@ -80,7 +97,7 @@ fn pieces(
         let mut sums = vec![[0.0; ROWS]; together * x.count];
         for (number, strips) in strips.chunks_exact(together * strip).enumerate() {
             sums.fill([0.0; ROWS]);
-            // SAFETY: only where `available` says that the processor has the instructions is anything here called.
+            // SAFETY: only where `Vectors::available` says that the processor has the instructions is anything here called.
             unsafe { by(kind, strips, x, &mut sums) };
             let column = (first + (piece * groups + number) * together) * ROWS;
             let width = (together * ROWS).min(outputs - column);
