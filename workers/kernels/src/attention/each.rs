@@ -1,5 +1,6 @@
-//! One query row for each of several contexts that begin alike: what they share is packed once.
+//! One query row for each of several contexts that begin alike: what they share comes from memory once.
 
+use super::context::InPlace;
 use super::pack::{Packed, TILE};
 use super::tile::{Lanes, absorb};
 use super::{Call, Mask, Rows, SHARE, Shape, Span, attend_by, shares};
@@ -20,6 +21,7 @@ pub fn attend_each<'a>(shape: Shape, queries: Rows<'a>, contexts: &'a [Vec<Span<
     match level() {
         Level::Avx512 if shape.sharing() <= 16 => each_by::<8, 16>(&calls, out),
         Level::Avx512 => each_by::<8, 32>(&calls, out),
+        Level::Avx2 if shape.sharing() <= 16 => each_by::<4, 16>(&calls, out),
         Level::Neon | Level::Avx2 => each_by::<6, 16>(&calls, out),
         Level::Portable => each_by::<4, 8>(&calls, out),
     }
@@ -71,36 +73,46 @@ struct ShareOfEach<'a, 'c, const R: usize, const L: usize> {
 
 impl<const R: usize, const L: usize> Work for ShareOfEach<'_, '_, R, L> {
     type Output = Vec<Lanes<L>>;
+    /// Tile by tile, so that one stays in the nearest caches while all calls pass by. What is handed to another function here,
+    /// a closure too, would be compiled without the instructions of `I`.
     #[inline(always)]
     fn carry_out<I: Isa>(self) -> Vec<Lanes<L>> {
-        let mut packed = Packed::<R>::empty(self.calls[0].shape.width, SHARE / TILE);
+        let Shape { width, .. } = self.calls[0].shape;
+        let mut all = Vec::with_capacity(self.calls.len());
+        for call in self.calls {
+            if call.total > self.first {
+                all.push(Lanes::gather::<R>(call, self.head, 0, 0..call.shape.sharing()));
+            }
+        }
+        let mut packed = Packed::<R>::empty(width, if width.is_multiple_of(R) { 0 } else { 1 });
         let mut scores = vec![[0.0; L]; TILE];
-        let mut held = Vec::new();
-        let reaching = self.calls.iter().filter(|call| call.total > self.first);
-        reaching
-            .map(|call| {
-                let end = call.total.min(self.first + SHARE);
-                let places = places(call.spans, self.first, end);
-                let tiles = (self.first..end).step_by(TILE).enumerate();
+        for start in (self.first..self.first + SHARE).step_by(TILE) {
+            let mut held = Vec::new();
+            let mut number = 0;
+            for call in self.calls {
+                if call.total <= self.first {
+                    continue;
+                }
+                let lanes = &mut all[number];
+                number += 1;
+                if call.total <= start {
+                    continue;
+                }
+                let length = TILE.min(call.total - start);
+                if width.is_multiple_of(R) {
+                    let rows = InPlace::of(call.spans, self.head, width, start, length);
+                    absorb::<I, R, L>(lanes, &rows, start, length, &mut scores);
+                    continue;
+                }
+                let places = places(call.spans, start, start + length);
                 if places != held {
-                    for (tile, start) in tiles.clone() {
-                        packed.fill(tile, call.spans, self.head, start, TILE.min(end - start));
-                    }
+                    packed.fill(0, call.spans, self.head, start, length);
                     held = places;
                 }
-                let mut lanes = Lanes::gather::<R>(call, self.head, 0, 0..call.shape.sharing());
-                for (tile, start) in tiles {
-                    absorb::<I, R, L>(
-                        &mut lanes,
-                        &packed.tile(tile),
-                        start,
-                        TILE.min(end - start),
-                        &mut scores,
-                    );
-                }
-                lanes
-            })
-            .collect()
+                absorb::<I, R, L>(lanes, &packed.tile(0), start, length, &mut scores);
+            }
+        }
+        all
     }
 }
 

@@ -118,6 +118,8 @@ pub fn attend(shape: Shape, queries: Rows, spans: &[Span], mask: Mask, out: &mut
         // A vector has room for sixteen queries.
         Level::Avx512 if rows * shape.sharing() <= 16 => attend_by::<8, 16>(&call, out),
         Level::Avx512 => attend_by::<8, 32>(&call, out),
+        // Heads are as wide as whole panels of four more often than of six: then a few queries need no copy of the context.
+        Level::Avx2 if rows * shape.sharing() <= 16 => attend_by::<4, 16>(&call, out),
         Level::Neon | Level::Avx2 => attend_by::<6, 16>(&call, out),
         Level::Portable => attend_by::<4, 8>(&call, out),
     }

@@ -5,6 +5,7 @@
 //! fractions are added up in the same order, so that the bits are those of the wider vectors.
 
 mod add;
+mod few;
 mod numbers;
 mod scales;
 
@@ -13,8 +14,9 @@ use crate::quant::{
     QuantType,
     rows::{Block8, Rows},
 };
-use add::{Short, add};
-use numbers::{Numbers, Packed, Spread};
+use add::{Short, add, add_first};
+pub(super) use few::few;
+use numbers::{HALVES, Numbers, Packed, Spread};
 use scales::Scales;
 use std::{arch::is_x86_feature_detected as has, sync::LazyLock};
 
@@ -24,31 +26,6 @@ const TILE: usize = 4;
 pub(super) fn available() -> bool {
     static AVAILABLE: LazyLock<bool> = LazyLock::new(|| has!("avx2") && has!("fma") && has!("f16c"));
     *AVAILABLE
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn few(kind: QuantType, strips: &[Line], x: &Rows, sums: &mut [Sums]) {
-    match kind {
-        QuantType::Q4K => multiply_few::<Q4K>(strips, x, sums),
-        QuantType::Q5K => multiply_few::<Q5K>(strips, x, sums),
-        QuantType::Q6K => multiply_few::<Q6K>(strips, x, sums),
-        QuantType::Q8_0 => multiply_few::<Q80>(strips, x, sums),
-    }
-}
-
-#[inline(always)]
-fn multiply_few<F: Short>(strips: &[Line], x: &Rows, sums: &mut [Sums]) {
-    let (together, record) = (sums.len() / x.count, F::RECORD.lines);
-    let mut scales = Scales::EMPTY;
-    for block in 0..x.blocks {
-        let strips = strips.chunks_exact(strips.len() / together);
-        for (number, strip) in strips.enumerate() {
-            let lines = &strip[block * record..][..record];
-            scales.fill(F::KIND, lines);
-            let numbers = Packed::<F>::of(lines);
-            add_all::<F, _>(&numbers, &scales, x.block(block), &mut sums[number..], together);
-        }
-    }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -88,15 +65,15 @@ fn add_all<F: Short, N: Numbers>(
     let (tiles, rest) = x.as_chunks::<TILE>();
     let mut sums = sums.chunks_mut(TILE * stride);
     for (x, sums) in tiles.iter().zip(&mut sums) {
-        add::<F, N, TILE>(numbers, scales, x.each_ref(), sums, stride);
+        add::<F, N, TILE, 0, HALVES>(numbers, scales, x, sums, stride);
     }
     let Some(sums) = sums.next() else {
         return;
     };
-    match rest {
-        [a, b, c] => add::<F, N, 3>(numbers, scales, [a, b, c], sums, stride),
-        [a, b] => add::<F, N, 2>(numbers, scales, [a, b], sums, stride),
-        [a] => add::<F, N, 1>(numbers, scales, [a], sums, stride),
+    match rest.len() {
+        3 => add_first::<F, N, 3, 0, HALVES>(numbers, scales, rest, sums, stride),
+        2 => add_first::<F, N, 2, 0, HALVES>(numbers, scales, rest, sums, stride),
+        1 => add_first::<F, N, 1, 0, HALVES>(numbers, scales, rest, sums, stride),
         _ => {}
     }
 }

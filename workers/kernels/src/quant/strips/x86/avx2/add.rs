@@ -3,7 +3,7 @@
 //! As in `super::numbers` everything is inlined into functions of `super`.
 
 use super::super::{Form, Q4K, Q5K, Q6K, Q80, Sums, numbers::Lie};
-use super::numbers::{HALVES, Numbers, load};
+use super::numbers::{Numbers, load};
 use super::scales::Scales;
 use crate::quant::{rows::Block8, strips::STEPS};
 use std::arch::x86_64::{
@@ -66,148 +66,193 @@ fn four(x: &Block8, step: usize) -> __m256i {
     unsafe { _mm256_set1_epi32(i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])) }
 }
 
-/// Adds the products of `R` rows with a panel to sums that are `stride` apart.
+/// `R` rows beside `H` halves of a panel, from half `FROM` on, and what has come together so far.
+struct Tile<'a, N, const R: usize, const FROM: usize, const H: usize> {
+    numbers: &'a N,
+    scales: &'a Scales,
+    x: &'a [Block8; R],
+    /// Sums of 16 bits that nothing was multiplied with yet.
+    short: [[__m256i; H]; R],
+    products: [[__m256i; H]; R],
+}
+
+/// Adds the products of `R` rows with `H` halves of a panel, from half `FROM` on, to sums that are `stride` apart.
 #[inline(always)]
-pub(super) fn add<F: Short, N: Numbers, const R: usize>(
+pub(super) fn add<F: Short, N: Numbers, const R: usize, const FROM: usize, const H: usize>(
     numbers: &N,
     scales: &Scales,
-    x: [&Block8; R],
+    x: &[Block8; R],
     sums: &mut [Sums],
     stride: usize,
 ) {
     const { F::FIT };
-    // SAFETY: see the module's text.
-    unsafe {
-        let nothing = [[_mm256_setzero_si256(); HALVES]; R];
-        let mut products = nothing;
-        for group in 0..STEPS / F::STEPS {
-            let scale = if F::FRACTIONS {
-                [_mm256_set1_epi16(1); HALVES]
-            } else {
-                load(&scales.groups[group])
-            };
-            for run in 0..F::STEPS / F::TOGETHER {
-                let first = group * F::STEPS + run * F::TOGETHER;
-                let short = sums_of_run::<F, N, R>(numbers, x, first);
-                for r in 0..R {
-                    for half in 0..HALVES {
-                        let wide = _mm256_madd_epi16(short[r][half], scale[half]);
-                        products[r][half] = _mm256_add_epi32(products[r][half], wide);
-                    }
-                }
-            }
-            if F::FRACTIONS {
-                for r in 0..R {
-                    finish(&scales.d[group], x[r].scale, products[r], &mut sums[r * stride]);
-                }
-                products = nothing;
-            }
-        }
-        if !F::FRACTIONS {
+    let zero = [[nothing(); H]; R];
+    let mut tile = Tile::<N, R, FROM, H> {
+        numbers,
+        scales,
+        x,
+        short: zero,
+        products: zero,
+    };
+    for eight in 0..STEPS / 8 {
+        // What a step's place leads to is known beforehand, and each is written out.
+        tile.step::<F, 0>(eight);
+        tile.step::<F, 1>(eight);
+        tile.step::<F, 2>(eight);
+        tile.step::<F, 3>(eight);
+        tile.step::<F, 4>(eight);
+        tile.step::<F, 5>(eight);
+        tile.step::<F, 6>(eight);
+        tile.step::<F, 7>(eight);
+        if F::FRACTIONS {
             for r in 0..R {
-                finish_block::<F>(scales, x[r], products[r], &mut sums[r * stride]);
+                for h in 0..H {
+                    let sums = &mut sums[r * stride];
+                    finish(&scales.d[eight], x[r].scale, tile.products[r][h], FROM + h, sums);
+                }
+            }
+            tile.products = zero;
+        }
+    }
+    if !F::FRACTIONS {
+        for r in 0..R {
+            for h in 0..H {
+                let products = tile.products[r][h];
+                finish_block::<F>(scales, &x[r], products, FROM + h, &mut sums[r * stride]);
             }
         }
     }
 }
 
-/// The sums of the products of as many steps as fit, two to a lane.
+/// The same with the first `R` rows of `x`.
 #[inline(always)]
-fn sums_of_run<F: Short, N: Numbers, const R: usize>(
+pub(super) fn add_first<F: Short, N: Numbers, const R: usize, const FROM: usize, const H: usize>(
     numbers: &N,
-    x: [&Block8; R],
-    first: usize,
-) -> [[__m256i; HALVES]; R] {
+    scales: &Scales,
+    x: &[Block8],
+    sums: &mut [Sums],
+    stride: usize,
+) {
+    if let Some(x) = x.first_chunk() {
+        add::<F, N, R, FROM, H>(numbers, scales, x, sums, stride);
+    }
+}
+
+#[inline(always)]
+fn nothing() -> __m256i {
     // SAFETY: see the module's text.
-    unsafe {
-        let mut short = [[_mm256_setzero_si256(); HALVES]; R];
-        for step in first..first + F::TOGETHER {
-            let mut beside = numbers.at(step);
+    unsafe { _mm256_setzero_si256() }
+}
+
+impl<N: Numbers, const R: usize, const FROM: usize, const H: usize> Tile<'_, N, R, FROM, H> {
+    /// Adds the products of a step, which is number `PLACE` of eight.
+    #[inline(always)]
+    fn step<F: Short, const PLACE: usize>(&mut self, eight: usize) {
+        let step = 8 * eight + PLACE;
+        // SAFETY: see the module's text.
+        unsafe {
+            let mut beside = [nothing(); H];
             let mut signs = beside;
-            if F::FRACTIONS {
-                for (beside, signs) in beside.iter_mut().zip(&mut signs) {
-                    *signs = _mm256_xor_si256(*beside, _mm256_set1_epi8(i8::MIN));
-                    *beside = _mm256_abs_epi8(*signs);
+            for h in 0..H {
+                beside[h] = self.numbers.at(step, FROM + h);
+                if F::FRACTIONS {
+                    signs[h] = _mm256_xor_si256(beside[h], _mm256_set1_epi8(i8::MIN));
+                    beside[h] = _mm256_abs_epi8(signs[h]);
                 }
             }
             for r in 0..R {
-                let four = four(x[r], step);
-                for half in 0..HALVES {
-                    let four = if F::FRACTIONS {
-                        _mm256_sign_epi8(four, signs[half])
+                let four = four(&self.x[r], step);
+                for h in 0..H {
+                    let signed = if F::FRACTIONS {
+                        _mm256_sign_epi8(four, signs[h])
                     } else {
                         four
                     };
-                    let two = _mm256_maddubs_epi16(beside[half], four);
-                    short[r][half] = _mm256_add_epi16(short[r][half], two);
+                    let two = _mm256_maddubs_epi16(beside[h], signed);
+                    self.short[r][h] = if PLACE.is_multiple_of(F::TOGETHER) {
+                        two
+                    } else {
+                        _mm256_add_epi16(self.short[r][h], two)
+                    };
                 }
             }
         }
-        short
+        if (PLACE + 1).is_multiple_of(F::TOGETHER) {
+            self.widen::<F>(step / F::STEPS);
+        }
+    }
+
+    /// Multiplies the sums of 16 bits with their group's scale.
+    #[inline(always)]
+    fn widen<F: Short>(&mut self, group: usize) {
+        for h in 0..H {
+            // SAFETY: see the module's text.
+            unsafe {
+                let scale = if F::FRACTIONS {
+                    _mm256_set1_epi16(1)
+                } else {
+                    load(&self.scales.groups[group], FROM + h)
+                };
+                for r in 0..R {
+                    let wide = _mm256_madd_epi16(self.short[r][h], scale);
+                    self.products[r][h] = _mm256_add_epi32(self.products[r][h], wide);
+                }
+            }
+        }
     }
 }
 
 /// From the whole numbers of a block to values.
 #[inline(always)]
-fn finish_block<F: Short>(scales: &Scales, x: &Block8, mut products: [__m256i; HALVES], sums: &mut Sums) {
-    if F::ADDED != 0 {
-        let pairs = x.sums.as_chunks::<2>().0;
-        let pairs = pairs
-            .iter()
-            .map(|&[even, odd]| i32::from(even) & 0xffff | i32::from(odd) << 16);
-        let of_groups = with_pairs(scales, pairs);
-        for (products, of_groups) in products.iter_mut().zip(of_groups) {
-            // SAFETY: see the module's text.
-            unsafe {
-                let added = _mm256_mullo_epi32(of_groups, _mm256_set1_epi32(F::ADDED));
-                *products = _mm256_sub_epi32(*products, added);
-            }
+fn finish_block<F: Short>(scales: &Scales, x: &Block8, mut products: __m256i, half: usize, sums: &mut Sums) {
+    // SAFETY: see the module's text.
+    unsafe {
+        if F::ADDED != 0 {
+            let of_groups = with_pairs(scales, x.sums.as_chunks::<2>().0, half);
+            let added = _mm256_mullo_epi32(of_groups, _mm256_set1_epi32(F::ADDED));
+            products = _mm256_sub_epi32(products, added);
         }
-    }
-    finish(&scales.d[0], x.scale, products, sums);
-    if F::MINIMA {
-        let minima = with_pairs(scales, x.pairs.iter().copied());
-        for half in 0..HALVES {
-            // SAFETY: see the module's text.
-            unsafe {
-                let dmin = _mm256_mul_ps(fractions(&scales.dmin, half), _mm256_set1_ps(x.scale));
-                let minima = _mm256_cvtepi32_ps(minima[half]);
-                keep(sums, half, _mm256_fnmadd_ps(minima, dmin, fractions(sums, half)));
-            }
+        finish(&scales.d[0], x.scale, products, half, sums);
+        if F::MINIMA {
+            let minima = with_pairs(scales, &x.pairs.map(both), half);
+            let dmin = _mm256_mul_ps(fractions(&scales.dmin, half), _mm256_set1_ps(x.scale));
+            let minima = _mm256_cvtepi32_ps(minima);
+            keep(sums, half, _mm256_fnmadd_ps(minima, dmin, fractions(sums, half)));
         }
     }
 }
 
+/// The two numbers of a pair.
+#[inline(always)]
+fn both(pair: i32) -> [i16; 2] {
+    [pair as i16, (pair >> 16) as i16]
+}
+
 /// The sum over pairs of groups of what they have by what a row has.
 #[inline(always)]
-fn with_pairs(scales: &Scales, of_row: impl Iterator<Item = i32>) -> [__m256i; HALVES] {
+fn with_pairs(scales: &Scales, of_row: &[[i16; 2]], half: usize) -> __m256i {
     // SAFETY: see the module's text.
     unsafe {
-        let mut sums = [_mm256_setzero_si256(); HALVES];
-        for (pair, of_row) in scales.pairs.iter().zip(of_row) {
-            let pair = load(pair);
-            for half in 0..HALVES {
-                let both = _mm256_madd_epi16(pair[half], _mm256_set1_epi32(of_row));
-                sums[half] = _mm256_add_epi32(sums[half], both);
-            }
+        let mut sum = _mm256_setzero_si256();
+        for (pair, &[even, odd]) in scales.pairs.iter().zip(of_row) {
+            let of_row = _mm256_set1_epi32(i32::from(even) & 0xffff | i32::from(odd) << 16);
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(load(pair, half), of_row));
         }
-        sums
+        sum
     }
 }
 
 /// Adds whole numbers, which count in `d` times `scale`.
 #[inline(always)]
-fn finish(d: &Sums, scale: f32, products: [__m256i; HALVES], sums: &mut Sums) {
-    for half in 0..HALVES {
-        // SAFETY: see the module's text.
-        unsafe {
-            let scale = _mm256_mul_ps(fractions(d, half), _mm256_set1_ps(scale));
-            let products = _mm256_cvtepi32_ps(products[half]);
-            keep(
-                sums,
-                half,
-                _mm256_fmadd_ps(products, scale, fractions(sums, half)),
-            );
-        }
+fn finish(d: &Sums, scale: f32, products: __m256i, half: usize, sums: &mut Sums) {
+    // SAFETY: see the module's text.
+    unsafe {
+        let scale = _mm256_mul_ps(fractions(d, half), _mm256_set1_ps(scale));
+        let products = _mm256_cvtepi32_ps(products);
+        keep(
+            sums,
+            half,
+            _mm256_fmadd_ps(products, scale, fractions(sums, half)),
+        );
     }
 }

@@ -6,37 +6,35 @@
 use super::super::numbers::Lie;
 use crate::quant::strips::{LINE, STEPS};
 use std::arch::x86_64::{
-    __m256i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi8,
-    _mm256_slli_epi16, _mm256_srl_epi16, _mm256_srli_epi16, _mm256_storeu_si256,
+    __m256i, _MM_HINT_T0, _mm_cvtsi32_si128, _mm_prefetch, _mm256_and_si256, _mm256_loadu_si256,
+    _mm256_or_si256, _mm256_set1_epi8, _mm256_sll_epi16, _mm256_srl_epi16, _mm256_srli_epi16,
+    _mm256_storeu_si256,
 };
 use std::marker::PhantomData;
 
 /// Vectors of a line: rows 0 to 7 and rows 8 to 15.
 pub(super) const HALVES: usize = 2;
 
-/// The halves of 64 bytes.
+/// One half of 64 bytes.
 #[inline(always)]
-pub(super) fn load<T: Copy, const N: usize>(from: &[T; N]) -> [__m256i; HALVES] {
+pub(super) fn load<T: Copy, const N: usize>(from: &[T; N], half: usize) -> __m256i {
     const { assert!(size_of::<[T; N]>() == LINE) };
-    let from = from.as_ptr().cast::<__m256i>();
-    // SAFETY: 64 bytes are there, the loads need no alignment, and every pattern of bits is a vector.
-    unsafe { [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))] }
+    assert!(half < HALVES);
+    // SAFETY: 64 bytes are there, the load needs no alignment, and every pattern of bits is a vector.
+    unsafe { _mm256_loadu_si256(from.as_ptr().cast::<__m256i>().add(half)) }
 }
 
 #[inline(always)]
-pub(super) fn keep<T: Copy, const N: usize>(to: &mut [T; N], halves: [__m256i; HALVES]) {
+pub(super) fn keep<T: Copy, const N: usize>(to: &mut [T; N], half: usize, vector: __m256i) {
     const { assert!(size_of::<[T; N]>() == LINE) };
-    let to = to.as_mut_ptr().cast::<__m256i>();
+    assert!(half < HALVES);
     // SAFETY: there is room for 64 bytes, and numbers take every pattern of bits.
-    unsafe {
-        _mm256_storeu_si256(to, halves[0]);
-        _mm256_storeu_si256(to.add(1), halves[1]);
-    }
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast::<__m256i>().add(half), vector) }
 }
 
-/// Four numbers of each of sixteen rows, none below zero, at each of 64 steps.
+/// Four numbers of each of the eight rows of half a strip, none below zero, at each of 64 steps.
 pub(super) trait Numbers {
-    fn at(&self, step: usize) -> [__m256i; HALVES];
+    fn at(&self, step: usize, half: usize) -> __m256i;
 }
 
 /// The numbers of a record as they lie there.
@@ -56,37 +54,65 @@ impl<'a, K: Lie> Packed<'a, K> {
     }
 }
 
+/// Asks memory for the same line of the next record, which is read when all strips have been through this one.
+#[inline(always)]
+pub(super) fn ask_for_next<K: Lie>(line: &[u8; LINE]) {
+    let next = line.as_ptr().wrapping_add(K::RECORD.lines * LINE);
+    // SAFETY: nothing is read or written, and an address where nothing is does no harm.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(next.cast()) };
+}
+
+impl<K: Lie> Packed<'_, K> {
+    /// A half of a line, which is the line's `first` step or a later one.
+    #[inline(always)]
+    fn line(&self, number: usize, half: usize, first: bool) -> __m256i {
+        debug_assert!(number < self.lines.len());
+        // SAFETY: no step has a line past the record's, all of which are there.
+        let line = unsafe { self.lines.get_unchecked(number) };
+        if first && half == 0 {
+            ask_for_next::<K>(line);
+        }
+        load(line, half)
+    }
+}
+
 impl<K: Lie> Numbers for Packed<'_, K> {
     #[inline(always)]
-    fn at(&self, step: usize) -> [__m256i; HALVES] {
-        let line = load(&self.lines[K::RECORD.line_of(step)]);
+    fn at(&self, step: usize, half: usize) -> __m256i {
+        let line = self.line(
+            K::RECORD.line_of(step),
+            half,
+            K::RECORD.whole || step.is_multiple_of(2),
+        );
         if K::RECORD.whole {
             return line;
         }
         // SAFETY: see the module's text.
         unsafe {
-            let low = line.map(|line| {
-                let half = if step.is_multiple_of(2) {
-                    line
-                } else {
-                    _mm256_srli_epi16::<4>(line)
-                };
-                _mm256_and_si256(half, _mm256_set1_epi8(15))
-            });
+            let four = if step.is_multiple_of(2) {
+                line
+            } else {
+                _mm256_srli_epi16::<4>(line)
+            };
+            let low = _mm256_and_si256(four, _mm256_set1_epi8(15));
             let bits = K::RECORD.higher;
             if bits == 0 {
                 return low;
             }
-            let shift = _mm_cvtsi32_si128((step % K::RECORD.together() * bits) as i32);
-            let higher = load(&self.lines[K::RECORD.higher_of(step)]).map(|all| {
-                let rest = _mm256_srl_epi16(all, shift);
-                let higher = _mm256_and_si256(rest, _mm256_set1_epi8((1 << bits) - 1));
-                _mm256_slli_epi16::<4>(higher)
-            });
-            [
-                _mm256_or_si256(low[0], higher[0]),
-                _mm256_or_si256(low[1], higher[1]),
-            ]
+            let all = self.line(
+                K::RECORD.higher_of(step),
+                half,
+                step.is_multiple_of(K::RECORD.together()),
+            );
+            // To where they belong, above the lower four.
+            let from = step % K::RECORD.together() * bits;
+            let placed = if from < 4 {
+                _mm256_sll_epi16(all, _mm_cvtsi32_si128(4 - from as i32))
+            } else {
+                _mm256_srl_epi16(all, _mm_cvtsi32_si128(from as i32 - 4))
+            };
+            let mask = ((1 << bits) - 1) << 4;
+            _mm256_or_si256(low, _mm256_and_si256(placed, _mm256_set1_epi8(mask)))
         }
     }
 }
@@ -101,14 +127,16 @@ impl Spread {
     #[inline(always)]
     pub(super) fn fill(&mut self, from: &impl Numbers) {
         for (step, to) in self.0.iter_mut().enumerate() {
-            keep(to, from.at(step));
+            for half in 0..HALVES {
+                keep(to, half, from.at(step, half));
+            }
         }
     }
 }
 
 impl Numbers for Spread {
     #[inline(always)]
-    fn at(&self, step: usize) -> [__m256i; HALVES] {
-        load(&self.0[step])
+    fn at(&self, step: usize, half: usize) -> __m256i {
+        load(&self.0[step], half)
     }
 }
