@@ -20,6 +20,7 @@ pub const EXAMPLE: &str = "\
 Examples:
   glmhub model synthesize --like glm-4v-9b --type q4_k_m --to noise.gguf
   glmhub model synthesize --like ./glm-4v-9b --type q8_0 --to noise.gguf --layers 4 --seed 7
+  glmhub model synthesize --like glm-4v-9b --to noise.gguf --layers 2 --tower-blocks 3
 
 The weights are noise: the file is for measuring speed and memory. It says so itself, and is refused for answers.";
 
@@ -39,9 +40,12 @@ pub struct SynthesizeArgs {
     /// The file to make
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// Layers of the language model and of the tower [default: as many as the model has]
+    /// Layers of the language model and blocks of the tower [default: as many as the model has]
     #[arg(long, value_name = "N")]
     layers: Option<usize>,
+    /// Blocks of the tower, where they are to be others: 3 go with 2 layers as 63 do with 40
+    #[arg(long, value_name = "N")]
+    tower_blocks: Option<usize>,
     /// The same seed makes the same file
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
@@ -68,9 +72,7 @@ pub fn run(args: SynthesizeArgs) -> anyhow::Result<()> {
             }
         }
     }
-    if let Some(layers) = args.layers {
-        set_layers(&folder.path().join("config.json"), layers)?;
-    }
+    set_sizes(&folder.path().join("config.json"), args.layers, args.tower_blocks)?;
     let config = Config::load(folder.path())?;
     let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {eta}")?;
     let bar = ProgressBar::new(0).with_style(style);
@@ -96,11 +98,15 @@ pub fn run(args: SynthesizeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn set_layers(path: &Path, layers: usize) -> anyhow::Result<()> {
+fn set_sizes(path: &Path, layers: Option<usize>, tower_blocks: Option<usize>) -> anyhow::Result<()> {
     let mut config: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
-    config["num_layers"] = layers.into();
-    config["num_hidden_layers"] = layers.into();
-    config["vision_config"]["num_hidden_layers"] = layers.into();
+    if let Some(layers) = layers {
+        config["num_layers"] = layers.into();
+        config["num_hidden_layers"] = layers.into();
+    }
+    if let Some(blocks) = tower_blocks.or(layers) {
+        config["vision_config"]["num_hidden_layers"] = blocks.into();
+    }
     fs::write(path, config.to_string())?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! `glmhub bench engine`: how fast a file runs on this machine, and how much memory it takes.
 
+mod asked;
 mod orders;
+mod questions;
 mod requests;
 
 use std::io::{self, Write as _};
@@ -18,12 +20,14 @@ use pages::RgbPage;
 use serde::Serialize;
 
 use orders::Orders;
+use questions::Questions;
 
 const EXAMPLE: &str = "\
 Examples:
   glmhub bench engine --model noise.gguf
   glmhub bench engine --model noise.gguf --context 8192 --json
   glmhub bench engine --model noise.gguf --orders 4
+  glmhub bench engine --model noise.gguf --questions 8 --tokens 64 --rounds 3
 
 noise.gguf is made by glmhub model synthesize. A file with few --layers is measured in seconds.";
 
@@ -45,10 +49,14 @@ pub struct EngineArgs {
     tokens: usize,
     /// Measure instead so many orders at once, each of one question on a page of its own: how much faster they are answered
     /// than one after another, and how evenly an answer is written while a page is read
-    #[arg(long, value_name = "N", conflicts_with = "context", value_parser = clap::value_parser!(u8).range(2..=8))]
+    #[arg(long, value_name = "N", group = "several", conflicts_with = "context", value_parser = clap::value_parser!(u8).range(2..=8))]
     orders: Option<u8>,
-    /// With --orders: how often both sides take turns
-    #[arg(long, value_name = "N", default_value_t = 5, requires = "orders")]
+    /// Measure instead so many questions on one page that nobody has read: how much sooner they are answered together than
+    /// one after another, each of which reads the page anew
+    #[arg(long, value_name = "N", group = "several", conflicts_with = "context", value_parser = clap::value_parser!(u8).range(2..=8))]
+    questions: Option<u8>,
+    /// With --orders or --questions: how often both sides take turns
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "several")]
     rounds: usize,
     /// With --orders: worker.page_share
     #[arg(long, value_name = "SHARE", default_value_t = Schedule::default().page_share, requires = "orders")]
@@ -57,7 +65,7 @@ pub struct EngineArgs {
     #[arg(long)]
     json: bool,
     /// Load the model and measure one part for each line of standard input, as bench/engine does
-    #[arg(long, conflicts_with_all = ["context", "tokens", "orders", "json"])]
+    #[arg(long, conflicts_with_all = ["context", "tokens", "several", "json"])]
     on_request: bool,
 }
 
@@ -87,6 +95,9 @@ pub fn run(args: &EngineArgs) -> anyhow::Result<()> {
     }
     if let Some(orders) = args.orders {
         return args.measure_orders(orders.into());
+    }
+    if let Some(questions) = args.questions {
+        return args.measure_questions(questions.into());
     }
     let report = args.measure()?;
     let mut stdout = io::stdout().lock();
@@ -144,6 +155,26 @@ impl EngineArgs {
             schedule: Schedule {
                 memory_bytes: u64::MAX,
                 page_share: self.page_share,
+            },
+        };
+        let measured = measuring.measure(&self.load()?)?;
+        let mut stdout = io::stdout().lock();
+        if self.json {
+            serde_json::to_writer(&mut stdout, &measured)?;
+            writeln!(stdout)?;
+            return Ok(());
+        }
+        Ok(measured.write(&mut stdout)?)
+    }
+
+    fn measure_questions(&self, questions: usize) -> anyhow::Result<()> {
+        let measuring = Questions {
+            questions,
+            tokens: self.tokens,
+            rounds: self.rounds.max(1),
+            schedule: Schedule {
+                memory_bytes: u64::MAX,
+                ..Schedule::default()
             },
         };
         let measured = measuring.measure(&self.load()?)?;

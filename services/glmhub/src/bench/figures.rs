@@ -29,6 +29,12 @@ impl Figures {
     }
 }
 
+/// The middle one of values; of two the higher, and zero of none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
 fn milliseconds(duration: &Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
@@ -45,5 +51,12 @@ mod tests {
         let one = Figures::of(vec![Duration::from_micros(1_550)]);
         assert_eq!((one.p50, one.max), (1.6, 1.6));
         assert_eq!(Figures::of(vec![]).max, 0.0);
+    }
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0]), 4.0);
+        assert_eq!(median(vec![]), 0.0);
     }
 }

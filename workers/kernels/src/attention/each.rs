@@ -140,6 +140,36 @@ mod tests {
         (0..count).map(|at| (at as f32 * speed).sin()).collect()
     }
 
+    /// What tiles of this size give for all contexts together, and for one after another.
+    fn each_and_alone<const R: usize, const L: usize>(
+        shape: Shape,
+        queries: Rows,
+        contexts: &[Vec<Span>],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let calls: Vec<Call> = contexts
+            .iter()
+            .enumerate()
+            .map(|(row, spans)| {
+                let values = &queries.values[row * queries.stride..];
+                Call::of(shape, Rows { values, ..queries }, 1, spans, Mask::Causal)
+            })
+            .collect();
+        let width = shape.heads * shape.width;
+        let mut each = vec![f32::NAN; calls.len() * width];
+        let mut alone = each.clone();
+        each_by::<R, L>(&calls, &mut each);
+        for (call, out) in calls.iter().zip(alone.chunks_exact_mut(width)) {
+            attend_by::<R, L>(call, out);
+        }
+        (each, alone)
+    }
+
+    fn close(some: &[f32], others: &[f32]) {
+        for (some, other) in some.iter().zip(others) {
+            assert!((some - other).abs() < 1e-5, "{some} and {other}");
+        }
+    }
+
     #[test]
     fn each_row_gives_the_bits_that_it_gives_alone() {
         for (heads, key_heads, width) in [(32, 2, 128), (4, 4, 7), (40, 1, 16)] {
@@ -171,6 +201,15 @@ mod tests {
             let mut together = vec![f32::NAN; contexts.len() * row];
             let rows = |values| Rows { values, stride: row };
             attend_each(shape, rows(&queries), &contexts, &mut together);
+            for by in [
+                each_and_alone::<8, 16>,
+                each_and_alone::<6, 16>,
+                each_and_alone::<4, 8>,
+            ] {
+                let (each, alone) = by(shape, rows(&queries), &contexts);
+                assert_eq!(each, alone);
+                close(&each, &together);
+            }
             for (number, context) in contexts.iter().enumerate() {
                 let mut alone = vec![f32::NAN; row];
                 attend(

@@ -1,22 +1,16 @@
 //! Several orders at once: how much more is answered than one after another, and what reading a page costs those that are
 //! being answered meanwhile.
 
+use super::asked::{Watch, question, send};
 use super::page;
-use crate::bench::figures::Figures;
+use crate::bench::figures::{Figures, median};
 use anyhow::Context as _;
-use engine::{
-    Answer, Audience, EncodedPage, Engine, EngineError, Page, Parameters, Question, Request, Schedule,
-    Scheduler, Token, prompt::Conversation,
-};
+use engine::{Answer, Audience, EncodedPage, Engine, EngineError, Page, Request, Schedule, Scheduler, Token};
 use serde::Serialize;
 use std::{
     io,
     ops::ControlFlow,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
-    },
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
 
@@ -89,16 +83,13 @@ impl Orders {
         let watches: Vec<Arc<Watch>> = pages.iter().map(|_| Arc::default()).collect();
         for (page, watch) in pages.iter().zip(&watches) {
             let page = Page::Encoded(page.clone());
-            send(
-                &requests,
-                request(page, self.tokens, Box::new(Watching(watch.clone())))?,
-            )?;
+            send(&requests, request(page, self.tokens, watch.audience())?)?;
         }
         drop(requests);
         scheduler.work();
         let took = began.elapsed();
         for watch in watches {
-            watch.check(self.tokens)?;
+            watch.check(1, self.tokens)?;
         }
         Ok(took)
     }
@@ -113,7 +104,7 @@ impl Orders {
         let (mut scheduler, requests) = Scheduler::new(engine, self.schedule);
         let coming = Arc::new(Watch::default());
         let comes = Page::Pixels(engine.pixel_values(&page(self.orders as u32))?);
-        let comes = request(comes, 1, Box::new(Watching(coming.clone())))?;
+        let comes = request(comes, 1, coming.audience())?;
         let writing = Writing {
             coming: coming.clone(),
             written: Arc::default(),
@@ -127,85 +118,23 @@ impl Orders {
         )?;
         drop(requests);
         scheduler.work();
-        coming.check(1)?;
+        coming.check(1, 1)?;
         let written = written.lock().unwrap_or_else(PoisonError::into_inner);
         let gaps: Vec<Duration> = written.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let (quiet, reading) = gaps
             .split_at_checked(QUIET - 1)
             .context("the answer was too short")?;
-        let took = coming.read.lock().unwrap_or_else(PoisonError::into_inner);
         // The first gaps are those of the answer's beginning.
-        Ok((quiet[2..].to_vec(), reading.to_vec(), *took))
+        Ok((quiet[2..].to_vec(), reading.to_vec(), coming.read()))
     }
-}
-
-fn send(requests: &Sender<Request>, request: Request) -> anyhow::Result<()> {
-    requests.send(request).ok().context("the scheduler is gone")
 }
 
 fn request(page: Page, tokens: usize, audience: Box<dyn Audience + Send>) -> anyhow::Result<Request> {
-    let question = Question {
-        conversation: Conversation::question("What is the total amount?", true)?,
-        parameters: Parameters {
-            max_new_tokens: Some(tokens),
-            ignore_eos: true,
-            ..Parameters::default()
-        },
-    };
     Ok(Request {
         page,
-        questions: vec![question],
+        questions: vec![question("What is the total amount?", tokens)?],
         audience,
     })
-}
-
-/// What becomes of a request.
-#[derive(Default)]
-struct Watch {
-    over: AtomicBool,
-    read: Mutex<Duration>,
-    ended: Mutex<Option<Result<usize, String>>>,
-}
-
-impl Watch {
-    fn end(&self, end: Result<usize, String>) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-        self.over.store(true, Ordering::Release);
-    }
-
-    /// That the answer has its tokens: a failure is no measurement.
-    fn check(&self, tokens: usize) -> anyhow::Result<()> {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*ended {
-            Some(Ok(written)) if *written == tokens => Ok(()),
-            other => anyhow::bail!("an answer of {tokens} tokens ended with {other:?}"),
-        }
-    }
-}
-
-struct Watching(Arc<Watch>);
-
-impl Audience for Watching {
-    fn goes_on(&self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn encoded(&self, page: &EncodedPage) {
-        *self.0.read.lock().unwrap_or_else(PoisonError::into_inner) = page.took;
-    }
-
-    fn failed(&self, error: EngineError) {
-        self.0.end(Err(error.to_string()));
-    }
-
-    fn token(&self, _: usize, _: &Token) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn ended(&self, _: usize, answer: Result<Answer, EngineError>) {
-        let tokens = answer.map(|answer| answer.token_ids.len());
-        self.0.end(tokens.map_err(|error| error.to_string()));
-    }
 }
 
 /// An answer that goes on until the page that comes has been read.
@@ -217,14 +146,14 @@ struct Writing {
 
 impl Audience for Writing {
     fn goes_on(&self) -> ControlFlow<()> {
-        match self.coming.over.load(Ordering::Acquire) {
+        match self.coming.is_over() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     }
 
     fn failed(&self, error: EngineError) {
-        self.coming.end(Err(error.to_string()));
+        self.coming.failed(&error);
     }
 
     fn token(&self, _: usize, token: &Token) -> ControlFlow<()> {
@@ -244,8 +173,6 @@ impl Audience for Writing {
 
 impl Measured {
     pub(super) fn write(&self, to: &mut impl io::Write) -> io::Result<()> {
-        let mut gains = self.gains.clone();
-        gains.sort_by(f64::total_cmp);
         writeln!(
             to,
             "orders   {} of {} tokens: {:.2} a second one after another, {:.2} together: {:.2} times (rounds: {:.2?})",
@@ -253,7 +180,7 @@ impl Measured {
             self.tokens_of_each,
             self.one_after_another_tokens_a_second,
             self.together_tokens_a_second,
-            gains.get(gains.len() / 2).copied().unwrap_or_default(),
+            median(self.gains.clone()),
             self.gains
         )?;
         writeln!(
