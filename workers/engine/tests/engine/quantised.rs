@@ -64,22 +64,23 @@ fn divergence(exact: &[f32], got: &[f32]) -> f64 {
 /// The weights are random and large, and rows of a hundred values take a whole block: far above what trained weights
 /// of the full size give, and how the activations are rounded can double it; but in the right order, and a wrong scale or
 /// place shows at once.
-const BOUNDS: [(Mix, f64); 5] = [
-    (Mix::Q4KM, 0.8),
-    (Mix::Q5KM, 0.35),
-    (Mix::Q6K, 0.12),
-    (Mix::Q8_0, 0.03),
-    (Mix::Bf16, 1e-7),
+/// For the kernels, and for candle's operators, which round in other places.
+const BOUNDS: [(Mix, f64, f64); 5] = [
+    (Mix::Q4KM, 0.8, 0.8),
+    (Mix::Q5KM, 0.35, 0.35),
+    (Mix::Q6K, 0.12, 0.12),
+    (Mix::Q8_0, 0.03, 0.06),
+    (Mix::Bf16, 1e-7, 1e-7),
 ];
 
 #[test]
 fn every_mix_answers_within_its_distance_of_the_exact_model() {
     let folder = tempfile::tempdir().unwrap();
-    for (mix, bound) in BOUNDS {
+    for (mix, by_kernels, by_candle) in BOUNDS {
         for set in SETS {
             let file = folder.path().join(format!("{set}-{mix}.gguf"));
             made(set, mix, &file);
-            for device in DEVICES {
+            for (device, bound) in DEVICES.into_iter().zip([by_kernels, by_candle]) {
                 let options = LoadOptions {
                     device,
                     ..LoadOptions::default()
