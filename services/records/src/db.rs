@@ -269,10 +269,7 @@ impl Tx {
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         let (db, marks) = (self.db.clone(), std::mem::take(&mut self.marks));
         self.end().await?;
-        if !marks.is_empty() {
-            // Nobody waits for it.
-            tokio::spawn(turns::mark_again(db, marks));
-        }
+        turns::mark_again(db, marks).await;
         Ok(())
     }
 
