@@ -166,10 +166,19 @@ async fn receive(
             return Ok(Err(DocumentRefusal::QuestionUnknown { place, questions }));
         }
     }
+    let wanted: Vec<Sha256> = new.iter().map(|document| document.sha256).collect();
+    files::want(tx, &wanted).await?;
     let mut added = Vec::with_capacity(new.len());
     for document in new {
         let place = batch.documents.total() + added.len() as u64;
-        added.push(insert(tx, stamp, batch, place, document, (DocumentState::Received, &[])).await?);
+        added.push(insert(
+            tx,
+            stamp,
+            batch,
+            place,
+            document,
+            (DocumentState::Received, &[]),
+        )?);
     }
     let delta = Delta::default().documents(DocumentPhase::Received, number(added.len()));
     add_counts(tx, batch.id, &delta);
@@ -177,20 +186,8 @@ async fn receive(
 }
 
 /// Stores a document that has just arrived, or that has just arrived and been split, with what is amiss with its pages.
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    stamp: Stamp<'_>,
-    batch: &StoredBatch,
-    place: u64,
-    new: &NewDocument,
-    (state, warnings): (DocumentState, &[Warning]),
-) -> Result<Document, RecordsError> {
-    files::want(tx, &[new.sha256]).await?;
-    insert_wanted(tx, stamp, batch, place, new, (state, warnings))
-}
-
-/// As [`insert`], whose file is known to stay.
-pub(crate) fn insert_wanted(
+/// Its file is wanted ([`files::want`]).
+pub(crate) fn insert(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,

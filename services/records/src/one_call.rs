@@ -40,7 +40,7 @@ pub async fn submit(
         pages: 1,
         at: stamp.at,
     };
-    let document = documents::insert_wanted(&mut tx, stamp, &stored, 0, document, (state, warnings))?;
+    let document = documents::insert(&mut tx, stamp, &stored, 0, document, (state, warnings))?;
     let one = Delta::default().documents(DocumentPhase::Split, 1);
     let wanted = Wanted {
         pages: &[page],

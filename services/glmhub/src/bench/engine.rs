@@ -100,14 +100,7 @@ pub fn run(args: &EngineArgs) -> anyhow::Result<()> {
         return args.measure_questions(questions.into());
     }
     let report = args.measure()?;
-    let mut stdout = io::stdout().lock();
-    if args.json {
-        serde_json::to_writer(&mut stdout, &report)?;
-        writeln!(stdout)?;
-        return Ok(());
-    }
-    report.write(&mut stdout)?;
-    Ok(())
+    args.tell(&report, |stdout| report.write(stdout))
 }
 
 impl EngineArgs {
@@ -158,13 +151,7 @@ impl EngineArgs {
             },
         };
         let measured = measuring.measure(&self.load()?)?;
-        let mut stdout = io::stdout().lock();
-        if self.json {
-            serde_json::to_writer(&mut stdout, &measured)?;
-            writeln!(stdout)?;
-            return Ok(());
-        }
-        Ok(measured.write(&mut stdout)?)
+        self.tell(&measured, |stdout| measured.write(stdout))
     }
 
     fn measure_questions(&self, questions: usize) -> anyhow::Result<()> {
@@ -178,13 +165,21 @@ impl EngineArgs {
             },
         };
         let measured = measuring.measure(&self.load()?)?;
+        self.tell(&measured, |stdout| measured.write(stdout))
+    }
+
+    /// Prints what was measured: one JSON object, or as `write` does for people.
+    fn tell(
+        &self,
+        measured: &impl Serialize,
+        write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
         if self.json {
-            serde_json::to_writer(&mut stdout, &measured)?;
-            writeln!(stdout)?;
-            return Ok(());
+            serde_json::to_writer(&mut stdout, measured)?;
+            return Ok(writeln!(stdout)?);
         }
-        Ok(measured.write(&mut stdout)?)
+        Ok(write(&mut stdout)?)
     }
 
     fn load(&self) -> anyhow::Result<Engine> {
