@@ -89,22 +89,33 @@ impl Write {
         self.values.push(value.into());
         self
     }
+}
 
-    /// The table that it writes to, and whether it only adds rows.
-    fn target(&self) -> (&'static str, bool) {
-        let adds = words(self.sql).next() == Some("INSERT") && !self.sql.contains("ON CONFLICT");
-        (tables(self.sql).next().unwrap_or_default(), adds)
+/// What the words of a write say of tables.
+struct Tables {
+    /// The one that it writes to.
+    own: &'static str,
+    /// Whether it only adds rows to that.
+    adds: bool,
+    /// All that it names, the first of which is its own.
+    named: Vec<&'static str>,
+}
+
+impl Tables {
+    fn of(sql: &'static str) -> Self {
+        let named: Vec<_> = tables(sql).collect();
+        Self {
+            own: named.first().copied().unwrap_or_default(),
+            adds: words(sql).next() == Some("INSERT") && !sql.contains("ON CONFLICT"),
+            named,
+        }
     }
 
-    /// Whether it must not go together with a write that comes before it.
-    fn waits_for(&self, before: &Write) -> bool {
-        let (table, adds) = before.target();
-        let (own, adds_too) = self.target();
-        let mut named = tables(self.sql).filter(|named| *named == table);
-        match own == table && adds && adds_too {
-            true => named.nth(1).is_some(),
-            false => named.next().is_some(),
-        }
+    /// Whether who names these must not go together with one that comes before it.
+    fn wait_for(&self, before: &Tables) -> bool {
+        let named = self.named.iter().filter(|named| **named == before.own);
+        let both_add = self.own == before.own && self.adds && before.adds;
+        named.count() > usize::from(both_add)
     }
 }
 
@@ -141,11 +152,18 @@ macro_rules! bound {
 /// Writes in their order, in parts that may go together.
 pub(crate) fn parts(writes: Vec<Write>) -> Vec<Vec<Write>> {
     let mut parts: Vec<Vec<Write>> = Vec::new();
+    // Of the last part.
+    let mut known: Vec<Tables> = Vec::new();
     for write in writes {
+        let tables = Tables::of(write.sql);
         match parts.last_mut() {
-            Some(part) if !part.iter().any(|before| write.waits_for(before)) => part.push(write),
-            _ => parts.push(vec![write]),
+            Some(part) if !known.iter().any(|before| tables.wait_for(before)) => part.push(write),
+            _ => {
+                parts.push(vec![write]);
+                known.clear();
+            }
         }
+        known.push(tables);
     }
     parts
 }
