@@ -58,12 +58,18 @@ pub async fn ask(
     caller: &Caller,
     wanted: Wanted<'_>,
 ) -> Result<Allowed, Problem> {
-    let (allowed, ()) = ask_before(db, policies, ids, now, caller, wanted, async { Ok(()) }).await?;
+    let nothing = || async { Ok(()) };
+    let (allowed, ()) = ask_before(db, policies, ids, now, caller, wanted, nothing(), nothing()).await?;
     Ok(allowed)
 }
 
-/// As [`ask`], and does `work` once the answer is known to be an allow, while that is being recorded: both wait for the
-/// disk. Nothing that comes of `work` may be used or told before this returns. Problems: those of [`ask`] and of `work`.
+/// As [`ask`], unless `room` has a problem, with which nothing is decided; and does `work` once the answer is known to be
+/// an allow, while that is being recorded: both wait for the disk. Nothing that comes of `work` may be used or told before
+/// this returns. Problems: those of [`ask`], of `room` and of `work`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "who asks for what, and what happens meanwhile"
+)]
 pub async fn ask_before<T>(
     db: &Db,
     policies: &CurrentPolicies,
@@ -71,11 +77,14 @@ pub async fn ask_before<T>(
     now: OffsetDateTime,
     caller: &Caller,
     wanted: Wanted<'_>,
+    room: impl Future<Output = Result<(), Problem>>,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<(Allowed, T), Problem> {
     let model = wanted.model;
     let mut span = begun(&wanted);
-    let known = facts::of(db, &caller.tenant, model, wanted.revision).await?;
+    let (room, known) = tokio::join!(room, facts::of(db, &caller.tenant, model, wanted.revision));
+    room?;
+    let known = known?;
     let Some(revision_sha256) = known.revision_sha256 else {
         return Err(without_revision(db, model).await);
     };

@@ -42,6 +42,7 @@ const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
 const LIST: &str = "SELECT * FROM batches WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 const READ: &str = "SELECT * FROM batches WHERE id = $1";
 const LOCK: &str = "UPDATE batches SET tenant = tenant WHERE id = $1 RETURNING *";
+const LOCK_UNREAD: &str = "UPDATE batches SET tenant = tenant WHERE id = $1";
 const WRITE_STATE: &str = "UPDATE batches SET submitted_at = $2, completed_at = $3, cancelled_at = $4, expired_at = $5 WHERE id = $1";
 const QUESTIONS: &str = "SELECT q.text, q.parameters, q.scope FROM questions q JOIN batches b ON b.id = q.batch \
     WHERE q.batch = $1 AND b.tenant = $2 ORDER BY q.place";
@@ -61,6 +62,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LIST,
     READ,
     LOCK,
+    LOCK_UNREAD,
     WRITE_STATE,
     QUESTIONS,
     SEND_TO_INTAKE,
@@ -295,8 +297,13 @@ pub(crate) async fn lock(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>
     row.map(BatchRow::read).transpose()
 }
 
+/// As [`lock`], for whoever need not know how it is now. It is locked when `tx` looks at something next.
+pub(crate) fn lock_unread(tx: &mut Tx, id: BatchId) {
+    tx.later(Write::of(LOCK_UNREAD).bind(id.to_string()));
+}
+
 /// A batch that `tx` has locked, as it is by now.
-async fn read_locked(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>, RecordsError> {
+pub(crate) async fn read_locked(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>, RecordsError> {
     let row = on!(tx: tx, |c| sqlx::query_as::<_, BatchRow>(READ).bind(id.to_string()).fetch_optional(c))?;
     row.map(BatchRow::read).transpose()
 }

@@ -20,19 +20,22 @@ use domain::{
     grant::Grant,
     id::{BatchId, DecisionId, JobId, PageId},
     job::Out,
-    order::OrderQuestion,
+    order::{OrderQuestion, Parameters},
     webhook::EventKind,
 };
 use serde_json::json;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 const BATCH: &str = "SELECT b.*, COALESCE((SELECT epoch FROM tenant_epochs e WHERE e.tenant = b.tenant), 0) AS epoch \
     FROM batches b WHERE b.id = $1 AND b.tenant = $2";
+const QUESTIONS: &str =
+    "SELECT place, text, parameters, scope FROM questions WHERE batch = $1 ORDER BY place";
 const QUEUED_OF_BATCH: &str = "SELECT * FROM jobs WHERE batch = $1 AND state = 'queued' ORDER BY id";
 const PUT_OFF: &str = "UPDATE jobs SET not_before = $3 WHERE id IN (SELECT id FROM jobs WHERE batch = $1 \
     AND state = 'queued' AND not_before <= $2 ORDER BY id LIMIT 500)";
 
-pub(crate) const STATEMENTS: &[&str] = &[BATCH, QUEUED_OF_BATCH, PUT_OFF];
+pub(crate) const STATEMENTS: &[&str] = &[BATCH, QUESTIONS, QUEUED_OF_BATCH, PUT_OFF];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[claiming::STATEMENTS, sharing::STATEMENTS];
 
 /// An order that is out as far as the records know; it still has to be offered.
@@ -66,6 +69,19 @@ pub struct Claimed {
     pub shared: Vec<JobId>,
 }
 
+/// A batch whose page is due, as it was when it was found so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueBatch {
+    /// The batch.
+    pub batch: StoredBatch,
+    /// The revocation epoch of its tenant at that moment.
+    pub epoch: u64,
+    asked: Asked,
+}
+
+/// The questions of a batch, each at its place, with its scope. They never change.
+type Asked = Vec<(i64, String, Json<Parameters>, String)>;
+
 /// How many orders may go out.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
@@ -82,18 +98,27 @@ struct BatchOfPage {
     epoch: i64,
 }
 
-/// The batch of a page, and the revocation epoch of its tenant at that moment.
-pub async fn batch_of(db: &Db, due: &DuePage) -> Result<Option<(StoredBatch, u64)>, RecordsError> {
-    let row = on!(db, |c| sqlx::query_as::<_, BatchOfPage>(BATCH)
-        .bind(due.batch.to_string())
-        .bind(due.tenant.as_str())
-        .fetch_optional(c))?;
+/// The batch of a page.
+pub async fn batch_of(db: &Db, due: &DuePage) -> Result<Option<DueBatch>, RecordsError> {
+    let id = due.batch.to_string();
+    let batch = async {
+        on!(db, |c| sqlx::query_as::<_, BatchOfPage>(BATCH)
+            .bind(&id)
+            .bind(due.tenant.as_str())
+            .fetch_optional(c))
+    };
+    let asked = async { on!(db, |c| sqlx::query_as(QUESTIONS).bind(&id).fetch_all(c)) };
+    let (row, asked): (_, Asked) = tokio::try_join!(batch, asked)?;
+    let Some(row) = row else { return Ok(None) };
     let reading = Reading {
         table: "tenant_epochs",
         id: due.tenant.as_str(),
     };
-    let read = |row: BatchOfPage| Ok((row.batch.read()?, reading.whole(row.epoch)?));
-    row.map(read).transpose()
+    Ok(Some(DueBatch {
+        batch: row.batch.read()?,
+        epoch: reading.whole(row.epoch)?,
+        asked,
+    }))
 }
 
 /// Puts off jobs of a batch that are due: they wait `until` then. A portion at a time, so that others get their turn.

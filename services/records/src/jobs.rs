@@ -4,7 +4,7 @@ mod moving;
 mod requeueing;
 mod row;
 
-pub(crate) use moving::{change_all, out_of_orders};
+pub(crate) use moving::change_all;
 pub use requeueing::requeue_failed;
 pub(crate) use row::JobRow;
 pub use row::{Job, JobFault};
@@ -64,7 +64,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     requeueing::REQUEUE_FAILED,
     requeueing::WAIT_AGAIN,
     moving::MOVE,
-    moving::OUT_OF_ORDERS,
 ];
 
 /// A job with all that is known of it.

@@ -27,11 +27,16 @@ pub async fn submit(
     (page, warnings): (NewPage, &[Warning]),
     bounds: Bounds,
 ) -> Result<Result<Vec<JobId>, Full>, RecordsError> {
-    let mut tx = db.begin_without_flush().await?;
-    if let Err(full) = backlog::room_in(&mut tx, batch.tenant(), bounds).await? {
+    let wanted = [document.sha256, page.sha256];
+    let room = backlog::room(db, batch.tenant(), bounds);
+    let (room, are_marked) = tokio::try_join!(room, files::are_marked(db, &wanted))?;
+    if let Err(full) = room {
         return Ok(Err(full));
     }
-    files::want(&mut tx, &[document.sha256, page.sha256]).await?;
+    let mut tx = db.begin_without_flush().await?;
+    if are_marked {
+        files::want(&mut tx, &wanted).await?;
+    }
     let running = BatchState::Running {
         submitted_at: stamp.at,
     };

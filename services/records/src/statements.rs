@@ -103,6 +103,7 @@ mod tests {
                 let values = text
                     .split(": &str =")
                     .skip(1)
+                    .map(|rest| rest.trim_start().trim_start_matches("concat!("))
                     .map(|rest| rest.trim_start().trim_start_matches('"'));
                 found += values
                     .filter(|value| VERBS.iter().any(|verb| value.starts_with(verb)))

@@ -19,27 +19,57 @@ const MARK: &str = "INSERT INTO turns (tenant, due_at) SELECT b.tenant, COALESCE
     FROM batches b LEFT JOIN turns t ON t.tenant = b.tenant \
     WHERE b.id = $1 AND (t.due_at IS NULL OR t.due_at > $2) ON CONFLICT (tenant) DO UPDATE \
     SET due_at = excluded.due_at WHERE turns.due_at IS NULL OR turns.due_at > excluded.due_at";
-const NEXT: &str = "SELECT tenant, empty_since, (SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL) FROM turns WHERE due_at <= $1 AND (SELECT COUNT(*) FROM attempts \
-    WHERE attempts.tenant = turns.tenant AND attempts.closed_at IS NULL) < COALESCE(most_orders, $2) \
-    ORDER BY round, tenant LIMIT 1";
-const FIRSTS: &str = "SELECT batch, page, not_before FROM (\
-    SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
-        AND priority = 2 ORDER BY not_before, id LIMIT 1) AS high \
-    UNION ALL SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
-        AND priority = 1 ORDER BY not_before, id LIMIT 1) AS normal \
-    UNION ALL SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
-        AND priority = 0 ORDER BY not_before, id LIMIT 1) AS low) AS firsts ORDER BY priority DESC";
+
+/// The first waiting job of each priority of a tenant.
+macro_rules! firsts {
+    ($tenant:literal) => {
+        concat!(
+            firsts!($tenant, "2", "high"),
+            " UNION ALL ",
+            firsts!($tenant, "1", "normal"),
+            " UNION ALL ",
+            firsts!($tenant, "0", "low")
+        )
+    };
+    ($tenant:literal, $rank:literal, $name:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT priority, not_before, batch, page FROM jobs WHERE tenant = ",
+            $tenant,
+            " AND state = 'queued' AND priority = ",
+            $rank,
+            " ORDER BY not_before, id LIMIT 1) AS ",
+            $name
+        )
+    };
+}
+
+const FIRSTS: &str = concat!(
+    "SELECT batch, page, not_before FROM (",
+    firsts!("$1"),
+    ") AS firsts ORDER BY priority DESC"
+);
+// With the firsts of the tenant whose turn it is.
+const NEXT: &str = concat!(
+    "WITH next AS (SELECT tenant, empty_since, (SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL) AS orders_out \
+    FROM turns WHERE due_at <= $1 AND (SELECT COUNT(*) FROM attempts WHERE attempts.tenant = turns.tenant \
+    AND attempts.closed_at IS NULL) < COALESCE(most_orders, $2) ORDER BY round, tenant LIMIT 1) \
+    SELECT next.tenant, next.empty_since, next.orders_out, firsts.batch, firsts.page, firsts.not_before \
+    FROM next LEFT JOIN (",
+    firsts!("(SELECT tenant FROM next)"),
+    ") AS firsts ON TRUE ORDER BY firsts.priority DESC"
+);
 const LOOK_AGAIN: &str = "UPDATE turns SET due_at = $3, empty_since = $4 WHERE tenant = $1 AND due_at <= $2";
 const DUE: &str = "UPDATE turns SET due_at = $2 WHERE tenant = $1 AND (due_at IS NULL OR due_at > $2)";
 const REST: &str =
     "UPDATE turns SET due_at = NULL WHERE tenant = $1 AND due_at <= $2 AND empty_since IS NOT NULL";
-const LOCK: &str = "UPDATE turns SET empty_since = NULL WHERE tenant = $1 \
-    RETURNING round, credit, weight, COALESCE(most_orders, $2)";
+const LOCK: &str = "UPDATE turns SET empty_since = NULL WHERE tenant = $1";
 // With the round and the name of the tenant that would be served next without this one.
-const STANDING: &str = "SELECT d.round, (SELECT COUNT(*) FROM attempts WHERE tenant = $1 AND closed_at IS NULL), \
-    rival.round, rival.tenant FROM dispatch_round d LEFT JOIN (SELECT round, tenant FROM turns WHERE due_at <= $2 \
+const STANDING: &str = "SELECT own.round, own.credit, own.weight, COALESCE(own.most_orders, $3), d.round, \
+    (SELECT COUNT(*) FROM attempts WHERE tenant = $1 AND closed_at IS NULL), rival.round, rival.tenant \
+    FROM turns own CROSS JOIN dispatch_round d LEFT JOIN (SELECT round, tenant FROM turns WHERE due_at <= $2 \
     AND tenant <> $1 AND (SELECT COUNT(*) FROM attempts WHERE attempts.tenant = turns.tenant \
-    AND attempts.closed_at IS NULL) < COALESCE(most_orders, $3) ORDER BY round, tenant LIMIT 1) AS rival ON TRUE";
+    AND attempts.closed_at IS NULL) < COALESCE(most_orders, $3) ORDER BY round, tenant LIMIT 1) AS rival ON TRUE \
+    WHERE own.tenant = $1";
 const SERVED: &str = "UPDATE turns SET round = $2, credit = $3 WHERE tenant = $1";
 const BEGIN_ROUND: &str = "UPDATE dispatch_round SET round = $1 WHERE round < $1";
 const RECALL: &str = "WITH RECURSIVE waiting(tenant) AS (SELECT MIN(tenant) FROM jobs WHERE state = 'queued' \
@@ -101,17 +131,19 @@ pub struct Share {
 /// those of the highest priority.
 pub async fn next_page(db: &Db, now: OffsetDateTime, most: u64) -> Result<Option<DuePage>, RecordsError> {
     loop {
-        let row: Option<(String, Option<At>, i64)> = on!(db, |c| sqlx::query_as(NEXT)
+        let rows: Vec<NextRow> = on!(db, |c| sqlx::query_as(NEXT)
             .bind(At(now))
             .bind(number(most))
-            .fetch_optional(c))?;
-        let Some((tenant, empty_since, out)) = row else {
+            .fetch_all(c))?;
+        let Some((tenant, empty_since, out, ..)) = rows.first() else {
             return Ok(None);
         };
-        let firsts = firsts(db, &tenant).await?;
-        let Some((batch, page, _)) = firsts.iter().find(|(.., at)| at.0 <= now) else {
-            let later = firsts.iter().map(|(.., at)| at.0).min();
-            take_back(db, &tenant, now, later, empty_since.is_some()).await?;
+        let firsts = rows
+            .iter()
+            .filter_map(|(.., batch, page, at)| Some((batch.as_ref()?, page.as_ref()?, (*at)?)));
+        let Some((batch, page, _)) = firsts.clone().find(|(.., at)| at.0 <= now) else {
+            let later = firsts.map(|(.., at)| at.0).min();
+            take_back(db, tenant, now, later, empty_since.is_some()).await?;
             continue;
         };
         let reading = Reading {
@@ -119,13 +151,24 @@ pub async fn next_page(db: &Db, now: OffsetDateTime, most: u64) -> Result<Option
             id: page,
         };
         return Ok(Some(DuePage {
-            tenant: reading.parsed(&tenant)?,
+            tenant: reading.parsed(tenant)?,
             batch: reading.parsed(batch)?,
             page: reading.parsed(page)?,
-            out: reading.whole(out)?,
+            out: reading.whole(*out)?,
         }));
     }
 }
+
+/// The tenant whose turn it is, since when it has had nothing, how many orders of all are out; and the batch and page of
+/// its first job of a priority, and when that is due, if it has one.
+type NextRow = (
+    String,
+    Option<At>,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<At>,
+);
 
 /// The batch and page of the first job of each priority, and when it is due.
 async fn firsts(db: &Db, tenant: &str) -> Result<Vec<(String, String, At)>, RecordsError> {
@@ -202,6 +245,10 @@ pub(crate) struct LockedTurn {
     served: bool,
 }
 
+/// A tenant's round, credit, weight and most orders; the latest round; how many orders of the tenant are out; and the round
+/// and name of its rival.
+type StandingRow = (i64, i64, i64, i64, i64, i64, Option<i64>, Option<String>);
+
 /// Locks the turn of `tenant`. `None`: as many of its orders are out as may be.
 pub(crate) async fn lock(
     tx: &mut Tx,
@@ -209,21 +256,19 @@ pub(crate) async fn lock(
     most: u64,
     now: OffsetDateTime,
 ) -> Result<Option<LockedTurn>, RecordsError> {
-    let row: Option<(i64, i64, i64, i64)> = on!(tx: &mut *tx, |c| sqlx::query_as(LOCK)
+    tx.later(Write::of(LOCK).bind(tenant.as_str()));
+    // Not in the statement above: what that reads may be from before it had the lock.
+    let row: Option<StandingRow> = on!(tx: tx, |c| sqlx::query_as(STANDING)
         .bind(tenant.as_str())
+        .bind(At(now))
         .bind(number(most))
         .fetch_optional(c))?;
     let reading = Reading {
         table: "turns",
         id: tenant.as_str(),
     };
-    let (round, credit, weight, most_of_it) = reading.required(row, "a row")?;
-    // Not in the statement above: what it reads may be from before it had the lock.
-    let (begun, out, rival, rivals_name): (i64, i64, Option<i64>, Option<String>) = on!(tx: tx, |c| sqlx::query_as(STANDING)
-            .bind(tenant.as_str())
-            .bind(At(now))
-            .bind(number(most))
-            .fetch_one(c))?;
+    let (round, credit, weight, most_of_it, begun, out, rival, rivals_name) =
+        reading.required(row, "a row")?;
     if out >= most_of_it {
         return Ok(None);
     }

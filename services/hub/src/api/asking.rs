@@ -71,7 +71,13 @@ pub(crate) struct Call {
     pub(crate) questions: Vec<Question>,
     pub(crate) priority: Priority,
     pub(crate) expires_at: Option<OffsetDateTime>,
-    pub(crate) image: NewDocument,
+    pub(crate) image: Image,
+}
+
+/// An image that is kept, and its only page, if it was split already.
+pub(crate) struct Image {
+    document: NewDocument,
+    page: Option<(NewPage, Vec<Warning>)>,
 }
 
 impl Asking<'_> {
@@ -88,11 +94,23 @@ impl Asking<'_> {
         purpose: Purpose,
         work: impl Future<Output = Result<T, Problem>>,
     ) -> Result<(Allowed, T), Problem> {
-        let room = backlog::room(self.db, &self.caller.tenant, self.settings.bounds());
-        room.await?.map_err(full::problem)?;
+        let room = async {
+            let room = backlog::room(self.db, &self.caller.tenant, self.settings.bounds());
+            room.await?.map_err(full::problem)
+        };
         let wanted = Wanted::model(model, None, purpose);
         let now = self.clock.now();
-        gate::ask_before(self.db, self.policies, self.ids, now, self.caller, wanted, work).await
+        gate::ask_before(
+            self.db,
+            self.policies,
+            self.ids,
+            now,
+            self.caller,
+            wanted,
+            room,
+            work,
+        )
+        .await
     }
 
     /// The questions, if they keep their limits. Problems: 400 `question_invalid` and those of [`schemas::check`].
@@ -115,14 +133,29 @@ impl Asking<'_> {
         name: Option<String>,
         media_type: String,
         content: impl Stream<Item = Result<Bytes, E>>,
-    ) -> Result<NewDocument, Problem> {
+    ) -> Result<Image, Problem> {
         uploads::check_type(self.settings, &media_type)?;
-        uploads::document(self.blobs, self.settings, name, media_type, content).await
+        let document = uploads::document(self.blobs, self.settings, name, media_type, content).await?;
+        Ok(Image { document, page: None })
     }
 
-    /// Splits the image and stores a job for each question, which are durable as soon as [`Asking::settled_within`] or [`Asking::kept`]
-    /// returns, and not before: until then they are on their way to a worker already. Problems: 422 with the image's fault,
-    /// 422 `too_many_pages`, 503 `storage_unavailable`, and those of [`full::problem`].
+    /// As [`Asking::image`] for what is allowed, which is split as soon as it is there, unless this was asked before.
+    /// Problems: those of splitting beside, which [`Asking::submit`] names.
+    pub(crate) async fn split(
+        &self,
+        image: impl Future<Output = Result<Image, Problem>>,
+    ) -> Result<Image, Problem> {
+        let mut image = image.await?;
+        if self.once.job().is_none() {
+            image.page = Some(one_page(self.splitting.split(image.document.sha256).await)?);
+        }
+        Ok(image)
+    }
+
+    /// Splits the image, if that was not done before, and stores a job for each question, which are durable as soon as
+    /// [`Asking::settled_within`] or [`Asking::kept`] returns, and not before: until then they are on their way to a worker
+    /// already. Problems: 422 with the image's fault, 422 `too_many_pages`, 503 `storage_unavailable`, and those of
+    /// [`full::problem`].
     ///
     /// A request that has made its jobs before makes none.
     pub(crate) async fn submit(&self, call: &Call) -> Result<Vec<JobId>, Problem> {
@@ -137,7 +170,11 @@ impl Asking<'_> {
             let most = u32::try_from(call.questions.len()).unwrap_or(u32::MAX);
             return Ok(jobs::of_one_call(self.db, &self.caller.tenant, job, most).await?);
         }
-        let (page, warnings) = one_page(self.splitting.split(call.image.sha256).await)?;
+        let Image { document, page } = &call.image;
+        let (page, warnings) = match page {
+            Some(split) => split.clone(),
+            None => one_page(self.splitting.split(document.sha256).await)?,
+        };
         let now = self.clock.now();
         let batch = Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now)
             .with_priority(call.priority)
@@ -148,7 +185,7 @@ impl Asking<'_> {
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
         let bounds = self.settings.bounds();
         let page = (page, &*warnings);
-        let submit = || one_call::submit(self.db, stamp, &batch, &call.questions, &call.image, page, bounds);
+        let submit = || one_call::submit(self.db, stamp, &batch, &call.questions, document, page, bounds);
         let mut submitted = submit().await;
         if are_back(self.db, self.blobs, &submitted).await? {
             submitted = submit().await;

@@ -4,7 +4,7 @@
 //! `Prefer: wait=SECONDS` the call waits for the answer; if it does not come in time, the job goes on. If the license
 //! ends in the meantime, the call is answered as if it had been refused at first, and the job is held.
 
-use super::asking::{Asking, Call};
+use super::asking::{Asking, Call, Image};
 use crate::{
     idempotency::Once,
     json_object::Object,
@@ -32,7 +32,7 @@ use domain::{
     turn::Priority,
 };
 use exchange::blobs::Blobs;
-use records::{Db, documents::NewDocument};
+use records::Db;
 use std::{str::FromStr, time::Duration};
 
 /// The most bytes of a part that is neither the image nor the question.
@@ -101,7 +101,7 @@ struct Draft {
     parameters: Option<Parameters>,
     priority: Option<Priority>,
     expires_at: Option<String>,
-    image: Option<NewDocument>,
+    image: Option<Image>,
     allowed: Option<Allowed>,
 }
 
@@ -166,12 +166,12 @@ async fn take(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<(), 
 }
 
 /// Keeps the image. Those who name model and purpose first are refused before they have sent it.
-async fn image(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<NewDocument, Problem> {
+async fn image(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<Image, Problem> {
     let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
     let image = asking.image(name, media_type, part.into_stream());
     match (&draft.model, draft.purpose) {
         (Some(model), Some(purpose)) if draft.allowed.is_none() => {
-            let (allowed, image) = asking.allow_before(model, purpose, image).await?;
+            let (allowed, image) = asking.allow_before(model, purpose, asking.split(image)).await?;
             draft.allowed = Some(allowed);
             Ok(image)
         }

@@ -34,7 +34,7 @@ use exchange::{grant, queue::Queue, signing::SigningKey};
 use futures_util::{StreamExt as _, stream};
 use records::{
     Db, Stamp, attempts,
-    dispatching::{self, Claimed, ClaimedPage, Room, Signed},
+    dispatching::{self, Claimed, ClaimedPage, DueBatch, Room, Signed},
     turns::{self, DuePage},
 };
 use std::sync::Arc;
@@ -107,8 +107,9 @@ impl Dispatch {
         }
         // The epoch is read before the gate is asked: a revocation in between makes the grant one that no
         // worker accepts, never one that outlives it.
-        let batch = dispatching::batch_of(&parts.db, &due).await?;
-        let (batch, epoch) = batch.with_context(|| format!("batch {} of a job that is due", due.batch))?;
+        let found = dispatching::batch_of(&parts.db, &due).await?;
+        let found = found.with_context(|| format!("batch {} of a job that is due", due.batch))?;
+        let batch = &found.batch;
         if batch.is_over(now) {
             let stamp = Stamp::of_hub(&parts.ids, now);
             stopping::expire(&self.stopping(), stamp, batch.id).await?;
@@ -116,36 +117,34 @@ impl Dispatch {
         }
         if self
             .in_the_way
-            .has(&parts.db, &parts.settings, now, &batch)
+            .has(&parts.db, &parts.settings, now, batch)
             .await?
         {
             dispatching::put_off(&parts.db, batch.id, now, now + PUT_OFF).await?;
             return Ok(Outcome::Worked);
         }
         let told = self.revisions.of(&parts.db, &batch.license).await?;
-        match self.weigh(now, &batch, epoch, told).await? {
+        match self.weigh(now, &found, told).await? {
             Ok(allowed) => self.send_out(&due, room, &allowed).await?,
-            Err(refusal) => self.stop(now, &batch, &refusal).await?,
+            Err(refusal) => self.stop(now, batch, &refusal).await?,
         }
         Ok(Outcome::Worked)
     }
 
-    /// Asks the gate whether orders of `batch` may go out now.
+    /// Asks the gate whether orders of the batch may go out now.
     async fn weigh<'a>(
         &self,
         now: OffsetDateTime,
-        batch: &'a StoredBatch,
-        epoch: u64,
+        due: &'a DueBatch,
         told: Told,
     ) -> anyhow::Result<Result<Allowed<'a>, Refusal>> {
         let parts = &self.parts;
-        let earlier = EarlierAllow::of(batch);
+        let earlier = EarlierAllow::of(&due.batch);
         let judged = gate::still_holds(&parts.db, &parts.policies, &parts.ids, now, earlier).await?;
         Ok(judged.map(|confirmed| Allowed {
             now,
-            batch,
+            due,
             confirmed,
-            epoch,
             told,
         }))
     }
@@ -174,15 +173,11 @@ impl Dispatch {
         };
         let since = parts.settings.shared_since(allowed.now);
         // None if another dispatch was first, the jobs were cancelled, or the tenant has its most orders out.
-        let Claimed { orders, shared } = dispatching::claim(&parts.db, stamp, due, room, since, sign).await?;
+        let claimed = dispatching::claim(&parts.db, stamp, due, allowed.due, room, since, sign);
+        let Claimed { orders, shared } = claimed.await?;
         self.tell_shared(&shared);
-        if orders.is_empty() {
-            return Ok(());
-        }
-        // Should it fail, nobody has the orders, and the sweep finds them missing.
-        parts.db.flush().await?;
         let order = |(page, Signed { grant, token }): (ClaimedPage, Signed)| {
-            let trace = allowed.batch.trace.clone();
+            let trace = allowed.due.batch.trace.clone();
             WorkOrder::new(&grant, token, page.questions)
                 .with_need(allowed.told.need)
                 .with_trace(trace)
@@ -213,18 +208,16 @@ impl Dispatch {
     /// and never rounded up.
     fn grant_end(&self, allowed: &Allowed<'_>) -> OffsetDateTime {
         let usual = allowed.now + self.parts.settings.grant_lifetime();
-        let ends = [allowed.confirmed.until, allowed.batch.expires_at];
+        let ends = [allowed.confirmed.until, allowed.due.batch.expires_at];
         ends.into_iter().flatten().fold(usual, OffsetDateTime::min)
     }
 
     fn grant(&self, page: &ClaimedPage, allowed: &Allowed<'_>) -> Grant {
         let Allowed {
             now,
-            batch,
+            due: DueBatch { batch, epoch, .. },
             confirmed,
-            epoch,
             told,
-            ..
         } = allowed;
         Grant {
             order: page.out.order,
@@ -272,9 +265,8 @@ impl Dispatch {
 /// A batch whose orders may go out, and on what that stands.
 struct Allowed<'a> {
     now: OffsetDateTime,
-    batch: &'a StoredBatch,
+    due: &'a DueBatch,
     confirmed: Confirmed,
-    epoch: u64,
     /// What is told of its revision.
     told: Told,
 }

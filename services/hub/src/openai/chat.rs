@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{
-        asking::{Asking, Call},
+        asking::{Asking, Call, Image},
         following::Followed,
         job_view::JobView,
     },
@@ -42,7 +42,7 @@ use domain::{
 };
 use exchange::{blobs::Blobs, queue::Queue};
 use futures_util::stream;
-use records::{Db, documents::NewDocument};
+use records::Db;
 use std::{convert::Infallible, time::Duration};
 use tokio::time::Instant;
 
@@ -153,7 +153,7 @@ pub(super) async fn call(
     let questions = asking.questions(asked.choices()).await?;
     let expires_at = asking.end(asked.expires_at.as_deref())?;
     let purpose = asked.purpose.unwrap_or(usual);
-    let image = image(asking, asked.image, outgoing);
+    let image = asking.split(image(asking, asked.image, outgoing));
     let (allowed, image) = asking.allow_before(&asked.model, purpose, image).await?;
     Ok(Call {
         allowed,
@@ -165,7 +165,7 @@ pub(super) async fn call(
 }
 
 /// Keeps the image, wherever it is.
-async fn image(asking: &Asking<'_>, picture: Picture, outgoing: &Outgoing) -> Result<NewDocument, Problem> {
+async fn image(asking: &Asking<'_>, picture: Picture, outgoing: &Outgoing) -> Result<Image, Problem> {
     match picture {
         Picture::Here(image) => {
             let bytes = Bytes::from(image.bytes);

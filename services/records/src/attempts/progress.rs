@@ -7,7 +7,7 @@ use crate::{
     answers::{self, NewAnswer},
     batches::{self, Delta},
     dispatching::sharing,
-    jobs::{self, Job},
+    jobs::{self, Job, JobRow},
     later::Write,
     many, on,
     read::Reading,
@@ -26,9 +26,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) const BATCHES_OF: &str = "SELECT order_id, batch FROM attempts WHERE order_id IN \
     (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
-// Which attempts are open is hidden from the planner, or it might go through all that are.
-pub(super) const OPEN: &str = "SELECT order_id, attempt FROM attempts WHERE COALESCE(closed_at, closed_at) IS NULL \
-    AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
+// Which attempts are open is hidden from the planner, or it might go through all that are. With each job it is told whether
+// any job of the tenant is put off: those that wait for an answer are.
+pub(super) const OPEN: &str = "SELECT j.*, a.attempt AS open_attempt, CAST(CASE WHEN EXISTS (SELECT 1 FROM jobs w \
+    WHERE w.tenant = $2 AND w.state = 'queued' AND w.priority IN (0, 1, 2) AND w.not_before > $3) THEN 1 ELSE 0 END \
+    AS BIGINT) AS some_wait FROM attempts a JOIN jobs j ON j.order_id = a.order_id AND j.state IN ('dispatched', 'running') \
+    WHERE COALESCE(a.closed_at, a.closed_at) IS NULL AND a.order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 pub(super) const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $2), worker = r.value ->> 'worker', \
     missing_since = NULL FROM json_each($1) AS r WHERE order_id = r.value ->> 'order' \
     AND COALESCE(closed_at, closed_at) IS NULL";
@@ -86,7 +89,7 @@ pub async fn progress(
     let Some(batch) = batch.filter(|batch| !batch.is_over(stamp.at)) else {
         return Ok(vec![Taken::Fenced; said.len()]);
     };
-    let mut told = Told::begin(&mut tx, said).await?;
+    let mut told = Told::begin(&mut tx, stamp, &batch, said).await?;
     let taken: Vec<Taken> = said.iter().map(|one| told.take(stamp, one)).collect();
     if taken.contains(&Taken::Stored) {
         told.store(&mut tx, stamp, &batch).await?;
@@ -104,23 +107,49 @@ struct Told<'a> {
     /// Jobs that are out for them, as they are stored, and what is true of them by now.
     jobs: BTreeMap<JobId, (Job, JobState)>,
     answers: Vec<NewAnswer<'a>>,
+    /// Whether there may be jobs that wait for the answers.
+    some_wait: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct OpenRow {
+    #[sqlx(flatten)]
+    job: JobRow,
+    open_attempt: i64,
+    some_wait: i64,
 }
 
 impl<'a> Told<'a> {
-    async fn begin(tx: &mut Tx, said: &[Progress<'_>]) -> Result<Self, RecordsError> {
+    async fn begin(
+        tx: &mut Tx,
+        stamp: Stamp<'_>,
+        batch: &StoredBatch,
+        said: &[Progress<'_>],
+    ) -> Result<Self, RecordsError> {
         let orders: BTreeSet<OrderId> = said.iter().map(|one| one.sender.out.order).collect();
-        let open = open_of(tx, &orders).await?;
-        let orders: Vec<OrderId> = open.keys().copied().collect();
-        let out = jobs::out_of_orders(tx, &orders).await?;
-        Ok(Self {
-            open,
+        let orders = many::ids(orders);
+        let rows = on!(tx: tx, |c| sqlx::query_as::<_, OpenRow>(OPEN)
+            .bind(&orders)
+            .bind(batch.tenant.as_str())
+            .bind(At(stamp.at))
+            .fetch_all(c))?;
+        let mut told = Self {
+            open: BTreeMap::new(),
             heard: BTreeMap::new(),
-            jobs: out
-                .into_iter()
-                .map(|job| (job.id, (job.clone(), job.state)))
-                .collect(),
+            jobs: BTreeMap::new(),
             answers: Vec::new(),
-        })
+            some_wait: rows.iter().any(|row| row.some_wait != 0),
+        };
+        for row in rows {
+            let job = row.job.read()?;
+            if let Some(out) = job.state.out() {
+                let order = out.order.to_string();
+                told.open
+                    .insert(out.order, reading(&order).whole(row.open_attempt)?);
+            }
+            told.jobs.insert(job.id, (job.clone(), job.state));
+        }
+        Ok(told)
     }
 
     fn take(&mut self, stamp: Stamp<'_>, one: &Progress<'a>) -> Taken {
@@ -176,7 +205,12 @@ impl<'a> Told<'a> {
         let changed: Vec<(Job, JobState)> = jobs.filter(|(job, to)| job.state != *to).collect();
         match self.answers.is_empty() {
             true => jobs::change_all(tx, batch.id, &changed, Delta::default()).await?,
-            false => answered_with(tx, stamp, batch, &changed, &self.answers).await?,
+            false => {
+                if self.some_wait {
+                    sharing::let_go(tx, stamp.at, batch.id, &answered_pages(&changed)).await?;
+                }
+                answered_with(tx, stamp, batch, &changed, &self.answers).await?;
+            }
         }
         write_senders(tx, stamp, HEARD, heard);
         write_senders(tx, stamp, DONE, done);
@@ -188,7 +222,8 @@ impl<'a> Told<'a> {
 type Senders = Vec<(OrderId, WorkerId)>;
 
 /// Moves jobs of `batch`, which is as it was locked, stores the answers of those that are answered by that, and tells of
-/// them; and of the batch, if the last verdict falls with them. Closing the orders that have no other job is left to do.
+/// them; and of the batch, if the last verdict falls with them. Closing the orders that have no other job is left to do, and
+/// letting go those that waited for the answers ([`sharing::let_go`]).
 pub(crate) async fn answered_with(
     tx: &mut Tx,
     stamp: Stamp<'_>,
@@ -197,11 +232,6 @@ pub(crate) async fn answered_with(
     answers: &[NewAnswer<'_>],
 ) -> Result<(), RecordsError> {
     let decision = batch.license.decision;
-    let answered = changed
-        .iter()
-        .filter(|(_, to)| matches!(to, JobState::Answered { .. }));
-    let pages: BTreeSet<PageId> = answered.map(|(job, _)| job.page).collect();
-    sharing::let_go(tx, stamp.at, batch.id, &pages).await?;
     let asking = webhooks::asking(tx, &batch.tenant).await?;
     let rows = answers::insert(tx, answers, decision, stamp.at).await?;
     let details = answers.iter().map(|answer| {
@@ -241,15 +271,12 @@ fn used(answers: &[NewAnswer<'_>]) -> Usage {
     used
 }
 
-/// The attempts of those of `orders` that are open.
-async fn open_of(tx: &mut Tx, orders: &BTreeSet<OrderId>) -> Result<BTreeMap<OrderId, u32>, RecordsError> {
-    let orders = many::ids(orders);
-    let open: Vec<(String, i64)> = on!(tx: tx, |c| sqlx::query_as(OPEN).bind(&orders).fetch_all(c))?;
-    let read = |(order, attempt): (String, i64)| {
-        let reading = reading(&order);
-        Ok((reading.parsed(&order)?, reading.whole(attempt)?))
-    };
-    open.into_iter().map(read).collect()
+/// The pages of jobs that are answered.
+fn answered_pages(changed: &[(Job, JobState)]) -> BTreeSet<PageId> {
+    let answered = changed
+        .iter()
+        .filter(|(_, to)| matches!(to, JobState::Answered { .. }));
+    answered.map(|(job, _)| job.page).collect()
 }
 
 /// Notes by `sql`, which is [`HEARD`] or [`DONE`], who spoke of orders that are open.

@@ -54,6 +54,13 @@ pub(super) async fn unrefer(
     Ok(())
 }
 
+/// Whether something with any of these bytes was deleted: if not, [`want`] finds nothing to do.
+pub(crate) async fn are_marked(db: &Db, files: &[Sha256]) -> Result<bool, RecordsError> {
+    let wanted = many::ids(files);
+    let marked: i64 = on!(db, |c| sqlx::query_scalar(MARKED).bind(&wanted).fetch_one(c))?;
+    Ok(marked > 0)
+}
+
 /// Something is stored within `tx` that has these bytes: their files stay. The error [`RecordsError::Removed`] names
 /// those that were removed before, and may be stored again by now.
 pub(crate) async fn want(tx: &mut Tx, files: &[Sha256]) -> Result<(), RecordsError> {

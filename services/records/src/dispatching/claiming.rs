@@ -1,6 +1,6 @@
 //! Orders for pages whose turn it is: claimed, granted and stored in one transaction.
 
-use super::{Claimed, ClaimedPage, Room, Signed, sharing};
+use super::{Asked, Claimed, ClaimedPage, DueBatch, Room, Signed, sharing};
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
     audit::rows::Rows,
@@ -16,7 +16,7 @@ use domain::{
     digest::Sha256,
     id::PageId,
     job::{JobState, Out},
-    order::{OrderQuestion, Parameters},
+    order::OrderQuestion,
 };
 use serde_json::json;
 use sqlx::types::Json;
@@ -27,26 +27,16 @@ use time::OffsetDateTime;
 const DUE_IN_TURN: &str = "SELECT batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
     AND priority = (SELECT priority FROM batches WHERE id = $2) AND not_before <= $3 ORDER BY not_before, id LIMIT $4";
 // The state is hidden from the planner, or it might go through all jobs that wait for those of the pages.
-const DUE_OF_PAGES: &str = "SELECT * FROM jobs WHERE page IN (SELECT r.value ->> 'id' FROM json_each($1) AS r) \
-    AND state || '' = 'queued' AND not_before <= $2 ORDER BY question";
-const NEXT_ATTEMPTS: &str = "UPDATE pages SET attempts = attempts + 1 \
-    WHERE id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r) RETURNING id, attempts, sha256";
+const DUE_OF_PAGES: &str = "SELECT j.*, p.attempts AS page_attempts, p.sha256 AS page_sha256 FROM json_each($1) AS r \
+    JOIN pages p ON p.id = r.value ->> 'id' JOIN jobs j ON j.page = p.id \
+    WHERE j.state || '' = 'queued' AND j.not_before <= $2 ORDER BY j.question";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at, grant_token) \
     SELECT r.value ->> 'order', $2, $3, r.value ->> 'page', CAST(r.value ->> 'attempt' AS BIGINT), $4, \
     r.value ->> 'token' FROM json_each($1) AS r";
-const ALIGN: &str = "UPDATE pages SET attempts = CAST(r.value ->> 'attempt' AS BIGINT) FROM json_each($1) AS r \
+const COUNT_ATTEMPTS: &str = "UPDATE pages SET attempts = CAST(r.value ->> 'attempt' AS BIGINT) FROM json_each($1) AS r \
     WHERE pages.id = r.value ->> 'page'";
-const QUESTIONS: &str =
-    "SELECT place, text, parameters, scope FROM questions WHERE batch = $1 ORDER BY place";
 
-pub(crate) const STATEMENTS: &[&str] = &[
-    DUE_IN_TURN,
-    DUE_OF_PAGES,
-    NEXT_ATTEMPTS,
-    INSERT_ATTEMPTS,
-    ALIGN,
-    QUESTIONS,
-];
+pub(crate) const STATEMENTS: &[&str] = &[DUE_IN_TURN, DUE_OF_PAGES, INSERT_ATTEMPTS, COUNT_ATTEMPTS];
 
 /// The most jobs that are looked through for pages that go out together.
 const MOST_JOBS: u64 = 4096;
@@ -54,11 +44,22 @@ const MOST_JOBS: u64 = 4096;
 /// The most questions that go out together because their pages have the same bytes.
 const MOST_TOGETHER: usize = 256;
 
-/// The questions of a batch, each at its place, with its scope.
-pub(super) type Asked = [(i64, String, Json<Parameters>, String)];
+/// The jobs of a page that are due.
+pub(super) struct DueJobs {
+    pub page: PageId,
+    pub page_sha256: Sha256,
+    /// How many attempts there were at the page.
+    pub attempts: u32,
+    pub jobs: Vec<Job>,
+}
 
-/// Pages, each with its jobs that are due.
-pub(super) type DuePages = Vec<(String, Vec<Job>)>;
+#[derive(sqlx::FromRow)]
+struct DueRow {
+    #[sqlx(flatten)]
+    job: JobRow,
+    page_attempts: i64,
+    page_sha256: String,
+}
 
 /// Claims the jobs that are due of the page `first`, and of those of its batch that come right after it: from now on
 /// an order is out for each page, under the grant that `sign` makes for it, and the tenant has had its turn. They are
@@ -66,33 +67,39 @@ pub(super) type DuePages = Vec<(String, Vec<Job>)>;
 /// another tenant's turn or another batch's. Pages with the same bytes share an order, and what is the same computation
 /// as that of another job is not claimed ([`sharing`]): within the batch, and with those of the tenant's other batches that
 /// were answered `since` then. Gives nothing if nothing is due any more, or as many orders of the
-/// tenant are out as may be. What it did is durable after [`Db::flush`], before which no order may go out: so the batch is
-/// not locked while the disk is waited for. Answers that were shared are durable at once.
+/// tenant are out as may be. What it did is durable when it returns.
 pub async fn claim(
     db: &Db,
     stamp: Stamp<'_>,
     first: &DuePage,
+    DueBatch { batch, asked, .. }: &DueBatch,
     room: Room,
     since: Option<OffsetDateTime>,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<Claimed, RecordsError> {
-    let mut tx = db.begin_without_flush().await?;
-    let Some(batch) = batches::lock(&mut tx, first.batch).await? else {
-        return Ok(Claimed::default());
+    // A batch of more pages is not locked while the disk is waited for: others have answers of it to store.
+    let is_alone = batch.pages == 1;
+    let mut tx = match is_alone {
+        true => db.begin().await?,
+        false => db.begin_without_flush().await?,
     };
-    let asked: Vec<(i64, String, Json<Parameters>, String)> = on!(tx: &mut tx, |c| sqlx::query_as(QUESTIONS)
-        .bind(first.batch.to_string())
-        .fetch_all(c))?;
+    batches::lock_unread(&mut tx, batch.id);
     let Some(mut turn) = turns::lock(&mut tx, &first.tenant, room.of_tenant, stamp.at).await? else {
         return Ok(Claimed::default());
     };
     let orders = room.orders.min(turn.left());
-    let most_jobs = orders.saturating_mul(asked.len().max(1) as u64).min(MOST_JOBS);
-    let due = due_pages(&mut tx, stamp, first, most_jobs).await?;
+    let pages = match is_alone {
+        true => vec![first.page.to_string()],
+        false => {
+            let most_jobs = orders.saturating_mul(asked.len().max(1) as u64).min(MOST_JOBS);
+            pages_in_turn(&mut tx, stamp, first, most_jobs).await?
+        }
+    };
+    let due = due_jobs(&mut tx, stamp, &pages).await?;
     if due.is_empty() {
         return Ok(Claimed::default());
     }
-    let (mut due, shared) = sharing::share(&mut tx, stamp, &batch, due, &asked, since, &sign).await?;
+    let (mut due, shared) = sharing::share(&mut tx, stamp, batch, due, asked, since, &sign).await?;
     if !shared.is_empty() {
         // They count as all do, or a tenant with many of them would keep the others waiting.
         turn.serve(shared.len());
@@ -102,26 +109,30 @@ pub async fn claim(
     let served = due
         .iter()
         .take(orders)
-        .take_while(|(_, jobs)| turn.serve(jobs.len()))
+        .take_while(|page| turn.serve(page.jobs.len()))
         .count();
     due.truncate(served);
-    let (orders, changes) = begin_orders(&mut tx, stamp, &batch, due, &asked, sign).await?;
+    let (orders, changes) = begin_orders(&mut tx, stamp, batch, due, asked, sign)?;
     turns::store(&mut tx, &first.tenant, &turn);
     jobs::change_all(&mut tx, batch.id, &changes, Delta::default()).await?;
     tx.commit().await?;
+    if !is_alone {
+        // Should it fail, nobody gets the orders, and they are found missing.
+        db.flush().await?;
+    }
     Ok(Claimed { orders, shared })
 }
 
 /// Orders for the jobs of pages, with their grants; and what becomes of the jobs by them, which is left to do.
-pub(super) async fn begin_orders(
+pub(super) fn begin_orders(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
-    due: DuePages,
+    due: Vec<DueJobs>,
     asked: &Asked,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<(Vec<(ClaimedPage, Signed)>, Vec<(Job, JobState)>), RecordsError> {
-    let (claimed, changes) = begin_attempts(tx, stamp, due, asked).await?;
+    let (claimed, changes) = begin_attempts(tx, stamp, due, asked)?;
     let sign = |page: ClaimedPage| {
         let signed = sign(&page).map_err(RecordsError::Signature)?;
         Ok((page, signed))
@@ -134,15 +145,15 @@ pub(super) async fn begin_orders(
     Ok((claimed, changes))
 }
 
-/// Pages in the order in which they go out, each with its jobs that are due.
-async fn due_pages(
+/// Pages of a batch with jobs that are due, in the order in which they go out.
+async fn pages_in_turn(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     first: &DuePage,
     most_jobs: u64,
-) -> Result<DuePages, RecordsError> {
+) -> Result<Vec<String>, RecordsError> {
     let batch = first.batch.to_string();
-    let rows: Vec<(String, String)> = on!(tx: &mut *tx, |c| sqlx::query_as(DUE_IN_TURN)
+    let rows: Vec<(String, String)> = on!(tx: tx, |c| sqlx::query_as(DUE_IN_TURN)
         .bind(first.tenant.as_str())
         .bind(&batch)
         .bind(At(stamp.at))
@@ -155,43 +166,62 @@ async fn due_pages(
             pages.push(page);
         }
     }
-    let wanted = many::ids(&pages);
-    let rows = on!(tx: tx, |c| sqlx::query_as::<_, JobRow>(DUE_OF_PAGES)
+    Ok(pages)
+}
+
+/// Those of `pages` that have jobs that are due, in their order.
+async fn due_jobs(tx: &mut Tx, stamp: Stamp<'_>, pages: &[String]) -> Result<Vec<DueJobs>, RecordsError> {
+    let wanted = many::ids(pages);
+    let rows = on!(tx: tx, |c| sqlx::query_as::<_, DueRow>(DUE_OF_PAGES)
         .bind(&wanted)
         .bind(At(stamp.at))
         .fetch_all(c))?;
-    let mut of_page: HashMap<String, Vec<Job>> = HashMap::new();
-    for row in rows {
-        let job = row.read()?;
-        of_page.entry(job.page.to_string()).or_default().push(job);
+    let mut of_page: HashMap<String, DueJobs> = HashMap::new();
+    for DueRow {
+        job,
+        page_attempts,
+        page_sha256,
+    } in rows
+    {
+        let job = job.read()?;
+        let page = job.page.to_string();
+        let reading = Reading {
+            table: "pages",
+            id: &page,
+        };
+        let (attempts, page_sha256) = (reading.whole(page_attempts)?, reading.parsed(&page_sha256)?);
+        let of_page = of_page.entry(page).or_insert_with(|| DueJobs {
+            page: job.page,
+            page_sha256,
+            attempts,
+            jobs: Vec::new(),
+        });
+        of_page.jobs.push(job);
     }
-    let with_jobs = |page: String| of_page.remove(&page).map(|jobs| (page, jobs));
-    Ok(pages.into_iter().filter_map(with_jobs).collect())
+    Ok(pages.iter().filter_map(|page| of_page.remove(page)).collect())
 }
 
 /// Pages with the same bytes, as many as go out together.
 struct Alike {
+    /// The number of the attempt that begins, which rises for each of the pages.
     attempt: u32,
     page_sha256: Sha256,
-    pages: Vec<(PageId, u32)>,
+    pages: Vec<PageId>,
     jobs: Vec<Job>,
 }
 
 /// Counts a new attempt at each of the pages. Gives their orders, and what becomes of their jobs.
-async fn begin_attempts(
+fn begin_attempts(
     tx: &mut Tx,
     stamp: Stamp<'_>,
-    due: DuePages,
+    due: Vec<DueJobs>,
     asked: &Asked,
 ) -> Result<(Vec<ClaimedPage>, Vec<(Job, JobState)>), RecordsError> {
-    let pages = many::ids(due.iter().map(|(page, _)| page));
-    let attempts: Vec<(String, i64, String)> =
-        on!(tx: &mut *tx, |c| sqlx::query_as(NEXT_ATTEMPTS).bind(&pages).fetch_all(c))?;
-    let together = together(due, attempts)?;
-    align(tx, &together);
+    let together = together(due);
+    count_attempts(tx, &together);
     let (mut changes, mut claimed) = (Vec::new(), Vec::new());
     for alike in together {
-        let Some((page, _)) = alike.pages.first() else {
+        let Some(page) = alike.pages.first() else {
             continue;
         };
         let text = page.to_string();
@@ -222,54 +252,42 @@ async fn begin_attempts(
 }
 
 /// Puts pages with the same bytes together, in the order of the first of each.
-fn together(due: DuePages, attempts: Vec<(String, i64, String)>) -> Result<Vec<Alike>, RecordsError> {
-    let attempts: HashMap<String, (i64, String)> = attempts
-        .into_iter()
-        .map(|(page, attempt, sha256)| (page, (attempt, sha256)))
-        .collect();
+fn together(due: Vec<DueJobs>) -> Vec<Alike> {
     let (mut all, mut latest): (Vec<Alike>, HashMap<Sha256, usize>) = (Vec::new(), HashMap::new());
-    for (page, jobs) in due {
-        let reading = Reading {
-            table: "pages",
-            id: &page,
-        };
-        let (attempt, sha256) = reading.required(attempts.get(&page), "a row")?;
-        let (id, attempt, sha256) = (
-            reading.parsed(&page)?,
-            reading.whole(*attempt)?,
-            reading.parsed(sha256)?,
-        );
-        let alike = latest.get(&sha256).and_then(|place| all.get_mut(*place));
-        match alike.filter(|alike| alike.jobs.len() + jobs.len() <= MOST_TOGETHER) {
+    for page in due {
+        let attempt = page.attempts.saturating_add(1);
+        let alike = latest
+            .get(&page.page_sha256)
+            .and_then(|place| all.get_mut(*place));
+        match alike.filter(|alike| alike.jobs.len() + page.jobs.len() <= MOST_TOGETHER) {
             Some(alike) => {
                 alike.attempt = alike.attempt.max(attempt);
-                alike.pages.push((id, attempt));
-                alike.jobs.extend(jobs);
+                alike.pages.push(page.page);
+                alike.jobs.extend(page.jobs);
             }
             None => {
-                latest.insert(sha256, all.len());
+                latest.insert(page.page_sha256, all.len());
                 all.push(Alike {
                     attempt,
-                    page_sha256: sha256,
-                    pages: vec![(id, attempt)],
-                    jobs,
+                    page_sha256: page.page_sha256,
+                    pages: vec![page.page],
+                    jobs: page.jobs,
                 });
             }
         }
     }
-    Ok(all)
+    all
 }
 
-/// Pages that go out together have one number of attempts from now on, so that it rises for each of their jobs.
-fn align(tx: &mut Tx, together: &[Alike]) {
-    let behind = together.iter().flat_map(|alike| {
+/// Pages that go out together have one number of attempts from now on.
+fn count_attempts(tx: &mut Tx, together: &[Alike]) {
+    let counted = together.iter().flat_map(|alike| {
         let pages = alike.pages.iter();
-        let pages = pages.filter(|(_, attempt)| *attempt < alike.attempt);
-        pages.map(|(page, _)| json!({ "page": page, "attempt": alike.attempt }))
+        pages.map(|page| json!({ "page": page, "attempt": alike.attempt }))
     });
-    let behind: Vec<_> = behind.collect();
-    if !behind.is_empty() {
-        tx.later(Write::of(ALIGN).bind(many::rows(behind)));
+    let counted: Vec<_> = counted.collect();
+    if !counted.is_empty() {
+        tx.later(Write::of(COUNT_ATTEMPTS).bind(many::rows(counted)));
     }
 }
 

@@ -7,13 +7,13 @@
 //! comes to nothing, it is computed for itself; so is what somebody waits for while it is written.
 
 use super::{
-    ClaimedPage, Signed,
-    claiming::{Asked, DuePages, begin_orders},
+    Asked, ClaimedPage, Signed,
+    claiming::{DueJobs, begin_orders},
 };
 use crate::{
     At, RecordsError, Stamp, Tx,
     answers::{self, Answer, NewAnswer},
-    attempts,
+    attempts, batches,
     jobs::Job,
     later::Write,
     many, on,
@@ -52,6 +52,8 @@ const ELSEWHERE: &str = "SELECT r.value ->> 'job', COALESCE(c.job, f.id), COALES
     LEFT JOIN answers c ON c.job = COALESCE(a.shared_from, a.job) AND c.answered_at >= $2 \
     LEFT JOIN jobs s ON s.id = c.job LEFT JOIN batches cb ON cb.id = s.batch \
     WHERE c.job IS NOT NULL AND cb.answers_gone_at IS NULL OR f.state IN ('dispatched', 'running')";
+const ATTEMPTS: &str =
+    "SELECT id, attempts FROM pages WHERE id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 const WAIT: &str =
     "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 const WAIT_TOO: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT j.id FROM json_each($1) AS r \
@@ -71,7 +73,7 @@ const LET_GO: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (\
 const CLOSE: &str = "UPDATE attempts SET closed_at = $2, outcome = 'done' WHERE COALESCE(closed_at, closed_at) IS NULL \
     AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 
-pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, ELSEWHERE, WAIT, WAIT_TOO, LET_GO, CLOSE];
+pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, ELSEWHERE, ATTEMPTS, WAIT, WAIT_TOO, LET_GO, CLOSE];
 
 /// After how long jobs are looked at again that wait for one of their kind. Its answer lets them go at once.
 const LOOK_AGAIN: Duration = Duration::seconds(15);
@@ -110,11 +112,11 @@ pub(super) async fn share(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &StoredBatch,
-    due: DuePages,
+    due: Vec<DueJobs>,
     asked: &Asked,
     since: Option<OffsetDateTime>,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
-) -> Result<(DuePages, Vec<JobId>), RecordsError> {
+) -> Result<(Vec<DueJobs>, Vec<JobId>), RecordsError> {
     // What somebody waits for while it is written is computed, whatever other batches have.
     let since = since.filter(|_| !batch.is_awaited);
     // A question alone on its page has none of its kind in its batch.
@@ -125,10 +127,10 @@ pub(super) async fn share(
     if known.is_empty() {
         return Ok((due, Vec::new()));
     }
-    let (mut computed, mut copied, mut waiting) = (DuePages::new(), DuePages::new(), Vec::new());
-    for (page, jobs) in due {
+    let (mut computed, mut copied, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    for mut page in due {
         let (mut own, mut others) = (Vec::new(), Vec::new());
-        for job in jobs {
+        for job in std::mem::take(&mut page.jobs) {
             match known.get(&job.id) {
                 Some(alike) if alike.has_answer => others.push(job),
                 Some(alike) if !alike.phase.is_settled() => waiting.push((job, alike.page)),
@@ -137,13 +139,37 @@ pub(super) async fn share(
         }
         for (kind, jobs) in [(&mut computed, own), (&mut copied, others)] {
             if !jobs.is_empty() {
-                kind.push((page.clone(), jobs));
+                kind.push(DueJobs { jobs, ..page });
             }
         }
     }
     wait(tx, stamp.at, &waiting).await?;
-    let shared = copy(tx, stamp, batch, copied, &known, asked, sign).await?;
+    if copied.is_empty() {
+        return Ok((computed, Vec::new()));
+    }
+    let shared = copy(tx, stamp, batch.id, copied, &known, asked, sign).await?;
+    recount_attempts(tx, &mut computed).await?;
     Ok((computed, shared))
+}
+
+/// What was answered without being computed has counted attempts at its pages.
+async fn recount_attempts(tx: &mut Tx, pages: &mut [DueJobs]) -> Result<(), RecordsError> {
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let ids = many::ids(pages.iter().map(|page| page.page));
+    let rows: Vec<(String, i64)> = on!(tx: tx, |c| sqlx::query_as(ATTEMPTS).bind(&ids).fetch_all(c))?;
+    let counted: HashMap<String, i64> = rows.into_iter().collect();
+    for page in pages {
+        let id = page.page.to_string();
+        let reading = Reading {
+            table: "pages",
+            id: &id,
+        };
+        let attempts = reading.required(counted.get(&id), "a row")?;
+        page.attempts = reading.whole(*attempts)?;
+    }
+    Ok(())
 }
 
 /// Jobs wait for another of their kind; so do all of their kind in their batch that are due, of which there may be many
@@ -165,7 +191,7 @@ async fn wait(tx: &mut Tx, now: OffsetDateTime, waiting: &[(Job, PageId)]) -> Re
 /// For each job that can be answered as another one was, the one of its kind that says most about it.
 async fn find(
     tx: &mut Tx,
-    due: &DuePages,
+    due: &[DueJobs],
     asked: &Asked,
     since: Option<OffsetDateTime>,
 ) -> Result<HashMap<JobId, Alike>, RecordsError> {
@@ -173,7 +199,7 @@ async fn find(
         let question = first_question(asked, job)?;
         Some(json!({ "job": job.id, "page": job.page, "question": question }))
     };
-    let jobs = due.iter().flat_map(|(_, jobs)| jobs);
+    let jobs = due.iter().flat_map(|page| &page.jobs);
     let wanted: Vec<Value> = jobs.filter_map(wanted).collect();
     if wanted.is_empty() {
         return Ok(HashMap::new());
@@ -230,16 +256,18 @@ fn first_question(asked: &Asked, job: &Job) -> Option<i64> {
 async fn copy(
     tx: &mut Tx,
     stamp: Stamp<'_>,
-    batch: &StoredBatch,
-    due: DuePages,
+    batch: BatchId,
+    due: Vec<DueJobs>,
     alike: &HashMap<JobId, Alike>,
     asked: &Asked,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<Vec<JobId>, RecordsError> {
-    if due.is_empty() {
+    // How many verdicts it lacks is known since it was locked.
+    let Some(batch) = batches::read_locked(tx, batch).await? else {
         return Ok(Vec::new());
-    }
-    let (_, moved) = begin_orders(tx, stamp, batch, due, asked, sign).await?;
+    };
+    let pages = due.iter().map(|page| page.page).collect();
+    let (_, moved) = begin_orders(tx, stamp, &batch, due, asked, sign)?;
     let known: BTreeSet<JobId> = alike.values().map(|alike| alike.id).collect();
     let known = answers::of_jobs(tx, &known.into_iter().collect::<Vec<_>>()).await?;
     let known: HashMap<JobId, &Answer> = known.iter().map(|answer| (answer.job, answer)).collect();
@@ -254,7 +282,8 @@ async fn copy(
         }
     }
     let new: Vec<NewAnswer<'_>> = copies.iter().map(Copied::answer).collect();
-    attempts::answered_with(tx, stamp, batch, &changes, &new).await?;
+    let_go(tx, stamp.at, batch.id, &pages).await?;
+    attempts::answered_with(tx, stamp, &batch, &changes, &new).await?;
     let done = many::ids(copies.iter().map(|copied| copied.out.order));
     tx.later(Write::of(CLOSE).bind(done).bind(At(stamp.at)));
     Ok(copies.into_iter().map(|copied| copied.job).collect())

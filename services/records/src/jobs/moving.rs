@@ -1,17 +1,14 @@
 //! Many jobs of a batch that change their state at once.
 
-use super::{
-    Job, change,
-    row::{Columns, JobRow},
-};
+use super::{Job, change, row::Columns};
 use crate::{
     RecordsError, Tx,
     batches::{Delta, add as add_counts},
     later::Write,
-    many, on,
+    many,
 };
 use domain::{
-    id::{BatchId, OrderId},
+    id::BatchId,
     job::{JobPhase, JobState},
 };
 use serde_json::json;
@@ -21,15 +18,6 @@ const TOGETHER: [JobPhase; 3] = [JobPhase::Dispatched, JobPhase::Running, JobPha
 pub(super) const MOVE: &str = "UPDATE jobs SET state = $2, settled_at = $3, order_id = r.value ->> 'order', \
     attempt = CAST(r.value ->> 'attempt' AS BIGINT), not_before = NULL, code = NULL, message = NULL, decision = NULL, \
     held_since = NULL FROM json_each($1) AS r WHERE jobs.id = r.value ->> 'job'";
-pub(super) const OUT_OF_ORDERS: &str = "SELECT * FROM jobs WHERE order_id IN \
-    (SELECT r.value ->> 'id' FROM json_each($1) AS r) AND state IN ('dispatched', 'running')";
-
-/// The jobs for which any of `orders` is out.
-pub(crate) async fn out_of_orders(tx: &mut Tx, orders: &[OrderId]) -> Result<Vec<Job>, RecordsError> {
-    let orders = many::ids(orders);
-    let rows = on!(tx: tx, |c| sqlx::query_as::<_, JobRow>(OUT_OF_ORDERS).bind(&orders).fetch_all(c))?;
-    rows.into_iter().map(JobRow::read).collect()
-}
 
 /// As [`change`] for each, in few statements, with the counters of their (locked) batch moved once, by `delta` too.
 pub(crate) async fn change_all(

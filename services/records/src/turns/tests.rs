@@ -134,7 +134,8 @@ impl Hall {
                 token: page.out.order.to_string(),
             })
         };
-        let claimed = dispatching::claim(db, stamp, &due, room, None, sign)
+        let found = dispatching::batch_of(db, &due).await.unwrap().unwrap();
+        let claimed = dispatching::claim(db, stamp, &due, &found, room, None, sign)
             .await
             .unwrap()
             .orders;
