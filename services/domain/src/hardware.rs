@@ -56,7 +56,7 @@ pub struct TowerShape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KvType {
-    /// Four bytes a value: what glmhub's engine keeps.
+    /// Four bytes a value: what glmhub's engine keeps on the processor unless it is told otherwise.
     F32,
     /// Two bytes a value.
     F16,
@@ -215,8 +215,9 @@ impl Shape {
     }
 
     fn cache_per_token(&self, kv: KvType) -> u64 {
-        let keys = u64::from(self.key_heads) * u64::from(self.head_width);
-        2 * u64::from(self.layers) * kv.bytes(keys)
+        // No block has values of two heads.
+        let keys = u64::from(self.key_heads).saturating_mul(kv.bytes(self.head_width.into()));
+        (2 * u64::from(self.layers)).saturating_mul(keys)
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use engine::device::Device;
+use engine::kv::KvType;
 use engine::prompt::Conversation;
 use engine::sampling::Sampling;
 use engine::{EncodedPage, Engine, LoadOptions, Parameters, Progress, WeightType};
@@ -80,6 +81,9 @@ pub struct AskArgs {
     /// What computes: cpu, cuda:N or metal:N
     #[arg(long, value_name = "DEVICE", default_value_t = Device::Cpu)]
     device: Device,
+    /// What keys and values are kept in: f32, f16 or q8_0 [default: f32 on cpu, f16 on cards]
+    #[arg(long, value_name = "TYPE")]
+    kv_cache_type: Option<KvType>,
     /// Print one JSON object for each answer, on a line of its own, instead of text as it comes
     #[arg(long)]
     json: bool,
@@ -200,6 +204,7 @@ fn load(args: &AskArgs) -> anyhow::Result<Engine> {
         &LoadOptions {
             dtype: args.dtype,
             device: args.device,
+            kv: args.kv_cache_type,
             ..LoadOptions::default()
         },
     )

@@ -21,7 +21,8 @@ pub const EXAMPLE: &str = "\
 Examples:
   glmhub model inspect glm-4v-9b-q4_k_m.gguf
   glmhub model inspect glm-4v-9b-q4_k_m.gguf --plan --json
-  glmhub model inspect glm-4v-9b-q4_k_m.gguf --plan --orders-at-once 2 --card-gb 10";
+  glmhub model inspect glm-4v-9b-q4_k_m.gguf --plan --orders-at-once 2 --card-gb 10
+  glmhub model inspect glm-4v-9b-q4_k_m.gguf --plan --kv-cache-type f16";
 
 /// What a card's worker keeps in the machine's memory: of the words' rows few are taken at a time.
 const TABLE: &str = "transformer.embedding.word_embeddings.weight";
@@ -43,6 +44,10 @@ pub struct InspectArgs {
     /// With --plan: the memory of the card, in gigabytes of 10^9 bytes
     #[arg(long, value_name = "GB", default_value_t = 12, requires = "plan", value_parser = clap::value_parser!(u32).range(1..))]
     card_gb: u32,
+    /// With --plan: what keys and values are kept in, as worker.kv_cache_type: f32, f16 or q8_0. A card keeps no q8_0: its plan
+    /// stays as without [default: f32 on the processor, f16 on a card]
+    #[arg(long, value_name = "TYPE", requires = "plan")]
+    kv_cache_type: Option<KvType>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -124,13 +129,16 @@ impl Plans {
             context,
             images: 1,
             pages: 1,
-            kv: KvType::F32,
+            kv: Place::Processor.keeps(args.kv_cache_type),
         };
         let stays = header
             .tensors
             .get(TABLE)
             .map_or(0, |table| table.bytes.len() as u64);
-        let plan = |place, weights| shape.plan(place, weights, context, args.orders_at_once);
+        let plan = |place: Place, weights| {
+            let kv = place.keeps(args.kv_cache_type);
+            shape.plan(place, kv, weights, context, args.orders_at_once)
+        };
         Ok(Self {
             page: shape.memory(weights, usage)?,
             processor: plan(Place::Processor, weights),

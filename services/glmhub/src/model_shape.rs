@@ -23,12 +23,31 @@ pub fn shape_of(config: &Config) -> Result<Shape, TryFromIntError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::hardware::{KvType, Place};
     use domain::model::Seed;
+    use engine::{Engine, LoadOptions};
     use std::path::Path;
 
     #[test]
     fn scores_on_a_card_are_counted_as_the_engine_computes_them() {
         assert_eq!(domain::hardware::SCORE_BYTES, engine::device::SCORE_BYTES as u64);
+    }
+
+    #[test]
+    fn keys_and_values_are_counted_as_the_engine_keeps_them() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workers/engine/tests/golden/tiny-c");
+        for kv in KvType::ALL {
+            let options = LoadOptions {
+                kv: Some(kv.as_str().parse().unwrap()),
+                ..LoadOptions::default()
+            };
+            let engine = Engine::load(&folder, &options).unwrap();
+            let shape = shape_of(engine.config()).unwrap();
+            let plan = shape.plan(Place::Processor, kv, 0, 512, 1);
+            assert_eq!(engine.model().memory_bytes(512), plan.cache);
+        }
+        let names = engine::kv::KvType::ALL.map(|kv| kv.to_string());
+        assert_eq!(names, KvType::ALL.map(KvType::as_str));
     }
 
     #[test]

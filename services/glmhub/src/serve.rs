@@ -32,7 +32,7 @@ pub struct ServeArgs {
 
 /// Serves until it is told to end.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let settings = args.listening.settings()?;
+    let settings = args.listening.settings(None)?;
     telemetry::start_logs(&settings.log)?;
     let folder = DataFolder::open(&args.listening.place.data)?;
     let backends = Backends::shared(&folder, &settings).await?;

@@ -7,6 +7,7 @@ use crate::{
     composition::{self, backends::Backends, listening::ListenArgs},
     data_folder::DataFolder,
     telemetry,
+    worker::KvArgs,
 };
 use clap::Args;
 
@@ -14,6 +15,7 @@ const EXAMPLE: &str = "\
 Examples:
   glmhub up
   glmhub up --data /srv/glmhub --listen 127.0.0.1:9000
+  glmhub up --kv-cache-type f16
 
 Prints one line with its address when it is ready. Ends at SIGTERM or SIGINT (Ctrl-C), after the work in
 progress; a second one ends it at once. Nothing that was accepted is lost either way. SIGHUP reads the policies again.";
@@ -24,11 +26,13 @@ progress; a second one ends it at once. Nothing that was accepted is lost either
 pub struct UpArgs {
     #[command(flatten)]
     listening: ListenArgs,
+    #[command(flatten)]
+    kv: KvArgs,
 }
 
 /// Serves until it is told to end.
 pub async fn run(args: UpArgs) -> anyhow::Result<()> {
-    let settings = args.listening.settings()?;
+    let settings = args.listening.settings(args.kv.setting())?;
     telemetry::start_logs(&settings.log)?;
     let folder = DataFolder::open(&args.listening.place.data)?;
     let _lock = folder.lock()?;

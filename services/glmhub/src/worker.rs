@@ -15,7 +15,7 @@ use crate::{
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use domain::{clock::SharedClock, id::IdMaker};
-use engine::device::Device;
+use engine::{device::Device, kv::KvType};
 use runner::Computing;
 use std::{
     io::{self, Write as _},
@@ -30,6 +30,7 @@ Examples:
   glmhub worker --data /srv/worker --count 2
   glmhub worker --data /srv/worker --orders-at-once 8
   glmhub worker --device cuda:0
+  glmhub worker --kv-cache-type q8_0
   glmhub worker list
 
 Needs Redis (queue.url), the hub's blobs (blobs.bucket, or blobs.folder where both reach it), and the hub's public keys:
@@ -69,6 +70,24 @@ pub struct WorkArgs {
     /// What they compute on: cpu, cuda:N or metal:N [default: worker.device of the settings]
     #[arg(long, value_name = "DEVICE")]
     device: Option<Device>,
+    #[command(flatten)]
+    kv: KvArgs,
+}
+
+/// How a process that answers keeps keys and values.
+#[derive(Args, Debug)]
+pub struct KvArgs {
+    /// What keys and values are kept in: f32, f16 or q8_0 [default: worker.kv_cache_type of the settings]
+    #[arg(long, value_name = "TYPE")]
+    kv_cache_type: Option<KvType>,
+}
+
+impl KvArgs {
+    /// The setting that it stands for.
+    pub fn setting(&self) -> Option<(&'static str, String)> {
+        let kept = self.kv_cache_type?;
+        Some(("worker.kv_cache_type", kept.to_string()))
+    }
 }
 
 impl WorkArgs {
@@ -83,7 +102,7 @@ impl WorkArgs {
             .filter_map(|(key, number)| Some((key, number?)));
         let given = given.map(|(key, number)| (key, number.to_string()));
         let device = self.device.map(|device| ("worker.device", device.to_string()));
-        given.chain(device).collect()
+        given.chain(device).chain(self.kv.setting()).collect()
     }
 }
 

@@ -6,14 +6,16 @@
 //! Rows lie in segments. A fork shares its parent's segments and writes into new ones, so several questions on
 //! one page share the page's rows without copying them.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
+use kernels::rope::Heads;
 
+use crate::kv::KvType;
 use crate::ops::{ContextRun, Ops};
 
 /// Rows of a segment. Memory is taken in these steps.
 const SEGMENT: usize = 256;
 
-/// Keys and values of `rows` rows: tensors `[SEGMENT, key_heads * head_width]`, filled from the start.
+/// Keys and values of `rows` rows as they are kept: tensors of `SEGMENT` rows, filled from the start.
 #[derive(Debug, Clone)]
 struct Segment {
     keys: Tensor,
@@ -28,7 +30,7 @@ struct Segment {
 pub struct LayerCache {
     /// Who computes with the rows: says where they lie, and in what.
     ops: Ops,
-    width: usize,
+    heads: Heads,
     segments: Vec<Segment>,
 }
 
@@ -41,13 +43,13 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty memory for `layers` layers whose keys (and values) are `width` wide.
-    pub fn new(layers: usize, width: usize, ops: &Ops) -> Self {
+    /// An empty memory for `layers` layers with these heads of keys (and values).
+    pub fn new(layers: usize, heads: Heads, ops: &Ops) -> Self {
         Self {
             layers: vec![
                 LayerCache {
                     ops: ops.clone(),
-                    width,
+                    heads,
                     segments: Vec::new()
                 };
                 layers
@@ -90,10 +92,10 @@ impl Cache {
         self.layers[index].context()
     }
 
-    /// Bytes that `rows` rows take whose values are kept so: in whole segments, in each layer.
-    pub fn bytes(rows: usize, layers: usize, width: usize, kept: DType) -> u64 {
-        let values = 2 * rows.div_ceil(SEGMENT) * SEGMENT * width * layers;
-        (values * kept.size_in_bytes()) as u64
+    /// Bytes that `rows` rows take that are kept so: in whole segments, in each layer.
+    pub fn bytes(rows: usize, layers: usize, heads: Heads, kept: KvType) -> u64 {
+        let rows = 2 * rows.div_ceil(SEGMENT) * SEGMENT * layers;
+        (rows * kept.row_bytes(heads)) as u64
     }
 
     /// Forgets rows that only some layers have taken in, because what computed them was broken off.
@@ -113,10 +115,12 @@ impl Cache {
 }
 
 impl LayerCache {
-    /// Takes in rows: both `[rows, width]`, contiguous.
+    /// Takes in rows: both `[rows, heads * width]`, contiguous.
     pub fn append(&mut self, keys: &Tensor, values: &Tensor) -> Result<()> {
-        let kept = self.ops.kept();
-        let (keys, values) = (keys.to_dtype(kept)?, values.to_dtype(kept)?);
+        let (keys, values) = (
+            self.ops.keep(keys, self.heads)?,
+            self.ops.keep(values, self.heads)?,
+        );
         let rows = keys.dim(0)?;
         let mut taken = 0;
         while taken < rows {
@@ -151,7 +155,8 @@ impl LayerCache {
             .is_none_or(|last| last.sealed || last.rows == SEGMENT)
         {
             let (kept, device) = (self.ops.kept(), self.ops.device());
-            let zeros = || Tensor::zeros((SEGMENT, self.width), kept, &device);
+            let shape = (SEGMENT, kept.columns(self.heads));
+            let zeros = || Tensor::zeros(shape, kept.dtype(), &device);
             self.segments.push(Segment {
                 keys: zeros()?,
                 values: zeros()?,
@@ -184,7 +189,13 @@ impl LayerCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
+    use candle_core::{DType, Device};
+
+    const HEADS: Heads = Heads { heads: 1, width: 2 };
+
+    fn cache(layers: usize) -> Cache {
+        Cache::new(layers, HEADS, &Ops::Kernels(KvType::F32))
+    }
 
     fn rows(from: usize, count: usize) -> Tensor {
         let values: Vec<f32> = (from..from + count)
@@ -216,7 +227,7 @@ mod tests {
 
     #[test]
     fn rows_come_back_in_order_over_several_segments() {
-        let mut cache = Cache::new(1, 2, &Ops::Kernels);
+        let mut cache = cache(1);
         for (from, count) in [(0, 3), (3, 600), (603, 1)] {
             take(&mut cache, from, count);
         }
@@ -226,7 +237,7 @@ mod tests {
 
     #[test]
     fn forks_share_what_was_before_and_nothing_after() {
-        let mut parent = Cache::new(1, 2, &Ops::Kernels);
+        let mut parent = cache(1);
         take(&mut parent, 0, 300);
         let (mut first, mut second) = (parent.fork(), parent.fork());
         take(&mut first, 300, 400);
@@ -246,7 +257,7 @@ mod tests {
     #[test]
     fn what_only_some_layers_have_taken_in_is_forgotten() {
         for before in [3, 256, 300] {
-            let mut parent = Cache::new(2, 2, &Ops::Kernels);
+            let mut parent = cache(2);
             for layer in [0, 1] {
                 parent
                     .layer(layer)
@@ -267,15 +278,35 @@ mod tests {
     #[test]
     fn memory_is_counted_in_whole_segments_of_each_layer() {
         // The published model: 40 layers, two key heads of 128 values.
-        let bytes = |rows| Cache::bytes(rows, 40, 256, DType::F32);
-        assert_eq!(bytes(256), 256 * 81_920);
-        assert_eq!(Cache::bytes(256, 40, 256, DType::F16), 256 * 40_960);
-        assert_eq!((bytes(0), bytes(1), bytes(257)), (0, bytes(256), 2 * bytes(256)));
+        let heads = Heads { heads: 2, width: 128 };
+        for (kept, token) in KvType::ALL.into_iter().zip([81_920, 40_960, 21_760]) {
+            let bytes = |rows| Cache::bytes(rows, 40, heads, kept);
+            assert_eq!(bytes(256), 256 * token);
+            assert_eq!((bytes(0), bytes(1), bytes(257)), (0, bytes(256), 2 * bytes(256)));
+        }
+    }
+
+    #[test]
+    fn rows_take_the_memory_that_was_counted_for_them() {
+        let heads = Heads { heads: 2, width: 40 };
+        for kept in KvType::ALL {
+            for rows in [1, 256, 300] {
+                let mut cache = Cache::new(1, heads, &Ops::Kernels(kept));
+                let values = Tensor::ones((rows, 80), DType::F32, &Device::Cpu).unwrap();
+                cache.layer(0).append(&values, &values).unwrap();
+                let taken = |tensor: &Tensor| tensor.elem_count() * tensor.dtype().size_in_bytes();
+                let each = cache.layers[0].segments.iter();
+                let taken: usize = each
+                    .map(|segment| taken(&segment.keys) + taken(&segment.values))
+                    .sum();
+                assert_eq!(taken as u64, Cache::bytes(rows, 1, heads, kept), "{kept}");
+            }
+        }
     }
 
     #[test]
     fn slots_and_positions_are_counted_apart() {
-        let mut cache = Cache::new(1, 2, &Ops::Kernels);
+        let mut cache = cache(1);
         cache.advance(&[0, 1, 2, 2, 2, 2, 3]);
         assert_eq!((cache.slots(), cache.position()), (7, 4));
     }

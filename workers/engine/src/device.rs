@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use candle_core::Tensor;
 
-use crate::ops::Ops;
+use crate::kv::KvType;
 pub use crate::ops::SCORE_BYTES;
+use crate::ops::{Operators, Ops};
 
 /// A device. Cards are counted from 0, as their drivers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +31,10 @@ pub enum DeviceError {
         name: &'static str,
         feature: &'static str,
     },
+    #[error(
+        "{device} keeps keys and values in f32 or f16, not in {kept}: blocks of values are read by the kernels of cpu alone"
+    )]
+    NotKept { device: Device, kept: KvType },
     #[error("{device} cannot be computed on: {source}")]
     Unusable {
         device: Device,
@@ -87,6 +92,14 @@ impl Device {
         }
     }
 
+    /// Whether keys and values can be kept so there.
+    pub fn check_keeps(self, kept: KvType) -> Result<(), DeviceError> {
+        match (self, kept) {
+            (Device::Cpu, _) | (_, KvType::F32 | KvType::F16) => Ok(()),
+            (device, kept) => Err(DeviceError::NotKept { device, kept }),
+        }
+    }
+
     /// Whether it computes in the machine's own memory.
     pub fn is_processor(self) -> bool {
         matches!(self, Device::Cpu | Device::CandleCpu)
@@ -97,11 +110,21 @@ impl Device {
         Ok(card_bytes(&self.open()?))
     }
 
-    /// The operators that compute there. They keep keys and values in half of the bits, unless everything is `exact`.
-    pub(crate) fn operators(self, exact: bool) -> Result<Ops, DeviceError> {
+    /// The operators that compute there. If nothing was said of keys and values, the kernels keep them exact, and others in
+    /// half of the bits, unless everything is `exact`.
+    pub(crate) fn operators(self, kept: Option<KvType>, exact: bool) -> Result<Ops, DeviceError> {
+        let kept = kept.unwrap_or(match self {
+            Device::Cpu => KvType::F32,
+            _ if exact => KvType::F32,
+            _ => KvType::F16,
+        });
+        self.check_keeps(kept)?;
         Ok(match self {
-            Device::Cpu => Ops::Kernels,
-            _ => Ops::candle(self.open()?, exact),
+            Device::Cpu => Ops::Kernels(kept),
+            _ => Ops::Candle(Operators {
+                device: self.open()?,
+                kept,
+            }),
         })
     }
 
@@ -174,6 +197,35 @@ mod tests {
         }
         let too_many = format!("cuda:{}0", usize::MAX);
         assert!(too_many.parse::<Device>().is_err());
+    }
+
+    #[test]
+    fn blocks_of_values_are_kept_where_the_kernels_compute() {
+        for kept in KvType::ALL {
+            assert!(Device::Cpu.check_keeps(kept).is_ok());
+            let on_a_card = Device::Cuda(0).check_keeps(kept);
+            assert_eq!(on_a_card.is_ok(), kept != KvType::Q8_0);
+        }
+        let refused = Device::CandleCpu
+            .operators(Some(KvType::Q8_0), false)
+            .unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .starts_with("candle-cpu keeps keys and values in f32 or f16, not in q8_0")
+        );
+    }
+
+    #[test]
+    fn what_keys_and_values_are_kept_in_follows_the_device_unless_it_was_said() {
+        let kept = |device: Device, said, exact| device.operators(said, exact).unwrap().kept();
+        for exact in [false, true] {
+            assert_eq!(kept(Device::Cpu, None, exact), KvType::F32);
+            assert_eq!(kept(Device::Cpu, Some(KvType::F16), exact), KvType::F16);
+            assert_eq!(kept(Device::CandleCpu, Some(KvType::F32), exact), KvType::F32);
+        }
+        assert_eq!(kept(Device::CandleCpu, None, true), KvType::F32);
+        assert_eq!(kept(Device::CandleCpu, None, false), KvType::F16);
     }
 
     #[cfg(not(any(feature = "cuda", feature = "metal")))]

@@ -16,6 +16,7 @@ mod engine;
 pub mod gguf;
 pub mod glm4v;
 pub mod image;
+pub mod kv;
 pub mod limits;
 mod map;
 mod ops;

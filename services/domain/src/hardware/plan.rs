@@ -41,13 +41,21 @@ pub struct Plan {
     pub total: u64,
 }
 
+impl Place {
+    /// What keys and values are kept in there if this was asked for, or nothing was. A card has no blocks of them.
+    pub fn keeps(self, asked: Option<KvType>) -> KvType {
+        match (self, asked) {
+            (Place::Processor, asked) => asked.unwrap_or(KvType::F32),
+            (Place::Card, Some(KvType::F32)) => KvType::F32,
+            (Place::Card, _) => KvType::F16,
+        }
+    }
+}
+
 impl Shape {
-    /// What a worker takes with `orders` orders of `context` tokens in work, whose weights take so many bytes there.
-    pub fn plan(&self, place: Place, weights: u64, context: u32, orders: u32) -> Plan {
-        let kv = match place {
-            Place::Processor => KvType::F32,
-            Place::Card => KvType::F16,
-        };
+    /// What a worker takes with `orders` orders of `context` tokens in work, whose weights take so many bytes there, and with
+    /// keys and values in `kv`.
+    pub fn plan(&self, place: Place, kv: KvType, weights: u64, context: u32, orders: u32) -> Plan {
         let cache_per_token = self.cache_per_token(kv);
         let cache = cache_per_token.saturating_mul(context.into());
         let tower = self.tower.map_or(0, |tower| match place {
@@ -98,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_order_has_its_full_context_and_the_tower_is_there_once() {
-        let plan = |place, orders| GLM_4V.plan(place, FILE, 8192, orders);
+        let plan = |place: Place, orders| GLM_4V.plan(place, place.keeps(None), FILE, 8192, orders);
         let card = plan(Place::Card, 8);
         assert_eq!((card.kv, card.cache_per_token), (KvType::F16, 40_960));
         assert_eq!(card.cache, 8192 * 40_960);
@@ -112,24 +120,27 @@ mod tests {
             tower: None,
             ..GLM_4V
         };
-        assert_eq!(text.plan(Place::Card, 7, 10, 2).total, 7 + 2 * 10 * 40_960);
+        assert_eq!(
+            text.plan(Place::Card, KvType::F16, 7, 10, 2).total,
+            7 + 2 * 10 * 40_960
+        );
     }
 
     #[test]
     fn a_card_of_12_gb_takes_eight_orders_in_8_5_gigabytes_and_not_one_in_bf16() {
         let card = 12_000_000_000;
-        let plan = GLM_4V.plan(Place::Card, FILE, 8192, 8);
+        let plan = GLM_4V.plan(Place::Card, KvType::F16, FILE, 8192, 8);
         assert_eq!(plan.verdict(card), Verdict::Tight);
         assert_eq!(plan.most_orders(card), 8);
         assert_eq!(
-            GLM_4V.plan(Place::Card, FILE, 8192, 9).verdict(card),
+            GLM_4V.plan(Place::Card, KvType::F16, FILE, 8192, 9).verdict(card),
             Verdict::DoesNotRun
         );
         assert_eq!(
-            GLM_4V.plan(Place::Card, FILE, 8192, 5).verdict(card),
+            GLM_4V.plan(Place::Card, KvType::F16, FILE, 8192, 5).verdict(card),
             Verdict::Runs
         );
-        let bf16 = GLM_4V.plan(Place::Card, 26_600_000_000, 8192, 1);
+        let bf16 = GLM_4V.plan(Place::Card, KvType::F16, 26_600_000_000, 8192, 1);
         assert_eq!(
             (bf16.verdict(card), bf16.most_orders(card)),
             (Verdict::DoesNotRun, 0)
@@ -137,15 +148,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_is_kept_where_it_can_be() {
+        let asked = KvType::ALL.map(Some);
+        assert_eq!(asked.map(|kv| Place::Processor.keeps(kv)), KvType::ALL);
+        let on_cards = [KvType::F32, KvType::F16, KvType::F16];
+        assert_eq!(asked.map(|kv| Place::Card.keeps(kv)), on_cards);
+        let token = |kv| GLM_4V.plan(Place::Processor, kv, FILE, 8192, 1).cache_per_token;
+        assert_eq!(KvType::ALL.map(token), [81_920, 40_960, 21_760]);
+        let narrow = Shape {
+            head_width: 40,
+            ..GLM_4V
+        };
+        let plan = narrow.plan(Place::Processor, KvType::Q8_0, FILE, 8192, 1);
+        assert_eq!(plan.cache_per_token, 40 * 2 * 2 * 2 * 34);
+    }
+
+    #[test]
     fn the_last_byte_decides_how_many_orders_fit() {
-        let plan = GLM_4V.plan(Place::Card, FILE, 8192, 3);
+        let plan = GLM_4V.plan(Place::Card, KvType::F16, FILE, 8192, 3);
         assert_eq!(plan.most_orders(plan.total), 3);
         assert_eq!(plan.most_orders(plan.total - 1), 2);
     }
 
     #[test]
     fn a_plan_is_told_by_names_with_their_units() {
-        let told = serde_json::to_value(GLM_4V.plan(Place::Card, 1, 100, 2)).unwrap();
+        let told = serde_json::to_value(GLM_4V.plan(Place::Card, KvType::F16, 1, 100, 2)).unwrap();
         assert_eq!(told["kv"], "f16");
         assert_eq!(told["cache_bytes_per_order"], 4_096_000);
         assert_eq!(

@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 use engine::device::Device;
+use engine::kv::KvType;
 use engine::prompt::Conversation;
 use engine::{Answer, Engine, LoadOptions, Parameters, Progress, Schedule, limits};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,6 +42,9 @@ pub struct EngineArgs {
     /// What computes: cpu, cuda:N or metal:N
     #[arg(long, value_name = "DEVICE", default_value_t = Device::Cpu)]
     device: Device,
+    /// What keys and values are kept in: f32, f16 or q8_0 [default: f32 on cpu, f16 on cards]
+    #[arg(long, value_name = "TYPE")]
+    kv_cache_type: Option<KvType>,
     /// Tokens that page, question and answer have together, nearly
     #[arg(long, value_name = "N", default_value_t = 2048)]
     context: usize,
@@ -186,6 +190,7 @@ impl EngineArgs {
         let options = LoadOptions {
             synthetic: true,
             device: self.device,
+            kv: self.kv_cache_type,
             ..LoadOptions::default()
         };
         Engine::load(&self.model, &options)

@@ -15,9 +15,10 @@ pub struct ListenArgs {
 }
 
 impl ListenArgs {
-    /// The settings, with what the options say.
-    pub fn settings(&self) -> anyhow::Result<Settings> {
+    /// The settings, with what these options say and what `others` do.
+    pub fn settings(&self, others: Option<(&'static str, String)>) -> anyhow::Result<Settings> {
         let listen = self.listen.map(|listen| ("server.listen", listen.to_string()));
-        Ok(config::load(&self.place, listen.as_slice())?.settings)
+        let said: Vec<_> = listen.into_iter().chain(others).collect();
+        Ok(config::load(&self.place, &said)?.settings)
     }
 }

@@ -1,6 +1,8 @@
 //! What settings do, layer by layer. The environment is handed in, so that tests do not disturb each other.
 
 use super::*;
+use engine::kv::KvType;
+use runner::Computing;
 use std::{fs, path::Path};
 
 fn load_from(file: Option<&Path>, environment: &[(&str, &str)]) -> Result<Loaded, String> {
@@ -165,6 +167,20 @@ fn a_value_of_the_wrong_kind_is_refused_with_its_name_and_place() {
 }
 
 #[test]
+fn what_keys_and_values_are_kept_in_reaches_the_engine() {
+    for (text, kept) in [
+        ("", None),
+        ("[worker]\nkv_cache_type = \"auto\"", None),
+        ("[worker]\nkv_cache_type = \"f32\"", Some(KvType::F32)),
+        ("[worker]\nkv_cache_type = \"q8_0\"", Some(KvType::Q8_0)),
+    ] {
+        let settings = load_text(text).unwrap().settings;
+        let runner = settings.worker.runner(Computing::Engine).unwrap();
+        assert_eq!(runner.load.kv, kept, "{text}");
+    }
+}
+
+#[test]
 fn settings_that_would_stop_everything_are_refused() {
     for (text, name) in [
         ("[worker]\ncount = 0", "worker.count"),
@@ -175,6 +191,14 @@ fn settings_that_would_stop_everything_are_refused() {
         (
             "[worker]\ndevice = \"gpu\"",
             "worker.device: \"gpu\" is not a device",
+        ),
+        (
+            "[worker]\nkv_cache_type = \"q4_0\"",
+            "worker.kv_cache_type: \"q4_0\" is not a type of keys and values; choose f32, f16 or q8_0, or auto",
+        ),
+        (
+            "[worker]\ndevice = \"candle-cpu\"\nkv_cache_type = \"q8_0\"",
+            "worker.kv_cache_type: candle-cpu keeps keys and values in f32 or f16, not in q8_0",
         ),
         ("[worker]\nquestions_at_once = 0", "worker.questions_at_once"),
         ("[worker]\nquestions_at_once = 9", "worker.questions_at_once"),

@@ -5,6 +5,7 @@ use domain::hardware::Room;
 use engine::{
     LoadOptions,
     device::{Device, DeviceError},
+    kv::KvType,
 };
 use runner::{About, Computing, MOST_ORDERS, ModelsFolder};
 use serde::Deserialize;
@@ -12,6 +13,8 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 /// What of a machine's memory models may take if nobody has said: the rest is for everything else that runs there.
 const USABLE_PERCENT: u64 = 90;
+/// What says that the device decides.
+const AUTO: &str = "auto";
 /// Steps that a page may be worked at between two of running answers.
 const SHARES: RangeInclusive<f64> = 0.0..=100.0;
 
@@ -25,6 +28,7 @@ pub struct WorkerSettings {
     pub keys_file: PathBuf,
     pub weights: String,
     pub device: String,
+    pub kv_cache_type: String,
     pub questions_at_once: usize,
     pub orders_at_once: usize,
     pub most_answer_bytes: u64,
@@ -65,6 +69,7 @@ impl WorkerSettings {
         let options = LoadOptions {
             dtype,
             device: self.device()?,
+            kv: self.kv()?,
             ..LoadOptions::default()
         };
         let answering = options.answering(self.questions_at_once);
@@ -81,6 +86,21 @@ impl WorkerSettings {
             .check_built()
             .map_err(|error| format!("worker.device: {error}"));
         built.map(|()| device)
+    }
+
+    /// What keys and values are kept in, if that was said.
+    fn kv(&self) -> Result<Option<KvType>, String> {
+        if self.kv_cache_type == AUTO {
+            return Ok(None);
+        }
+        let kept: KvType = self
+            .kv_cache_type
+            .parse()
+            .map_err(|error| format!("worker.kv_cache_type: {error}, or {AUTO}"))?;
+        let keeps = self.device()?.check_keeps(kept);
+        keeps
+            .map(|()| Some(kept))
+            .map_err(|error| format!("worker.kv_cache_type: {error}"))
     }
 
     /// Where it lays models out; relative to `folder`.

@@ -50,6 +50,55 @@ fn what_is_no_device_is_refused_by_what_devices_there_are() {
     }
 }
 
+#[test]
+fn a_type_of_keys_and_values_that_there_is_not_is_refused_by_those_that_there_are() {
+    for arguments in [
+        &["up", "--kv-cache-type", "q4_0"][..],
+        &["worker", "--kv-cache-type", "q4_0"],
+        &[
+            "ask",
+            "--model",
+            "m",
+            "--question",
+            "?",
+            "--kv-cache-type",
+            "q4_0",
+        ],
+        &["bench", "engine", "--model", "m", "--kv-cache-type", "q4_0"],
+    ] {
+        let complaint = perform(arguments).badly(2);
+        let said = "\"q4_0\" is not a type of keys and values; choose f32, f16 or q8_0";
+        assert!(complaint.contains(said), "{complaint}");
+    }
+    for command in [&["up"][..], &["worker"], &["ask"], &["bench", "engine"]] {
+        let help = perform(&[command, &["--help"]].concat()).well();
+        let told = "What keys and values are kept in: f32, f16 or q8_0 [default: ";
+        assert!(
+            help.contains("--kv-cache-type <TYPE>") && help.contains(told),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn a_type_that_a_device_does_not_keep_is_refused_at_start() {
+    let data = tempfile::tempdir().unwrap();
+    let said = "candle-cpu keeps keys and values in f32 or f16, not in q8_0";
+    let folder = tree::golden("tiny-a");
+    let ask = ["ask", "--model", folder.to_str().unwrap(), "--question", "?"];
+    let kept = ["--kv-cache-type", "q8_0"];
+    let complaint = perform(&[&ask[..], &["--device", "candle-cpu"], &kept].concat()).badly(1);
+    assert!(complaint.contains(said), "{complaint}");
+    for command in ["up", "worker"] {
+        let set = [("GLMHUB_WORKER__DEVICE", "candle-cpu")];
+        let complaint = perform_in(data.path(), &[&[command], &kept[..]].concat(), &set).badly(2);
+        assert!(
+            complaint.contains(&format!("worker.kv_cache_type: {said}")),
+            "{complaint}"
+        );
+    }
+}
+
 #[cfg(not(any(feature = "cuda", feature = "metal")))]
 #[test]
 fn a_card_that_the_program_was_built_without_is_refused_by_how_to_build_it() {

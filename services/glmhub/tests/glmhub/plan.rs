@@ -43,6 +43,37 @@ fn a_plan_counts_every_order_in_work_on_the_processor_and_on_a_card() {
 }
 
 #[test]
+fn a_plan_counts_keys_and_values_in_the_type_that_was_asked_for() {
+    let (_folder, file) = quantised("q4_k_m");
+    let file = file.to_str().unwrap();
+    // In two layers a head has 64 values, which are two blocks of 34 bytes.
+    for (kept, processor, on_card, card) in [
+        ("f32", TOKEN, "f32", TOKEN),
+        ("f16", TOKEN / 2, "f16", TOKEN / 2),
+        ("q8_0", 2 * 2 * 68, "f16", TOKEN / 2),
+    ] {
+        let told = planned(file, &["--kv-cache-type", kept]);
+        assert_eq!(told["memory"]["cache_bytes_per_token"], processor);
+        for (place, kv, token) in [("processor", kept, processor), ("card", on_card, card)] {
+            let plan = &told["plan"][place];
+            assert_eq!(plan["kv"], kv);
+            assert_eq!(
+                plan["cache_bytes_per_order"],
+                CONTEXT * token,
+                "{place} in {kept}"
+            );
+        }
+    }
+    let inspect = ["model", "inspect", file];
+    let text = perform(&[&inspect[..], &["--plan", "--kv-cache-type", "q8_0"]].concat()).well();
+    assert!(text.contains("in q8_0, 272 a token"), "{text}");
+    let complaint = perform(&[&inspect[..], &["--plan", "--kv-cache-type", "q4"]].concat()).badly(2);
+    assert!(complaint.contains("f32, f16 or q8_0"), "{complaint}");
+    let without = perform(&[&inspect[..], &["--kv-cache-type", "f16"]].concat()).badly(2);
+    assert!(without.contains("--plan"), "{without}");
+}
+
+#[test]
 fn a_plan_as_text_says_whether_a_card_has_the_memory() {
     let (_folder, file) = quantised("q8_0");
     let file = file.to_str().unwrap();

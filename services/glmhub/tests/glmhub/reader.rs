@@ -134,8 +134,8 @@ async fn what_is_streamed_is_what_is_printed() {
     }
 }
 
-/// How many of the sample questions the model at `weights` answers right, and which not.
-fn asked(weights: &str) -> (usize, Vec<(Sample, String)>) {
+/// How many of the sample questions the model at `weights` answers right, asked with `more` arguments, and which not.
+fn asked(weights: &str, more: &[&str]) -> (usize, Vec<(Sample, String)>) {
     let (mut right, mut wrong) = (0, Vec::new());
     for (page, samples) in samples() {
         let image = folder().join(page);
@@ -147,6 +147,7 @@ fn asked(weights: &str) -> (usize, Vec<(Sample, String)>) {
             image.to_str().unwrap(),
             "--json",
         ];
+        command.extend(more);
         for sample in &samples {
             command.extend(["--question", &sample.question]);
         }
@@ -176,7 +177,7 @@ fn asked(weights: &str) -> (usize, Vec<(Sample, String)>) {
 fn the_reader_reads_as_well_in_few_bits() {
     let (source, into) = (folder(), tempfile::tempdir().unwrap());
     let from = source.to_str().unwrap();
-    let (whole, wrong) = asked(from);
+    let (whole, wrong) = asked(from, &[]);
     // Two of a hundred may be lost; two are wrong in the checkpoint itself.
     let may_be_lost = (whole + wrong.len()) * 2 / 100;
     assert!(wrong.len() <= 2, "{wrong:#?}");
@@ -184,7 +185,17 @@ fn the_reader_reads_as_well_in_few_bits() {
         let file = into.path().join(format!("{kind}.gguf"));
         let to = file.to_str().unwrap();
         perform(&["model", "quantize", "--from", from, "--to", to, "--type", kind]).well();
-        let (right, wrong) = asked(to);
+        let (right, wrong) = asked(to, &[]);
         assert!(right + may_be_lost >= whole, "{kind}: {wrong:#?}");
+    }
+}
+
+#[test]
+fn the_reader_reads_the_same_with_keys_and_values_in_few_bits() {
+    let source = folder();
+    let from = source.to_str().unwrap();
+    let exact = asked(from, &[]);
+    for kept in ["f16", "q8_0"] {
+        assert_eq!(asked(from, &["--kv-cache-type", kept]), exact, "{kept}");
     }
 }

@@ -23,6 +23,7 @@ pub use scheduler::{
 use crate::config::{Config, end_ids};
 use crate::device::Device;
 use crate::glm4v::{Glm4v, TOGETHER};
+use crate::kv::KvType;
 use crate::quantise::is_synthetic;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{WeightType, Weights};
@@ -33,6 +34,8 @@ pub struct LoadOptions {
     pub dtype: WeightType,
     /// Where it is computed.
     pub device: Device,
+    /// What keys and values are kept in; none: exact where the kernels compute, in half of the bits on cards.
+    pub kv: Option<KvType>,
     /// Whether a file whose weights are noise may be loaded: to measure with, never to answer with.
     pub synthetic: bool,
     /// Questions that are answered at a time, of [`TOGETHER`] at most: each has a memory of its own.
@@ -44,6 +47,7 @@ impl Default for LoadOptions {
         Self {
             dtype: WeightType::default(),
             device: Device::default(),
+            kv: None,
             synthetic: false,
             at_once: TOGETHER,
         }
@@ -84,7 +88,7 @@ impl Engine {
         let config = Config::load(dir)?;
         let tokenizer = Tokenizer::load(dir)?;
         let end_ids = end_ids(dir, &config)?;
-        let mut weights = Weights::open(dir, options.dtype)?.on(options.device)?;
+        let mut weights = Weights::open(dir, options.dtype)?.on(options.device, options.kv)?;
         let model = Glm4v::new(&config, &mut weights)?;
         weights.finish()?;
         let tokenless = tokenizer.tokenless(config.vocabulary as u32);

@@ -23,7 +23,7 @@ pub struct Text {
     embedding: Table,
     final_norm: RmsNorm,
     output: Linear,
-    key_width: usize,
+    key_heads: Heads,
     rotated_pairs: usize,
     rope_base: f64,
 }
@@ -91,7 +91,10 @@ impl Text {
             )?,
             final_norm: rms_norm(weights, "transformer.encoder.final_layernorm", config)?,
             output: weights.linear("transformer.output_layer", [vocabulary, hidden], false)?,
-            key_width: config.key_heads * config.head_width,
+            key_heads: Heads {
+                heads: config.key_heads,
+                width: config.head_width,
+            },
             rotated_pairs: config.rotated() / 2,
             rope_base: config.rope_base,
         })
@@ -99,12 +102,12 @@ impl Text {
 
     /// An empty memory for this model.
     pub fn new_cache(&self) -> Cache {
-        Cache::new(self.layers.len(), self.key_width, &self.ops)
+        Cache::new(self.layers.len(), self.key_heads, &self.ops)
     }
 
     /// Bytes that a memory of `rows` rows takes.
     pub fn memory_bytes(&self, rows: usize) -> u64 {
-        Cache::bytes(rows, self.layers.len(), self.key_width, self.ops.kept())
+        Cache::bytes(rows, self.layers.len(), self.key_heads, self.ops.kept())
     }
 
     /// `[ids, H]` in `f32`, in the machine's memory. Every id is below the vocabulary.

@@ -9,6 +9,7 @@ use kernels::attention::{Mask, Shape};
 use kernels::rope::{self, Heads};
 
 use crate::device::{Attention, flash_attention};
+use crate::kv::KvType;
 
 use super::{ContextRun, LayerNorm, RmsNorm, Rotation};
 
@@ -21,11 +22,11 @@ const UNSEEN: f64 = -1e30;
 /// The widest head that flash attention takes; it has to be a multiple of the other number.
 const FLASH_WIDTHS: (usize, usize) = (256, 8);
 
-/// Where candle's operators compute, and what they keep keys and values in.
+/// Where candle's operators compute, and what they keep keys and values in: whole numbers of values alone.
 #[derive(Debug, Clone)]
 pub struct Operators {
     pub device: Device,
-    pub kept: DType,
+    pub kept: KvType,
 }
 
 impl Operators {
@@ -44,7 +45,7 @@ impl Operators {
         let (widest, multiple) = FLASH_WIDTHS;
         let takes = shape.width <= widest && shape.width.is_multiple_of(multiple);
         match flash_attention(&self.device) {
-            Some(attend) if takes && self.kept != DType::F32 => flash(attend, shape, queries, context, mask),
+            Some(attend) if takes && self.kept != KvType::F32 => flash(attend, shape, queries, context, mask),
             _ => attention(shape, queries, context, mask),
         }
     }
@@ -270,10 +271,13 @@ mod tests {
             rows: *rows,
         });
         let context: Vec<_> = context.collect();
-        let candle = Ops::candle(Device::Cpu, true);
+        let candle = Ops::Candle(Operators {
+            device: Device::Cpu,
+            kept: KvType::F32,
+        });
         for mask in [Mask::Causal, Mask::Full] {
-            let [kernels, candle] =
-                [&Ops::Kernels, &candle].map(|ops| ops.attention(shape, &queries, &context, mask).unwrap());
+            let [kernels, candle] = [&Ops::Kernels(KvType::F32), &candle]
+                .map(|ops| ops.attention(shape, &queries, &context, mask).unwrap());
             let off = distance(&kernels, &candle);
             assert!(off < 1e-5, "{mask:?}: {off:e}");
             // What is handed to flash attention; the tower's values are rounded for it to 8 significant bits.
@@ -318,7 +322,7 @@ mod tests {
         };
         let mask = if causal { Mask::Causal } else { Mask::Full };
         let queries = of_16_bits(queries, heads * width)?;
-        let attended = Ops::Kernels.attention(shape, &queries, &[run], mask)?;
+        let attended = Ops::Kernels(KvType::F32).attention(shape, &queries, &[run], mask)?;
         attended.reshape((1, rows, heads, width))?.to_dtype(DType::BF16)
     }
 }

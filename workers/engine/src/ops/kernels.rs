@@ -4,7 +4,7 @@ use candle_core::{
     CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, WithDType, bail,
 };
 use half::{bf16, f16};
-use kernels::attention::{Mask, Rows, Shape, Span, attend, attend_each, attend_rounded};
+use kernels::attention::{self, Kept, Mask, Q8, Rows, Shape, Span, attend, attend_each, attend_rounded};
 use kernels::dense::{Weight, few_rows};
 use kernels::product::product as many_rows;
 use kernels::rope::{Heads, Rotation, rotate};
@@ -12,6 +12,7 @@ use kernels::tiles::rounded_products;
 use kernels::{activation, norm};
 
 use super::{ContextRun, FEW, LayerNorm, RmsNorm};
+use crate::kv::KvType;
 
 /// An in-place change of contiguous `f32` values.
 struct Change<F>(F);
@@ -130,17 +131,63 @@ pub(super) fn turn(x: &Tensor, heads: Heads, rotation: &Rotation) -> Result<()> 
     })
 }
 
+/// What the kernels find in a tensor of keys or values.
+trait Stored: Kept {
+    fn find<'a>(tensor: &'a Values) -> Result<&'a [Self]>;
+}
+
+impl Stored for f32 {
+    fn find<'a>(tensor: &'a Values) -> Result<&'a [Self]> {
+        tensor.as_slice()
+    }
+}
+
+impl Stored for f16 {
+    fn find<'a>(tensor: &'a Values) -> Result<&'a [Self]> {
+        tensor.as_slice()
+    }
+}
+
+impl Stored for Q8 {
+    fn find<'a>(tensor: &'a Values) -> Result<&'a [Self]> {
+        Ok(tensor.as_slice::<u8>()?.as_chunks().0)
+    }
+}
+
+pub(super) fn keep(kept: KvType, rows: &Tensor, heads: Heads) -> Result<Tensor> {
+    match kept {
+        KvType::F32 => Ok(rows.clone()),
+        KvType::F16 => {
+            let values = kept_as::<f16>(rows, heads)?;
+            Tensor::from_vec(values, (rows.dim(0)?, kept.columns(heads)), &Device::Cpu)
+        }
+        KvType::Q8_0 => {
+            let blocks = kept_as::<Q8>(rows, heads)?;
+            let bytes = blocks.into_flattened();
+            Tensor::from_vec(bytes, (rows.dim(0)?, kept.columns(heads)), &Device::Cpu)
+        }
+    }
+}
+
+fn kept_as<T: Kept>(rows: &Tensor, Heads { heads, width }: Heads) -> Result<Vec<T>> {
+    let mut kept = vec![T::ZERO; rows.dim(0)? * heads * T::count(width)];
+    with_values(rows, |values| attention::keep(values, width, &mut kept))?;
+    Ok(kept)
+}
+
 impl ContextRun<'_> {
-    fn span<'a>(&self, keys: &'a Values, values: &'a Values) -> Result<Span<'a>> {
+    fn span<'a, T: Stored>(&self, keys: &'a Values, values: &'a Values) -> Result<Span<'a, T>> {
+        let rows = |tensor: &Tensor, values, column| {
+            let values = T::find(values)?;
+            let stride = values.len() / tensor.dim(0)?;
+            Result::Ok(Rows {
+                values: &values[column..],
+                stride,
+            })
+        };
         Ok(Span {
-            keys: Rows {
-                values: &keys.as_slice()?[self.key_column..],
-                stride: self.keys.dim(1)?,
-            },
-            values: Rows {
-                values: &values.as_slice()?[self.value_column..],
-                stride: self.values.dim(1)?,
-            },
+            keys: rows(self.keys, keys, self.key_column)?,
+            values: rows(self.values, values, self.value_column)?,
             rows: self.rows,
         })
     }
@@ -173,6 +220,19 @@ pub(super) fn attention(
     context: &[ContextRun],
     mask: Mask,
 ) -> Result<Tensor> {
+    match kept_in(context) {
+        DType::F16 => attention_over::<f16>(shape, queries, context, mask),
+        DType::U8 => attention_over::<Q8>(shape, queries, context, mask),
+        _ => attention_over::<f32>(shape, queries, context, mask),
+    }
+}
+
+fn attention_over<T: Stored>(
+    shape: Shape,
+    queries: &Tensor,
+    context: &[ContextRun],
+    mask: Mask,
+) -> Result<Tensor> {
     let (rows, stride) = queries.dims2()?;
     let query_values = Values::of(queries)?;
     let held = held(context)?;
@@ -181,11 +241,23 @@ pub(super) fn attention(
         values: query_values.as_slice()?,
         stride,
     };
-    attend(shape, queries, &spans(context, &held)?, mask, &mut out);
+    attend(shape, queries, &spans::<T>(context, &held)?, mask, &mut out);
     Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
 }
 
 pub(super) fn attention_each(shape: Shape, queries: &Tensor, contexts: &[Vec<ContextRun>]) -> Result<Tensor> {
+    match kept_in(contexts.first().map_or(&[], Vec::as_slice)) {
+        DType::F16 => attention_each_over::<f16>(shape, queries, contexts),
+        DType::U8 => attention_each_over::<Q8>(shape, queries, contexts),
+        _ => attention_each_over::<f32>(shape, queries, contexts),
+    }
+}
+
+fn attention_each_over<T: Stored>(
+    shape: Shape,
+    queries: &Tensor,
+    contexts: &[Vec<ContextRun>],
+) -> Result<Tensor> {
     let (rows, stride) = queries.dims2()?;
     let query_values = Values::of(queries)?;
     let held = contexts.iter().map(|context| held(context));
@@ -193,7 +265,7 @@ pub(super) fn attention_each(shape: Shape, queries: &Tensor, contexts: &[Vec<Con
     let spans = contexts
         .iter()
         .zip(&held)
-        .map(|(context, held)| spans(context, held));
+        .map(|(context, held)| spans::<T>(context, held));
     let spans = spans.collect::<Result<Vec<_>>>()?;
     let mut out = vec![0.0; rows * shape.heads * shape.width];
     let queries = Rows {
@@ -204,6 +276,11 @@ pub(super) fn attention_each(shape: Shape, queries: &Tensor, contexts: &[Vec<Con
     Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
 }
 
+/// What all runs of a context are kept in, as their tensors have it.
+fn kept_in(context: &[ContextRun]) -> DType {
+    context.first().map_or(DType::F32, |run| run.keys.dtype())
+}
+
 /// Keys and values of a run, borrowed.
 type Held<'a> = (Values<'a>, Values<'a>);
 
@@ -212,7 +289,7 @@ fn held<'a>(context: &'a [ContextRun]) -> Result<Vec<Held<'a>>> {
     context.iter().map(of_run).collect()
 }
 
-fn spans<'a>(context: &[ContextRun], held: &'a [Held]) -> Result<Vec<Span<'a>>> {
+fn spans<'a, T: Stored>(context: &[ContextRun], held: &'a [Held]) -> Result<Vec<Span<'a, T>>> {
     let runs = context.iter().zip(held);
     runs.map(|(run, (keys, values))| run.span(keys, values)).collect()
 }

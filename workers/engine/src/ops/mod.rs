@@ -8,10 +8,12 @@ mod kernels;
 
 use ::kernels::attention::{Mask, Shape};
 use ::kernels::rope::{self, Heads};
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 pub use candle::{Operators, SCORE_BYTES};
 pub use kernels::with_values;
+
+use crate::kv::KvType;
 
 /// Weight and bias of a layer norm.
 #[derive(Debug)]
@@ -51,39 +53,41 @@ pub const FEW: usize = 8;
 /// Who computes, and where.
 #[derive(Debug, Clone)]
 pub enum Ops {
-    /// The kernels, on the processor.
-    Kernels,
+    /// The kernels, on the processor, with what they keep keys and values in.
+    Kernels(KvType),
     /// Candle's operators, on any device.
     Candle(Operators),
 }
 
 impl Ops {
-    /// Candle's operators on `device`; `exact` keeps keys and values in `f32`, otherwise they are in `f16`.
-    pub fn candle(device: Device, exact: bool) -> Self {
-        let kept = if exact { DType::F32 } else { DType::F16 };
-        Ops::Candle(Operators { device, kept })
-    }
-
     /// Where their tensors lie.
     pub fn device(&self) -> Device {
         match self {
-            Ops::Kernels => Device::Cpu,
+            Ops::Kernels(_) => Device::Cpu,
             Ops::Candle(operators) => operators.device.clone(),
         }
     }
 
     /// What keys and values are kept in.
-    pub fn kept(&self) -> DType {
+    pub fn kept(&self) -> KvType {
         match self {
-            Ops::Kernels => DType::F32,
+            Ops::Kernels(kept) => *kept,
             Ops::Candle(operators) => operators.kept,
+        }
+    }
+
+    /// Rows of heads as they are kept: `[rows, heads * width]` to `[rows, columns]`.
+    pub fn keep(&self, rows: &Tensor, heads: Heads) -> Result<Tensor> {
+        match self {
+            Ops::Kernels(kept) => kernels::keep(*kept, rows, heads),
+            Ops::Candle(operators) => rows.to_dtype(operators.kept.dtype()),
         }
     }
 
     /// `x += y`; `y` is a row to be added to each row of `x`, or as large as `x`.
     pub fn add(&self, x: &Tensor, y: &Tensor) -> Result<()> {
         match self {
-            Ops::Kernels => kernels::add(x, y),
+            Ops::Kernels(_) => kernels::add(x, y),
             Ops::Candle(_) => candle::add(x, y),
         }
     }
@@ -91,7 +95,7 @@ impl Ops {
     /// Divides every value.
     pub fn divide(&self, x: &Tensor, by: f32) -> Result<()> {
         match self {
-            Ops::Kernels => kernels::divide(x, by),
+            Ops::Kernels(_) => kernels::divide(x, by),
             Ops::Candle(_) => candle::divide(x, by),
         }
     }
@@ -99,7 +103,7 @@ impl Ops {
     /// The exact GELU.
     pub fn gelu(&self, x: &Tensor) -> Result<()> {
         match self {
-            Ops::Kernels => kernels::gelu(x),
+            Ops::Kernels(_) => kernels::gelu(x),
             Ops::Candle(_) => candle::gelu(x),
         }
     }
@@ -107,7 +111,7 @@ impl Ops {
     /// Normalises every row of `x`.
     pub fn layer_norm(&self, norm: &LayerNorm, x: &Tensor) -> Result<()> {
         match self {
-            Ops::Kernels => kernels::layer_norm(norm, x),
+            Ops::Kernels(_) => kernels::layer_norm(norm, x),
             Ops::Candle(_) => candle::layer_norm(norm, x),
         }
     }
@@ -115,7 +119,7 @@ impl Ops {
     /// The normalised copy of every row of `x`.
     pub fn rms_norm(&self, norm: &RmsNorm, x: &Tensor) -> Result<Tensor> {
         match self {
-            Ops::Kernels => kernels::rms_norm(norm, x),
+            Ops::Kernels(_) => kernels::rms_norm(norm, x),
             Ops::Candle(_) => candle::rms_norm(norm, x),
         }
     }
@@ -123,7 +127,7 @@ impl Ops {
     /// `silu(gate) * up`, of one shape.
     pub fn silu_gate(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
         match self {
-            Ops::Kernels => kernels::silu_gate(gate, up),
+            Ops::Kernels(_) => kernels::silu_gate(gate, up),
             Ops::Candle(_) => candle::silu_gate(gate, up),
         }
     }
@@ -131,7 +135,7 @@ impl Ops {
     /// The same for rows of `[gate | up]`, into `out`: `[rows, 2 * inner]` to `[rows, inner]`.
     pub fn silu_gate_fused(&self, out: &Tensor, fused: &Tensor) -> Result<()> {
         match self {
-            Ops::Kernels => kernels::silu_gate_fused(out, fused),
+            Ops::Kernels(_) => kernels::silu_gate_fused(out, fused),
             Ops::Candle(_) => candle::silu_gate_fused(out, fused),
         }
     }
@@ -140,7 +144,7 @@ impl Ops {
     pub fn rotation(&self, positions: &[usize], pairs: usize, base: f64) -> Result<Rotation> {
         let rotation = rope::Rotation::new(positions, pairs, base);
         match self {
-            Ops::Kernels => Ok(Rotation::Kernels(rotation)),
+            Ops::Kernels(_) => Ok(Rotation::Kernels(rotation)),
             Ops::Candle(operators) => operators.rotation(&rotation, positions.len(), pairs),
         }
     }
@@ -155,13 +159,13 @@ impl Ops {
 
     /// Whether [`Self::rounded_attention`] serves heads of this shape here.
     pub fn attends_rounded(&self, shape: Shape) -> bool {
-        matches!(self, Ops::Kernels) && kernels::attends_rounded(shape)
+        matches!(self, Ops::Kernels(_)) && kernels::attends_rounded(shape)
     }
 
     /// As [`Self::attention`] over all of one run, everything but the sums rounded to bf16.
     pub fn rounded_attention(&self, shape: Shape, queries: &Tensor, run: &ContextRun) -> Result<Tensor> {
         match self {
-            Ops::Kernels => kernels::rounded_attention(shape, queries, run),
+            Ops::Kernels(_) => kernels::rounded_attention(shape, queries, run),
             Ops::Candle(operators) => {
                 operators.attention(shape, queries, std::slice::from_ref(run), Mask::Full)
             }
@@ -177,7 +181,7 @@ impl Ops {
         mask: Mask,
     ) -> Result<Tensor> {
         match self {
-            Ops::Kernels => kernels::attention(shape, queries, context, mask),
+            Ops::Kernels(_) => kernels::attention(shape, queries, context, mask),
             Ops::Candle(operators) => operators.attention(shape, queries, context, mask),
         }
     }
@@ -190,7 +194,7 @@ impl Ops {
         contexts: &[Vec<ContextRun>],
     ) -> Result<Tensor> {
         match self {
-            Ops::Kernels => kernels::attention_each(shape, queries, contexts),
+            Ops::Kernels(_) => kernels::attention_each(shape, queries, contexts),
             Ops::Candle(operators) => operators.attention_each(shape, queries, contexts),
         }
     }
@@ -198,7 +202,7 @@ impl Ops {
     /// `x W^T` for rows `x`, `[rows, inputs]`, and a weight `[outputs, inputs]` in any kept type.
     pub fn product(&self, weight: &Tensor, x: &Tensor) -> Result<Tensor> {
         match self {
-            Ops::Kernels => kernels::product(weight, x),
+            Ops::Kernels(_) => kernels::product(weight, x),
             Ops::Candle(_) => candle::product(weight, x),
         }
     }

@@ -28,7 +28,7 @@ enum Weight {
 impl Linear {
     pub(super) fn quantised(weight: Quantised, bias: Option<Tensor>, ops: &Ops) -> Result<Self> {
         let weight = match ops {
-            Ops::Kernels => Weight::Quantised(weight.for_products()?),
+            Ops::Kernels(_) => Weight::Quantised(weight.for_products()?),
             Ops::Candle(operators) => Weight::Placed(weight.placed(&operators.device)?),
         };
         Ok(Self {

@@ -30,6 +30,7 @@ pub use table::Table;
 
 use crate::device::{self, DeviceError};
 use crate::gguf::TensorType;
+use crate::kv::KvType;
 use crate::map::release;
 use crate::ops::Ops;
 
@@ -81,16 +82,16 @@ impl Weights {
             files,
             unread,
             weight_type,
-            ops: Ops::Kernels,
+            ops: Ops::Kernels(KvType::F32),
         })
     }
 
-    /// The same for a model that is computed on `device`.
-    pub fn on(self, device: device::Device) -> Result<Self, DeviceError> {
+    /// The same for a model that is computed on `device`, with keys and values in a type of its own or in this one.
+    pub fn on(self, device: device::Device, kept: Option<KvType>) -> Result<Self, DeviceError> {
         let quantised = |place: &Place| matches!(place.kind, Stored::As(TensorType::Quant(_)));
         let exact = self.weight_type == WeightType::F32 && !self.files.places.values().any(quantised);
         Ok(Self {
-            ops: device.operators(exact)?,
+            ops: device.operators(kept, exact)?,
             ..self
         })
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::device::Device;
+use engine::kv::KvType;
 use engine::prompt::{Conversation, Message, Role};
 use engine::{Engine, LoadOptions, WeightType};
 use safetensors::SafeTensors;
@@ -116,6 +117,15 @@ pub fn engine_on(set: &str, device: Device) -> Engine {
         ..LoadOptions::default()
     };
     Engine::load(&dir(set), &options).unwrap()
+}
+
+/// One that keeps keys and values so.
+pub fn engine_keeping(model: &Path, kept: KvType) -> Engine {
+    let options = LoadOptions {
+        kv: Some(kept),
+        ..LoadOptions::default()
+    };
+    Engine::load(model, &options).unwrap()
 }
 
 /// One that answers so many questions at once.

@@ -8,6 +8,7 @@
 mod bad_weights;
 mod golden;
 mod hearing;
+mod kept;
 mod load;
 mod odd_sizes;
 mod plain;

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use engine::kv::KvType;
 use engine::prompt::{Conversation, Message, Role};
 use engine::{Answer, Engine, PageSession, Parameters};
 
-use crate::golden::{engine, page};
+use crate::golden::{dir, engine, engine_keeping, page};
 
 const QUESTIONS: [&str; 4] = [
     "图表显示了什么数据？",
@@ -46,8 +47,9 @@ fn same(first: &Answer, second: &Answer) {
 
 #[test]
 fn questions_that_share_a_page_are_answered_as_each_is_alone() {
-    for set in ["tiny-a", "tiny-b"] {
-        let engine = engine(set);
+    let kinds = ["tiny-a", "tiny-b"].into_iter();
+    for (set, kept) in kinds.flat_map(|set| KvType::ALL.map(|kept| (set, kept))) {
+        let engine = engine_keeping(&dir(set), kept);
         let encoded = engine.encode_page(&page(set)).unwrap();
         let mut shared = engine.open_page(&encoded);
         for question in QUESTIONS {

@@ -98,43 +98,43 @@ fn every_stage_of_every_set_agrees_with_the_reference() {
     }
 }
 
+/// The logits before each token of the reference's answer, which is taken in whatever they say, one set of them after another.
+pub fn logits_of_steps(set: &str, engine: &Engine) -> Vec<f32> {
+    let (expected, model) = (Expected::load(set), engine.model());
+    let splice = Splice::new(
+        expected.prompt_ids.len(),
+        expected.image_at(engine),
+        engine.image_tokens(),
+    );
+    let mut rows = vec![model.embed(&expected.prompt_ids[splice.before()]).unwrap()];
+    if expected.has_image() {
+        rows.push(engine.encode_page(&page(set)).unwrap().rows().clone());
+        rows.push(model.embed(&expected.prompt_ids[splice.after()]).unwrap());
+    }
+    let mut cache = model.new_cache();
+    let rows = Tensor::cat(&rows, 0).unwrap();
+    let last = model
+        .take_in(&rows, &splice.positions(), &mut cache, &mut Untraced)
+        .unwrap();
+    let mut logits = model.logits(&last).unwrap();
+    let mut all = Vec::new();
+    for &id in &expected.greedy_ids {
+        all.extend(logits);
+        logits = model.step(id, &mut cache, &mut Untraced).unwrap();
+    }
+    assert_eq!(
+        cache.position(),
+        expected.prompt_ids.len() + expected.greedy_ids.len()
+    );
+    all
+}
+
 #[test]
 fn the_logits_of_sixteen_steps_agree_with_the_reference() {
     for (set, device) in sets_on_devices() {
-        let (engine, expected, tensors) = (engine_on(set, device), Expected::load(set), Tensors::load(set));
-        let model = engine.model();
-        let splice = Splice::new(
-            expected.prompt_ids.len(),
-            expected.image_at(&engine),
-            engine.image_tokens(),
-        );
-        let mut rows = vec![model.embed(&expected.prompt_ids[splice.before()]).unwrap()];
-        if expected.has_image() {
-            rows.push(engine.encode_page(&page(set)).unwrap().rows().clone());
-            rows.push(model.embed(&expected.prompt_ids[splice.after()]).unwrap());
-        }
-        let (mut cache, mut kept) = (model.new_cache(), Kept::default());
-        let rows = Tensor::cat(&rows, 0).unwrap();
-        let last = model
-            .take_in(&rows, &splice.positions(), &mut cache, &mut kept)
-            .unwrap();
-        let mut logits = model.logits(&last).unwrap();
-        let all = tensors.f32s("step_logits");
-        for (step, expected_logits) in all.chunks(engine.config().vocabulary).enumerate() {
-            close(
-                &format!("{set} on {device}, step {step}"),
-                &logits,
-                expected_logits,
-                1e-4,
-            );
-            logits = model
-                .step(expected.greedy_ids[step], &mut cache, &mut Untraced)
-                .unwrap();
-        }
-        assert_eq!(
-            cache.position(),
-            expected.prompt_ids.len() + expected.greedy_ids.len()
-        );
+        let logits = logits_of_steps(set, &engine_on(set, device));
+        let expected = Tensors::load(set).f32s("step_logits");
+        close(&format!("{set} on {device}"), &logits, &expected, 1e-4);
     }
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::glm4v::Untraced;
+use engine::kv::KvType;
 use engine::prompt::Conversation;
 use engine::quantise::Mix;
 use engine::sampling::Sampling;
 use engine::{Answer, Engine, FinishReason, Page, Parameters, Question, Request, Schedule, Scheduler};
 
-use crate::golden::{dir, engine_at_once as load, page};
+use crate::golden::{dir, engine_at_once as load, engine_keeping, page};
 use crate::hearing::{Ear, Heard, same, taken};
 use crate::quantised::{self, made};
 
@@ -113,6 +114,21 @@ fn quantised_answers_have_the_bits_that_each_has_alone() {
         let heard = together(&engine, "tiny-a", &parameters, Ear::default());
         for (number, alone) in alone(&engine, "tiny-a", &parameters).iter().enumerate() {
             same(alone, heard.ended[&number].as_ref().unwrap());
+        }
+    }
+}
+
+#[test]
+fn answers_have_these_bits_whatever_keys_and_values_are_kept_in() {
+    let parameters: Vec<Parameters> = (0..QUESTIONS.len()).map(parameters).collect();
+    for kept in KvType::ALL {
+        // Heads of 64 and of 32 values.
+        for set in ["tiny-a", "tiny-b"] {
+            let engine = engine_keeping(&dir(set), kept);
+            let heard = together(&engine, set, &parameters, Ear::default());
+            for (number, alone) in alone(&engine, set, &parameters).iter().enumerate() {
+                same(alone, heard.ended[&number].as_ref().unwrap());
+            }
         }
     }
 }

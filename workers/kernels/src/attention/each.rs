@@ -3,13 +3,13 @@
 use super::context::InPlace;
 use super::pack::{Packed, TILE};
 use super::tile::{Lanes, absorb};
-use super::{Call, Mask, Rows, SHARE, Shape, Span, attend_by, shares};
+use super::{Call, Kept, Mask, Rows, SHARE, Shape, Span, Widened, attend_by, shares};
 use crate::pool;
 use crate::simd::{Isa, Level, Work, dispatch, level};
 
 /// Row `n` of `queries` over context `n`, all of which it sees. Gives the bits that [`super::attend`] gives for each row
 /// and context alone.
-pub fn attend_each<'a>(shape: Shape, queries: Rows<'a>, contexts: &'a [Vec<Span<'a>>], out: &mut [f32]) {
+pub fn attend_each<T: Kept>(shape: Shape, queries: Rows, contexts: &[Vec<Span<T>>], out: &mut [f32]) {
     let of_row = |row: usize| Rows {
         values: &queries.values[row * queries.stride..],
         stride: queries.stride,
@@ -19,29 +19,34 @@ pub fn attend_each<'a>(shape: Shape, queries: Rows<'a>, contexts: &'a [Vec<Span<
         .map(|(row, spans)| Call::of(shape, of_row(row), 1, spans, Mask::Causal))
         .collect();
     match level() {
-        Level::Avx512 if shape.sharing() <= 16 => each_by::<8, 16>(&calls, out),
-        Level::Avx512 => each_by::<8, 32>(&calls, out),
-        Level::Avx2 if shape.sharing() <= 16 => each_by::<4, 16>(&calls, out),
-        Level::Neon | Level::Avx2 => each_by::<6, 16>(&calls, out),
-        Level::Portable => each_by::<4, 8>(&calls, out),
+        Level::Avx512 if shape.sharing() <= 16 => each_by::<8, 16, T>(&calls, contexts, out),
+        Level::Avx512 => each_by::<8, 32, T>(&calls, contexts, out),
+        Level::Avx2 if shape.sharing() <= 16 => each_by::<4, 16, T>(&calls, contexts, out),
+        Level::Neon | Level::Avx2 => each_by::<6, 16, T>(&calls, contexts, out),
+        Level::Portable => each_by::<4, 8, T>(&calls, contexts, out),
     }
 }
 
-fn each_by<const R: usize, const L: usize>(calls: &[Call], out: &mut [f32]) {
+fn each_by<const R: usize, const L: usize, T: Kept>(
+    calls: &[Call],
+    contexts: &[Vec<Span<T>>],
+    out: &mut [f32],
+) {
     let Some(shape) = calls.first().map(|call| call.shape) else {
         return;
     };
     let out = out.chunks_exact_mut(shape.heads * shape.width);
     if shape.sharing() > L {
-        for (call, out) in calls.iter().zip(out) {
-            attend_by::<R, L>(call, out);
+        for ((call, spans), out) in calls.iter().zip(contexts).zip(out) {
+            attend_by::<R, L, T>(call, spans, out);
         }
         return;
     }
     let most = calls.iter().map(|call| shares(call.total)).max().unwrap_or(0);
     let partial: Vec<Vec<Lanes<L>>> = pool::map(shape.key_heads * most, |index| {
-        dispatch(ShareOfEach::<R, L> {
+        dispatch(ShareOfEach::<R, L, T> {
             calls,
+            contexts,
             head: index / most,
             first: index % most * SHARE,
         })
@@ -65,13 +70,14 @@ fn each_by<const R: usize, const L: usize>(calls: &[Call], out: &mut [f32]) {
 }
 
 /// The queries of one key head, of all calls, against one share of their contexts.
-struct ShareOfEach<'a, 'c, const R: usize, const L: usize> {
+struct ShareOfEach<'a, 'c, const R: usize, const L: usize, T> {
     calls: &'a [Call<'c>],
+    contexts: &'a [Vec<Span<'c, T>>],
     head: usize,
     first: usize,
 }
 
-impl<const R: usize, const L: usize> Work for ShareOfEach<'_, '_, R, L> {
+impl<const R: usize, const L: usize, T: Kept> Work for ShareOfEach<'_, '_, R, L, T> {
     type Output = Vec<Lanes<L>>;
     /// Tile by tile, so that one stays in the nearest caches while all calls pass by. What is handed to another function here,
     /// a closure too, would be compiled without the instructions of `I`.
@@ -84,12 +90,14 @@ impl<const R: usize, const L: usize> Work for ShareOfEach<'_, '_, R, L> {
                 all.push(Lanes::gather::<R>(call, self.head, 0, 0..call.shape.sharing()));
             }
         }
-        let mut packed = Packed::<R>::empty(width, if width.is_multiple_of(R) { 0 } else { 1 });
+        let in_place = width.is_multiple_of(R);
+        let mut packed = Packed::<R>::empty(width, if in_place { 0 } else { 1 });
+        let mut widened = Widened::empty(width, self.contexts.first().map_or(&[], Vec::as_slice));
         let mut scores = vec![[0.0; L]; TILE];
         for start in (self.first..self.first + SHARE).step_by(TILE) {
             let mut held = Vec::new();
             let mut number = 0;
-            for call in self.calls {
+            for (call, spans) in self.calls.iter().zip(self.contexts) {
                 if call.total <= self.first {
                     continue;
                 }
@@ -99,15 +107,23 @@ impl<const R: usize, const L: usize> Work for ShareOfEach<'_, '_, R, L> {
                     continue;
                 }
                 let length = TILE.min(call.total - start);
-                if width.is_multiple_of(R) {
-                    let rows = InPlace::of(call.spans, self.head, width, start, length);
+                if in_place {
+                    let span;
+                    let rows = match T::wide(spans) {
+                        Some(spans) => InPlace::of(spans, self.head, width, start, length),
+                        None => {
+                            if is_other(&mut held, spans, start, start + length) {
+                                widened.fill(spans, self.head, start, length);
+                            }
+                            span = [widened.span(length)];
+                            InPlace::of(&span, 0, width, 0, length)
+                        }
+                    };
                     absorb::<I, R, L>(lanes, &rows, start, length, &mut scores);
                     continue;
                 }
-                let places = places(call.spans, start, start + length);
-                if places != held {
-                    packed.fill(0, call.spans, self.head, start, length);
-                    held = places;
+                if is_other(&mut held, spans, start, start + length) {
+                    packed.fill(0, spans, self.head, start, length);
                 }
                 absorb::<I, R, L>(lanes, &packed.tile(0), start, length, &mut scores);
             }
@@ -116,14 +132,24 @@ impl<const R: usize, const L: usize> Work for ShareOfEach<'_, '_, R, L> {
     }
 }
 
-/// Where the context rows from `first` to `end` lie in memory.
-fn places(spans: &[Span], first: usize, end: usize) -> Vec<(*const f32, *const f32, usize)> {
+/// Where context rows lie in memory: their keys, their values, and how many of them.
+type Places<T> = Vec<(*const T, *const T, usize)>;
+
+/// Whether the context rows from `first` to `end` are others than those that were held, in whose place they come.
+fn is_other<T>(held: &mut Places<T>, spans: &[Span<T>], first: usize, end: usize) -> bool {
+    let places = places(spans, first, end);
+    let is_other = places != *held;
+    *held = places;
+    is_other
+}
+
+fn places<T>(spans: &[Span<T>], first: usize, end: usize) -> Places<T> {
     let mut before = 0;
     let mut places = Vec::new();
     for span in spans {
         let (from, to) = (first.max(before), end.min(before + span.rows));
         if from < to {
-            let at = |rows: &Rows| rows.values[(from - before) * rows.stride..].as_ptr();
+            let at = |rows: &Rows<T>| rows.values[(from - before) * rows.stride..].as_ptr();
             places.push((at(&span.keys), at(&span.values), to - from));
         }
         before += span.rows;
@@ -157,9 +183,9 @@ mod tests {
         let width = shape.heads * shape.width;
         let mut each = vec![f32::NAN; calls.len() * width];
         let mut alone = each.clone();
-        each_by::<R, L>(&calls, &mut each);
-        for (call, out) in calls.iter().zip(alone.chunks_exact_mut(width)) {
-            attend_by::<R, L>(call, out);
+        each_by::<R, L, _>(&calls, contexts, &mut each);
+        for ((call, spans), out) in calls.iter().zip(contexts).zip(alone.chunks_exact_mut(width)) {
+            attend_by::<R, L, _>(call, spans, out);
         }
         (each, alone)
     }

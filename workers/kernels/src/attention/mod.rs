@@ -5,6 +5,9 @@
 
 mod context;
 mod each;
+mod kept;
+#[cfg(test)]
+mod kept_tests;
 mod pack;
 mod rounded;
 #[cfg(test)]
@@ -15,6 +18,8 @@ use crate::pool;
 use crate::simd::{Isa, Level, Work, dispatch, level};
 use context::InPlace;
 pub use each::attend_each;
+use kept::Widened;
+pub use kept::{Kept, Q8, keep};
 use pack::{Packed, TILE};
 pub use rounded::{WIDEST as WIDEST_ROUNDED, attend_rounded};
 use tile::{Lanes, absorb};
@@ -28,11 +33,20 @@ const HEADS_AT_ONCE: usize = 4;
 /// Context rows that one thread takes when there are only a few queries.
 const SHARE: usize = 4 * TILE;
 
-/// Rows of values, `stride` apart.
+/// Rows of values as they are kept, `stride` apart.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    pub values: &'a [f32],
+pub struct Rows<'a, T = f32> {
+    pub values: &'a [T],
     pub stride: usize,
+}
+
+impl<'a, T: Kept> Rows<'a, T> {
+    /// Head `head` of row `row`, of `width` values.
+    #[inline(always)]
+    fn head(&self, row: usize, head: usize, width: usize) -> &'a [T] {
+        let count = T::count(width);
+        &self.values[row * self.stride + head * count..][..count]
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -45,9 +59,9 @@ impl<'a> Rows<'a> {
 
 /// A run of context rows: keys and values of all key heads side by side.
 #[derive(Debug, Clone, Copy)]
-pub struct Span<'a> {
-    pub keys: Rows<'a>,
-    pub values: Rows<'a>,
+pub struct Span<'a, T = f32> {
+    pub keys: Rows<'a, T>,
+    pub values: Rows<'a, T>,
     pub rows: usize,
 }
 
@@ -81,18 +95,17 @@ struct Call<'a> {
     shape: Shape,
     queries: Rows<'a>,
     rows: usize,
-    spans: &'a [Span<'a>],
+    /// Rows of the context.
     total: usize,
     mask: Mask,
 }
 
 impl<'a> Call<'a> {
-    fn of(shape: Shape, queries: Rows<'a>, rows: usize, spans: &'a [Span<'a>], mask: Mask) -> Self {
+    fn of<T>(shape: Shape, queries: Rows<'a>, rows: usize, spans: &[Span<T>], mask: Mask) -> Self {
         Self {
             shape,
             queries,
             rows,
-            spans,
             total: spans.iter().map(|span| span.rows).sum(),
             mask,
         }
@@ -111,37 +124,37 @@ impl<'a> Call<'a> {
 ///
 /// `queries` has rows of `heads * width` values, the context is the spans in order, `out` is `[rows, heads * width]`.
 /// The sums depend on the shapes alone, not on how the context is cut into spans or on the number of threads.
-pub fn attend(shape: Shape, queries: Rows, spans: &[Span], mask: Mask, out: &mut [f32]) {
+pub fn attend<T: Kept>(shape: Shape, queries: Rows, spans: &[Span<T>], mask: Mask, out: &mut [f32]) {
     let rows = out.len() / (shape.heads * shape.width);
     let call = Call::of(shape, queries, rows, spans, mask);
     match level() {
         // A vector has room for sixteen queries.
-        Level::Avx512 if rows * shape.sharing() <= 16 => attend_by::<8, 16>(&call, out),
-        Level::Avx512 => attend_by::<8, 32>(&call, out),
+        Level::Avx512 if rows * shape.sharing() <= 16 => attend_by::<8, 16, T>(&call, spans, out),
+        Level::Avx512 => attend_by::<8, 32, T>(&call, spans, out),
         // Heads are as wide as whole panels of four more often than of six: then a few queries need no copy of the context.
-        Level::Avx2 if rows * shape.sharing() <= 16 => attend_by::<4, 16>(&call, out),
-        Level::Neon | Level::Avx2 => attend_by::<6, 16>(&call, out),
-        Level::Portable => attend_by::<4, 8>(&call, out),
+        Level::Avx2 if rows * shape.sharing() <= 16 => attend_by::<4, 16, T>(&call, spans, out),
+        Level::Neon | Level::Avx2 => attend_by::<6, 16, T>(&call, spans, out),
+        Level::Portable => attend_by::<4, 8, T>(&call, spans, out),
     }
 }
 
-fn attend_by<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
+fn attend_by<const R: usize, const L: usize, T: Kept>(call: &Call, spans: &[Span<T>], out: &mut [f32]) {
     if call.rows * call.shape.sharing() <= L {
-        few_queries::<R, L>(call, out);
+        few_queries::<R, L, T>(call, spans, out);
     } else {
-        many_queries::<R, L>(call, out);
+        many_queries::<R, L, T>(call, spans, out);
     }
 }
 
 /// Packs the context of a few heads once and shares it between threads that take blocks of query rows.
-fn many_queries<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
+fn many_queries<const R: usize, const L: usize, T: Kept>(call: &Call, spans: &[Span<T>], out: &mut [f32]) {
     let row_width = call.shape.heads * call.shape.width;
     let block = (TILES_AT_ONCE * L / call.shape.sharing()).max(1);
     for first in (0..call.shape.key_heads).step_by(HEADS_AT_ONCE) {
         let heads = first..call.shape.key_heads.min(first + HEADS_AT_ONCE);
         let packed: Vec<Packed<R>> = heads
             .clone()
-            .map(|head| Packed::of(call.spans, call.total, head, call.shape.width))
+            .map(|head| Packed::of(spans, call.total, head, call.shape.width))
             .collect();
         pool::for_each(out.chunks_mut(block * row_width).enumerate(), |(index, out)| {
             for (head, packed) in heads.clone().zip(&packed) {
@@ -205,12 +218,13 @@ fn shares(total: usize) -> usize {
 }
 
 /// Cuts the context into shares, one thread each, and joins their softmaxes afterwards, in order.
-fn few_queries<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
+fn few_queries<const R: usize, const L: usize, T: Kept>(call: &Call, spans: &[Span<T>], out: &mut [f32]) {
     let heads = call.shape.key_heads;
     // The heads of a row lie side by side: a thread that has had one's share has the other's at hand.
     let partial: Vec<Lanes<L>> = pool::map(shares(call.total) * heads, |index| {
-        dispatch(Share::<R, L> {
+        dispatch(Share::<R, L, T> {
             call,
+            spans,
             head: index % heads,
             first: index / heads * SHARE,
         })
@@ -225,13 +239,14 @@ fn few_queries<const R: usize, const L: usize>(call: &Call, out: &mut [f32]) {
 }
 
 /// All queries of one key head against one share of the context.
-struct Share<'a, 'c, const R: usize, const L: usize> {
+struct Share<'a, 'c, const R: usize, const L: usize, T> {
     call: &'a Call<'c>,
+    spans: &'a [Span<'c, T>],
     head: usize,
     first: usize,
 }
 
-impl<const R: usize, const L: usize> Work for Share<'_, '_, R, L> {
+impl<const R: usize, const L: usize, T: Kept> Work for Share<'_, '_, R, L, T> {
     type Output = Lanes<L>;
     #[inline(always)]
     fn carry_out<I: Isa>(self) -> Lanes<L> {
@@ -245,9 +260,18 @@ impl<const R: usize, const L: usize> Work for Share<'_, '_, R, L> {
         let end = self.call.total.min(self.first + SHARE);
         let mut scores = vec![[0.0; L]; TILE];
         if width.is_multiple_of(R) {
+            let mut widened = Widened::empty(width, self.spans);
             for start in (self.first..end).step_by(TILE) {
                 let length = TILE.min(end - start);
-                let rows = InPlace::of(self.call.spans, self.head, width, start, length);
+                let span;
+                let rows = match T::wide(self.spans) {
+                    Some(spans) => InPlace::of(spans, self.head, width, start, length),
+                    None => {
+                        widened.fill(self.spans, self.head, start, length);
+                        span = [widened.span(length)];
+                        InPlace::of(&span, 0, width, 0, length)
+                    }
+                };
                 absorb::<I, R, L>(&mut lanes, &rows, start, length, &mut scores);
             }
             return lanes;
@@ -255,7 +279,7 @@ impl<const R: usize, const L: usize> Work for Share<'_, '_, R, L> {
         let mut scratch = Packed::<R>::empty(width, 1);
         for start in (self.first..end).step_by(TILE) {
             let length = TILE.min(end - start);
-            scratch.fill(0, self.call.spans, self.head, start, length);
+            scratch.fill(0, self.spans, self.head, start, length);
             absorb::<I, R, L>(&mut lanes, &scratch.tile(0), start, length, &mut scores);
         }
         lanes

@@ -2,6 +2,7 @@
 
 use super::Span;
 use super::context::Context;
+use super::kept::{Kept, Widened};
 use crate::micro::Factors;
 use crate::pool;
 
@@ -57,31 +58,30 @@ impl<const R: usize> Packed<R> {
     }
 
     /// The whole context of head `head`.
-    pub(super) fn of(spans: &[Span], total: usize, head: usize, width: usize) -> Self {
+    pub(super) fn of<T: Kept>(spans: &[Span<T>], total: usize, head: usize, width: usize) -> Self {
         let mut packed = Self::empty(width, total.div_ceil(TILE));
         let keys = packed.keys.chunks_mut(Self::keys_per_tile(width));
         let values = packed.values.chunks_mut(Self::values_per_tile(width));
         pool::for_each(keys.zip(values).enumerate(), |(tile, (keys, values))| {
             let start = tile * TILE;
-            fill(
-                keys,
-                values,
-                spans,
-                head * width,
-                width,
-                start,
-                TILE.min(total - start),
-            );
+            fill(keys, values, spans, head, width, start, TILE.min(total - start));
         });
         packed
     }
 
     /// Overwrites tile `tile` with the `length` context rows from `start` on.
-    pub(super) fn fill(&mut self, tile: usize, spans: &[Span], head: usize, start: usize, length: usize) {
+    pub(super) fn fill<T: Kept>(
+        &mut self,
+        tile: usize,
+        spans: &[Span<T>],
+        head: usize,
+        start: usize,
+        length: usize,
+    ) {
         let width = self.width;
         let keys = &mut self.keys[tile * Self::keys_per_tile(width)..][..Self::keys_per_tile(width)];
         let values = &mut self.values[tile * Self::values_per_tile(width)..][..Self::values_per_tile(width)];
-        fill(keys, values, spans, head * width, width, start, length);
+        fill(keys, values, spans, head, width, start, length);
     }
 
     pub(super) fn tile(&self, tile: usize) -> Tile<'_, R> {
@@ -94,8 +94,25 @@ impl<const R: usize> Packed<R> {
     }
 }
 
+fn fill<const R: usize, T: Kept>(
+    keys: &mut [[f32; R]],
+    values: &mut [[f32; R]],
+    spans: &[Span<T>],
+    head: usize,
+    width: usize,
+    start: usize,
+    length: usize,
+) {
+    if let Some(spans) = T::wide(spans) {
+        return lay_out(keys, values, spans, head * width, width, start, length);
+    }
+    let mut widened = Widened::empty(width, spans);
+    widened.fill(spans, head, start, length);
+    lay_out(keys, values, &[widened.span(length)], 0, width, 0, length);
+}
+
 /// Rows past `length` keep what they had: their scores are never read.
-fn fill<const R: usize>(
+fn lay_out<const R: usize>(
     keys: &mut [[f32; R]],
     values: &mut [[f32; R]],
     spans: &[Span],

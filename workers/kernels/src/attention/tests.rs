@@ -45,7 +45,7 @@ fn plain(shape: Shape, queries: &[f32], keys: &[f32], values: &[f32], mask: Mask
     out
 }
 
-fn noise(count: usize, seed: usize) -> Vec<f32> {
+pub(super) fn noise(count: usize, seed: usize) -> Vec<f32> {
     let mut state = seed as u64 * 2 + 1;
     (0..count)
         .map(|_| {
@@ -129,15 +129,15 @@ impl Case {
             mask,
             ..
         } = *self;
-        attend_by::<R, L>(
+        attend_by::<R, L, _>(
             &Call {
                 shape,
                 queries,
                 rows,
-                spans: &spans,
                 total,
                 mask,
             },
+            &spans,
             &mut out,
         );
         out

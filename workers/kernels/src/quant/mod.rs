@@ -15,7 +15,7 @@ mod product;
 mod q4_k;
 mod q5_k;
 mod q6_k;
-mod q8_0;
+pub(crate) mod q8_0;
 mod rows;
 mod strips;
 #[cfg(test)]

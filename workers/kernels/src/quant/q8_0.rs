@@ -6,22 +6,22 @@ use super::{
 };
 
 /// Bytes of a block.
-pub(super) const BYTES: usize = 2 + SMALL_BLOCK;
+pub(crate) const BYTES: usize = 2 + SMALL_BLOCK;
 
 /// The scale and the values that it multiplies.
 #[inline(always)]
-pub(super) fn parts(bytes: &[u8]) -> (f32, &[u8]) {
+pub(crate) fn parts(bytes: &[u8]) -> (f32, &[u8]) {
     (half_at(bytes, 0), &bytes[2..BYTES])
 }
 
-pub(super) fn dequantise(bytes: &[u8], out: &mut [f32]) {
+pub(crate) fn dequantise(bytes: &[u8], out: &mut [f32]) {
     let (scale, values) = parts(bytes);
     for (out, &value) in out.iter_mut().zip(values) {
         *out = scale * f32::from(value as i8);
     }
 }
 
-pub(super) fn quantise(values: &[f32], out: &mut [u8]) {
+pub(crate) fn quantise(values: &[f32], out: &mut [u8]) {
     let largest = values
         .iter()
         .fold(0f32, |largest, value| largest.max(value.abs()));

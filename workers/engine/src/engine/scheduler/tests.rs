@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Device, Tensor};
+use kernels::rope::Heads;
 
 use super::*;
 use crate::LoadOptions;
@@ -12,6 +13,7 @@ use crate::cache::Cache;
 use crate::engine::answer::{Answer, Parameters, Seat, Token};
 use crate::engine::page::PageSession;
 use crate::glm4v::Untraced;
+use crate::kv::KvType;
 use crate::ops::Ops;
 use crate::prompt::Conversation;
 
@@ -122,8 +124,9 @@ fn a_step_that_fails_or_panics_costs_the_answer_whose_fault_it_is() {
         for question in 0..3 {
             let mut seat = seat(&engine);
             if question == broken {
+                let heads = Heads { heads: 1, width: 1 };
                 // Keys of another width: what is in the way of all when they take their step together.
-                seat.cache = Cache::new(engine.config().layers, 1, &Ops::Kernels);
+                seat.cache = Cache::new(engine.config().layers, heads, &Ops::Kernels(KvType::F32));
             }
             let place = Place {
                 request: 1,

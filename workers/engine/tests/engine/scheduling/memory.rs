@@ -1,6 +1,8 @@
 //! Who is admitted where memory is short.
 
 use super::*;
+use crate::golden::{dir, engine_keeping};
+use engine::kv::KvType;
 
 /// Bytes for one of the questions of `asked` with its page.
 fn need(engine: &Engine, asked: &Asked, question: usize) -> u64 {
@@ -45,23 +47,42 @@ fn order_of_tokens(engine: &Engine, asked: &[Asked], memory_bytes: u64) -> Vec<u
     order.lock().unwrap().clone()
 }
 
-#[test]
-fn who_does_not_fit_beside_others_waits_for_them() {
-    let engine = load("tiny-a", 8);
+/// Two requests about pages of their own, one question each.
+fn two() -> Vec<Asked> {
     let mut asked = vec![several("tiny-a").swap_remove(1), several("tiny-a").swap_remove(4)];
     for asked in &mut asked {
         asked.questions.truncate(1);
         asked.questions[0].parameters.max_new_tokens = Some(20);
     }
-    let needs: Vec<u64> = asked.iter().map(|asked| need(&engine, asked, 0)).collect();
-    let changes = |order: Vec<usize>| order.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    let both = needs.iter().sum::<u64>();
-    assert!(changes(order_of_tokens(&engine, &asked, both)) > 1, "both fit");
-    assert_eq!(
-        changes(order_of_tokens(&engine, &asked, both - 1)),
-        1,
-        "one after the other"
-    );
+    asked
+}
+
+fn need_of_all(engine: &Engine, asked: &[Asked]) -> u64 {
+    asked.iter().map(|asked| need(engine, asked, 0)).sum()
+}
+
+/// How often the next token is of another request than the last.
+fn changes(engine: &Engine, asked: &[Asked], memory_bytes: u64) -> usize {
+    let order = order_of_tokens(engine, asked, memory_bytes);
+    order.windows(2).filter(|pair| pair[0] != pair[1]).count()
+}
+
+#[test]
+fn who_does_not_fit_beside_others_waits_for_them() {
+    let (engine, asked) = (load("tiny-a", 8), two());
+    let both = need_of_all(&engine, &asked);
+    assert!(changes(&engine, &asked, both) > 1, "both fit");
+    assert_eq!(changes(&engine, &asked, both - 1), 1, "one after the other");
+}
+
+#[test]
+fn in_half_of_the_bits_twice_as_many_fit() {
+    let [exact, halves] = [KvType::F32, KvType::F16].map(|kept| engine_keeping(&dir("tiny-a"), kept));
+    let asked = two();
+    let room = need_of_all(&halves, &asked);
+    assert_eq!(need_of_all(&exact, &asked), 2 * room);
+    assert!(changes(&halves, &asked, room) > 1, "both fit");
+    assert_eq!(changes(&exact, &asked, room), 1, "one after the other");
 }
 
 #[test]
