@@ -6,10 +6,11 @@
 )]
 
 mod bad_weights;
+mod gguf_package;
 mod golden;
 mod hearing;
-mod kept;
 mod load;
+mod lost;
 mod odd_sizes;
 mod plain;
 mod quantised;
