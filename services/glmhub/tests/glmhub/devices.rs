@@ -72,7 +72,7 @@ fn a_type_of_keys_and_values_that_there_is_not_is_refused_by_those_that_there_ar
     }
     for command in [&["up"][..], &["worker"], &["ask"], &["bench", "engine"]] {
         let help = perform(&[command, &["--help"]].concat()).well();
-        let told = "What keys and values are kept in: f32, f16 or q8_0 [default: ";
+        let told = "What keys and values are kept in: f32, f16 or q8_0 [default:";
         assert!(
             help.contains("--kv-cache-type <TYPE>") && help.contains(told),
             "{help}"
