@@ -44,6 +44,9 @@ const MOST_JOBS: u64 = 4096;
 /// The most questions that go out together because their pages have the same bytes.
 const MOST_TOGETHER: usize = 256;
 
+/// Jobs, and what becomes of each.
+type Moves = Vec<(Job, JobState)>;
+
 /// The jobs of a page that are due.
 pub(super) struct DueJobs {
     pub page: PageId,
@@ -131,7 +134,7 @@ pub(super) fn begin_orders(
     due: Vec<DueJobs>,
     asked: &Asked,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
-) -> Result<(Vec<(ClaimedPage, Signed)>, Vec<(Job, JobState)>), RecordsError> {
+) -> Result<(Vec<(ClaimedPage, Signed)>, Moves), RecordsError> {
     let (claimed, changes) = begin_attempts(tx, stamp, due, asked)?;
     let sign = |page: ClaimedPage| {
         let signed = sign(&page).map_err(RecordsError::Signature)?;
@@ -216,7 +219,7 @@ fn begin_attempts(
     stamp: Stamp<'_>,
     due: Vec<DueJobs>,
     asked: &Asked,
-) -> Result<(Vec<ClaimedPage>, Vec<(Job, JobState)>), RecordsError> {
+) -> Result<(Vec<ClaimedPage>, Moves), RecordsError> {
     let together = together(due);
     count_attempts(tx, &together);
     let (mut changes, mut claimed) = (Vec::new(), Vec::new());
