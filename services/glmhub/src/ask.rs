@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use engine::device::Device;
 use engine::kv::KvType;
+use engine::precision::TowerPrecision;
 use engine::prompt::Conversation;
 use engine::sampling::Sampling;
 use engine::{EncodedPage, Engine, LoadOptions, Parameters, Progress, WeightType};
@@ -84,6 +85,10 @@ pub struct AskArgs {
     /// What keys and values are kept in: f32, f16 or q8_0 [default: f32 on cpu, f16 on cards]
     #[arg(long, value_name = "TYPE")]
     kv_cache_type: Option<KvType>,
+    /// What the vision tower multiplies with weights that are not quantised in: f32, which is exact, or bf16, which is faster
+    /// where the processor has products of it
+    #[arg(long, value_name = "PRECISION", default_value_t = TowerPrecision::F32)]
+    tower_precision: TowerPrecision,
     /// Print one JSON object for each answer, on a line of its own, instead of text as it comes
     #[arg(long)]
     json: bool,
@@ -205,6 +210,7 @@ fn load(args: &AskArgs) -> anyhow::Result<Engine> {
             dtype: args.dtype,
             device: args.device,
             kv: args.kv_cache_type,
+            tower: args.tower_precision,
             ..LoadOptions::default()
         },
     )

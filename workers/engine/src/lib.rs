@@ -21,6 +21,7 @@ pub mod limits;
 mod map;
 mod ops;
 pub mod parts;
+pub mod precision;
 pub mod prompt;
 pub mod quantise;
 pub mod sampling;

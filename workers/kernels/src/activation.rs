@@ -33,6 +33,27 @@ pub fn exp<I: Isa>(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { value }
 }
 
+/// `2^x` for `x` up to 127, within 3 parts in ten million; some `2^-126` below -126.
+#[inline(always)]
+pub(crate) fn exp2<I: Isa>(x: f32) -> f32 {
+    let x = if x > -126.0 { x } else { -126.0 };
+    let shifted = x + ROUNDER;
+    let rest = x - (shifted - ROUNDER);
+    let mut series = 1.540_353e-4;
+    for factor in [
+        1.333_355_8e-3,
+        9.618_129e-3,
+        5.550_411e-2,
+        0.240_226_51,
+        std::f32::consts::LN_2,
+        1.0,
+    ] {
+        series = I::mul_add(series, rest, factor);
+    }
+    // The whole part of `x` is in the low bits, and belongs to the exponent.
+    f32::from_bits(series.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
 /// `erfc(z) e^(z^2) = t P(t)` with `t = 1 / (1 + STEP z)`; the coefficients of `P` are a relative least-squares fit.
 const STEP: f32 = 0.45;
 const TAIL: [f32; 8] = [
@@ -153,6 +174,24 @@ mod tests {
         }
         assert_eq!(exp::<Portable>(-1e30), 0.0);
         assert_eq!(exp::<Fused>(f32::NEG_INFINITY), 0.0);
+    }
+
+    #[test]
+    fn exp2_stays_within_three_parts_in_ten_million() {
+        for step in -12600..12700 {
+            let x = step as f32 / 100.0;
+            let exact = f64::from(x).exp2();
+            for value in [exp2::<Portable>(x), exp2::<Fused>(x)] {
+                assert!(
+                    (f64::from(value) / exact - 1.0).abs() < 3e-7,
+                    "2^{x} is {exact}, got {value}"
+                );
+            }
+        }
+        for least in [-127.0, -1e30, f32::MIN] {
+            assert!(exp2::<Portable>(least) <= 2f32.powi(-125));
+            assert!(exp2::<Fused>(least) <= 2f32.powi(-125));
+        }
     }
 
     #[test]

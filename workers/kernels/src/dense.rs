@@ -13,6 +13,11 @@ const LANES: usize = 64;
 /// A stored weight that widens to `f32` without loss.
 pub trait Weight: Copy + Send + Sync {
     fn widened(self) -> f32;
+
+    /// They themselves, if they are bf16.
+    fn as_halves(_weights: &[Self]) -> Option<&[bf16]> {
+        None
+    }
 }
 
 impl Weight for f32 {
@@ -26,6 +31,11 @@ impl Weight for bf16 {
     #[inline(always)]
     fn widened(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+
+    #[inline(always)]
+    fn as_halves(weights: &[Self]) -> Option<&[bf16]> {
+        Some(weights)
     }
 }
 

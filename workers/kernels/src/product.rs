@@ -7,6 +7,9 @@ use crate::dense::Weight;
 use crate::micro::{Factors, products};
 use crate::pool;
 use crate::simd::{Isa, Level, Work, dispatch, level};
+use crate::tiles::{self, Rounded, Spread};
+use half::bf16;
+use std::ops::Range;
 
 /// Products that are summed in registers before a sum goes back to memory: a tile of packed weights this deep
 /// stays in the nearest cache.
@@ -22,6 +25,61 @@ pub fn product<W: Weight>(weight: &[W], x: &[f32], width: usize, out: &mut [f32]
         Level::Avx512 => product_by::<W, 8, 32>(weight, x, width, out),
         Level::Neon | Level::Avx2 => product_by::<W, 6, 16>(weight, x, width, out),
         Level::Portable => product_by::<W, 4, 8>(weight, x, width, out),
+    }
+}
+
+/// The same with both sides rounded to bf16, and with `bias[o]` added if there is one. `x` was rounded from rows of `width`
+/// values, filled up with zeros.
+///
+/// # Panics
+///
+/// If the lengths do not go together, or where [`tiles::rounded_products`] is false.
+pub fn product_rounded<W: Weight>(
+    weight: &[W],
+    x: &Rounded,
+    width: usize,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) {
+    assert!(weight.len().is_multiple_of(width));
+    tiles::product(&Wide { weight, width }, x, bias, out);
+}
+
+/// Rows of `width` values.
+struct Wide<'a, W> {
+    weight: &'a [W],
+    width: usize,
+}
+
+impl<W: Weight> Spread for Wide<'_, W> {
+    fn outputs(&self) -> usize {
+        self.weight.len() / self.width
+    }
+
+    fn spread(&self, row: usize, columns: Range<usize>, to: &mut [f32]) {
+        let weight = &self.weight[row * self.width..][columns.start..self.width.min(columns.end)];
+        let (values, filling) = to.split_at_mut(weight.len());
+        dispatch(Widen { weight, values });
+        filling.fill(0.0);
+    }
+
+    fn as_they_are(&self, row: usize, columns: Range<usize>) -> Option<&[bf16]> {
+        W::as_halves(&self.weight[row * self.width..][columns.start..self.width.min(columns.end)])
+    }
+}
+
+struct Widen<'a, W> {
+    weight: &'a [W],
+    values: &'a mut [f32],
+}
+
+impl<W: Weight> Work for Widen<'_, W> {
+    type Output = ();
+    #[inline(always)]
+    fn carry_out<I: Isa>(self) {
+        for (value, weight) in self.values.iter_mut().zip(self.weight) {
+            *value = weight.widened();
+        }
     }
 }
 
@@ -157,7 +215,6 @@ fn store<const R: usize, const L: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use half::bf16;
     use proptest::prelude::*;
 
     fn noise(count: usize, speed: f32) -> Vec<f32> {
@@ -190,6 +247,30 @@ mod tests {
             agrees::<8, 32>(rows, width, outputs);
             agrees::<6, 16>(rows, width, outputs);
             agrees::<4, 8>(rows, width, outputs);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn the_rounded_product_agrees_with_the_sum_of_rounded_numbers(
+            rows in 1usize..80, width in 1usize..1300, outputs in 1usize..160, biased: bool,
+        ) {
+            if tiles::rounded_products() {
+                let weight: Vec<bf16> = noise(width * outputs, 0.71).into_iter().map(bf16::from_f32).collect();
+                let x = noise(rows * width, 1.3);
+                let (mut out, bias) = (vec![f32::NAN; rows * outputs], noise(outputs, 2.9));
+                let bias = biased.then_some(&bias[..]);
+                let rounded = Rounded::of(&x, width, Rounded::filled(width));
+                product_rounded(&weight, &rounded, width, bias, &mut out);
+                for (at, &got) in out.iter().enumerate() {
+                    let (row, output) = (at / outputs, at % outputs);
+                    let pairs = weight[output * width..][..width].iter().zip(&x[row * width..]);
+                    let sum: f64 = pairs.map(|(w, &x)| w.to_f64() * bf16::from_f32(x).to_f64()).sum();
+                    let sum = sum + bias.map_or(0.0, |bias| f64::from(bias[output]));
+                    prop_assert!((f64::from(got) - sum).abs() < 5e-5, "row {row}, output {output}: {sum}, got {got}");
+                }
+            }
         }
     }
 

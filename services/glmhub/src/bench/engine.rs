@@ -14,8 +14,9 @@ use anyhow::Context as _;
 use clap::Args;
 use engine::device::Device;
 use engine::kv::KvType;
+use engine::precision::TowerPrecision;
 use engine::prompt::Conversation;
-use engine::{Answer, Engine, LoadOptions, Parameters, Progress, Schedule, limits};
+use engine::{Answer, Engine, LoadOptions, Parameters, Progress, Schedule, WeightType, limits};
 use indicatif::{ProgressBar, ProgressStyle};
 use pages::RgbPage;
 use serde::Serialize;
@@ -39,12 +40,18 @@ pub struct EngineArgs {
     /// A GGUF file, noise or not, or a model's folder
     #[arg(long, value_name = "FILE|DIR")]
     model: PathBuf,
+    /// What large matrices that are not quantised are kept in: f32, bf16 or f16
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    dtype: WeightType,
     /// What computes: cpu, cuda:N or metal:N
     #[arg(long, value_name = "DEVICE", default_value_t = Device::Cpu)]
     device: Device,
     /// What keys and values are kept in: f32, f16 or q8_0 [default: f32 on cpu, f16 on cards]
     #[arg(long, value_name = "TYPE")]
     kv_cache_type: Option<KvType>,
+    /// What the vision tower multiplies with weights that are not quantised in: f32 or bf16
+    #[arg(long, value_name = "PRECISION", default_value_t = TowerPrecision::F32)]
+    tower_precision: TowerPrecision,
     /// Tokens that page, question and answer have together, nearly
     #[arg(long, value_name = "N", default_value_t = 2048)]
     context: usize,
@@ -189,8 +196,10 @@ impl EngineArgs {
     fn load(&self) -> anyhow::Result<Engine> {
         let options = LoadOptions {
             synthetic: true,
+            dtype: self.dtype,
             device: self.device,
             kv: self.kv_cache_type,
+            tower: self.tower_precision,
             ..LoadOptions::default()
         };
         Engine::load(&self.model, &options)

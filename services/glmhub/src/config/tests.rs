@@ -2,6 +2,7 @@
 
 use super::*;
 use engine::kv::KvType;
+use engine::precision::TowerPrecision;
 use runner::Computing;
 use std::{fs, path::Path};
 
@@ -181,6 +182,18 @@ fn what_keys_and_values_are_kept_in_reaches_the_engine() {
 }
 
 #[test]
+fn what_the_tower_multiplies_in_reaches_the_engine() {
+    for (text, precision) in [
+        ("", TowerPrecision::F32),
+        ("[worker]\ntower_precision = \"bf16\"", TowerPrecision::Bf16),
+    ] {
+        let settings = load_text(text).unwrap().settings;
+        let runner = settings.worker.runner(Computing::Engine).unwrap();
+        assert_eq!(runner.load.tower, precision, "{text}");
+    }
+}
+
+#[test]
 fn settings_that_would_stop_everything_are_refused() {
     for (text, name) in [
         ("[worker]\ncount = 0", "worker.count"),
@@ -199,6 +212,10 @@ fn settings_that_would_stop_everything_are_refused() {
         (
             "[worker]\ndevice = \"candle-cpu\"\nkv_cache_type = \"q8_0\"",
             "worker.kv_cache_type: candle-cpu keeps keys and values in f32 or f16, not in q8_0",
+        ),
+        (
+            "[worker]\ntower_precision = \"int8\"",
+            "worker.tower_precision: \"int8\" is not a precision of the tower; choose f32 or bf16",
         ),
         ("[worker]\nquestions_at_once = 0", "worker.questions_at_once"),
         ("[worker]\nquestions_at_once = 9", "worker.questions_at_once"),

@@ -29,6 +29,7 @@ pub struct WorkerSettings {
     pub weights: String,
     pub device: String,
     pub kv_cache_type: String,
+    pub tower_precision: String,
     pub questions_at_once: usize,
     pub orders_at_once: usize,
     pub most_answer_bytes: u64,
@@ -66,10 +67,15 @@ impl WorkerSettings {
             .weights
             .parse()
             .map_err(|error| format!("worker.weights: {error}"))?;
+        let tower = self
+            .tower_precision
+            .parse()
+            .map_err(|error| format!("worker.tower_precision: {error}"))?;
         let options = LoadOptions {
             dtype,
             device: self.device()?,
             kv: self.kv()?,
+            tower,
             ..LoadOptions::default()
         };
         let answering = options.answering(self.questions_at_once);

@@ -24,6 +24,7 @@ use crate::config::{Config, end_ids};
 use crate::device::Device;
 use crate::glm4v::{Glm4v, TOGETHER};
 use crate::kv::KvType;
+use crate::precision::TowerPrecision;
 use crate::quantise::is_synthetic;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{WeightType, Weights};
@@ -36,6 +37,8 @@ pub struct LoadOptions {
     pub device: Device,
     /// What keys and values are kept in; none: exact where the kernels compute, in half of the bits on cards.
     pub kv: Option<KvType>,
+    /// What the tower multiplies with weights that are not quantised in.
+    pub tower: TowerPrecision,
     /// Whether a file whose weights are noise may be loaded: to measure with, never to answer with.
     pub synthetic: bool,
     /// Questions that are answered at a time, of [`TOGETHER`] at most: each has a memory of its own.
@@ -48,6 +51,7 @@ impl Default for LoadOptions {
             dtype: WeightType::default(),
             device: Device::default(),
             kv: None,
+            tower: TowerPrecision::default(),
             synthetic: false,
             at_once: TOGETHER,
         }
@@ -88,7 +92,9 @@ impl Engine {
         let config = Config::load(dir)?;
         let tokenizer = Tokenizer::load(dir)?;
         let end_ids = end_ids(dir, &config)?;
-        let mut weights = Weights::open(dir, options.dtype)?.on(options.device, options.kv)?;
+        let mut weights = Weights::open(dir, options.dtype)?
+            .on(options.device, options.kv)?
+            .tower_in(options.tower);
         let model = Glm4v::new(&config, &mut weights)?;
         weights.finish()?;
         let tokenless = tokenizer.tokenless(config.vocabulary as u32);

@@ -94,9 +94,8 @@ impl Glm4v {
 
     /// The logits after one more id.
     pub fn step(&self, id: u32, cache: &mut Cache, trace: &mut dyn Trace) -> Result<Vec<f32>, ComputeError> {
-        let position = cache.position();
-        let rows = self.take_in(&self.embed(&[id])?, &[position], cache, trace)?;
-        self.logits(&rows)
+        let mut logits = self.step_each(&[id], &mut [cache], trace)?;
+        Ok(logits.swap_remove(0))
     }
 
     /// The logits after one more id for each of several memories, [`TOGETHER`] at most: with the kernels the bits that each

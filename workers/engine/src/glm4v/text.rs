@@ -9,7 +9,7 @@ use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::ops::{Ops, RmsNorm, Rotation};
-use crate::weights::{Linear, Table, Weights, WeightsError};
+use crate::weights::{Linear, Rounding, Table, Weights, WeightsError};
 
 /// Rows that go through the widest part at one time: bounds how long a breaking off takes.
 const BLOCK: usize = 256;
@@ -23,6 +23,9 @@ pub struct Text {
     embedding: Table,
     final_norm: RmsNorm,
     output: Linear,
+    hidden: usize,
+    inner: usize,
+    query_heads: usize,
     key_heads: Heads,
     rotated_pairs: usize,
     rope_base: f64,
@@ -30,13 +33,22 @@ pub struct Text {
 
 /// Where rows go.
 pub enum Memory<'a, 'c> {
-    /// All into one.
+    /// All into one: those of a prompt.
     One(&'a mut Cache),
-    /// Each into one of its own.
+    /// Each into one of its own: the next of several answers.
     Each(&'a mut [&'c mut Cache]),
 }
 
 impl Memory<'_, '_> {
+    /// What may be rounded on the way of these rows: prompts are many rows, and each answer's next row comes alone or with few,
+    /// whose bits do not depend on how many they are.
+    fn rounding(&self) -> Rounding {
+        match self {
+            Memory::One(_) => Rounding::Quantised,
+            Memory::Each(_) => Rounding::Nothing,
+        }
+    }
+
     fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> candle_core::Result<()> {
         match self {
             Memory::One(cache) => cache.layer(layer).append(keys, values),
@@ -59,6 +71,18 @@ impl Memory<'_, '_> {
     }
 }
 
+/// Rows on their way through a layer: one layer's after the other's, so that no memory is taken anew for each.
+struct Room {
+    /// `[rows, Q + 2 K]`.
+    qkv: Tensor,
+    /// `[rows, H]`.
+    branch: Tensor,
+    /// `[BLOCK, 2 F]`: gate and up.
+    fused: Tensor,
+    /// `[rows, F]`.
+    gated: Tensor,
+}
+
 #[derive(Debug)]
 struct Layer {
     ops: Ops,
@@ -70,8 +94,6 @@ struct Layer {
     mlp_norm: RmsNorm,
     /// `[H] -> [F | F]`: gate, up.
     gate_up: Linear,
-    /// F.
-    inner: usize,
     down: Linear,
 }
 
@@ -91,6 +113,9 @@ impl Text {
             )?,
             final_norm: rms_norm(weights, "transformer.encoder.final_layernorm", config)?,
             output: weights.linear("transformer.output_layer", [vocabulary, hidden], false)?,
+            hidden,
+            inner: config.inner,
+            query_heads: config.heads,
             key_heads: Heads {
                 heads: config.key_heads,
                 width: config.head_width,
@@ -128,8 +153,9 @@ impl Text {
         // The layers change their rows in place, and the given ones may be shared.
         let x = rows.to_device(&self.ops.device())?.force_contiguous()?;
         let rotation = self.ops.rotation(positions, self.rotated_pairs, self.rope_base)?;
+        let room = self.room(x.dim(0)?)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            layer.forward(&x, &rotation, index, memory, trace)?;
+            layer.forward(&x, &rotation, index, memory, &room, trace)?;
             report(trace, Stage::Layer(index), &x)?;
         }
         memory.advance(positions);
@@ -137,6 +163,18 @@ impl Text {
             report(trace, Stage::FinalNorm, &self.ops.rms_norm(&self.final_norm, &x)?)?;
         }
         Ok(x)
+    }
+
+    fn room(&self, rows: usize) -> candle_core::Result<Room> {
+        let device = self.ops.device();
+        let zeros = |rows, columns| Tensor::zeros((rows, columns), DType::F32, &device);
+        let Heads { heads, width } = self.key_heads;
+        Ok(Room {
+            qkv: zeros(rows, self.query_heads * width + 2 * heads * width)?,
+            branch: zeros(rows, self.hidden)?,
+            fused: zeros(rows.min(BLOCK), 2 * self.inner)?,
+            gated: zeros(rows, self.inner)?,
+        })
     }
 
     /// The logits after each of `rows`, `[rows, H]`: `V` for each.
@@ -175,7 +213,6 @@ impl Layer {
             dense: weights.linear(&format!("{attention}.dense"), [hidden, heads * width], false)?,
             mlp_norm: rms_norm(weights, &format!("{at}.post_attention_layernorm"), config)?,
             gate_up: weights.linear(&format!("{at}.mlp.dense_h_to_4h"), [2 * inner, hidden], false)?,
-            inner,
             down: weights.linear(&format!("{at}.mlp.dense_4h_to_h"), [hidden, inner], false)?,
         })
     }
@@ -187,6 +224,7 @@ impl Layer {
         rotation: &Rotation,
         index: usize,
         memory: &mut Memory,
+        room: &Room,
         trace: &mut dyn Trace,
     ) -> Result<(), ComputeError> {
         let attended = self.attention(
@@ -194,21 +232,25 @@ impl Layer {
             rotation,
             index,
             memory,
+            room,
         )?;
         ask(trace)?;
-        self.ops.add(x, &self.dense.forward(&attended)?)?;
-        let gated = Tensor::zeros((x.dim(0)?, self.inner), DType::F32, x.device())?;
+        let rounding = memory.rounding();
+        let branch = self.dense.forward_in(&room.branch, &attended, rounding)?;
+        self.ops.add(x, &branch)?;
         for_blocks(
             &self.ops.rms_norm(&self.mlp_norm, x)?,
             BLOCK,
             trace,
             |first, x, _| {
-                let gated = gated.narrow(0, first, x.dim(0)?)?;
-                Ok(self.ops.silu_gate_fused(&gated, &self.gate_up.forward(x)?)?)
+                let gated = room.gated.narrow(0, first, x.dim(0)?)?;
+                let fused = self.gate_up.forward_in(&room.fused, x, rounding)?;
+                Ok(self.ops.silu_gate_fused(&gated, &fused)?)
             },
         )?;
         ask(trace)?;
-        Ok(self.ops.add(x, &self.down.forward(&gated)?)?)
+        let branch = self.down.forward_in(&room.branch, &room.gated, rounding)?;
+        Ok(self.ops.add(x, &branch)?)
     }
 
     /// `[rows, H]` to `[rows, Q]`; keys and values go into the memory of layer `index`.
@@ -218,6 +260,7 @@ impl Layer {
         rotation: &Rotation,
         index: usize,
         memory: &mut Memory,
+        room: &Room,
     ) -> candle_core::Result<Tensor> {
         let Shape {
             heads,
@@ -225,7 +268,7 @@ impl Layer {
             width,
         } = self.shape;
         let (queries, keys) = (heads * width, key_heads * width);
-        let qkv = self.qkv.forward(x)?;
+        let qkv = self.qkv.forward_in(&room.qkv, x, memory.rounding())?;
         // Query and key heads lie side by side, so they turn in one go.
         self.ops.turn(
             &qkv,

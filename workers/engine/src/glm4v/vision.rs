@@ -6,11 +6,16 @@ use kernels::attention::{Mask, Shape};
 use super::blocks::for_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::config::VisionConfig;
-use crate::ops::{ContextRun, LayerNorm, Ops};
-use crate::weights::{Linear, Weights, WeightsError};
+use crate::ops::{ContextRun, LayerNorm, Ops, attend_rounded};
+use crate::weights::{Linear, Rounding, Weights, WeightsError};
 
 /// Rows that go through a part at one time: bounds the memory of `[rows, inner]`, and how long a breaking off takes.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 768;
+/// The same where weights are quantised: what is spread out for a block is less there beside what is multiplied.
+const BLOCK_QUANTISED: usize = 384;
+
+/// Rows that attend at one time.
+const ATTENDING: usize = 1024;
 
 /// P = positions (patches and a class row), D = hidden.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub struct Tower {
 struct Block {
     ops: Ops,
     shape: Shape,
+    rounding: Rounding,
     qkv: Linear,
     dense: Linear,
     attention_norm: LayerNorm,
@@ -69,8 +75,10 @@ impl Tower {
         let x = Tensor::cat(&[&self.class_row, &patches], 0)?;
         self.ops.add(&x, &self.positions)?;
         report(trace, Stage::Patches, &x)?;
+        let quantised = self.blocks.iter().any(|block| block.fc1.is_quantised());
+        let room = Room::new(&self.config, quantised, x.device())?;
         for (index, block) in self.blocks.iter().enumerate() {
-            block.forward(&x, trace)?;
+            block.forward(&x, &room, trace)?;
             report(trace, Stage::TowerBlock(index), &x)?;
         }
         Ok(x)
@@ -94,6 +102,35 @@ impl Tower {
     }
 }
 
+/// Rows on their way through a block: one block's after the other's, so that no memory is taken anew for each.
+struct Room {
+    /// Rows that go through a part at one time, B.
+    block: usize,
+    /// `[P, 3 D]`: queries, keys, values.
+    qkv: Tensor,
+    /// `[P, D]`.
+    attended: Tensor,
+    /// `[B, F]`, F = inner.
+    inner: Tensor,
+    /// `[B, D]`.
+    branch: Tensor,
+}
+
+impl Room {
+    fn new(config: &VisionConfig, quantised: bool, device: &Device) -> candle_core::Result<Self> {
+        let (positions, hidden) = (config.positions(), config.hidden);
+        let block = if quantised { BLOCK_QUANTISED } else { BLOCK }.min(positions);
+        let zeros = |rows, columns| Tensor::zeros((rows, columns), DType::F32, device);
+        Ok(Self {
+            block,
+            qkv: zeros(positions, 3 * hidden)?,
+            attended: zeros(positions, hidden)?,
+            inner: zeros(block, config.inner)?,
+            branch: zeros(block, hidden)?,
+        })
+    }
+}
+
 impl Block {
     fn new(config: &VisionConfig, weights: &mut Weights, layer: usize) -> Result<Self, WeightsError> {
         let at = format!("transformer.vision.transformer.layers.{layer}");
@@ -107,6 +144,7 @@ impl Block {
                 key_heads: heads,
                 width: hidden / heads,
             },
+            rounding: weights.tower_rounding(),
             qkv: weights.linear(
                 &format!("{at}.attention.query_key_value"),
                 [3 * hidden, hidden],
@@ -131,48 +169,56 @@ impl Block {
     }
 
     /// Changes `x`, `[P, D]`, in place.
-    fn forward(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<(), ComputeError> {
-        let attended = self.attention(x, trace)?;
-        for_blocks(x, BLOCK, trace, |first, x, _| {
-            let branch = self.dense.forward(&attended.narrow(0, first, x.dim(0)?)?)?;
+    fn forward(&self, x: &Tensor, room: &Room, trace: &mut dyn Trace) -> Result<(), ComputeError> {
+        self.attention(x, room, trace)?;
+        for_blocks(x, room.block, trace, |first, x, _| {
+            let (rows, branch) = (x.dim(0)?, room.branch.narrow(0, 0, x.dim(0)?)?);
+            self.dense
+                .forward_into(&room.attended.narrow(0, first, rows)?, &branch, self.rounding)?;
             self.ops.layer_norm(&self.attention_norm, &branch)?;
             Ok(self.ops.add(x, &branch)?)
         })?;
-        for_blocks(x, BLOCK, trace, |_, x, trace| {
-            let inner = self.fc1.forward(x)?;
+        for_blocks(x, room.block, trace, |_, x, trace| {
+            let rows = x.dim(0)?;
+            let (inner, branch) = (room.inner.narrow(0, 0, rows)?, room.branch.narrow(0, 0, rows)?);
+            self.fc1.forward_into(x, &inner, self.rounding)?;
             self.ops.gelu(&inner)?;
             ask(trace)?;
-            let branch = self.fc2.forward(&inner)?;
+            self.fc2.forward_into(&inner, &branch, self.rounding)?;
             self.ops.layer_norm(&self.mlp_norm, &branch)?;
             Ok(self.ops.add(x, &branch)?)
         })
     }
 
-    /// Every row over every row: `[P, D]` to `[P, D]`.
-    fn attention(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
+    /// What every row gathers from every row.
+    fn attention(&self, x: &Tensor, room: &Room, trace: &mut dyn Trace) -> Result<(), ComputeError> {
         let (rows, hidden) = x.dims2()?;
-        let qkv = Tensor::zeros((rows, 3 * hidden), DType::F32, x.device())?;
-        for_blocks(x, BLOCK, trace, |first, x, _| {
-            Ok(qkv.slice_set(&self.qkv.forward(x)?, 0, first)?)
+        for_blocks(x, room.block, trace, |first, x, _| {
+            let qkv = room.qkv.narrow(0, first, x.dim(0)?)?;
+            Ok(self.qkv.forward_into(x, &qkv, self.rounding)?)
         })?;
         let context = ContextRun {
-            keys: &qkv,
+            keys: &room.qkv,
             key_column: hidden,
-            values: &qkv,
+            values: &room.qkv,
             value_column: 2 * hidden,
             rows,
         };
-        if self.qkv.is_quantised() && self.ops.attends_rounded(self.shape) {
-            return Ok(self.ops.rounded_attention(self.shape, &qkv, &context)?);
-        }
-        let attended = Tensor::zeros((rows, hidden), DType::F32, x.device())?;
-        for_blocks(&qkv, BLOCK, trace, |first, queries, _| {
-            let of_block =
-                self.ops
-                    .attention(self.shape, queries, std::slice::from_ref(&context), Mask::Full)?;
-            Ok(attended.slice_set(&of_block, 0, first)?)
-        })?;
-        Ok(attended)
+        let rounded = match self.qkv.rounds(self.rounding) {
+            true => self.ops.rounded_context(self.shape, &context)?,
+            false => None,
+        };
+        for_blocks(&room.qkv, ATTENDING, trace, |first, queries, _| {
+            let attended = room.attended.narrow(0, first, queries.dim(0)?)?;
+            match &rounded {
+                Some(context) => Ok(attend_rounded(context, queries, &attended)?),
+                None => {
+                    let context = std::slice::from_ref(&context);
+                    let of_block = self.ops.attention(self.shape, queries, context, Mask::Full)?;
+                    Ok(attended.slice_set(&of_block, 0, 0)?)
+                }
+            }
+        })
     }
 }
 

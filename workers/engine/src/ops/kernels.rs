@@ -4,11 +4,11 @@ use candle_core::{
     CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, WithDType, bail,
 };
 use half::{bf16, f16};
-use kernels::attention::{self, Kept, Mask, Q8, Rows, Shape, Span, attend, attend_each, attend_rounded};
+use kernels::attention::{self, Kept, Mask, Q8, RoundedContext, Rows, Shape, Span, attend, attend_each};
 use kernels::dense::{Weight, few_rows};
-use kernels::product::product as many_rows;
+use kernels::product::{product as many_rows, product_rounded as many_rows_rounded};
 use kernels::rope::{Heads, Rotation, rotate};
-use kernels::tiles::rounded_products;
+use kernels::tiles::{Rounded, rounded_products};
 use kernels::{activation, norm};
 
 use super::{ContextRun, FEW, LayerNorm, RmsNorm};
@@ -61,6 +61,22 @@ impl<'a> Values<'a> {
 /// Calls `f` with the values of `x`, which must be contiguous `f32`.
 pub fn with_values<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
     Ok(f(Values::of(x)?.as_slice()?))
+}
+
+/// The same of what may be missing.
+pub fn with_values_of<R>(x: Option<&Tensor>, f: impl FnOnce(Option<&[f32]>) -> R) -> Result<R> {
+    match x {
+        Some(x) => with_values(x, |x| f(Some(x))),
+        None => Ok(f(None)),
+    }
+}
+
+/// Calls `f` with the values of `y`, contiguous `f32`, for it to write them all.
+pub fn write_to(y: &Tensor, f: impl Fn(&mut [f32])) -> Result<()> {
+    change(y, |y| {
+        f(y);
+        Ok(())
+    })
 }
 
 pub(super) fn add(x: &Tensor, y: &Tensor) -> Result<()> {
@@ -193,25 +209,21 @@ impl ContextRun<'_> {
     }
 }
 
-pub(super) fn attends_rounded(shape: Shape) -> bool {
-    shape.width <= kernels::attention::WIDEST_ROUNDED && rounded_products()
+pub(super) fn rounded_context(shape: Shape, run: &ContextRun) -> Result<Option<RoundedContext>> {
+    if shape.width > kernels::attention::WIDEST_ROUNDED || !rounds() {
+        return Ok(None);
+    }
+    let (keys, values) = (Values::of(run.keys)?, Values::of(run.values)?);
+    Ok(Some(RoundedContext::of(shape, run.span(&keys, &values)?)))
 }
 
-pub(super) fn rounded_attention(shape: Shape, queries: &Tensor, run: &ContextRun) -> Result<Tensor> {
-    let (rows, stride) = queries.dims2()?;
-    let (query_values, keys, values) = (
-        Values::of(queries)?,
-        Values::of(run.keys)?,
-        Values::of(run.values)?,
-    );
-    let span = run.span(&keys, &values)?;
-    let mut out = vec![0.0; rows * shape.heads * shape.width];
-    let queries = Rows {
-        values: query_values.as_slice()?,
-        stride,
-    };
-    attend_rounded(shape, queries, span, &mut out);
-    Tensor::from_vec(out, (rows, shape.heads * shape.width), &Device::Cpu)
+/// Attention of the queries in the first columns of `queries` over the whole of a context, into `out`:
+/// `[rows, heads * width]`.
+pub fn attend_rounded(context: &RoundedContext, queries: &Tensor, out: &Tensor) -> Result<()> {
+    let stride = queries.dim(1)?;
+    let values = Values::of(queries)?;
+    let values = values.as_slice()?;
+    write_to(out, |out| context.attend(Rows { values, stride }, out))
 }
 
 pub(super) fn attention(
@@ -304,11 +316,7 @@ pub(super) fn product(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
 }
 
 fn product_of<W: Weight + WithDType>(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
-    let (outputs, width) = weight.dims2()?;
-    let (rows, given) = x.dims2()?;
-    if given != width {
-        bail!("rows of {given} values do not fit a weight of {width} inputs");
-    }
+    let (rows, outputs, width) = product_shape(weight, x)?;
     let mut out = vec![0.0; rows * outputs];
     let (weights, x) = (Values::of(weight)?, Values::of(x)?);
     let (weights, x) = (weights.as_slice::<W>()?, x.as_slice()?);
@@ -318,4 +326,41 @@ fn product_of<W: Weight + WithDType>(weight: &Tensor, x: &Tensor) -> Result<Tens
         many_rows(weights, x, width, &mut out);
     }
     Tensor::from_vec(out, (rows, outputs), &Device::Cpu)
+}
+
+pub(super) fn rounds() -> bool {
+    rounded_products()
+}
+
+pub(super) fn product_rounded(weight: &Tensor, x: &Tensor, bias: Option<&Tensor>, y: &Tensor) -> Result<()> {
+    match weight.dtype() {
+        DType::F32 => product_rounded_of::<f32>(weight, x, bias, y),
+        DType::BF16 => product_rounded_of::<bf16>(weight, x, bias, y),
+        DType::F16 => product_rounded_of::<f16>(weight, x, bias, y),
+        other => bail!("weights are not kept in {other:?}"),
+    }
+}
+
+fn product_rounded_of<W: Weight + WithDType>(
+    weight: &Tensor,
+    x: &Tensor,
+    bias: Option<&Tensor>,
+    y: &Tensor,
+) -> Result<()> {
+    let (_, _, width) = product_shape(weight, x)?;
+    let weights = Values::of(weight)?;
+    let weights = weights.as_slice::<W>()?;
+    let x = with_values(x, |x| Rounded::of(x, width, Rounded::filled(width)))?;
+    with_values_of(bias, |bias| {
+        write_to(y, |y| many_rows_rounded(weights, &x, width, bias, y))
+    })?
+}
+
+/// Rows, outputs, and the width of both sides.
+fn product_shape(weight: &Tensor, x: &Tensor) -> Result<(usize, usize, usize)> {
+    let ((outputs, width), (rows, given)) = (weight.dims2()?, x.dims2()?);
+    if given != width {
+        bail!("rows of {given} values do not fit a weight of {width} inputs");
+    }
+    Ok((rows, outputs, width))
 }

@@ -6,12 +6,12 @@
 mod candle;
 mod kernels;
 
-use ::kernels::attention::{Mask, Shape};
+use ::kernels::attention::{Mask, RoundedContext, Shape};
 use ::kernels::rope::{self, Heads};
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 
 pub use candle::{Operators, SCORE_BYTES};
-pub use kernels::with_values;
+pub use kernels::{attend_rounded, with_values, with_values_of, write_to};
 
 use crate::kv::KvType;
 
@@ -157,18 +157,11 @@ impl Ops {
         }
     }
 
-    /// Whether [`Self::rounded_attention`] serves heads of this shape here.
-    pub fn attends_rounded(&self, shape: Shape) -> bool {
-        matches!(self, Ops::Kernels(_)) && kernels::attends_rounded(shape)
-    }
-
-    /// As [`Self::attention`] over all of one run, everything but the sums rounded to bf16.
-    pub fn rounded_attention(&self, shape: Shape, queries: &Tensor, run: &ContextRun) -> Result<Tensor> {
+    /// All of one run rounded to bf16, once for all queries of [`attend_rounded`]; none where that is not done.
+    pub fn rounded_context(&self, shape: Shape, run: &ContextRun) -> Result<Option<RoundedContext>> {
         match self {
-            Ops::Kernels(_) => kernels::rounded_attention(shape, queries, run),
-            Ops::Candle(operators) => {
-                operators.attention(shape, queries, std::slice::from_ref(run), Mask::Full)
-            }
+            Ops::Kernels(_) => kernels::rounded_context(shape, run),
+            Ops::Candle(_) => Ok(None),
         }
     }
 
@@ -204,6 +197,25 @@ impl Ops {
         match self {
             Ops::Kernels(_) => kernels::product(weight, x),
             Ops::Candle(_) => candle::product(weight, x),
+        }
+    }
+
+    /// Whether [`Self::product_rounded`] is to be had here.
+    pub fn rounds(&self) -> bool {
+        matches!(self, Ops::Kernels(_)) && kernels::rounds()
+    }
+
+    /// The same and a bias, into `y`, everything but the sums rounded to bf16.
+    pub fn product_rounded(
+        &self,
+        weight: &Tensor,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+        y: &Tensor,
+    ) -> Result<()> {
+        match self {
+            Ops::Kernels(_) => kernels::product_rounded(weight, x, bias, y),
+            Ops::Candle(_) => bail!("products are rounded by the kernels alone"),
         }
     }
 }

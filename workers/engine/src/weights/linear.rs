@@ -14,6 +14,16 @@ pub struct Linear {
     ops: Ops,
 }
 
+/// What products of many rows may round on the way, to be faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    Nothing,
+    /// Quantised weights, to eight bits.
+    Quantised,
+    /// Those, and others with their rows to bf16.
+    Everything,
+}
+
 /// `[outputs, inputs]`.
 #[derive(Debug)]
 enum Weight {
@@ -49,6 +59,36 @@ impl Linear {
     /// Whether the weight was quantised: then its products are not exact, and no other step has to be.
     pub fn is_quantised(&self) -> bool {
         !matches!(self.weight, Weight::Dense(_))
+    }
+
+    /// Whether [`Self::forward_into`] rounds with this.
+    pub fn rounds(&self, rounding: Rounding) -> bool {
+        match &self.weight {
+            Weight::Dense(_) => rounding == Rounding::Everything && self.ops.rounds(),
+            Weight::Quantised(weight) => rounding != Rounding::Nothing && weight.rounds(),
+            Weight::Placed(_) => false,
+        }
+    }
+
+    /// As [`Self::forward`], into `y`, and for many rows: it may round as `rounding` says.
+    pub fn forward_into(&self, x: &Tensor, y: &Tensor, rounding: Rounding) -> Result<()> {
+        let bias = self.bias.as_ref();
+        match &self.weight {
+            Weight::Dense(weight) if self.rounds(rounding) => self.ops.product_rounded(weight, x, bias, y),
+            Weight::Quantised(weight) if self.rounds(rounding) => weight.product_rounded(x, bias, y),
+            _ => y.slice_set(&self.forward(x)?, 0, 0),
+        }
+    }
+
+    /// As [`Self::forward`], and for many rows: it may round as `rounding` says, and then takes the first rows of `room`, which is
+    /// as wide as its outputs.
+    pub fn forward_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
+        if !self.rounds(rounding) {
+            return self.forward(x);
+        }
+        let y = room.narrow(0, 0, x.dim(0)?)?;
+        self.forward_into(x, &y, rounding)?;
+        Ok(y)
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`, both `f32`. The input must be contiguous.

@@ -23,7 +23,7 @@ use half::{bf16, f16};
 use convert::{Kept, convert};
 pub use error::WeightsError;
 use files::{Files, Place, Stored};
-pub use linear::Linear;
+pub use linear::{Linear, Rounding};
 use quantised::Quantised;
 pub use quantised::padded;
 pub use table::Table;
@@ -33,6 +33,7 @@ use crate::gguf::TensorType;
 use crate::kv::KvType;
 use crate::map::release;
 use crate::ops::Ops;
+use crate::precision::TowerPrecision;
 
 /// A buffer that old checkpoints carry along; the angles are computed instead, with the right base.
 const IGNORED: &str = "transformer.rotary_pos_emb.inv_freq";
@@ -70,6 +71,7 @@ pub struct Weights {
     unread: BTreeSet<String>,
     weight_type: WeightType,
     ops: Ops,
+    tower: TowerPrecision,
 }
 
 impl Weights {
@@ -83,6 +85,7 @@ impl Weights {
             unread,
             weight_type,
             ops: Ops::Kernels(KvType::F32),
+            tower: TowerPrecision::F32,
         })
     }
 
@@ -94,6 +97,19 @@ impl Weights {
             ops: device.operators(kept, exact)?,
             ..self
         })
+    }
+
+    /// The same with what the tower multiplies in.
+    pub fn tower_in(self, tower: TowerPrecision) -> Self {
+        Self { tower, ..self }
+    }
+
+    /// What the tower may round: what is quantised further on the way, the rest only where that was asked for.
+    pub(crate) fn tower_rounding(&self) -> Rounding {
+        match self.tower {
+            TowerPrecision::F32 => Rounding::Quantised,
+            TowerPrecision::Bf16 => Rounding::Everything,
+        }
     }
 
     /// Who computes with these weights.

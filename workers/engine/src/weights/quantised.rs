@@ -7,7 +7,7 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor};
 use kernels::quant::{
     BLOCK, QuantType, Rows, dequantise, first_not_finite, lay_out, product, product_of_many,
-    product_of_strips, strips_available, strips_bytes,
+    product_of_strips, product_w8a8, strips_available, strips_bytes,
 };
 use kernels::tiles::{Rounded, tile_unit};
 use memmap2::{Mmap, MmapMut};
@@ -103,15 +103,37 @@ impl Quantised {
         Ok(placed)
     }
 
-    /// `x W^T` for rows `x`, `[rows, inputs]`.
-    pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
-        let (rows, given) = x.dims2()?;
-        if given != self.inputs {
-            candle_core::bail!(
+    /// Whether [`Self::product_rounded`] is to be had.
+    pub(super) fn rounds(&self) -> bool {
+        matches!(self.kept, Kept::Strips(_))
+    }
+
+    /// As [`Self::product`] and with a bias, into `y`, with weights rounded to eight bits where that is faster.
+    pub(super) fn product_rounded(&self, x: &Tensor, bias: Option<&Tensor>, y: &Tensor) -> Result<()> {
+        let Kept::Strips(strips) = &self.kept else {
+            candle_core::bail!("a matrix is rounded only where it is laid out for products");
+        };
+        self.check(x)?;
+        let x = ops::with_values(x, |x| Rows::quantise(x, self.inputs))?;
+        ops::with_values_of(bias, |bias| {
+            ops::write_to(y, |y| product_w8a8(self.kind, strips, &x, bias, y))
+        })?
+    }
+
+    fn check(&self, x: &Tensor) -> Result<()> {
+        match x.dim(1)? {
+            given if given == self.inputs => Ok(()),
+            given => candle_core::bail!(
                 "rows of {given} values do not fit a weight of {} inputs",
                 self.inputs
-            );
+            ),
         }
+    }
+
+    /// `x W^T` for rows `x`, `[rows, inputs]`.
+    pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        self.check(x)?;
+        let rows = x.dim(0)?;
         let zeros = || vec![0.0; rows * self.outputs];
         let out = ops::with_values(x, |x| match &self.kept {
             Kept::Strips(strips) => {

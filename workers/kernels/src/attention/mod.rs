@@ -21,7 +21,7 @@ pub use each::attend_each;
 use kept::Widened;
 pub use kept::{Kept, Q8, keep};
 use pack::{Packed, TILE};
-pub use rounded::{WIDEST as WIDEST_ROUNDED, attend_rounded};
+pub use rounded::{RoundedContext, WIDEST as WIDEST_ROUNDED};
 use tile::{Lanes, absorb};
 
 /// Query tiles that one thread takes through a context tile before it moves on: the context is read that much less.

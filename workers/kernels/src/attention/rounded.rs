@@ -1,11 +1,13 @@
 //! Attention of many queries with queries, keys, weights and values rounded to bf16, for the tile unit. The softmax and
 //! all sums are in `f32`.
 
-use super::{Call, Mask, Rows, Shape, Span};
-use crate::activation::exp;
+use super::{Rows, Shape, Span};
+use crate::activation::exp2;
 use crate::pool;
 use crate::simd::{Isa, Work, dispatch};
-use crate::tiles::{Columns, RESULT, Rounded, SIDE, STEP, Tile, Tiles};
+use crate::tiles::{Columns, Panels, RESULT, Rounded, SIDE, STEP, Tile, Tiles};
+use std::f32::consts::LOG2_E;
+use std::ops::Range;
 
 /// Context rows of a block: its keys and values stay in a core's cache while `QUERIES` pass by.
 const CONTEXT: usize = 256;
@@ -14,26 +16,40 @@ const QUERIES: usize = 4 * RESULT;
 /// The widest head. Narrower ones are filled up with zeros.
 pub const WIDEST: usize = 128;
 
-/// As [`super::attend`], for queries that see the whole context, with heads of at most 128 values.
-///
-/// # Panics
-///
-/// If heads are wider, or where [`crate::tiles::rounded_products`] is false.
-pub fn attend_rounded(shape: Shape, queries: Rows, span: Span, out: &mut [f32]) {
-    assert!(shape.width <= WIDEST);
-    let row_width = shape.heads * shape.width;
-    let rows = out.len() / row_width;
-    let spans = [span];
-    let call = Call::of(shape, queries, rows, &spans, Mask::Full);
-    let contexts: Vec<Context> = pool::map(shape.key_heads, |head| {
-        Context::of(span, head * shape.width, shape.width)
-    });
-    let out = Columns::of(out, row_width);
-    let blocks = rows.div_ceil(QUERIES);
-    pool::for_each(0..shape.heads * blocks, |number| {
-        let (head, first) = (number / blocks, number % blocks * QUERIES);
-        attend_block(&call, head, &contexts[head / shape.sharing()], first, &out);
-    });
+/// A context, rounded once for all queries that see the whole of it.
+pub struct RoundedContext {
+    shape: Shape,
+    rows: usize,
+    heads: Vec<Context>,
+}
+
+impl RoundedContext {
+    /// # Panics
+    ///
+    /// If heads are wider than [`WIDEST`], or where [`crate::tiles::rounded_products`] is false.
+    pub fn of(shape: Shape, span: Span) -> Self {
+        assert!(shape.width <= WIDEST);
+        let heads = pool::map(shape.key_heads, |head| {
+            Context::of(span, head * shape.width, shape.width)
+        });
+        Self {
+            shape,
+            rows: span.rows,
+            heads,
+        }
+    }
+
+    /// As [`super::attend`] of queries that see all of it.
+    pub fn attend(&self, queries: Rows, out: &mut [f32]) {
+        let row_width = self.shape.heads * self.shape.width;
+        let rows = out.len() / row_width;
+        let out = Columns::of(out, row_width);
+        let blocks = rows.div_ceil(QUERIES);
+        pool::for_each(0..self.shape.heads * blocks, |number| {
+            let (head, first) = (number / blocks, number % blocks * QUERIES);
+            self.attend_block(&queries, head, first..rows.min(first + QUERIES), &out);
+        });
+    }
 }
 
 /// Keys and values of one head as right sides.
@@ -97,146 +113,136 @@ struct Gathered {
     values: Vec<f32>,
 }
 
-/// Up to `QUERIES` rows of one head from row `first` on.
-fn attend_block(call: &Call, head: usize, context: &Context, first: usize, out: &Columns) {
-    let width = call.shape.width;
-    let rows = QUERIES.min(call.rows - first);
-    let queries = queries(call, head * width, first, rows);
-    let unit = Tiles::of_this_thread();
-    let mut gathered: Vec<Gathered> = (0..rows.div_ceil(RESULT))
-        .map(|_| Gathered {
-            max: [f32::MIN; RESULT],
-            sum: [0.0; RESULT],
-            values: vec![0.0; RESULT * WIDEST],
-        })
-        .collect();
-    let mut scores = vec![0.0; RESULT * CONTEXT];
-    let mut weights = vec![Tile::ZERO; 2 * BLOCK_STEPS];
-    for (block, start) in (0..call.total).step_by(CONTEXT).enumerate() {
-        let length = CONTEXT.min(call.total - start);
-        let keys = &context.keys[block * CONTEXT / SIDE * context.steps..];
-        let values = &context.values[block * PANELS * BLOCK_STEPS..][..PANELS * BLOCK_STEPS];
-        for (pair, gathered) in gathered.iter_mut().enumerate() {
-            for (column, keys) in keys
-                .chunks_exact(2 * context.steps)
-                .take(length.div_ceil(RESULT))
-                .enumerate()
-            {
-                let (a, b) = keys.split_at(context.steps);
-                unit.multiply(
-                    queries.pair(pair),
-                    [a, b],
-                    &mut scores[column * RESULT..],
-                    CONTEXT,
-                    true,
-                );
+impl RoundedContext {
+    /// Up to `QUERIES` rows of one head.
+    fn attend_block(&self, queries: &Rows, head: usize, rows: Range<usize>, out: &Columns) {
+        let width = self.shape.width;
+        let context = &self.heads[head / self.shape.sharing()];
+        let queries = self.queries(queries, head, rows.clone());
+        let unit = Tiles::of_this_thread();
+        let mut gathered: Vec<Gathered> = (0..rows.len().div_ceil(RESULT))
+            .map(|_| Gathered {
+                max: [f32::MIN; RESULT],
+                sum: [0.0; RESULT],
+                values: vec![0.0; RESULT * WIDEST],
+            })
+            .collect();
+        let mut scores = vec![0.0; RESULT * CONTEXT];
+        let mut weights = vec![Tile::ZERO; 2 * BLOCK_STEPS];
+        for (block, start) in (0..self.rows).step_by(CONTEXT).enumerate() {
+            let length = CONTEXT.min(self.rows - start);
+            let keys = &context.keys[block * CONTEXT / SIDE * context.steps..];
+            let values = &context.values[block * PANELS * BLOCK_STEPS..][..PANELS * BLOCK_STEPS];
+            for (pair, gathered) in gathered.iter_mut().enumerate() {
+                for (column, keys) in keys
+                    .chunks_exact(2 * context.steps)
+                    .take(length.div_ceil(RESULT))
+                    .enumerate()
+                {
+                    let panels = Panels {
+                        left: queries.pair(pair),
+                        right: keys.split_at(context.steps).into(),
+                        pairs: width.div_ceil(2),
+                        columns: RESULT,
+                    };
+                    unit.multiply(&panels, &mut scores[column * RESULT..], CONTEXT, true);
+                }
+                gathered.weigh(&unit, &mut scores, length, &mut weights);
+                gathered.gather(&unit, &weights, values, length, width);
             }
-            dispatch(Weigh {
-                scores: &mut scores,
-                length,
-                gathered,
-            });
-            round_weights(&unit, &scores, length, &mut weights);
-            gather(
-                &unit,
-                &weights,
-                values,
-                length.div_ceil(STEP),
-                width,
-                &mut gathered.values,
-            );
+        }
+        for (pair, gathered) in gathered.iter_mut().enumerate() {
+            let first = rows.start + pair * RESULT;
+            gathered.write(first, RESULT.min(rows.end - first), head * width, width, out);
         }
     }
-    for (pair, gathered) in gathered.iter_mut().enumerate() {
-        let first = first + pair * RESULT;
-        gathered.write(first, RESULT.min(call.rows - first), head * width, width, out);
+
+    /// The queries of one head, scaled by `1 / sqrt(width)`, and so that powers of two are taken instead of powers of e.
+    fn queries(&self, queries: &Rows, head: usize, rows: Range<usize>) -> Rounded {
+        let width = self.shape.width;
+        let scale = LOG2_E / (width as f32).sqrt();
+        let mut values = Vec::with_capacity(rows.len() * width);
+        for row in rows {
+            let part = queries.part(row, head * width, width).iter();
+            values.extend(part.map(|value| value * scale));
+        }
+        Rounded::alone(&values, width, width.next_multiple_of(STEP))
     }
 }
 
-/// The queries of one head, scaled by `1 / sqrt(width)`.
-fn queries(call: &Call, column: usize, first: usize, rows: usize) -> Rounded {
-    let width = call.shape.width;
-    let scale = 1.0 / (width as f32).sqrt();
-    let part = |row| {
-        call.queries
-            .part(row, column, width)
-            .iter()
-            .map(|value| value * scale)
-    };
-    let values: Vec<f32> = (first..first + rows).flat_map(part).collect();
-    Rounded::alone(&values, width, width.next_multiple_of(STEP))
-}
-
-/// Weights of 32 rows as a left side, zeros after `length`.
-fn round_weights(unit: &Tiles, scores: &[f32], length: usize, weights: &mut [Tile]) {
-    let steps = length.div_ceil(STEP);
-    for (row, scores) in scores.chunks_exact(CONTEXT).enumerate() {
-        let panel = &mut weights[row / SIDE * BLOCK_STEPS..][..steps];
-        unit.round_row(&scores[..steps * STEP], row % SIDE, panel);
+impl Gathered {
+    /// From scores to weights, the left side of a product: zeros after `length`.
+    fn weigh(&mut self, unit: &Tiles, scores: &mut [f32], length: usize, weights: &mut [Tile]) {
+        let whole = length.next_multiple_of(STEP);
+        for (row, scores) in scores.chunks_exact_mut(CONTEXT).enumerate() {
+            scores[length..whole].fill(f32::MIN);
+            let scores = &mut scores[..whole];
+            dispatch(Weigh {
+                scores: scores.as_chunks_mut().0,
+                max: &mut self.max[row],
+                sum: &mut self.sum[row],
+                values: &mut self.values[row * WIDEST..][..WIDEST],
+            });
+            // As long as they are in the nearest cache.
+            let panel = &mut weights[row / SIDE * BLOCK_STEPS..][..whole / STEP];
+            unit.round_row(scores, row % SIDE, panel);
+        }
     }
-}
 
-fn gather(unit: &Tiles, weights: &[Tile], values: &[Tile], steps: usize, width: usize, sums: &mut [f32]) {
-    let (upper, lower) = weights.split_at(BLOCK_STEPS);
-    let pairs = values.chunks_exact(2 * BLOCK_STEPS).take(width.div_ceil(RESULT));
-    for (column, values) in pairs.enumerate() {
-        let right = [&values[..steps], &values[BLOCK_STEPS..][..steps]];
-        unit.multiply(
-            [&upper[..steps], &lower[..steps]],
-            right,
-            &mut sums[column * RESULT..],
-            WIDEST,
-            false,
-        );
+    /// Adds the values of a block by their weights.
+    fn gather(&mut self, unit: &Tiles, weights: &[Tile], values: &[Tile], length: usize, width: usize) {
+        let steps = length.div_ceil(STEP);
+        let (upper, lower) = weights.split_at(BLOCK_STEPS);
+        let pairs = values.chunks_exact(2 * BLOCK_STEPS).take(width.div_ceil(RESULT));
+        for (column, values) in pairs.enumerate() {
+            let panels = Panels {
+                left: [&upper[..steps], &lower[..steps]],
+                right: [&values[..steps], &values[BLOCK_STEPS..][..steps]],
+                pairs: length.div_ceil(2),
+                columns: RESULT.min(width - column * RESULT),
+            };
+            unit.multiply(&panels, &mut self.values[column * RESULT..], WIDEST, false);
+        }
     }
-}
-
-/// Turns scores into weights against the running maximum and rescales what was gathered under the old one.
-struct Weigh<'a> {
-    scores: &'a mut [f32],
-    length: usize,
-    gathered: &'a mut Gathered,
 }
 
 const LANES: usize = 16;
+
+/// Turns the scores of one row into weights against the running maximum and rescales what was gathered under the old one.
+struct Weigh<'a> {
+    scores: &'a mut [[f32; LANES]],
+    max: &'a mut f32,
+    sum: &'a mut f32,
+    values: &'a mut [f32],
+}
 
 impl Work for Weigh<'_> {
     type Output = ();
     #[inline(always)]
     fn carry_out<I: Isa>(self) {
-        let Gathered { max, sum, values } = self.gathered;
-        let rows = self
-            .scores
-            .chunks_exact_mut(CONTEXT)
-            .zip(values.chunks_exact_mut(WIDEST));
-        for (row, (scores, values)) in rows.enumerate() {
-            let whole = self.length.next_multiple_of(STEP);
-            scores[self.length..whole].fill(f32::MIN);
-            let scores = scores[..whole].as_chunks_mut::<LANES>().0;
-            let mut most = [max[row]; LANES];
-            for scores in scores.iter() {
-                for l in 0..LANES {
-                    most[l] = if scores[l] > most[l] { scores[l] } else { most[l] };
-                }
+        let mut most = [*self.max; LANES];
+        for scores in self.scores.iter() {
+            for l in 0..LANES {
+                most[l] = if scores[l] > most[l] { scores[l] } else { most[l] };
             }
-            let most = most
-                .iter()
-                .fold(f32::MIN, |most, &score| if score > most { score } else { most });
-            if most > max[row] {
-                let fade = exp::<I>(max[row] - most);
-                values.iter_mut().for_each(|value| *value *= fade);
-                sum[row] *= fade;
-                max[row] = most;
-            }
-            let mut sums = [0.0; LANES];
-            for scores in scores {
-                for l in 0..LANES {
-                    scores[l] = exp::<I>(scores[l] - most);
-                    sums[l] += scores[l];
-                }
-            }
-            sum[row] += sums.iter().sum::<f32>();
         }
+        let most = most
+            .iter()
+            .fold(f32::MIN, |most, &score| if score > most { score } else { most });
+        if most > *self.max {
+            let fade = exp2::<I>(*self.max - most);
+            self.values.iter_mut().for_each(|value| *value *= fade);
+            *self.sum *= fade;
+            *self.max = most;
+        }
+        let mut sums = [0.0; LANES];
+        for scores in self.scores {
+            for l in 0..LANES {
+                scores[l] = exp2::<I>(scores[l] - most);
+                sums[l] += scores[l];
+            }
+        }
+        *self.sum += sums.iter().sum::<f32>();
     }
 }
 

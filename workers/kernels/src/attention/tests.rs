@@ -90,12 +90,8 @@ impl Case {
         let mut out = vec![f32::NAN; self.queries.len()];
         let stride = self.shape.heads * self.shape.width;
         let values = &self.queries;
-        attend_rounded(
-            self.shape,
-            Rows { values, stride },
-            self.span(0..self.total),
-            &mut out,
-        );
+        let context = RoundedContext::of(self.shape, self.span(0..self.total));
+        context.attend(Rows { values, stride }, &mut out);
         out
     }
 

@@ -26,7 +26,7 @@ mod x86;
 pub use many::product as product_of_many;
 pub use product::product;
 pub use rows::Rows;
-pub use strips::{lay_out, product as product_of_strips, strips_available, strips_bytes};
+pub use strips::{lay_out, product as product_of_strips, product_w8a8, strips_available, strips_bytes};
 
 use crate::pool;
 

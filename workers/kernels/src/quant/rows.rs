@@ -1,5 +1,8 @@
 //! Activations in eight bits: what quantised weights are multiplied with.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 use super::{BLOCK, GROUP};
 use crate::activation::ROUNDER;
 use crate::pool;
@@ -25,6 +28,8 @@ pub(super) struct Block8 {
     pub sums: [i16; BLOCK / GROUP],
     /// Sums of each 32 of `q`, two 16-bit numbers in each, the first in the lower half.
     pub pairs: [i32; BLOCK / GROUP / 4],
+    /// The sum of all of `q`.
+    pub total: i32,
     pub scale: f32,
 }
 
@@ -32,6 +37,7 @@ const EMPTY: Block8 = Block8 {
     q: [0; BLOCK],
     sums: [0; BLOCK / GROUP],
     pairs: [0; BLOCK / GROUP / 4],
+    total: 0,
     scale: 0.0,
 };
 
@@ -62,8 +68,7 @@ impl Rows {
             for block in 0..blocks {
                 let values = block * BLOCK..width.min((block + 1) * BLOCK);
                 for (block, x) in some.iter_mut().zip(x.chunks_exact(width)) {
-                    let values = &x[values.clone()];
-                    dispatch(Fill { block, values });
+                    block.fill(&x[values.clone()]);
                 }
                 // SAFETY: these rows are other columns than those of the other pieces.
                 unsafe { columns.write(block, number * TOGETHER, some) };
@@ -89,6 +94,7 @@ impl Rows {
 /// Values that run side by side along a block.
 const LANES: usize = 16;
 
+/// The specification of [`Block8::fill`].
 struct Fill<'a> {
     block: &'a mut Block8,
     values: &'a [f32],
@@ -128,6 +134,17 @@ impl Work for Fill<'_> {
 }
 
 impl Block8 {
+    /// Rounds up to 256 values; zeros after them.
+    fn fill(&mut self, values: &[f32]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(values) = values.as_array()
+            && x86::fill(self, values)
+        {
+            return;
+        }
+        dispatch(Fill { block: self, values });
+    }
+
     #[inline(always)]
     fn sum_up(&mut self) {
         for (sum, q) in self.sums.iter_mut().zip(self.q.as_chunks::<GROUP>().0) {
@@ -136,5 +153,6 @@ impl Block8 {
         for (pair, [a, b, c, d]) in self.pairs.iter_mut().zip(self.sums.as_chunks::<4>().0) {
             *pair = i32::from(a + b) & 0xffff | i32::from(c + d) << 16;
         }
+        self.total = self.sums.iter().map(|&sum| i32::from(sum)).sum();
     }
 }

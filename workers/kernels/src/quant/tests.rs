@@ -5,7 +5,7 @@ use super::{
 use proptest::prelude::*;
 
 /// Like weights: many small values, some large ones.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
+pub(super) fn noise(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut uniform = || {
         state ^= state << 13;
@@ -18,20 +18,20 @@ fn noise(count: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn quantised(kind: QuantType, values: &[f32]) -> Vec<u8> {
+pub(super) fn quantised(kind: QuantType, values: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0xa5; kind.row_bytes(values.len()).unwrap()];
     quantise(kind, values, None, &mut bytes);
     bytes
 }
 
-fn spread_out(kind: QuantType, bytes: &[u8], count: usize) -> Vec<f32> {
+pub(super) fn spread_out(kind: QuantType, bytes: &[u8], count: usize) -> Vec<f32> {
     let mut values = vec![f32::NAN; count];
     dequantise(kind, bytes, &mut values);
     values
 }
 
 /// Root mean square of the error over that of the values.
-fn relative_error(exact: &[f32], got: &[f32]) -> f64 {
+pub(super) fn relative_error(exact: &[f32], got: &[f32]) -> f64 {
     let square =
         |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x) * f64::from(x)).sum::<f64>();
     let off = square(&mut exact.iter().zip(got).map(|(a, b)| a - b));
@@ -215,6 +215,11 @@ proptest! {
                 for (sum, q) in block.sums.iter().zip(q.as_chunks::<GROUP>().0) {
                     prop_assert_eq!(*sum, q.iter().map(|&q| i16::from(q)).sum::<i16>());
                 }
+                for (pairs, q) in block.pairs.iter().zip(q.as_chunks::<64>().0) {
+                    let [first, second] = [&q[..32], &q[32..]].map(|q| q.iter().map(|&q| i16::from(q)).sum::<i16>());
+                    prop_assert_eq!([*pairs as i16, (*pairs >> 16) as i16], [first, second]);
+                }
+                prop_assert_eq!(block.total, q.iter().map(|&q| i32::from(q)).sum::<i32>());
             }
         }
     }

@@ -10,7 +10,7 @@ use std::arch::x86_64::__cpuid_count;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
-use super::{RESULT, Tile};
+use super::{Panels, RESULT};
 use crate::simd::{Level, level};
 
 /// Whether this processor has the unit and the system lets this process use it.
@@ -69,15 +69,9 @@ impl Unit {
         Self(PhantomData)
     }
 
-    /// As `super::Tiles::multiply`, which has looked at the lengths.
-    pub(super) fn multiply(
-        &self,
-        left: [&[Tile]; 2],
-        right: [&[Tile]; 2],
-        sums: &mut [f32],
-        stride: usize,
-        fresh: bool,
-    ) {
+    /// As `super::Tiles::multiply`, which has looked at the lengths. Nothing is left out.
+    pub(super) fn multiply(&self, panels: &Panels, sums: &mut [f32], stride: usize, fresh: bool) {
+        let Panels { left, right, .. } = panels;
         let steps = left[0].len();
         let sums = sums.as_mut_ptr();
         // SAFETY: the unit is set up. All panels have `steps` tiles of 1024 bytes, and the lines that are read and

@@ -10,6 +10,7 @@ use std::arch::x86_64::{
 };
 
 use super::{SIDE, STEP, Tile};
+use half::bf16;
 
 /// First the sixteen of one vector and then those of the other, to one of each in turn.
 const IN_TURN: [u16; 32] = {
@@ -76,6 +77,17 @@ pub(super) fn round_columns(columns: &[f32], stride: usize, tile: &mut Tile) {
     let mut lines = [_mm512_setzero_si512(); SIDE];
     for (column, line) in lines.iter_mut().enumerate() {
         *line = round(&columns[column * stride..][..STEP]);
+    }
+    transpose(&lines, tile);
+}
+
+#[target_feature(enable = "avx512f")]
+pub(super) fn take_columns(columns: &[bf16], stride: usize, tile: &mut Tile) {
+    let mut lines = [_mm512_setzero_si512(); SIDE];
+    for (column, line) in lines.iter_mut().enumerate() {
+        let column = &columns[column * stride..][..STEP];
+        // SAFETY: 64 bytes are there, and the load needs no alignment.
+        *line = unsafe { _mm512_loadu_si512(column.as_ptr().cast()) };
     }
     transpose(&lines, tile);
 }

@@ -14,12 +14,14 @@ mod convert;
 mod dots;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod none;
+mod product;
 mod shared;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod unit;
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 use none as unit;
+pub(crate) use product::{Spread, product};
 pub(crate) use shared::Columns;
 pub(crate) use unit::Tiles;
 
@@ -39,6 +41,29 @@ pub(crate) struct Tile(pub [u32; SIDE * SIDE]);
 
 impl Tile {
     pub(crate) const ZERO: Tile = Tile([0; SIDE * SIDE]);
+}
+
+/// Two panels of rows and two of columns, all of as many steps. What they were filled up with is zeros, which may be left
+/// out.
+pub(crate) struct Panels<'a> {
+    pub left: [&'a [Tile]; 2],
+    pub right: [&'a [Tile]; 2],
+    /// Pairs of numbers of a row that were not filled up.
+    pub pairs: usize,
+    /// Columns of the result that were not.
+    pub columns: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// Nothing of which is known to be zero.
+    pub(crate) fn full(left: [&'a [Tile]; 2], right: [&'a [Tile]; 2]) -> Self {
+        Self {
+            left,
+            right,
+            pairs: left[0].len() * SIDE,
+            columns: RESULT,
+        }
+    }
 }
 
 /// Whether products of rounded numbers are to be had on this processor.
@@ -73,6 +98,11 @@ impl Rounded {
             .zip(x.chunks(SIDE * width));
         pool::for_each(panels, |(panel, x)| round_panel(x, width, panel));
         rounded
+    }
+
+    /// What rows of `width` values are filled up to.
+    pub fn filled(width: usize) -> usize {
+        width.next_multiple_of(STEP)
     }
 
     /// The same on this thread alone.

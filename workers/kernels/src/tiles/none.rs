@@ -1,6 +1,7 @@
 //! No tile unit: on other processors and systems.
 
-use super::Tile;
+use super::{Panels, Tile};
+use half::bf16;
 use std::convert::Infallible;
 
 pub(crate) fn available() -> bool {
@@ -22,7 +23,7 @@ impl Tiles {
         unreachable!("there is no tile unit")
     }
 
-    pub(crate) fn multiply(&self, _: [&[Tile]; 2], _: [&[Tile]; 2], _: &mut [f32], _: usize, _: bool) {
+    pub(crate) fn multiply(&self, _: &Panels, _: &mut [f32], _: usize, _: bool) {
         match self.0 {}
     }
 
@@ -31,6 +32,10 @@ impl Tiles {
     }
 
     pub(crate) fn round_columns(&self, _: &[f32], _: usize, _: &mut Tile) {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_columns(&self, _: &[bf16], _: usize, _: &mut Tile) {
         match self.0 {}
     }
 

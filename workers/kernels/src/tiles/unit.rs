@@ -5,7 +5,9 @@
     reason = "functions for instructions that not every processor has"
 )]
 
-use super::{RESULT, STEP, Tile, amx, convert, dots};
+use half::bf16;
+
+use super::{Panels, RESULT, SIDE, STEP, Tile, amx, convert, dots};
 
 /// Whether this processor has the instructions.
 pub(crate) fn available() -> bool {
@@ -33,26 +35,20 @@ impl Tiles {
     }
 
     /// `sums[r][c] += left[r] . right[c]` for 32 rows and 32 columns; `fresh` starts at zero instead. The rows of `sums` are
-    /// `stride` values apart.
+    /// `stride` values apart. Sums of columns that are zeros may be left as they are.
     ///
     /// # Panics
     ///
     /// If the panels' lengths differ or are zero, or `sums` is too short.
-    pub(crate) fn multiply(
-        &self,
-        left: [&[Tile]; 2],
-        right: [&[Tile]; 2],
-        sums: &mut [f32],
-        stride: usize,
-        fresh: bool,
-    ) {
-        let steps = left[0].len();
-        let others = [left[1], right[0], right[1]];
+    pub(crate) fn multiply(&self, panels: &Panels, sums: &mut [f32], stride: usize, fresh: bool) {
+        let steps = panels.left[0].len();
+        let others = [panels.left[1], panels.right[0], panels.right[1]];
         assert!(steps > 0 && others.iter().all(|panel| panel.len() == steps));
+        assert!(panels.pairs <= steps * SIDE && panels.columns <= RESULT);
         assert!(stride >= RESULT && sums.len() >= (RESULT - 1) * stride + RESULT);
         match &self.unit {
-            Some(unit) => unit.multiply(left, right, sums, stride, fresh),
-            None => dots::multiply(left, right, sums, stride, fresh),
+            Some(unit) => unit.multiply(panels, sums, stride, fresh),
+            None => dots::multiply(panels, sums, stride, fresh),
         }
     }
 
@@ -71,6 +67,17 @@ impl Tiles {
         assert!(columns.len() >= 15 * stride + STEP);
         // SAFETY: as for `round_row`.
         unsafe { convert::round_columns(columns, stride, tile) }
+    }
+
+    /// The same of numbers that are rounded already.
+    ///
+    /// # Panics
+    ///
+    /// If `columns` is too short.
+    pub(crate) fn take_columns(&self, columns: &[bf16], stride: usize, tile: &mut Tile) {
+        assert!(columns.len() >= 15 * stride + STEP);
+        // SAFETY: as for `round_row`.
+        unsafe { convert::take_columns(columns, stride, tile) }
     }
 
     /// Rounds numbers that follow one another in two columns' direction: line `pair` of a right side's tiles gets the

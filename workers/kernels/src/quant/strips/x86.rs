@@ -7,6 +7,7 @@
 
 mod add;
 mod avx2;
+mod bytes;
 mod numbers;
 mod scales;
 mod vectors;
@@ -20,8 +21,9 @@ use crate::{
     },
     tiles::Columns,
 };
-use add::{Form, Q4K, Q5K, Q6K, Q80, Sums, add};
-use numbers::{Packed, Spread};
+use add::{Form, Q4K, Q5K, Q6K, Q80, Sums};
+use bytes::Bytes;
+use numbers::{Numbers, Packed, Spread};
 use scales::Scales;
 use std::{arch::is_x86_feature_detected as has, sync::LazyLock};
 use vectors::Line;
@@ -30,8 +32,9 @@ use vectors::Line;
 /// too goes through several strips: their sums do not wait for each other, and memory is asked for more at once.
 const STRIPS: usize = 4;
 const TILE: usize = 3;
-/// Up to so many rows take the numbers as they lie.
+/// Up to so many rows take the numbers as they lie, and how many of them at a time.
 const FEW: usize = 8;
+const FEWEST: usize = 4;
 /// Pieces of work for each thread.
 const PIECES: usize = 16;
 
@@ -57,33 +60,71 @@ impl Vectors {
 
 /// As [`super::product`], which has looked at the lengths and the processor.
 pub(super) fn product(with: Vectors, kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<f32> {
-    let (strips, strip) = (strips.as_chunks().0, x.blocks * Record::of(kind).lines);
-    let (by, single): (Multiply, Multiply) = match (with, x.count) {
-        (Vectors::Wide, ..=FEW) => (few::<STRIPS>, few::<1>),
-        (Vectors::Wide, _) => (many::<STRIPS>, many::<1>),
-        (Vectors::Narrow, ..=FEW) => (avx2::few, avx2::few),
-        (Vectors::Narrow, _) => (avx2::many, avx2::many),
-    };
-    let whole = strips.len() / strip / STRIPS * STRIPS;
-    let (strips, rest) = strips.split_at(whole * strip);
-    let (size, count) = ((strip, outputs), outputs * x.count);
+    let count = outputs * x.count;
     // To fill it with zeros first takes one thread a while.
     let mut out = Vec::with_capacity(count);
     let columns = Columns::of_spare(&mut out.spare_capacity_mut()[..count], outputs);
-    pieces(kind, strips, x, (STRIPS, by), size, 0, &columns);
-    pieces(kind, rest, x, (1, single), size, whole, &columns);
-    // SAFETY: every output is in one of the strips, and the pieces have written the columns of theirs in all rows.
+    write(kind, strips, x, None, exact(with, x), outputs, &columns);
+    // SAFETY: every output is in one of the strips, and all of their columns were written in all rows.
     unsafe { out.set_len(count) };
     out
 }
 
+/// As [`super::product_w8a8`], which has looked at the lengths and the processor.
+pub(super) fn product_w8a8(
+    with: Vectors,
+    kind: QuantType,
+    strips: &[u8],
+    x: &Rows,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) {
+    let by: By = match with {
+        Vectors::Wide => (STRIPS, rounded::<STRIPS>, rounded::<1>),
+        Vectors::Narrow => exact(with, x),
+    };
+    let outputs = out.len() / x.count;
+    write(kind, strips, x, bias, by, outputs, &Columns::of(out, outputs));
+}
+
 type Multiply = unsafe fn(QuantType, &[Line], &Rows, &mut [Sums]);
+
+/// How many strips are multiplied at once, by what, and by what a single one.
+type By = (usize, Multiply, Multiply);
+
+fn exact(with: Vectors, x: &Rows) -> By {
+    match (with, x.count) {
+        (Vectors::Wide, ..=FEWEST) => (STRIPS, few::<STRIPS, FEWEST>, few::<1, FEWEST>),
+        (Vectors::Wide, ..=FEW) => (2, few::<2, FEW>, few::<1, FEW>),
+        (Vectors::Wide, _) => (STRIPS, many::<STRIPS>, many::<1>),
+        (Vectors::Narrow, ..=FEW) => (STRIPS, avx2::few, avx2::few),
+        (Vectors::Narrow, _) => (STRIPS, avx2::many, avx2::many),
+    }
+}
+
+/// Writes the products to all places of `out`.
+fn write(
+    kind: QuantType,
+    strips: &[u8],
+    x: &Rows,
+    bias: Option<&[f32]>,
+    (together, by, single): By,
+    outputs: usize,
+    out: &Columns,
+) {
+    let (strips, strip) = (strips.as_chunks().0, x.blocks * Record::of(kind).lines);
+    let whole = strips.len() / strip / together * together;
+    let (strips, rest) = strips.split_at(whole * strip);
+    pieces(kind, strips, x, bias, (together, by), (strip, outputs), 0, out);
+    pieces(kind, rest, x, bias, (1, single), (strip, outputs), whole, out);
+}
 
 /// Pieces of so many strips each, shared between threads. `strip` is the lines of one; the first is number `first`.
 fn pieces(
     kind: QuantType,
     strips: &[Line],
     x: &Rows,
+    bias: Option<&[f32]>,
     (together, by): (usize, Multiply),
     (strip, outputs): (usize, usize),
     first: usize,
@@ -96,11 +137,16 @@ fn pieces(
     pool::for_each(piece, |(piece, strips)| {
         let mut sums = vec![[0.0; ROWS]; together * x.count];
         for (number, strips) in strips.chunks_exact(together * strip).enumerate() {
-            sums.fill([0.0; ROWS]);
-            // SAFETY: only where `Vectors::available` says that the processor has the instructions is anything here called.
-            unsafe { by(kind, strips, x, &mut sums) };
             let column = (first + (piece * groups + number) * together) * ROWS;
             let width = (together * ROWS).min(outputs - column);
+            sums.fill([0.0; ROWS]);
+            if let Some(bias) = bias {
+                for sums in sums.chunks_exact_mut(together) {
+                    sums.as_flattened_mut()[..width].copy_from_slice(&bias[column..][..width]);
+                }
+            }
+            // SAFETY: only where `Vectors::available` says that the processor has the instructions is anything here called.
+            unsafe { by(kind, strips, x, &mut sums) };
             for (row, sums) in sums.chunks_exact(together).enumerate() {
                 // SAFETY: each group of strips is another range of columns.
                 unsafe { out.write(row, column, &sums.as_flattened()[..width]) };
@@ -110,17 +156,17 @@ fn pieces(
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
-fn few<const C: usize>(kind: QuantType, strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+fn few<const C: usize, const T: usize>(kind: QuantType, strips: &[Line], x: &Rows, sums: &mut [Sums]) {
     match kind {
-        QuantType::Q4K => multiply_few::<Q4K, C>(strips, x, sums),
-        QuantType::Q5K => multiply_few::<Q5K, C>(strips, x, sums),
-        QuantType::Q6K => multiply_few::<Q6K, C>(strips, x, sums),
-        QuantType::Q8_0 => multiply_few::<Q80, C>(strips, x, sums),
+        QuantType::Q4K => multiply_few::<Q4K, C, T>(strips, x, sums),
+        QuantType::Q5K => multiply_few::<Q5K, C, T>(strips, x, sums),
+        QuantType::Q6K => multiply_few::<Q6K, C, T>(strips, x, sums),
+        QuantType::Q8_0 => multiply_few::<Q80, C, T>(strips, x, sums),
     }
 }
 
 #[inline(always)]
-fn multiply_few<F: Form, const C: usize>(strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+fn multiply_few<F: Form, const C: usize, const T: usize>(strips: &[Line], x: &Rows, sums: &mut [Sums]) {
     let (strip, record) = (strips.len() / C, Record::of(F::KIND).lines);
     let mut scales = [const { Scales::EMPTY }; C];
     for block in 0..x.blocks {
@@ -132,29 +178,62 @@ fn multiply_few<F: Form, const C: usize>(strips: &[Line], x: &Rows, sums: &mut [
         for (c, numbers) in numbers.iter_mut().enumerate() {
             *numbers = Packed::of(lines(c));
         }
-        let (fours, rest) = x.block(block).as_chunks::<4>();
-        let (sums, sums_rest) = sums.as_chunks_mut::<C>().0.as_chunks_mut::<4>();
-        for (x, sums) in fours.iter().zip(sums) {
-            add::<F, _, C, 4>(&numbers, &scales, x, sums);
-        }
-        match rest.len() {
-            3 => add_some::<F, C, 3>(&numbers, &scales, rest, sums_rest),
-            2 => add_some::<F, C, 2>(&numbers, &scales, rest, sums_rest),
-            1 => add_some::<F, C, 1>(&numbers, &scales, rest, sums_rest),
-            _ => {}
-        }
+        let with = ByGroups {
+            numbers: &numbers,
+            scales: &scales,
+        };
+        add_all::<_, C, T>(&with, x.block(block), sums);
+    }
+}
+
+/// What adds the products of a few rows with `C` strips.
+trait Add<const C: usize> {
+    fn add<const R: usize>(&self, x: &[Block8; R], sums: &mut [[Sums; C]; R]);
+}
+
+struct ByGroups<'a, N, const C: usize> {
+    numbers: &'a [N; C],
+    scales: &'a [Scales; C],
+}
+
+impl<F: Form, N: Numbers<Kind = F>, const C: usize> Add<C> for ByGroups<'_, N, C> {
+    #[inline(always)]
+    fn add<const R: usize>(&self, x: &[Block8; R], sums: &mut [[Sums; C]; R]) {
+        add::add::<F, N, C, R>(self.numbers, self.scales, x, sums);
+    }
+}
+
+impl<const C: usize> Add<C> for [Bytes; C] {
+    #[inline(always)]
+    fn add<const R: usize>(&self, x: &[Block8; R], sums: &mut [[Sums; C]; R]) {
+        bytes::add(self, x, sums);
+    }
+}
+
+/// Adds all rows, `T` at a time and then those that are left.
+#[inline(always)]
+fn add_all<A: Add<C>, const C: usize, const T: usize>(with: &A, x: &[Block8], sums: &mut [Sums]) {
+    let (tiles, rest) = x.as_chunks::<T>();
+    let (sums, sums_rest) = sums.as_chunks_mut::<C>().0.as_chunks_mut::<T>();
+    for (x, sums) in tiles.iter().zip(sums) {
+        with.add(x, sums);
+    }
+    match rest.len() {
+        7 if T > 7 => add_some::<A, C, 7>(with, rest, sums_rest),
+        6 if T > 6 => add_some::<A, C, 6>(with, rest, sums_rest),
+        5 if T > 5 => add_some::<A, C, 5>(with, rest, sums_rest),
+        4 if T > 4 => add_some::<A, C, 4>(with, rest, sums_rest),
+        3 if T > 3 => add_some::<A, C, 3>(with, rest, sums_rest),
+        2 => add_some::<A, C, 2>(with, rest, sums_rest),
+        1 => add_some::<A, C, 1>(with, rest, sums_rest),
+        _ => {}
     }
 }
 
 #[inline(always)]
-fn add_some<F: Form, const C: usize, const R: usize>(
-    numbers: &[Packed<F>; C],
-    scales: &[Scales; C],
-    x: &[Block8],
-    sums: &mut [[Sums; C]],
-) {
-    if let (Some(x), Some(sums)) = (x.first_chunk(), sums.first_chunk_mut()) {
-        add::<F, _, C, R>(numbers, scales, x, sums);
+fn add_some<A: Add<C>, const C: usize, const R: usize>(with: &A, x: &[Block8], sums: &mut [[Sums; C]]) {
+    if let (Some(x), Some(sums)) = (x.first_chunk::<R>(), sums.first_chunk_mut()) {
+        with.add(x, sums);
     }
 }
 
@@ -171,21 +250,45 @@ fn many<const C: usize>(kind: QuantType, strips: &[Line], x: &Rows, sums: &mut [
 #[inline(always)]
 fn multiply<F: Form, const C: usize>(strips: &[Line], x: &Rows, sums: &mut [Sums]) {
     let (strip, record) = (strips.len() / C, Record::of(F::KIND).lines);
-    let (mut numbers, mut scales) = ([const { Spread::EMPTY }; C], [const { Scales::EMPTY }; C]);
+    let (mut numbers, mut scales) = ([const { Spread::<F>::EMPTY }; C], [const { Scales::EMPTY }; C]);
     for block in 0..x.blocks {
         for (c, strip) in strips.chunks_exact(strip).enumerate() {
             let lines = &strip[block * record..][..record];
             scales[c].fill(F::KIND, lines);
             numbers[c].fill(&Packed::<F>::of(lines));
         }
-        let (tiles, rest) = x.block(block).as_chunks::<TILE>();
-        let (sums, sums_rest) = sums.as_chunks_mut::<C>().0.as_chunks_mut::<TILE>();
-        for (x, sums) in tiles.iter().zip(sums) {
-            add::<F, _, C, TILE>(&numbers, &scales, x, sums);
+        let with = ByGroups {
+            numbers: &numbers,
+            scales: &scales,
+        };
+        add_all::<_, C, TILE>(&with, x.block(block), sums);
+    }
+}
+
+/// Rows that go together where whole blocks of dot products run on: more of them, as nothing else fills registers.
+const BYTES_TILE: usize = 6;
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
+fn rounded<const C: usize>(kind: QuantType, strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+    match kind {
+        QuantType::Q4K => multiply_bytes::<Q4K, C>(strips, x, sums),
+        QuantType::Q5K => multiply_bytes::<Q5K, C>(strips, x, sums),
+        // Eight bits would lose half as much again as six.
+        QuantType::Q6K => multiply::<Q6K, C>(strips, x, sums),
+        QuantType::Q8_0 => multiply::<Q80, C>(strips, x, sums),
+    }
+}
+
+#[inline(always)]
+fn multiply_bytes<F: Form, const C: usize>(strips: &[Line], x: &Rows, sums: &mut [Sums]) {
+    let (strip, record) = (strips.len() / C, Record::of(F::KIND).lines);
+    let (mut weights, mut scales) = ([const { Bytes::EMPTY }; C], Scales::EMPTY);
+    for block in 0..x.blocks {
+        for (weights, strip) in weights.iter_mut().zip(strips.chunks_exact(strip)) {
+            let lines = &strip[block * record..][..record];
+            scales.fill(F::KIND, lines);
+            weights.fill(&Packed::<F>::of(lines), &scales);
         }
-        let rest = rest.as_chunks::<1>().0.iter();
-        for (x, sums) in rest.zip(sums_rest.as_chunks_mut::<1>().0) {
-            add::<F, _, C, 1>(&numbers, &scales, x, sums);
-        }
+        add_all::<_, C, BYTES_TILE>(&weights, x.block(block), sums);
     }
 }

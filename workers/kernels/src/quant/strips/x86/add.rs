@@ -21,6 +21,8 @@ pub(super) trait Form {
     const KIND: QuantType;
     /// Steps of a group: those that one scale multiplies.
     const STEPS: usize;
+    /// The largest number, where it is rounded further.
+    const LARGEST: i32 = 0;
     /// What was added to each number so that none is below zero.
     const ADDED: i32 = 0;
     /// Whether groups have minima.
@@ -37,12 +39,14 @@ pub(super) struct Q80;
 impl Form for Q4K {
     const KIND: QuantType = QuantType::Q4K;
     const STEPS: usize = 8;
+    const LARGEST: i32 = 15;
     const MINIMA: bool = true;
 }
 
 impl Form for Q5K {
     const KIND: QuantType = QuantType::Q5K;
     const STEPS: usize = 8;
+    const LARGEST: i32 = 31;
     const MINIMA: bool = true;
 }
 
@@ -67,20 +71,20 @@ impl<F: Form> Lie for F {
 pub(super) type Sums = [f32; ROWS];
 
 #[inline(always)]
-fn fractions(from: &Sums) -> __m512 {
+pub(super) fn fractions(from: &Sums) -> __m512 {
     // SAFETY: a whole vector is there, and the load needs no alignment.
     unsafe { _mm512_loadu_ps(from.as_ptr()) }
 }
 
 #[inline(always)]
-fn keep(to: &mut Sums, sum: __m512) {
+pub(super) fn keep_fractions(to: &mut Sums, sum: __m512) {
     // SAFETY: there is room for a whole vector.
     unsafe { _mm512_storeu_ps(to.as_mut_ptr(), sum) }
 }
 
 /// Four signed bytes of a row, in every lane.
 #[inline(always)]
-fn four(x: &Block8, step: usize) -> __m512i {
+pub(super) fn four(x: &Block8, step: usize) -> __m512i {
     let [a, b, c, d] = x.q.as_chunks::<4>().0[step];
     // SAFETY: see the module's text.
     unsafe { _mm512_set1_epi32(i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])) }
@@ -119,7 +123,7 @@ pub(super) fn add<F: Form, N: Numbers, const C: usize, const R: usize>(
                     for r in 0..R {
                         let scale = _mm512_mul_ps(d, _mm512_set1_ps(x[r].scale));
                         let sum = fractions(&sums[r][c]);
-                        keep(
+                        keep_fractions(
                             &mut sums[r][c],
                             _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][c]), scale, sum),
                         );
@@ -193,7 +197,7 @@ fn finish<F: Form, const C: usize, const R: usize>(
                     let dmin = _mm512_mul_ps(fractions(&scales[c].dmin), scale);
                     sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(minima), dmin, sum);
                 }
-                keep(&mut sums[r][c], sum);
+                keep_fractions(&mut sums[r][c], sum);
             }
         }
     }

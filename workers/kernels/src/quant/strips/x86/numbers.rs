@@ -13,6 +13,8 @@ use std::arch::x86_64::{
 
 /// Four numbers of each of sixteen rows, none below zero, at each of 64 steps.
 pub(super) trait Numbers {
+    /// The type that they are of.
+    type Kind;
     fn at(&self, step: usize) -> __m512i;
 }
 
@@ -46,6 +48,8 @@ impl<'a, K: Lie> Packed<'a, K> {
 }
 
 impl<K: Lie> Numbers for Packed<'_, K> {
+    type Kind = K;
+
     #[inline(always)]
     fn at(&self, step: usize) -> __m512i {
         let line = load(&self.lines[K::RECORD.line_of(step)]);
@@ -75,22 +79,30 @@ impl<K: Lie> Numbers for Packed<'_, K> {
 
 /// Numbers spread out, which pays where several rows pass by.
 #[repr(C, align(64))]
-pub(super) struct Spread([Line; STEPS]);
+pub(super) struct Spread<K> {
+    lines: [Line; STEPS],
+    kind: PhantomData<K>,
+}
 
-impl Spread {
-    pub(super) const EMPTY: Spread = Spread([[0; LINE]; STEPS]);
+impl<K> Spread<K> {
+    pub(super) const EMPTY: Self = Self {
+        lines: [[0; LINE]; STEPS],
+        kind: PhantomData,
+    };
 
     #[inline(always)]
-    pub(super) fn fill(&mut self, from: &impl Numbers) {
-        for (step, to) in self.0.iter_mut().enumerate() {
+    pub(super) fn fill(&mut self, from: &impl Numbers<Kind = K>) {
+        for (step, to) in self.lines.iter_mut().enumerate() {
             keep(to, from.at(step));
         }
     }
 }
 
-impl Numbers for Spread {
+impl<K> Numbers for Spread<K> {
+    type Kind = K;
+
     #[inline(always)]
     fn at(&self, step: usize) -> __m512i {
-        load(&self.0[step])
+        load(&self.lines[step])
     }
 }

@@ -1,0 +1,145 @@
+//! The product of many rows with weights of any kind, both rounded to bf16.
+//!
+//! Spreading a weight out costs more than multiplying it with a few rows, and nothing beside multiplying it with
+//! hundreds.
+
+use super::{Columns, Panels, RESULT, Rounded, SIDE, STEP, Tile, Tiles};
+use crate::pool;
+use half::bf16;
+use std::ops::Range;
+
+/// Columns of the result that one thread works out at a time.
+const OUTPUTS: usize = 4 * RESULT;
+/// Numbers of a row that are spread out and multiplied at a time: with `OUTPUTS` what stays in a core's cache. A whole
+/// number of blocks of every quantised type.
+const DEPTH: usize = 256;
+/// Tiles of a panel of that depth.
+const STEPS: usize = DEPTH / STEP;
+
+/// Rows of weights, as wide as the rows that they are multiplied with are filled up.
+pub(crate) trait Spread: Sync {
+    /// Rows.
+    fn outputs(&self) -> usize;
+    /// The values of row `row` at `columns`, which begin at a multiple of `DEPTH`.
+    fn spread(&self, row: usize, columns: Range<usize>, to: &mut [f32]);
+    /// The same where they are kept in bf16, without what rows are filled up with.
+    fn as_they_are(&self, _row: usize, _columns: Range<usize>) -> Option<&[bf16]> {
+        None
+    }
+}
+
+/// `out[r, o] = x[r, :] . weight[o, :]`, and `bias[o]` to it if there is one.
+///
+/// # Panics
+///
+/// If the lengths do not go together, or where [`super::rounded_products`] is false.
+pub(crate) fn product(weight: &impl Spread, x: &Rounded, bias: Option<&[f32]>, out: &mut [f32]) {
+    let outputs = weight.outputs();
+    assert_eq!(out.len(), outputs * x.count);
+    assert!(bias.is_none_or(|bias| bias.len() == outputs));
+    let out = Columns::of(out, outputs);
+    pool::for_each(0..outputs.div_ceil(OUTPUTS), |chunk| {
+        let outputs = chunk * OUTPUTS..outputs.min((chunk + 1) * OUTPUTS);
+        let bias = bias.map(|bias| &bias[outputs.clone()]);
+        let sums = chunk_sums(weight, outputs.clone(), x, bias);
+        write(&sums, &out, outputs, x.count);
+    });
+}
+
+#[expect(unsafe_code, reason = "threads write disjoint columns")]
+fn write(sums: &[f32], out: &Columns, outputs: Range<usize>, rows: usize) {
+    for (row, sums) in sums.chunks_exact(OUTPUTS).take(rows).enumerate() {
+        // SAFETY: every chunk of outputs is another range of columns.
+        unsafe { out.write(row, outputs.start, &sums[..outputs.len()]) };
+    }
+}
+
+/// The products of all rows with up to `OUTPUTS` weight rows: rows of `OUTPUTS`.
+fn chunk_sums(weight: &impl Spread, outputs: Range<usize>, x: &Rounded, bias: Option<&[f32]>) -> Vec<f32> {
+    let unit = Tiles::of_this_thread();
+    let pairs = x.count.div_ceil(RESULT);
+    let mut sums = vec![0.0; pairs * RESULT * OUTPUTS];
+    if let Some(bias) = bias {
+        for sums in sums.chunks_exact_mut(OUTPUTS) {
+            sums[..bias.len()].copy_from_slice(bias);
+        }
+    }
+    let mut panels = vec![Tile::ZERO; OUTPUTS / SIDE * STEPS];
+    let mut room = Room::new();
+    let used = outputs.len().div_ceil(RESULT);
+    for first in (0..x.steps).step_by(STEPS) {
+        let steps = STEPS.min(x.steps - first);
+        let columns = first * STEP..(first + steps) * STEP;
+        let sixteens = outputs.clone().step_by(SIDE);
+        for (panel, sixteen) in panels.chunks_exact_mut(STEPS).zip(sixteens) {
+            let rows = sixteen..outputs.end.min(sixteen + SIDE);
+            lay_out(
+                &unit,
+                weight,
+                rows,
+                columns.clone(),
+                &mut panel[..steps],
+                &mut room,
+            );
+        }
+        for (column, right) in panels.chunks_exact(2 * STEPS).take(used).enumerate() {
+            let right = [&right[..steps], &right[STEPS..][..steps]];
+            for (pair, sums) in sums.chunks_exact_mut(RESULT * OUTPUTS).enumerate() {
+                let left = x.pair(pair).map(|panel| &panel[first..first + steps]);
+                let panels = Panels::full(left, right);
+                unit.multiply(
+                    &panels,
+                    &mut sums[column * RESULT..],
+                    OUTPUTS,
+                    bias.is_none() && first == 0,
+                );
+            }
+        }
+    }
+    sums
+}
+
+/// Up to sixteen rows as a panel of columns. `room` is for rows on the way: each is read from its beginning to its end.
+fn lay_out(
+    unit: &Tiles,
+    weight: &impl Spread,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    panel: &mut [Tile],
+    room: &mut Room,
+) {
+    let mut rounded = false;
+    for ((row, values), halves) in rows.zip(room.values.iter_mut()).zip(room.halves.iter_mut()) {
+        match weight.as_they_are(row, columns.clone()) {
+            Some(given) => {
+                let (to, filling) = halves.split_at_mut(given.len());
+                to.copy_from_slice(given);
+                filling.fill(bf16::ZERO);
+                rounded = true;
+            }
+            None => weight.spread(row, columns.clone(), &mut values[..columns.len()]),
+        }
+    }
+    for (step, tile) in panel.iter_mut().enumerate() {
+        if rounded {
+            unit.take_columns(&room.halves.as_flattened()[step * STEP..], DEPTH, tile);
+        } else {
+            unit.round_columns(&room.values.as_flattened()[step * STEP..], DEPTH, tile);
+        }
+    }
+}
+
+/// Rows of weights before they lie in columns: what is rounded then, and what was.
+struct Room {
+    values: Box<[[f32; DEPTH]; SIDE]>,
+    halves: Box<[[bf16; DEPTH]; SIDE]>,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self {
+            values: Box::new([[0.0; DEPTH]; SIDE]),
+            halves: Box::new([[bf16::ZERO; DEPTH]; SIDE]),
+        }
+    }
+}
