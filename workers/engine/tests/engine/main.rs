@@ -19,4 +19,5 @@ mod scheduling;
 mod sharing;
 mod stages;
 mod together;
+mod tower;
 mod weight_types;

@@ -64,7 +64,13 @@ pub(super) fn product(with: Vectors, kind: QuantType, strips: &[u8], x: &Rows, o
     // To fill it with zeros first takes one thread a while.
     let mut out = Vec::with_capacity(count);
     let columns = Columns::of_spare(&mut out.spare_capacity_mut()[..count], outputs);
-    write(kind, strips, x, None, exact(with, x), outputs, &columns);
+    let product = Product {
+        kind,
+        x,
+        bias: None,
+        outputs,
+    };
+    product.write(strips, exact(with, x), &columns);
     // SAFETY: every output is in one of the strips, and all of their columns were written in all rows.
     unsafe { out.set_len(count) };
     out
@@ -84,7 +90,13 @@ pub(super) fn product_w8a8(
         Vectors::Narrow => exact(with, x),
     };
     let outputs = out.len() / x.count;
-    write(kind, strips, x, bias, by, outputs, &Columns::of(out, outputs));
+    let product = Product {
+        kind,
+        x,
+        bias,
+        outputs,
+    };
+    product.write(strips, by, &Columns::of(out, outputs));
 }
 
 type Multiply = unsafe fn(QuantType, &[Line], &Rows, &mut [Sums]);
@@ -102,57 +114,62 @@ fn exact(with: Vectors, x: &Rows) -> By {
     }
 }
 
-/// Writes the products to all places of `out`.
-fn write(
+/// What is multiplied, whatever the strips.
+struct Product<'a> {
     kind: QuantType,
-    strips: &[u8],
-    x: &Rows,
-    bias: Option<&[f32]>,
-    (together, by, single): By,
+    x: &'a Rows,
+    bias: Option<&'a [f32]>,
     outputs: usize,
-    out: &Columns,
-) {
-    let (strips, strip) = (strips.as_chunks().0, x.blocks * Record::of(kind).lines);
-    let whole = strips.len() / strip / together * together;
-    let (strips, rest) = strips.split_at(whole * strip);
-    pieces(kind, strips, x, bias, (together, by), (strip, outputs), 0, out);
-    pieces(kind, rest, x, bias, (1, single), (strip, outputs), whole, out);
 }
 
-/// Pieces of so many strips each, shared between threads. `strip` is the lines of one; the first is number `first`.
-fn pieces(
-    kind: QuantType,
-    strips: &[Line],
-    x: &Rows,
-    bias: Option<&[f32]>,
-    (together, by): (usize, Multiply),
-    (strip, outputs): (usize, usize),
-    first: usize,
-    out: &Columns,
-) {
-    let groups = (strips.len() / strip / together)
-        .div_ceil(PIECES * pool::threads())
-        .max(1);
-    let piece = strips.chunks(groups * together * strip).enumerate();
-    pool::for_each(piece, |(piece, strips)| {
-        let mut sums = vec![[0.0; ROWS]; together * x.count];
-        for (number, strips) in strips.chunks_exact(together * strip).enumerate() {
-            let column = (first + (piece * groups + number) * together) * ROWS;
-            let width = (together * ROWS).min(outputs - column);
-            sums.fill([0.0; ROWS]);
-            if let Some(bias) = bias {
-                for sums in sums.chunks_exact_mut(together) {
-                    sums.as_flattened_mut()[..width].copy_from_slice(&bias[column..][..width]);
+impl Product<'_> {
+    /// Writes the products to all places of `out`.
+    fn write(&self, strips: &[u8], (together, by, single): By, out: &Columns) {
+        let (strips, strip) = (strips.as_chunks().0, self.x.blocks * Record::of(self.kind).lines);
+        let whole = strips.len() / strip / together * together;
+        let (strips, rest) = strips.split_at(whole * strip);
+        self.pieces(strips, strip, (together, by), 0, out);
+        self.pieces(rest, strip, (1, single), whole, out);
+    }
+
+    /// Pieces of so many strips each, shared between threads. `strip` is the lines of one; the first is number `first`.
+    fn pieces(
+        &self,
+        strips: &[Line],
+        strip: usize,
+        (together, by): (usize, Multiply),
+        first: usize,
+        out: &Columns,
+    ) {
+        let groups = (strips.len() / strip / together)
+            .div_ceil(PIECES * pool::threads())
+            .max(1);
+        let piece = strips.chunks(groups * together * strip).enumerate();
+        pool::for_each(piece, |(piece, strips)| {
+            let mut sums = vec![[0.0; ROWS]; together * self.x.count];
+            for (number, strips) in strips.chunks_exact(together * strip).enumerate() {
+                let column = (first + (piece * groups + number) * together) * ROWS;
+                let width = (together * ROWS).min(self.outputs - column);
+                self.begin(&mut sums, together, column, width);
+                // SAFETY: only where `Vectors::available` says that the processor has the instructions is anything here called.
+                unsafe { by(self.kind, strips, self.x, &mut sums) };
+                for (row, sums) in sums.chunks_exact(together).enumerate() {
+                    // SAFETY: each group of strips is another range of columns.
+                    unsafe { out.write(row, column, &sums.as_flattened()[..width]) };
                 }
             }
-            // SAFETY: only where `Vectors::available` says that the processor has the instructions is anything here called.
-            unsafe { by(kind, strips, x, &mut sums) };
-            for (row, sums) in sums.chunks_exact(together).enumerate() {
-                // SAFETY: each group of strips is another range of columns.
-                unsafe { out.write(row, column, &sums.as_flattened()[..width]) };
+        });
+    }
+
+    /// Sums of `width` columns from `column` on before anything was added to them.
+    fn begin(&self, sums: &mut [Sums], together: usize, column: usize, width: usize) {
+        sums.fill([0.0; ROWS]);
+        if let Some(bias) = self.bias {
+            for sums in sums.chunks_exact_mut(together) {
+                sums.as_flattened_mut()[..width].copy_from_slice(&bias[column..][..width]);
             }
         }
-    });
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
