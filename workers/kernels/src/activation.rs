@@ -33,10 +33,10 @@ pub fn exp<I: Isa>(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { value }
 }
 
-/// `2^x` for `x` up to 127, within 3 parts in ten million; some `2^-126` below -126.
+/// `2^x` for `x` up to 127, within 3 parts in ten million; some `2^-126` below -126. What is no number stays none.
 #[inline(always)]
 pub(crate) fn exp2<I: Isa>(x: f32) -> f32 {
-    let x = if x > -126.0 { x } else { -126.0 };
+    let x = if x < -126.0 { -126.0 } else { x };
     let shifted = x + ROUNDER;
     let rest = x - (shifted - ROUNDER);
     let mut series = 1.540_353e-4;
@@ -192,6 +192,7 @@ mod tests {
             assert!(exp2::<Portable>(least) <= 2f32.powi(-125));
             assert!(exp2::<Fused>(least) <= 2f32.powi(-125));
         }
+        assert!(exp2::<Portable>(f32::NAN).is_nan() && exp2::<Fused>(f32::NAN).is_nan());
     }
 
     #[test]

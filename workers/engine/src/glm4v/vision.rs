@@ -172,19 +172,16 @@ impl Block {
     fn forward(&self, x: &Tensor, room: &Room, trace: &mut dyn Trace) -> Result<(), ComputeError> {
         self.attention(x, room, trace)?;
         for_blocks(x, room.block, trace, |first, x, _| {
-            let (rows, branch) = (x.dim(0)?, room.branch.narrow(0, 0, x.dim(0)?)?);
-            self.dense
-                .forward_into(&room.attended.narrow(0, first, rows)?, &branch, self.rounding)?;
+            let attended = room.attended.narrow(0, first, x.dim(0)?)?;
+            let branch = self.dense.forward_in(&room.branch, &attended, self.rounding)?;
             self.ops.layer_norm(&self.attention_norm, &branch)?;
             Ok(self.ops.add(x, &branch)?)
         })?;
         for_blocks(x, room.block, trace, |_, x, trace| {
-            let rows = x.dim(0)?;
-            let (inner, branch) = (room.inner.narrow(0, 0, rows)?, room.branch.narrow(0, 0, rows)?);
-            self.fc1.forward_into(x, &inner, self.rounding)?;
+            let inner = self.fc1.forward_in(&room.inner, x, self.rounding)?;
             self.ops.gelu(&inner)?;
             ask(trace)?;
-            self.fc2.forward_into(&inner, &branch, self.rounding)?;
+            let branch = self.fc2.forward_in(&room.branch, &inner, self.rounding)?;
             self.ops.layer_norm(&self.mlp_norm, &branch)?;
             Ok(self.ops.add(x, &branch)?)
         })
@@ -204,9 +201,10 @@ impl Block {
             value_column: 2 * hidden,
             rows,
         };
-        let rounded = match self.qkv.rounds(self.rounding) {
-            true => self.ops.rounded_context(self.shape, &context)?,
-            false => None,
+        let exact = !self.qkv.is_quantised() && self.rounding != Rounding::Everything;
+        let rounded = match exact {
+            true => None,
+            false => self.ops.rounded_context(self.shape, &context)?,
         };
         for_blocks(&room.qkv, ATTENDING, trace, |first, queries, _| {
             let attended = room.attended.narrow(0, first, queries.dim(0)?)?;

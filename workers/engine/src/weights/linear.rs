@@ -62,7 +62,7 @@ impl Linear {
     }
 
     /// Whether [`Self::forward_into`] rounds with this.
-    pub fn rounds(&self, rounding: Rounding) -> bool {
+    fn rounds(&self, rounding: Rounding) -> bool {
         match &self.weight {
             Weight::Dense(_) => rounding == Rounding::Everything && self.ops.rounds(),
             Weight::Quantised(weight) => rounding != Rounding::Nothing && weight.rounds(),
