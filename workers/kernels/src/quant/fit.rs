@@ -4,7 +4,7 @@
 //! are found in turns: with the numbers fixed, the best scale and minimum are a least-squares solution; with those
 //! fixed, the best numbers are the nearest. Several beginnings are tried, since turns end in the nearest hollow.
 
-use super::{BLOCK, bits::put_half, groups};
+use super::{BLOCK, bits::put_step, groups};
 
 /// Values that share a scale and a minimum.
 pub(super) const AFFINE_GROUP: usize = 32;
@@ -127,8 +127,8 @@ pub(super) fn affine_block(values: &[f32], weights: &[f32; BLOCK], most: u8, hea
         *fit = affine(values, weights, most);
     }
     let largest = |of: fn(&Affine) -> f32| fits.iter().map(of).fold(0f32, f32::max);
-    let d = put_half(head, 0, largest(|fit| fit.scale) / MOST_COUNTED);
-    let dmin = put_half(head, 2, largest(|fit| fit.min) / MOST_COUNTED);
+    let d = put_step(head, 0, largest(|fit| fit.scale), MOST_COUNTED);
+    let dmin = put_step(head, 2, largest(|fit| fit.min), MOST_COUNTED);
     let (mut scales, mut mins, mut q) = ([0; groups::GROUPS], [0; groups::GROUPS], [0; BLOCK]);
     for (group, q) in q.as_chunks_mut::<AFFINE_GROUP>().0.iter_mut().enumerate() {
         let (scale, min, fit) = counted(fits[group], d, dmin, &values[group], &weights[group], most);

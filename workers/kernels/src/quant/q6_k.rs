@@ -6,7 +6,7 @@
 
 use super::{
     BLOCK, GROUP, Unpacked,
-    bits::{half_at, put_half},
+    bits::{half_at, put_step},
     fit,
 };
 
@@ -83,7 +83,7 @@ pub(super) fn quantise(values: &[f32], importance: Option<&[f32]>, out: &mut [u8
         }
     });
     // The largest scale takes the end of the range that reaches one further.
-    let d = put_half(out, SCALE_AT, largest / -128.0);
+    let d = put_step(out, SCALE_AT, largest, -128.0);
     let mut q = [ZERO as u8; BLOCK];
     for (group, (values, q)) in values
         .as_chunks::<GROUP>()

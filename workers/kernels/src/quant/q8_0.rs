@@ -2,7 +2,7 @@
 
 use super::{
     SMALL_BLOCK,
-    bits::{half_at, put_half},
+    bits::{half_at, put_step},
 };
 
 /// Bytes of a block.
@@ -25,7 +25,7 @@ pub(crate) fn quantise(values: &[f32], out: &mut [u8]) {
     let largest = values
         .iter()
         .fold(0f32, |largest, value| largest.max(value.abs()));
-    let scale = put_half(out, 0, largest / 127.0);
+    let scale = put_step(out, 0, largest, 127.0);
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     for (out, value) in out[2..].iter_mut().zip(values) {
         *out = (value * inverse).round().clamp(-127.0, 127.0) as i8 as u8;
