@@ -97,6 +97,11 @@ pub fn gelu(values: &mut [f32]) {
     pool::for_each(values.chunks_mut(BLOCK), |block| dispatch(Gelu(block)));
 }
 
+/// The same by this thread alone.
+pub(crate) fn gelu_alone(values: &mut [f32]) {
+    dispatch(Gelu(values));
+}
+
 struct Gate<'a> {
     gate: &'a [f32],
     up: &'a [f32],

@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod attention;
 pub mod dense;
+mod finish;
 mod micro;
 pub mod norm;
 pub mod peak;
@@ -16,3 +17,5 @@ pub mod quant;
 pub mod rope;
 pub mod simd;
 pub mod tiles;
+
+pub use finish::Finish;

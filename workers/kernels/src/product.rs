@@ -3,6 +3,7 @@
 //! Each sum runs over its products in one fixed order, whatever the number of rows and threads: a row gives the
 //! same bits alone, in a batch, and with the same weights in a narrower type that holds them exactly.
 
+use crate::Finish;
 use crate::dense::Weight;
 use crate::micro::{Factors, products};
 use crate::pool;
@@ -28,21 +29,15 @@ pub fn product<W: Weight>(weight: &[W], x: &[f32], width: usize, out: &mut [f32]
     }
 }
 
-/// The same with both sides rounded to bf16, and with `bias[o]` added if there is one. `x` was rounded from rows of `width`
+/// The same with both sides rounded to bf16, finished as `finish` says. `x` was rounded from rows of `width`
 /// values, filled up with zeros.
 ///
 /// # Panics
 ///
 /// If the lengths do not go together, or where [`tiles::rounded_products`] is false.
-pub fn product_rounded<W: Weight>(
-    weight: &[W],
-    x: &Rounded,
-    width: usize,
-    bias: Option<&[f32]>,
-    out: &mut [f32],
-) {
+pub fn product_rounded<W: Weight>(weight: &[W], x: &Rounded, width: usize, finish: Finish, out: &mut [f32]) {
     assert!(weight.len().is_multiple_of(width));
-    tiles::product(&Wide { weight, width }, x, bias, out);
+    tiles::product(&Wide { weight, width }, x, finish, out);
 }
 
 /// Rows of `width` values.
@@ -262,7 +257,12 @@ mod tests {
                 let (mut out, bias) = (vec![f32::NAN; rows * outputs], noise(outputs, 2.9));
                 let bias = biased.then_some(&bias[..]);
                 let rounded = Rounded::of(&x, width, Rounded::filled(width));
-                product_rounded(&weight, &rounded, width, bias, &mut out);
+                product_rounded(&weight, &rounded, width, Finish { bias, gelu: false }, &mut out);
+                let mut active = vec![f32::NAN; rows * outputs];
+                product_rounded(&weight, &rounded, width, Finish { bias, gelu: true }, &mut active);
+                let mut expected = out.clone();
+                crate::activation::gelu(&mut expected);
+                prop_assert_eq!(active, expected);
                 for (at, &got) in out.iter().enumerate() {
                     let (row, output) = (at / outputs, at % outputs);
                     let pairs = weight[output * width..][..width].iter().zip(&x[row * width..]);

@@ -178,8 +178,7 @@ impl Block {
             Ok(self.ops.add(x, &branch)?)
         })?;
         for_blocks(x, room.block, trace, |_, x, trace| {
-            let inner = self.fc1.forward_in(&room.inner, x, self.rounding)?;
-            self.ops.gelu(&inner)?;
+            let inner = self.fc1.forward_gelu_in(&room.inner, x, self.rounding)?;
             ask(trace)?;
             let branch = self.fc2.forward_in(&room.branch, &inner, self.rounding)?;
             self.ops.layer_norm(&self.mlp_norm, &branch)?;

@@ -4,6 +4,7 @@ use candle_core::{
     CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor, WithDType, bail,
 };
 use half::{bf16, f16};
+use kernels::Finish;
 use kernels::attention::{self, Kept, Mask, Q8, RoundedContext, Rows, Shape, Span, attend, attend_each};
 use kernels::dense::{Weight, few_rows};
 use kernels::product::{product as many_rows, product_rounded as many_rows_rounded};
@@ -332,11 +333,17 @@ pub(super) fn rounds() -> bool {
     rounded_products()
 }
 
-pub(super) fn product_rounded(weight: &Tensor, x: &Tensor, bias: Option<&Tensor>, y: &Tensor) -> Result<()> {
+pub(super) fn product_rounded(
+    weight: &Tensor,
+    x: &Tensor,
+    bias: Option<&Tensor>,
+    gelu: bool,
+    y: &Tensor,
+) -> Result<()> {
     match weight.dtype() {
-        DType::F32 => product_rounded_of::<f32>(weight, x, bias, y),
-        DType::BF16 => product_rounded_of::<bf16>(weight, x, bias, y),
-        DType::F16 => product_rounded_of::<f16>(weight, x, bias, y),
+        DType::F32 => product_rounded_of::<f32>(weight, x, bias, gelu, y),
+        DType::BF16 => product_rounded_of::<bf16>(weight, x, bias, gelu, y),
+        DType::F16 => product_rounded_of::<f16>(weight, x, bias, gelu, y),
         other => bail!("weights are not kept in {other:?}"),
     }
 }
@@ -345,6 +352,7 @@ fn product_rounded_of<W: Weight + WithDType>(
     weight: &Tensor,
     x: &Tensor,
     bias: Option<&Tensor>,
+    gelu: bool,
     y: &Tensor,
 ) -> Result<()> {
     let (_, _, width) = product_shape(weight, x)?;
@@ -352,7 +360,9 @@ fn product_rounded_of<W: Weight + WithDType>(
     let weights = weights.as_slice::<W>()?;
     let x = with_values(x, |x| Rounded::of(x, width, Rounded::filled(width)))?;
     with_values_of(bias, |bias| {
-        write_to(y, |y| many_rows_rounded(weights, &x, width, bias, y))
+        write_to(y, |y| {
+            many_rows_rounded(weights, &x, width, Finish { bias, gelu }, y)
+        })
     })?
 }
 

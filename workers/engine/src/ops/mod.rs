@@ -205,16 +205,17 @@ impl Ops {
         matches!(self, Ops::Kernels(_)) && kernels::rounds()
     }
 
-    /// The same and a bias, into `y`, everything but the sums rounded to bf16.
+    /// The same with a bias and perhaps the exact GELU, into `y`, everything but the sums rounded to bf16.
     pub fn product_rounded(
         &self,
         weight: &Tensor,
         x: &Tensor,
         bias: Option<&Tensor>,
+        gelu: bool,
         y: &Tensor,
     ) -> Result<()> {
         match self {
-            Ops::Kernels(_) => kernels::product_rounded(weight, x, bias, y),
+            Ops::Kernels(_) => kernels::product_rounded(weight, x, bias, gelu, y),
             Ops::Candle(_) => bail!("products are rounded by the kernels alone"),
         }
     }

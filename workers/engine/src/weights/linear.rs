@@ -72,12 +72,31 @@ impl Linear {
 
     /// As [`Self::forward`], into `y`, and for many rows: it may round as `rounding` says.
     pub fn forward_into(&self, x: &Tensor, y: &Tensor, rounding: Rounding) -> Result<()> {
+        match self.rounds(rounding) {
+            true => self.product_rounded(x, y, false),
+            false => y.slice_set(&self.forward(x)?, 0, 0),
+        }
+    }
+
+    fn product_rounded(&self, x: &Tensor, y: &Tensor, gelu: bool) -> Result<()> {
         let bias = self.bias.as_ref();
         match &self.weight {
-            Weight::Dense(weight) if self.rounds(rounding) => self.ops.product_rounded(weight, x, bias, y),
-            Weight::Quantised(weight) if self.rounds(rounding) => weight.product_rounded(x, bias, y),
-            _ => y.slice_set(&self.forward(x)?, 0, 0),
+            Weight::Dense(weight) => self.ops.product_rounded(weight, x, bias, gelu, y),
+            Weight::Quantised(weight) => weight.product_rounded(x, bias, gelu, y),
+            Weight::Placed(_) => candle_core::bail!("products are rounded by the kernels alone"),
         }
+    }
+
+    /// As [`Self::forward_in`], and the exact GELU of it.
+    pub fn forward_gelu_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
+        if !self.rounds(rounding) {
+            let y = self.forward(x)?;
+            self.ops.gelu(&y)?;
+            return Ok(y);
+        }
+        let y = room.narrow(0, 0, x.dim(0)?)?;
+        self.product_rounded(x, &y, true)?;
+        Ok(y)
     }
 
     /// As [`Self::forward`], and for many rows: it may round as `rounding` says, and then takes the first rows of `room`, which is

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
+use kernels::Finish;
 use kernels::quant::{
     BLOCK, QuantType, Rows, dequantise, first_not_finite, lay_out, product, product_of_many,
     product_of_strips, product_w8a8, strips_available, strips_bytes,
@@ -108,15 +109,23 @@ impl Quantised {
         matches!(self.kept, Kept::Strips(_))
     }
 
-    /// As [`Self::product`] and with a bias, into `y`, with weights rounded to eight bits where that is faster.
-    pub(super) fn product_rounded(&self, x: &Tensor, bias: Option<&Tensor>, y: &Tensor) -> Result<()> {
+    /// As [`Self::product`] with a bias and perhaps the exact GELU, into `y`, with weights rounded to eight bits where that is faster.
+    pub(super) fn product_rounded(
+        &self,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+        gelu: bool,
+        y: &Tensor,
+    ) -> Result<()> {
         let Kept::Strips(strips) = &self.kept else {
             candle_core::bail!("a matrix is rounded only where it is laid out for products");
         };
         self.check(x)?;
         let x = ops::with_values(x, |x| Rows::quantise(x, self.inputs))?;
         ops::with_values_of(bias, |bias| {
-            ops::write_to(y, |y| product_w8a8(self.kind, strips, &x, bias, y))
+            ops::write_to(y, |y| {
+                product_w8a8(self.kind, strips, &x, Finish { bias, gelu }, y)
+            })
         })?
     }
 

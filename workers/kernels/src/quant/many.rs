@@ -4,6 +4,7 @@
 //! and the weights lose less to rounding than a hundredth of what they lost to quantisation.
 
 use super::{BLOCK, QuantType, dequantise};
+use crate::Finish;
 use crate::tiles::{self, Rounded, STEP, Spread};
 use std::ops::Range;
 
@@ -17,7 +18,8 @@ pub fn product(kind: QuantType, weight: &[u8], x: &Rounded, out: &mut [f32]) {
     assert!(width.is_multiple_of(BLOCK));
     let bytes = width / kind.block_values() * kind.block_bytes();
     assert!(weight.len().is_multiple_of(bytes));
-    tiles::product(&Weight { kind, weight, bytes }, x, None, out);
+    let weight = Weight { kind, weight, bytes };
+    tiles::product(&weight, x, Finish::default(), out);
 }
 
 /// Rows of `bytes` bytes.

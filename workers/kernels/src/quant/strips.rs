@@ -20,6 +20,7 @@ mod tests;
 mod x86;
 
 use super::{BLOCK, GROUP, QuantType, SMALL_BLOCK, Unpacked, q4_k, q5_k, q6_k, q8_0, rows::Rows};
+use crate::Finish;
 use crate::pool;
 
 /// Rows of a strip.
@@ -217,20 +218,20 @@ pub fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<
     unreachable!("strips are not available")
 }
 
-/// The same into `out`, with `bias` added to each row if there is one, and with weights of `Q4_K` and `Q5_K` that are rounded to eight bits, in which 256 of a row share a scale, where the processor
+/// The same into `out`, finished as `finish` says, with weights of `Q4_K` and `Q5_K` that are rounded to eight bits, in which 256 of a row share a scale, where the processor
 /// multiplies those faster: dot products then run on over whole blocks. Elsewhere they are not rounded.
 ///
 /// # Panics
 ///
 /// As [`product`] does.
-pub fn product_w8a8(kind: QuantType, strips: &[u8], x: &Rows, bias: Option<&[f32]>, out: &mut [f32]) {
+pub fn product_w8a8(kind: QuantType, strips: &[u8], x: &Rows, finish: Finish, out: &mut [f32]) {
     assert!(out.len().is_multiple_of(x.count));
     let outputs = out.len() / x.count;
     assert_eq!(strips.len(), strips_bytes(kind, outputs, x.blocks * BLOCK));
-    assert!(bias.is_none_or(|bias| bias.len() == outputs));
+    assert!(finish.bias.is_none_or(|bias| bias.len() == outputs));
     #[cfg(target_arch = "x86_64")]
     if let Some(with) = x86::Vectors::available().next() {
-        return x86::product_w8a8(with, kind, strips, x, bias, out);
+        return x86::product_w8a8(with, kind, strips, x, finish, out);
     }
     unreachable!("strips are not available")
 }

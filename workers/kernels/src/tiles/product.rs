@@ -4,6 +4,7 @@
 //! hundreds.
 
 use super::{Columns, Panels, RESULT, Rounded, SIDE, STEP, Tile, Tiles};
+use crate::Finish;
 use crate::pool;
 use half::bf16;
 use std::ops::Range;
@@ -28,20 +29,19 @@ pub(crate) trait Spread: Sync {
     }
 }
 
-/// `out[r, o] = x[r, :] . weight[o, :]`, and `bias[o]` to it if there is one.
+/// `out[r, o] = x[r, :] . weight[o, :]`, finished as `finish` says.
 ///
 /// # Panics
 ///
 /// If the lengths do not go together, or where [`super::rounded_products`] is false.
-pub(crate) fn product(weight: &impl Spread, x: &Rounded, bias: Option<&[f32]>, out: &mut [f32]) {
+pub(crate) fn product(weight: &impl Spread, x: &Rounded, finish: Finish, out: &mut [f32]) {
     let outputs = weight.outputs();
     assert_eq!(out.len(), outputs * x.count);
-    assert!(bias.is_none_or(|bias| bias.len() == outputs));
+    assert!(finish.bias.is_none_or(|bias| bias.len() == outputs));
     let out = Columns::of(out, outputs);
     pool::for_each(0..outputs.div_ceil(OUTPUTS), |chunk| {
         let outputs = chunk * OUTPUTS..outputs.min((chunk + 1) * OUTPUTS);
-        let bias = bias.map(|bias| &bias[outputs.clone()]);
-        let sums = chunk_sums(weight, outputs.clone(), x, bias);
+        let sums = chunk_sums(weight, outputs.clone(), x, finish);
         write(&sums, &out, outputs, x.count);
     });
 }
@@ -55,15 +55,11 @@ fn write(sums: &[f32], out: &Columns, outputs: Range<usize>, rows: usize) {
 }
 
 /// The products of all rows with up to `OUTPUTS` weight rows: rows of `OUTPUTS`.
-fn chunk_sums(weight: &impl Spread, outputs: Range<usize>, x: &Rounded, bias: Option<&[f32]>) -> Vec<f32> {
+fn chunk_sums(weight: &impl Spread, outputs: Range<usize>, x: &Rounded, finish: Finish) -> Vec<f32> {
     let unit = Tiles::of_this_thread();
     let pairs = x.count.div_ceil(RESULT);
     let mut sums = vec![0.0; pairs * RESULT * OUTPUTS];
-    if let Some(bias) = bias {
-        for sums in sums.chunks_exact_mut(OUTPUTS) {
-            sums[..bias.len()].copy_from_slice(bias);
-        }
-    }
+    finish.begin(&mut sums, OUTPUTS, outputs.start, outputs.len());
     let mut panels = vec![Tile::ZERO; OUTPUTS / SIDE * STEPS];
     let mut room = Room::new();
     let used = outputs.len().div_ceil(RESULT);
@@ -87,15 +83,11 @@ fn chunk_sums(weight: &impl Spread, outputs: Range<usize>, x: &Rounded, bias: Op
             for (pair, sums) in sums.chunks_exact_mut(RESULT * OUTPUTS).enumerate() {
                 let left = x.pair(pair).map(|panel| &panel[first..first + steps]);
                 let panels = Panels::full(left, right);
-                unit.multiply(
-                    &panels,
-                    &mut sums[column * RESULT..],
-                    OUTPUTS,
-                    bias.is_none() && first == 0,
-                );
+                unit.multiply(&panels, &mut sums[column * RESULT..], OUTPUTS, false);
             }
         }
     }
+    finish.end(&mut sums);
     sums
 }
 

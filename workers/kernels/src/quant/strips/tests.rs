@@ -50,7 +50,30 @@ fn by_w8a8(kind: QuantType, weight: &[u8], bias: &[f32], x: &[f32], width: usize
     let mut strips = vec![0; strips_bytes(kind, outputs, width)];
     lay_out(kind, weight, outputs, &mut strips);
     let mut out = vec![f32::NAN; x.len() / width * outputs];
-    product_w8a8(kind, &strips, &Rows::quantise(x, width), Some(bias), &mut out);
+    product_w8a8(
+        kind,
+        &strips,
+        &Rows::quantise(x, width),
+        Finish {
+            bias: Some(bias),
+            gelu: false,
+        },
+        &mut out,
+    );
+    let mut active = vec![f32::NAN; out.len()];
+    product_w8a8(
+        kind,
+        &strips,
+        &Rows::quantise(x, width),
+        Finish {
+            bias: Some(bias),
+            gelu: true,
+        },
+        &mut active,
+    );
+    let mut expected = out.clone();
+    crate::activation::gelu(&mut expected);
+    assert_eq!(active, expected);
     out
 }
 

@@ -14,7 +14,7 @@ mod vectors;
 
 use super::{ROWS, Record};
 use crate::{
-    pool,
+    Finish, pool,
     quant::{
         QuantType,
         rows::{Block8, Rows},
@@ -67,7 +67,7 @@ pub(super) fn product(with: Vectors, kind: QuantType, strips: &[u8], x: &Rows, o
     let product = Product {
         kind,
         x,
-        bias: None,
+        finish: Finish::default(),
         outputs,
     };
     product.write(strips, exact(with, x), &columns);
@@ -82,7 +82,7 @@ pub(super) fn product_w8a8(
     kind: QuantType,
     strips: &[u8],
     x: &Rows,
-    bias: Option<&[f32]>,
+    finish: Finish,
     out: &mut [f32],
 ) {
     let by: By = match with {
@@ -93,7 +93,7 @@ pub(super) fn product_w8a8(
     let product = Product {
         kind,
         x,
-        bias,
+        finish,
         outputs,
     };
     product.write(strips, by, &Columns::of(out, outputs));
@@ -118,7 +118,7 @@ fn exact(with: Vectors, x: &Rows) -> By {
 struct Product<'a> {
     kind: QuantType,
     x: &'a Rows,
-    bias: Option<&'a [f32]>,
+    finish: Finish<'a>,
     outputs: usize,
 }
 
@@ -150,25 +150,17 @@ impl Product<'_> {
             for (number, strips) in strips.chunks_exact(together * strip).enumerate() {
                 let column = (first + (piece * groups + number) * together) * ROWS;
                 let width = (together * ROWS).min(self.outputs - column);
-                self.begin(&mut sums, together, column, width);
+                let row = together * ROWS;
+                self.finish.begin(sums.as_flattened_mut(), row, column, width);
                 // SAFETY: only where `Vectors::available` says that the processor has the instructions is anything here called.
                 unsafe { by(self.kind, strips, self.x, &mut sums) };
+                self.finish.end(sums.as_flattened_mut());
                 for (row, sums) in sums.chunks_exact(together).enumerate() {
                     // SAFETY: each group of strips is another range of columns.
                     unsafe { out.write(row, column, &sums.as_flattened()[..width]) };
                 }
             }
         });
-    }
-
-    /// Sums of `width` columns from `column` on before anything was added to them.
-    fn begin(&self, sums: &mut [Sums], together: usize, column: usize, width: usize) {
-        sums.fill([0.0; ROWS]);
-        if let Some(bias) = self.bias {
-            for sums in sums.chunks_exact_mut(together) {
-                sums.as_flattened_mut()[..width].copy_from_slice(&bias[column..][..width]);
-            }
-        }
     }
 }
 
