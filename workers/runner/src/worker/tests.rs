@@ -165,7 +165,8 @@ async fn a_worker_that_leaves_hands_its_order_back() {
 async fn a_worker_that_has_time_to_leave_finishes_its_order() {
     let bench = Bench::new().await;
     let shutdown = CancellationToken::new();
-    let first = bench.order(vec![bench.question("Who?", 2), bench.question("When?", 2)]);
+    // Long enough that nobody is done with it before the worker is told to leave.
+    let first = bench.order(bench.long_questions(8));
     let second = bench.order(vec![bench.question("Where?", 2)]);
     bench.queue.offer(first).await.unwrap();
     bench.queue.offer(second.clone()).await.unwrap();
@@ -176,7 +177,7 @@ async fn a_worker_that_has_time_to_leave_finishes_its_order() {
     let worker = bench.worker_that_drains_for(Duration::from_secs(120));
     tokio::join!(worker.run(shutdown.clone()), leave);
     let reports = bench.reports().await;
-    assert_eq!((answers(&reports), reports.len()), (2, 2));
+    assert_eq!((answers(&reports), reports.len()), (8, 8));
     assert_eq!(bench.queue.held(&[second.id]).await.unwrap(), [second.id]);
 }
 
