@@ -40,7 +40,7 @@ pub enum Memory<'a, 'c> {
 }
 
 impl Memory<'_, '_> {
-    /// What may be rounded on the way of these rows: prompts are many rows, and each answer's next row comes alone or with few,
+    /// What may be rounded on the way of these rows: prompts are many, and each answer's next row comes alone or with few,
     /// whose bits do not depend on how many they are.
     fn rounding(&self) -> Rounding {
         match self {

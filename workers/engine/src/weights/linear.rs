@@ -99,8 +99,8 @@ impl Linear {
         Ok(y)
     }
 
-    /// As [`Self::forward`], and for many rows: it may round as `rounding` says, and then takes the first rows of `room`, which is
-    /// as wide as its outputs.
+    /// As [`Self::forward`], and for many rows: it may round as `rounding` says, and then takes the first rows of `room`,
+    /// which is as wide as its outputs.
     pub fn forward_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
         if !self.rounds(rounding) {
             return self.forward(x);

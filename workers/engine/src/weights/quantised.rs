@@ -109,7 +109,8 @@ impl Quantised {
         matches!(self.kept, Kept::Strips(_))
     }
 
-    /// As [`Self::product`] with a bias and perhaps the exact GELU, into `y`, with weights rounded to eight bits where that is faster.
+    /// As [`Self::product`] with a bias and perhaps the exact GELU, into `y`. Weights are rounded to eight bits where that is
+    /// faster.
     pub(super) fn product_rounded(
         &self,
         x: &Tensor,

@@ -218,8 +218,8 @@ pub fn product(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<
     unreachable!("strips are not available")
 }
 
-/// The same into `out`, finished as `finish` says, with weights of `Q4_K` and `Q5_K` that are rounded to eight bits, in which 256 of a row share a scale, where the processor
-/// multiplies those faster: dot products then run on over whole blocks. Elsewhere they are not rounded.
+/// The same into `out`, finished as `finish` says. Weights of `Q4_K` and `Q5_K` are rounded to eight bits, in which 256 of a
+/// row share a scale, where the processor multiplies those faster: dot products then run on over whole blocks.
 ///
 /// # Panics
 ///

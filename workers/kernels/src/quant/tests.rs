@@ -121,6 +121,7 @@ fn values_that_matter_more_are_kept_better() {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }

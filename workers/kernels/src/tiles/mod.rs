@@ -64,6 +64,17 @@ impl<'a> Panels<'a> {
             columns: RESULT,
         }
     }
+
+    /// # Panics
+    ///
+    /// If the panels' lengths differ or are zero, or `sums`, whose rows are `stride` apart, is too short.
+    fn check(&self, sums: &[f32], stride: usize) {
+        let steps = self.left[0].len();
+        let others = [self.left[1], self.right[0], self.right[1]];
+        assert!(steps > 0 && others.iter().all(|panel| panel.len() == steps));
+        assert!(self.pairs <= steps * SIDE && self.columns <= RESULT);
+        assert!(stride >= RESULT && sums.len() >= (RESULT - 1) * stride + RESULT);
+    }
 }
 
 /// Whether products of rounded numbers are to be had on this processor.

@@ -23,7 +23,8 @@ impl Tiles {
         unreachable!("there is no tile unit")
     }
 
-    pub(crate) fn multiply(&self, _: &Panels, _: &mut [f32], _: usize, _: bool) {
+    pub(crate) fn multiply(&self, panels: &Panels, sums: &mut [f32], stride: usize, _: bool) {
+        panels.check(sums, stride);
         match self.0 {}
     }
 

@@ -7,7 +7,7 @@
 
 use half::bf16;
 
-use super::{Panels, RESULT, SIDE, STEP, Tile, amx, convert, dots};
+use super::{Panels, STEP, Tile, amx, convert, dots};
 
 /// Whether this processor has the instructions.
 pub(crate) fn available() -> bool {
@@ -41,11 +41,7 @@ impl Tiles {
     ///
     /// If the panels' lengths differ or are zero, or `sums` is too short.
     pub(crate) fn multiply(&self, panels: &Panels, sums: &mut [f32], stride: usize, fresh: bool) {
-        let steps = panels.left[0].len();
-        let others = [panels.left[1], panels.right[0], panels.right[1]];
-        assert!(steps > 0 && others.iter().all(|panel| panel.len() == steps));
-        assert!(panels.pairs <= steps * SIDE && panels.columns <= RESULT);
-        assert!(stride >= RESULT && sums.len() >= (RESULT - 1) * stride + RESULT);
+        panels.check(sums, stride);
         match &self.unit {
             Some(unit) => unit.multiply(panels, sums, stride, fresh),
             None => dots::multiply(panels, sums, stride, fresh),
