@@ -10,9 +10,9 @@ pub struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// What sums of the columns from `column` on begin with: rows of `row` values, of which the first `width` are used.
+    /// What sums of the columns from `column` on, zeros so far, begin with: rows of `row` values, of which the first `width`
+    /// are used.
     pub(crate) fn begin(&self, sums: &mut [f32], row: usize, column: usize, width: usize) {
-        sums.fill(0.0);
         if let Some(bias) = self.bias {
             for sums in sums.chunks_exact_mut(row) {
                 sums[..width].copy_from_slice(&bias[column..][..width]);

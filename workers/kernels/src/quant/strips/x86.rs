@@ -150,6 +150,7 @@ impl Product<'_> {
             for (number, strips) in strips.chunks_exact(together * strip).enumerate() {
                 let column = (first + (piece * groups + number) * together) * ROWS;
                 let width = (together * ROWS).min(self.outputs - column);
+                sums.fill([0.0; ROWS]);
                 let row = together * ROWS;
                 self.finish.begin(sums.as_flattened_mut(), row, column, width);
                 // SAFETY: only where `Vectors::available` says that the processor has the instructions is anything here called.
