@@ -49,31 +49,17 @@ fn by_w8a8(kind: QuantType, weight: &[u8], bias: &[f32], x: &[f32], width: usize
     let outputs = bias.len();
     let mut strips = vec![0; strips_bytes(kind, outputs, width)];
     lay_out(kind, weight, outputs, &mut strips);
-    let mut out = vec![f32::NAN; x.len() / width * outputs];
-    product_w8a8(
-        kind,
-        &strips,
-        &Rows::quantise(x, width),
-        Finish {
-            bias: Some(bias),
-            gelu: false,
-        },
-        &mut out,
-    );
-    let mut active = vec![f32::NAN; out.len()];
-    product_w8a8(
-        kind,
-        &strips,
-        &Rows::quantise(x, width),
-        Finish {
-            bias: Some(bias),
-            gelu: true,
-        },
-        &mut active,
-    );
+    let x = Rows::quantise(x, width);
+    let finished = |gelu: bool| {
+        let mut out = vec![f32::NAN; x.count * outputs];
+        let bias = Some(bias);
+        product_w8a8(kind, &strips, &x, Finish { bias, gelu }, &mut out);
+        out
+    };
+    let out = finished(false);
     let mut expected = out.clone();
     crate::activation::gelu(&mut expected);
-    assert_eq!(active, expected);
+    assert_eq!(finished(true), expected);
     out
 }
 
