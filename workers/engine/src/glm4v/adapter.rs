@@ -1,8 +1,10 @@
 //! From tower rows to rows of the language model: a 2x2 convolution, a gated MLP, and a frame of two rows.
+//!
+//! Its products are a hundredth of the tower's, and what their rows lose is in every row of a page: they are done finely.
 
 use candle_core::Tensor;
 
-use super::blocks::forward_in_blocks;
+use super::blocks::forward_finely_in_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use super::vision::layer_norm;
 use crate::config::Config;
@@ -62,7 +64,7 @@ impl Adapter {
 
     /// `[1 + 4 N, D]`, the class row first, to `[N + 2, H]`.
     pub fn forward(&self, tower: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
-        let x = forward_in_blocks(&self.convolution, &self.squares(tower)?, BLOCK, trace)?;
+        let x = forward_finely_in_blocks(&self.convolution, &self.squares(tower)?, BLOCK, trace)?;
         report(trace, Stage::Downsampled, &x)?;
         let mut rows = vec![self.first_row.clone()];
         for first in (0..x.dim(0)?).step_by(BLOCK) {
@@ -77,15 +79,15 @@ impl Adapter {
 
     /// `[rows, H]` to `[rows, H]`.
     fn project(&self, x: &Tensor, trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
-        let x = self.projection.forward(x)?;
+        let x = self.projection.forward_finely(x)?;
         self.ops.layer_norm(&self.norm, &x)?;
         self.ops.gelu(&x)?;
         ask(trace)?;
-        let gate = self.gate.forward(&x)?;
+        let gate = self.gate.forward_finely(&x)?;
         ask(trace)?;
-        let up = self.up.forward(&x)?;
+        let up = self.up.forward_finely(&x)?;
         ask(trace)?;
-        Ok(self.down.forward(&self.ops.silu_gate(&gate, &up)?)?)
+        Ok(self.down.forward_finely(&self.ops.silu_gate(&gate, &up)?)?)
     }
 
     /// One row per square of 2x2 patches, left to right and then down: `[N, D * 2 * 2]`. Drops the class row.

@@ -21,8 +21,8 @@ pub(super) fn for_blocks(
     Ok(())
 }
 
-/// `layer` of all rows of `x`, block by block: a row's values do not depend on the others.
-pub(super) fn forward_in_blocks(
+/// `layer` of all rows of `x`, finely, block by block: a row's values do not depend on the others.
+pub(super) fn forward_finely_in_blocks(
     layer: &Linear,
     x: &Tensor,
     block: usize,
@@ -30,12 +30,12 @@ pub(super) fn forward_in_blocks(
 ) -> Result<Tensor, ComputeError> {
     let rows = x.dim(0)?;
     if rows <= block {
-        return Ok(layer.forward(x)?);
+        return Ok(layer.forward_finely(x)?);
     }
     let mut parts = Vec::with_capacity(rows.div_ceil(block));
     for first in (0..rows).step_by(block) {
         ask(trace)?;
-        parts.push(layer.forward(&x.narrow(0, first, block.min(rows - first))?)?);
+        parts.push(layer.forward_finely(&x.narrow(0, first, block.min(rows - first))?)?);
     }
     Ok(Tensor::cat(&parts, 0)?)
 }

@@ -71,7 +71,7 @@ impl Tower {
     /// `pixels`: `[channels, image side, image side]`, normalised. Gives `[P, D]`, the class row first.
     pub fn forward(&self, pixels: &[f32], trace: &mut dyn Trace) -> Result<Tensor, ComputeError> {
         let patches = self.cut(pixels)?.to_device(&self.ops.device())?;
-        let patches = self.patches.forward(&patches)?;
+        let patches = self.patches.forward_finely(&patches)?;
         let x = Tensor::cat(&[&self.class_row, &patches], 0)?;
         self.ops.add(&x, &self.positions)?;
         report(trace, Stage::Patches, &x)?;

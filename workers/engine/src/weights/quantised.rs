@@ -140,6 +140,20 @@ impl Quantised {
         }
     }
 
+    /// What rounding rows to eight bits for [`Self::product`] leaves of them, where they are rounded so.
+    pub(super) fn rest(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        if self.takes_tiles(x.dim(0)?) {
+            return Ok(None);
+        }
+        let rest = ops::with_values(x, |x| Rows::rest(x, self.inputs))?;
+        Tensor::from_vec(rest, x.shape(), &Device::Cpu).map(Some)
+    }
+
+    /// Whether so many rows are multiplied by the tile unit.
+    fn takes_tiles(&self, rows: usize) -> bool {
+        matches!(self.kept, Kept::Rows(..)) && rows >= MANY && tile_unit()
+    }
+
     /// `x W^T` for rows `x`, `[rows, inputs]`.
     pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
         self.check(x)?;
@@ -150,7 +164,7 @@ impl Quantised {
                 let x = Rows::quantise(x, self.inputs);
                 product_of_strips(self.kind, strips, &x, self.outputs)
             }
-            Kept::Rows(map, range) if rows >= MANY && tile_unit() => {
+            Kept::Rows(map, range) if self.takes_tiles(rows) => {
                 let (x, mut out) = (
                     Rounded::of(x, self.inputs, self.inputs.next_multiple_of(BLOCK)),
                     zeros(),

@@ -136,7 +136,7 @@ impl Unpacked {
 }
 
 /// Quantises `values`, a whole number of blocks, into `out`. `importance` has one weight above zero for each value: how
-/// much its error counts beside the others of its block; without it large values count more than small ones.
+/// much its error counts beside the others of its block; without it all count alike.
 ///
 /// # Panics
 ///

@@ -85,6 +85,26 @@ impl Rows {
         Self { count, blocks, data }
     }
 
+    /// What [`Self::quantise`] leaves of rows: products of the rounded rows and of these together are right to fifteen bits.
+    ///
+    /// # Panics
+    ///
+    /// If `x` is no whole number of rows.
+    pub fn rest(x: &[f32], width: usize) -> Vec<f32> {
+        assert!(x.len().is_multiple_of(width));
+        let mut rest = x.to_vec();
+        pool::for_each(rest.chunks_mut(TOGETHER * width), |rows| {
+            let mut rounded = EMPTY;
+            for values in rows.chunks_exact_mut(width).flat_map(|row| row.chunks_mut(BLOCK)) {
+                rounded.fill(values);
+                for (value, &q) in values.iter_mut().zip(&rounded.q) {
+                    *value -= f32::from(q) * rounded.scale;
+                }
+            }
+        });
+        rest
+    }
+
     /// Block `number` of all rows.
     pub(super) fn block(&self, number: usize) -> &[Block8] {
         &self.data[number * self.count..][..self.count]

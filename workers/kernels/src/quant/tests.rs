@@ -164,6 +164,56 @@ fn what_is_not_finite_in_a_row_spoils_that_row_alone() {
     }
 }
 
+#[test]
+fn with_their_rest_rows_keep_fifteen_bits() {
+    let (rows, width, outputs) = (3, 300usize, 20);
+    let wide = width.next_multiple_of(BLOCK);
+    let mut weight = noise(outputs * wide, 6);
+    weight
+        .chunks_exact_mut(wide)
+        .for_each(|row| row[width..].fill(0.0));
+    let x = noise(rows * width, 5);
+    for kind in QuantType::ALL {
+        let weight = quantised(kind, &weight);
+        let values = spread_out(kind, &weight, outputs * wide);
+        let exact: Vec<f32> = x
+            .chunks_exact(width)
+            .flat_map(|x| values.chunks_exact(wide).map(move |weight| (x, weight)))
+            .map(|(x, weight)| {
+                x.iter()
+                    .zip(weight)
+                    .map(|(x, w)| f64::from(*x) * f64::from(*w))
+                    .sum::<f64>() as f32
+            })
+            .collect();
+        let by = |x: &[f32]| {
+            let mut out = vec![0.0; rows * outputs];
+            product(kind, &weight, &Rows::quantise(x, width), &mut out);
+            out
+        };
+        let coarse = by(&x);
+        let fine: Vec<f32> = coarse
+            .iter()
+            .zip(by(&Rows::rest(&x, width)))
+            .map(|(a, b)| a + b)
+            .collect();
+        let (coarse, fine) = (relative_error(&exact, &coarse), relative_error(&exact, &fine));
+        assert!(coarse > 2e-3, "{}: {coarse}", kind.name());
+        assert!(fine < 4e-5, "{}: {fine}", kind.name());
+    }
+}
+
+#[test]
+fn what_is_not_finite_leaves_no_finite_rest() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut x = noise(2 * BLOCK, 5);
+        x[7] = bad;
+        let rest = Rows::rest(&x, BLOCK);
+        assert!(rest[..BLOCK].iter().all(|value| !value.is_finite()), "{bad}");
+        assert!(rest[BLOCK..].iter().all(|value| value.is_finite()), "{bad}");
+    }
+}
+
 fn any_type() -> impl Strategy<Value = QuantType> {
     proptest::sample::select(QuantType::ALL.to_vec())
 }
