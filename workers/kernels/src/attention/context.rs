@@ -30,10 +30,11 @@ pub(super) struct InPlace<'a> {
     width: usize,
     start: usize,
     length: usize,
+    near: bool,
 }
 
 impl<'a> InPlace<'a> {
-    /// The `length` context rows of head `head` from `start` on.
+    /// The `length` context rows of head `head` from `start` on, which come from memory.
     pub(super) fn of(spans: &'a [Span<'a>], head: usize, width: usize, start: usize, length: usize) -> Self {
         let (mut spans, mut start) = (spans, start);
         while let Some((first, rest)) = spans.split_first()
@@ -48,7 +49,13 @@ impl<'a> InPlace<'a> {
             width,
             start,
             length,
+            near: false,
         }
+    }
+
+    /// The same rows where they may be in the nearest caches already: then memory is not asked for them.
+    pub(super) fn near(self, near: bool) -> Self {
+        Self { near, ..self }
     }
 
     /// The span of a row, counted from the tile's first, and the row's number there.
@@ -87,6 +94,9 @@ impl<const R: usize> Context<R> for InPlace<'_> {
     /// Rows lie apart, and there are too few values side by side for the processor to see what comes next.
     #[inline(always)]
     fn ask_ahead(&self, panel: usize) {
+        if self.near {
+            return;
+        }
         for row in panel * R..(panel + 1) * R {
             let (span, at) = self.of_tile(row);
             ask_for(span.values.part(at, self.column, self.width));

@@ -107,22 +107,23 @@ impl<const R: usize, const L: usize, T: Kept> Work for ShareOfEach<'_, '_, R, L,
                     continue;
                 }
                 let length = TILE.min(call.total - start);
+                let other = is_other(&mut held, spans, start, start + length);
                 if in_place {
                     let span;
                     let rows = match T::wide(spans) {
-                        Some(spans) => InPlace::of(spans, self.head, width, start, length),
+                        Some(spans) => InPlace::of(spans, self.head, width, start, length).near(!other),
                         None => {
-                            if is_other(&mut held, spans, start, start + length) {
+                            if other {
                                 widened.fill(spans, self.head, start, length);
                             }
                             span = [widened.span(length)];
-                            InPlace::of(&span, 0, width, 0, length)
+                            InPlace::of(&span, 0, width, 0, length).near(true)
                         }
                     };
                     absorb::<I, R, L>(lanes, &rows, start, length, &mut scores);
                     continue;
                 }
-                if is_other(&mut held, spans, start, start + length) {
+                if other {
                     packed.fill(0, spans, self.head, start, length);
                 }
                 absorb::<I, R, L>(lanes, &packed.tile(0), start, length, &mut scores);

@@ -269,7 +269,7 @@ impl<const R: usize, const L: usize, T: Kept> Work for Share<'_, '_, R, L, T> {
                     None => {
                         widened.fill(self.spans, self.head, start, length);
                         span = [widened.span(length)];
-                        InPlace::of(&span, 0, width, 0, length)
+                        InPlace::of(&span, 0, width, 0, length).near(true)
                     }
                 };
                 absorb::<I, R, L>(&mut lanes, &rows, start, length, &mut scores);

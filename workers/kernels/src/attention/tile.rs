@@ -1,5 +1,6 @@
 //! One tile of queries against one tile of context: scores, running softmax, weighted values.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::{Call, Shape, context::Context};
@@ -145,6 +146,8 @@ fn weigh<I: Isa, const L: usize>(lanes: &mut Lanes<L>, scores: &mut [[f32; L]]) 
             lanes.sum[l] *= fade[l];
         }
         for gathered in &mut lanes.gathered {
+            // Else the compiler takes a lane of many rows at a time, gathered and scattered, for five times as long.
+            let gathered = black_box(gathered);
             for l in 0..L {
                 gathered[l] *= fade[l];
             }
