@@ -1,4 +1,4 @@
-//! What the vision tower multiplies with weights of 16 or 32 bits in.
+//! What the vision tower multiplies in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,11 @@ use std::str::FromStr;
 /// A precision of products. Sums are in `f32` in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TowerPrecision {
-    /// Exact products of the weights as they are kept.
+    /// Exact products of weights of 16 or 32 bits. Quantised ones are multiplied in eight bits, as everywhere.
     #[default]
     F32,
-    /// Weights and rows rounded to eight bits of mantissa, where the processor has dot products of such numbers.
+    /// Weights of every kind and rows rounded to eight bits of mantissa, where the processor has dot products of such
+    /// numbers.
     Bf16,
 }
 

@@ -20,7 +20,7 @@ pub enum Rounding {
     Nothing,
     /// Quantised weights, to eight bits.
     Quantised,
-    /// Those, and others with their rows to bf16.
+    /// All weights with their rows to bf16.
     Everything,
 }
 
@@ -73,16 +73,16 @@ impl Linear {
     /// As [`Self::forward`], into `y`, and for many rows: it may round as `rounding` says.
     pub fn forward_into(&self, x: &Tensor, y: &Tensor, rounding: Rounding) -> Result<()> {
         match self.rounds(rounding) {
-            true => self.product_rounded(x, y, false),
+            true => self.product_rounded(x, y, rounding, false),
             false => y.slice_set(&self.forward(x)?, 0, 0),
         }
     }
 
-    fn product_rounded(&self, x: &Tensor, y: &Tensor, gelu: bool) -> Result<()> {
+    fn product_rounded(&self, x: &Tensor, y: &Tensor, rounding: Rounding, gelu: bool) -> Result<()> {
         let bias = self.bias.as_ref();
         match &self.weight {
             Weight::Dense(weight) => self.ops.product_rounded(weight, x, bias, gelu, y),
-            Weight::Quantised(weight) => weight.product_rounded(x, bias, gelu, y),
+            Weight::Quantised(weight) => weight.product_rounded(x, rounding, bias, gelu, y),
             Weight::Placed(_) => candle_core::bail!("products are rounded by the kernels alone"),
         }
     }
@@ -90,7 +90,7 @@ impl Linear {
     /// As [`Self::forward_in`], and the exact GELU of it.
     pub fn forward_gelu_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
         if self.rounds(rounding) {
-            return self.rounded_in(room, x, true);
+            return self.rounded_in(room, x, rounding, true);
         }
         let y = self.forward(x)?;
         self.ops.gelu(&y)?;
@@ -101,14 +101,14 @@ impl Linear {
     /// which is as wide as its outputs.
     pub fn forward_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
         match self.rounds(rounding) {
-            true => self.rounded_in(room, x, false),
+            true => self.rounded_in(room, x, rounding, false),
             false => self.forward(x),
         }
     }
 
-    fn rounded_in(&self, room: &Tensor, x: &Tensor, gelu: bool) -> Result<Tensor> {
+    fn rounded_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding, gelu: bool) -> Result<Tensor> {
         let y = room.narrow(0, 0, x.dim(0)?)?;
-        self.product_rounded(x, &y, gelu)?;
+        self.product_rounded(x, &y, rounding, gelu)?;
         Ok(y)
     }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor};
 use kernels::Finish;
 use kernels::quant::{
-    BLOCK, QuantType, Rows, dequantise, first_not_finite, lay_out, product, product_of_many,
-    product_of_strips, product_w8a8, strips_available, strips_bytes,
+    BLOCK, QuantType, Rows, dequantise, first_not_finite, lay_out, product, product_bf16, product_of_many,
+    product_of_strips, product_w8a8, strips_available, strips_bytes, strips_in_bf16,
 };
 use kernels::tiles::{Rounded, tile_unit};
 use memmap2::{Mmap, MmapMut};
 
+use super::linear::Rounding;
 use super::placed::Placed;
 use crate::map::{anonymous, release};
 use crate::ops;
@@ -109,11 +110,12 @@ impl Quantised {
         matches!(self.kept, Kept::Strips(_))
     }
 
-    /// As [`Self::product`] with a bias and perhaps the exact GELU, into `y`. Weights are rounded to eight bits where that is
-    /// faster.
+    /// As [`Self::product`] with a bias and perhaps the exact GELU, into `y`. Weights and rows are rounded to bf16 where
+    /// everything may be and the processor multiplies that; else rows to eight bits, and weights too where that is faster.
     pub(super) fn product_rounded(
         &self,
         x: &Tensor,
+        rounding: Rounding,
         bias: Option<&Tensor>,
         gelu: bool,
         y: &Tensor,
@@ -122,12 +124,18 @@ impl Quantised {
             candle_core::bail!("a matrix is rounded only where it is laid out for products");
         };
         self.check(x)?;
+        let write = |product: &dyn Fn(Finish, &mut [f32])| {
+            ops::with_values_of(bias, |bias| {
+                ops::write_to(y, |y| product(Finish { bias, gelu }, y))
+            })?
+        };
+        if rounding == Rounding::Everything && strips_in_bf16() {
+            let wide = self.inputs.next_multiple_of(BLOCK);
+            let x = ops::with_values(x, |x| Rounded::of(x, self.inputs, wide))?;
+            return write(&|finish, y| product_bf16(self.kind, strips, &x, finish, y));
+        }
         let x = ops::with_values(x, |x| Rows::quantise(x, self.inputs))?;
-        ops::with_values_of(bias, |bias| {
-            ops::write_to(y, |y| {
-                product_w8a8(self.kind, strips, &x, Finish { bias, gelu }, y)
-            })
-        })?
+        write(&|finish, y| product_w8a8(self.kind, strips, &x, finish, y))
     }
 
     fn check(&self, x: &Tensor) -> Result<()> {

@@ -7,19 +7,28 @@
 use super::{BLOCK, bits::put_step, groups};
 
 /// Values that share a scale and a minimum.
-const AFFINE_GROUP: usize = 32;
+pub(super) const AFFINE_GROUP: usize = 32;
 /// How often numbers and scale are found in turns.
 const TURNS: usize = 4;
 /// Six bits.
 const MOST_COUNTED: f32 = 63.0;
 
-/// How much the error of each value counts: as told, or all alike.
-pub(super) fn weights(importance: Option<&[f32]>) -> [f32; BLOCK] {
-    let mut weights = [1.0; BLOCK];
-    if let Some(importance) = importance {
-        for (weight, told) in weights.iter_mut().zip(importance) {
+/// How much the error of each value counts: as told, or as the usual size of its group and half of its own. Where all count
+/// alike answers go further astray, where the own size counts in full more is lost on average.
+pub(super) fn weights<const G: usize>(values: &[f32], importance: Option<&[f32]>) -> [f32; BLOCK] {
+    let mut weights = [0.0; BLOCK];
+    for (group, (values, weights)) in values
+        .as_chunks::<G>()
+        .0
+        .iter()
+        .zip(weights.as_chunks_mut::<G>().0)
+        .enumerate()
+    {
+        let usual = (values.iter().map(|value| value * value).sum::<f32>() / G as f32).sqrt();
+        for (place, (weight, value)) in weights.iter_mut().zip(values).enumerate() {
+            let told = importance.map_or(1.0, |importance| importance[group * G + place]);
             // A weight of zero everywhere would leave the solution open.
-            *weight = told + f32::MIN_POSITIVE;
+            *weight = told * (usual + 0.5 * value.abs()) + f32::MIN_POSITIVE;
         }
     }
     weights

@@ -26,7 +26,10 @@ mod x86;
 pub use many::product as product_of_many;
 pub use product::product;
 pub use rows::Rows;
-pub use strips::{lay_out, product as product_of_strips, product_w8a8, strips_available, strips_bytes};
+pub use strips::{
+    lay_out, product as product_of_strips, product_bf16, product_w8a8, strips_available, strips_bytes,
+    strips_in_bf16,
+};
 
 use crate::pool;
 
@@ -136,7 +139,7 @@ impl Unpacked {
 }
 
 /// Quantises `values`, a whole number of blocks, into `out`. `importance` has one weight above zero for each value: how
-/// much its error counts beside the others of its block; without it all count alike.
+/// much its error counts beside the others of its block; without it large values count more than small ones.
 ///
 /// # Panics
 ///

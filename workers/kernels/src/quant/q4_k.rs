@@ -3,7 +3,12 @@
 //! Layout: scale and minimum of the block (half precision each), twelve bytes of the groups' own, then four runs of 32
 //! bytes: a run holds the values of one group in its low halves and of the next in its high halves.
 
-use super::{BLOCK, Unpacked, bits::half_at, fit, groups};
+use super::{
+    BLOCK, Unpacked,
+    bits::half_at,
+    fit::{self, AFFINE_GROUP},
+    groups,
+};
 
 /// Bytes of a block.
 pub(super) const BYTES: usize = 4 + groups::BYTES + BLOCK / 2;
@@ -60,7 +65,7 @@ pub(super) fn join_halves(q: &[u8; BLOCK], bytes: &mut [u8]) {
 }
 
 pub(super) fn quantise(values: &[f32], importance: Option<&[f32]>, out: &mut [u8]) {
-    let weights = fit::weights(importance);
+    let weights = fit::weights::<AFFINE_GROUP>(values, importance);
     let q = fit::affine_block(values, &weights, 15, &mut out[..VALUES_AT]);
     join_halves(&q, &mut out[VALUES_AT..]);
 }

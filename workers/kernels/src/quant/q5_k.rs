@@ -3,7 +3,12 @@
 //! Layout: the head of `Q4_K`, then 32 bytes of fifth bits (bit `g` of byte `i` belongs to value `i` of group `g`), then
 //! the four low bits as `Q4_K` has them.
 
-use super::{BLOCK, Unpacked, bits::half_at, fit, groups, q4_k};
+use super::{
+    BLOCK, Unpacked,
+    bits::half_at,
+    fit::{self, AFFINE_GROUP},
+    groups, q4_k,
+};
 
 /// Bytes of a block.
 pub(super) const BYTES: usize = 4 + groups::BYTES + BLOCK / 8 + BLOCK / 2;
@@ -33,7 +38,7 @@ pub(super) fn unpack_into(bytes: &[u8], block: &mut Unpacked) {
 }
 
 pub(super) fn quantise(values: &[f32], importance: Option<&[f32]>, out: &mut [u8]) {
-    let weights = fit::weights(importance);
+    let weights = fit::weights::<AFFINE_GROUP>(values, importance);
     let q = fit::affine_block(values, &weights, 31, &mut out[..FIFTHS_AT]);
     let fifths = &mut out[FIFTHS_AT..VALUES_AT];
     fifths.fill(0);

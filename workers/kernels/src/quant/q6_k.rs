@@ -66,7 +66,7 @@ fn pack(q: &[u8; BLOCK], out: &mut [u8]) {
 }
 
 pub(super) fn quantise(values: &[f32], importance: Option<&[f32]>, out: &mut [u8]) {
-    let weights = fit::weights(importance);
+    let weights = fit::weights::<GROUP>(values, importance);
     let mut scales = [0f32; BLOCK / GROUP];
     for ((scale, values), weights) in scales
         .iter_mut()

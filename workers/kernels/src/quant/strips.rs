@@ -22,6 +22,7 @@ mod x86;
 use super::{BLOCK, GROUP, QuantType, SMALL_BLOCK, Unpacked, q4_k, q5_k, q6_k, q8_0, rows::Rows};
 use crate::Finish;
 use crate::pool;
+use crate::tiles::{self, Rounded};
 
 /// Rows of a strip.
 pub(super) const ROWS: usize = 16;
@@ -236,7 +237,33 @@ pub fn product_w8a8(kind: QuantType, strips: &[u8], x: &Rows, finish: Finish, ou
     unreachable!("strips are not available")
 }
 
-/// The same with each of the vectors that this processor has.
+/// Whether this processor multiplies strips in bf16.
+pub fn strips_in_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return tiles::rounded_products() && x86::Vectors::available().next() == Some(x86::Vectors::Wide);
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// The same with weights and rows, filled up to whole blocks, rounded to bf16: nearer to exact products than rows in eight
+/// bits are, and slower.
+///
+/// # Panics
+///
+/// If the lengths do not go together, or where [`strips_in_bf16`] is false.
+pub fn product_bf16(kind: QuantType, strips: &[u8], x: &Rounded, finish: Finish, out: &mut [f32]) {
+    let width = x.steps * tiles::STEP;
+    assert!(out.len().is_multiple_of(x.count) && width.is_multiple_of(BLOCK));
+    let outputs = out.len() / x.count;
+    assert_eq!(strips.len(), strips_bytes(kind, outputs, width));
+    assert!(strips_in_bf16());
+    #[cfg(target_arch = "x86_64")]
+    x86::product_bf16(kind, strips, x, outputs, finish, out);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = finish;
+}
+
+/// [`product`] with each of the vectors that this processor has.
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(super) fn products(kind: QuantType, strips: &[u8], x: &Rows, outputs: usize) -> Vec<Vec<f32>> {
     x86::Vectors::available()

@@ -21,7 +21,7 @@ mod unit;
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 use none as unit;
-pub(crate) use product::{Spread, product};
+pub(crate) use product::{LayOut, Room, Spread, product};
 pub(crate) use shared::Columns;
 pub(crate) use unit::Tiles;
 

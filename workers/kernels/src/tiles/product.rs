@@ -29,12 +29,21 @@ pub(crate) trait Spread: Sync {
     }
 }
 
+/// Weights that become panels of columns.
+pub(crate) trait LayOut: Sync {
+    /// Rows.
+    fn outputs(&self) -> usize;
+    /// Sixteen rows, or fewer where they end, at `columns`, which begin at a multiple of `DEPTH` and are no more. `room` is
+    /// for rows on the way.
+    fn lay_out(&self, rows: Range<usize>, columns: Range<usize>, panel: &mut [Tile], room: &mut Room);
+}
+
 /// `out[r, o] = x[r, :] . weight[o, :]`, finished as `finish` says.
 ///
 /// # Panics
 ///
 /// If the lengths do not go together, or where [`super::rounded_products`] is false.
-pub(crate) fn product(weight: &impl Spread, x: &Rounded, finish: Finish, out: &mut [f32]) {
+pub(crate) fn product(weight: &impl LayOut, x: &Rounded, finish: Finish, out: &mut [f32]) {
     let outputs = weight.outputs();
     assert_eq!(out.len(), outputs * x.count);
     assert!(finish.bias.is_none_or(|bias| bias.len() == outputs));
@@ -55,7 +64,7 @@ fn write(sums: &[f32], out: &Columns, outputs: Range<usize>, rows: usize) {
 }
 
 /// The products of all rows with up to `OUTPUTS` weight rows: rows of `OUTPUTS`.
-fn chunk_sums(weight: &impl Spread, outputs: Range<usize>, x: &Rounded, finish: Finish) -> Vec<f32> {
+fn chunk_sums(weight: &impl LayOut, outputs: Range<usize>, x: &Rounded, finish: Finish) -> Vec<f32> {
     let unit = Tiles::of_this_thread();
     let pairs = x.count.div_ceil(RESULT);
     let mut sums = vec![0.0; pairs * RESULT * OUTPUTS];
@@ -69,14 +78,7 @@ fn chunk_sums(weight: &impl Spread, outputs: Range<usize>, x: &Rounded, finish: 
         let sixteens = outputs.clone().step_by(SIDE);
         for (panel, sixteen) in panels.chunks_exact_mut(STEPS).zip(sixteens) {
             let rows = sixteen..outputs.end.min(sixteen + SIDE);
-            lay_out(
-                &unit,
-                weight,
-                rows,
-                columns.clone(),
-                &mut panel[..steps],
-                &mut room,
-            );
+            weight.lay_out(rows, columns.clone(), &mut panel[..steps], &mut room);
         }
         for (column, right) in panels.chunks_exact(2 * STEPS).take(used).enumerate() {
             let right = [&right[..steps], &right[STEPS..][..steps]];
@@ -91,38 +93,38 @@ fn chunk_sums(weight: &impl Spread, outputs: Range<usize>, x: &Rounded, finish: 
     sums
 }
 
-/// Up to sixteen rows as a panel of columns. `room` is for rows on the way: each is read from its beginning to its end.
-fn lay_out(
-    unit: &Tiles,
-    weight: &impl Spread,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    panel: &mut [Tile],
-    room: &mut Room,
-) {
-    let mut rounded = false;
-    for ((row, values), halves) in rows.zip(room.values.iter_mut()).zip(room.halves.iter_mut()) {
-        match weight.as_they_are(row, columns.clone()) {
-            Some(given) => {
-                let (to, filling) = halves.split_at_mut(given.len());
-                to.copy_from_slice(given);
-                filling.fill(bf16::ZERO);
-                rounded = true;
-            }
-            None => weight.spread(row, columns.clone(), &mut values[..columns.len()]),
-        }
+/// Each row is read from its beginning to its end.
+impl<W: Spread> LayOut for W {
+    fn outputs(&self) -> usize {
+        Spread::outputs(self)
     }
-    for (step, tile) in panel.iter_mut().enumerate() {
-        if rounded {
-            unit.take_columns(&room.halves.as_flattened()[step * STEP..], DEPTH, tile);
-        } else {
-            unit.round_columns(&room.values.as_flattened()[step * STEP..], DEPTH, tile);
+
+    fn lay_out(&self, rows: Range<usize>, columns: Range<usize>, panel: &mut [Tile], room: &mut Room) {
+        let unit = Tiles::of_this_thread();
+        let mut rounded = false;
+        for ((row, values), halves) in rows.zip(room.values.iter_mut()).zip(room.halves.iter_mut()) {
+            match self.as_they_are(row, columns.clone()) {
+                Some(given) => {
+                    let (to, filling) = halves.split_at_mut(given.len());
+                    to.copy_from_slice(given);
+                    filling.fill(bf16::ZERO);
+                    rounded = true;
+                }
+                None => self.spread(row, columns.clone(), &mut values[..columns.len()]),
+            }
+        }
+        for (step, tile) in panel.iter_mut().enumerate() {
+            if rounded {
+                unit.take_columns(&room.halves.as_flattened()[step * STEP..], DEPTH, tile);
+            } else {
+                unit.round_columns(&room.values.as_flattened()[step * STEP..], DEPTH, tile);
+            }
         }
     }
 }
 
 /// Rows of weights before they lie in columns: what is rounded then, and what was.
-struct Room {
+pub(crate) struct Room {
     values: Box<[[f32; DEPTH]; SIDE]>,
     halves: Box<[[bf16; DEPTH]; SIDE]>,
 }

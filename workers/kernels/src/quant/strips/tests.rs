@@ -1,6 +1,6 @@
 //! Weights rounded to eight bits on the way.
 
-use super::{super::tests::*, *};
+use super::{super::product_of_many, super::tests::*, *};
 use proptest::prelude::*;
 
 /// The types whose weights are rounded.
@@ -69,6 +69,32 @@ fn rounds() -> bool {
     return x86::Vectors::available().next() == Some(x86::Vectors::Wide);
     #[cfg(not(target_arch = "x86_64"))]
     false
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Numbers of sixteen rows take another way to their panels than rows that are spread out one by one; a sum and a product
+    /// of them may be rounded once instead of twice.
+    #[test]
+    fn strips_in_bf16_agree_with_rows_in_bf16(
+        kind in proptest::sample::select(QuantType::ALL.to_vec()), rows in 1usize..40, blocks in 1usize..4,
+        outputs in 1usize..150, seed: u64,
+    ) {
+        if strips_in_bf16() {
+            let width = blocks * BLOCK;
+            let (weight, x) = (quantised(kind, &noise(outputs * width, seed)), noise(rows * width, seed ^ 5));
+            let x = Rounded::of(&x, width, width);
+            let mut strips = vec![0; strips_bytes(kind, outputs, width)];
+            lay_out(kind, &weight, outputs, &mut strips);
+            let (mut got, mut expected) = (vec![f32::NAN; rows * outputs], vec![f32::NAN; rows * outputs]);
+            product_bf16(kind, &strips, &x, Finish::default(), &mut got);
+            product_of_many(kind, &weight, &x, &mut expected);
+            for (got, expected) in got.iter().zip(&expected) {
+                prop_assert!((got - expected).abs() <= 5e-4 * (width as f32).sqrt(), "{expected}, got {got}");
+            }
+        }
+    }
 }
 
 /// What rounding adds to what a type has lost, which is twelve times as much in `Q4_K` and six times as much in `Q5_K`.

@@ -65,7 +65,7 @@ impl Bytes {
 
 /// What a number of a group counts, and what zero stands for, in types with minima.
 #[inline(always)]
-fn range(scales: &Scales, group: usize) -> (__m512, __m512) {
+pub(super) fn range(scales: &Scales, group: usize) -> (__m512, __m512) {
     // SAFETY: see the module's text.
     unsafe {
         let counted = _mm512_cvtepi32_ps(load(&scales.groups[group]));
