@@ -85,8 +85,8 @@ pub struct AskArgs {
     /// What keys and values are kept in: f32, f16 or q8_0 [default: f32 on cpu, f16 on cards]
     #[arg(long, value_name = "TYPE")]
     kv_cache_type: Option<KvType>,
-    /// What the vision tower multiplies with weights that are not quantised in: f32, which is exact, or bf16, which is faster
-    /// where the processor has products of it
+    /// What the vision tower multiplies in: f32, which is exact, or bf16, which is faster where the processor has products of
+    /// it. Quantised weights are multiplied in eight bits instead of f32, which is faster than bf16 and less near
     #[arg(long, value_name = "PRECISION", default_value_t = TowerPrecision::F32)]
     tower_precision: TowerPrecision,
     /// Print one JSON object for each answer, on a line of its own, instead of text as it comes

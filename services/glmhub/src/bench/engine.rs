@@ -49,7 +49,7 @@ pub struct EngineArgs {
     /// What keys and values are kept in: f32, f16 or q8_0 [default: f32 on cpu, f16 on cards]
     #[arg(long, value_name = "TYPE")]
     kv_cache_type: Option<KvType>,
-    /// What the vision tower multiplies with weights that are not quantised in: f32 or bf16
+    /// What the vision tower multiplies in: f32, or eight bits with quantised weights; or bf16
     #[arg(long, value_name = "PRECISION", default_value_t = TowerPrecision::F32)]
     tower_precision: TowerPrecision,
     /// Tokens that page, question and answer have together, nearly
