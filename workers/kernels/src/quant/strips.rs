@@ -239,9 +239,9 @@ pub fn product_w8a8(kind: QuantType, strips: &[u8], x: &Rows, finish: Finish, ou
 
 /// Whether this processor multiplies strips in bf16.
 pub fn strips_in_bf16() -> bool {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     return tiles::rounded_products() && x86::Vectors::available().next() == Some(x86::Vectors::Wide);
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
     false
 }
 
@@ -257,9 +257,9 @@ pub fn product_bf16(kind: QuantType, strips: &[u8], x: &Rounded, finish: Finish,
     let outputs = out.len() / x.count;
     assert_eq!(strips.len(), strips_bytes(kind, outputs, width));
     assert!(strips_in_bf16());
-    #[cfg(target_arch = "x86_64")]
-    x86::product_bf16(kind, strips, x, outputs, finish, out);
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    x86::halves::product(kind, strips, x, outputs, finish, out);
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
     let _ = finish;
 }
 

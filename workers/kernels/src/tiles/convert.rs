@@ -62,14 +62,21 @@ pub(super) fn round_row(values: &[f32], row: usize, panel: &mut [Tile]) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) fn round_pair(first: &[f32], second: &[f32], pair: usize, tiles: &mut [Tile]) {
+    for ((first, second), tile) in first.chunks(SIDE).zip(second.chunks(SIDE)).zip(tiles) {
+        store(tile, pair, in_turn(load(first), load(second)));
+    }
+}
+
+/// A number of the one and one of the other in each lane: a line of a right side's tile.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(crate) fn in_turn(first: __m512, second: __m512) -> __m512i {
     // SAFETY: 64 bytes are there.
     let order = unsafe { _mm512_loadu_si512(IN_TURN.as_ptr().cast()) };
-    for ((first, second), tile) in first.chunks(SIDE).zip(second.chunks(SIDE)).zip(tiles) {
-        let both = _mm512_cvtne2ps_pbh(load(second), load(first));
-        // SAFETY: as for `round`.
-        let both = unsafe { std::mem::transmute::<__m512bh, __m512i>(both) };
-        store(tile, pair, _mm512_permutexvar_epi16(order, both));
-    }
+    let both = _mm512_cvtne2ps_pbh(second, first);
+    // SAFETY: as for `round`.
+    let both = unsafe { std::mem::transmute::<__m512bh, __m512i>(both) };
+    _mm512_permutexvar_epi16(order, both)
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]

@@ -19,6 +19,8 @@ mod shared;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod unit;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) use convert::in_turn;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 use none as unit;
 pub(crate) use product::{LayOut, Room, Spread, product};

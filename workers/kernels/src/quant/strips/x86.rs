@@ -8,7 +8,8 @@
 mod add;
 mod avx2;
 mod bytes;
-mod halves;
+#[cfg(target_os = "linux")]
+pub(super) mod halves;
 mod numbers;
 mod scales;
 mod vectors;
@@ -17,14 +18,13 @@ use super::{ROWS, Record};
 use crate::{
     Finish, pool,
     quant::{
-        BLOCK, QuantType,
+        QuantType,
         rows::{Block8, Rows},
     },
-    tiles::{self, Columns, Rounded, STEP},
+    tiles::Columns,
 };
 use add::{Form, Q4K, Q5K, Q6K, Q80, Sums};
 use bytes::Bytes;
-use halves::Strips;
 use numbers::{Numbers, Packed, Spread};
 use scales::Scales;
 use std::{arch::is_x86_feature_detected as has, sync::LazyLock};
@@ -99,24 +99,6 @@ pub(super) fn product_w8a8(
         outputs,
     };
     product.write(strips, by, &Columns::of(out, outputs));
-}
-
-/// As [`super::product_bf16`], which has looked at the lengths and the processor.
-pub(super) fn product_bf16(
-    kind: QuantType,
-    strips: &[u8],
-    x: &Rounded,
-    outputs: usize,
-    finish: Finish,
-    out: &mut [f32],
-) {
-    let (lines, blocks) = (strips.as_chunks().0, x.steps * STEP / BLOCK);
-    match kind {
-        QuantType::Q4K => tiles::product(&Strips::<Q4K>::of(lines, blocks, outputs), x, finish, out),
-        QuantType::Q5K => tiles::product(&Strips::<Q5K>::of(lines, blocks, outputs), x, finish, out),
-        QuantType::Q6K => tiles::product(&Strips::<Q6K>::of(lines, blocks, outputs), x, finish, out),
-        QuantType::Q8_0 => tiles::product(&Strips::<Q80>::of(lines, blocks, outputs), x, finish, out),
-    }
 }
 
 type Multiply = unsafe fn(QuantType, &[Line], &Rows, &mut [Sums]);

@@ -3,21 +3,40 @@
 //! A strip is sixteen rows side by side, as a panel is sixteen columns: nothing changes its lane.
 
 use super::super::{ROWS, Record};
-use super::add::{Form, fractions};
+use super::add::{Form, Q4K, Q5K, Q6K, Q80, fractions};
 use super::numbers::{Numbers, Packed};
 use super::scales::Scales;
 use super::vectors::{Line, keep, load};
-use crate::quant::BLOCK;
-use crate::tiles::{LayOut, Room, STEP, Tile};
+use crate::Finish;
+use crate::quant::{BLOCK, QuantType};
+use crate::tiles::{self, LayOut, Room, Rounded, STEP, Tile, in_turn};
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtne2ps_pbh, _mm512_fmadd_ps,
-    _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_srli_epi32,
+    __m512, __m512i, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_srli_epi32,
 };
 use std::marker::PhantomData;
 use std::ops::Range;
 
+/// As [`super::super::product_bf16`], which has looked at the lengths and the processor.
+pub(in super::super) fn product(
+    kind: QuantType,
+    strips: &[u8],
+    x: &Rounded,
+    outputs: usize,
+    finish: Finish,
+    out: &mut [f32],
+) {
+    let (lines, blocks) = (strips.as_chunks().0, x.steps * STEP / BLOCK);
+    match kind {
+        QuantType::Q4K => tiles::product(&Strips::<Q4K>::of(lines, blocks, outputs), x, finish, out),
+        QuantType::Q5K => tiles::product(&Strips::<Q5K>::of(lines, blocks, outputs), x, finish, out),
+        QuantType::Q6K => tiles::product(&Strips::<Q6K>::of(lines, blocks, outputs), x, finish, out),
+        QuantType::Q8_0 => tiles::product(&Strips::<Q80>::of(lines, blocks, outputs), x, finish, out),
+    }
+}
+
 /// Strips of one type.
-pub(super) struct Strips<'a, F> {
+struct Strips<'a, F> {
     lines: &'a [Line],
     /// Blocks of a row.
     blocks: usize,
@@ -26,8 +45,7 @@ pub(super) struct Strips<'a, F> {
 }
 
 impl<'a, F: Form> Strips<'a, F> {
-    /// To be multiplied only where [`crate::tiles::rounded_products`] and the widest vectors for strips are there.
-    pub(super) fn of(lines: &'a [Line], blocks: usize, outputs: usize) -> Self {
+    fn of(lines: &'a [Line], blocks: usize, outputs: usize) -> Self {
         let strips = outputs.div_ceil(ROWS);
         assert_eq!(lines.len(), strips * blocks * Record::of(F::KIND).lines);
         Self {
@@ -50,28 +68,16 @@ impl<F: Form + Sync> LayOut for Strips<'_, F> {
         let record = Record::of(F::KIND).lines;
         let block = rows.start / ROWS * self.blocks + columns.start / BLOCK;
         let lines = &self.lines[block * record..][..record];
-        // SAFETY: bf16 is rounded to only where the processor can, and strips are laid out so only for the vectors.
+        // SAFETY: `product` alone makes these, where the processor has the instructions.
         unsafe { spread::<F>(lines, panel) }
     }
 }
-
-/// First the sixteen of one vector and then those of the other, to one of each in turn.
-const IN_TURN: [[u16; 2]; ROWS] = {
-    let mut order = [[0; 2]; ROWS];
-    let mut at = 0;
-    while at < ROWS {
-        order[at] = [at as u16, (at + ROWS) as u16];
-        at += 1;
-    }
-    order
-};
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni,avx512bf16")]
 fn spread<F: Form>(record: &[Line], panel: &mut [Tile]) {
     let mut scales = Scales::EMPTY;
     scales.fill(F::KIND, record);
     let numbers = Packed::<F>::of(record);
-    let order = load(&IN_TURN);
     for (number, tile) in panel.iter_mut().enumerate() {
         let lines = tile.0.as_chunks_mut::<ROWS>().0.as_chunks_mut::<2>().0;
         for (step, lines) in (number * STEP / 4..).zip(lines) {
@@ -86,20 +92,10 @@ fn spread<F: Form>(record: &[Line], panel: &mut [Tile]) {
                 value(_mm512_srli_epi32::<16>(bytes)),
                 value(_mm512_srli_epi32::<24>(bytes)),
             );
-            keep(&mut lines[0], in_turn(order, first, second));
-            keep(&mut lines[1], in_turn(order, third, fourth));
+            keep(&mut lines[0], in_turn(first, second));
+            keep(&mut lines[1], in_turn(third, fourth));
         }
     }
-}
-
-/// A value of one vector and one of the other in each lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn in_turn(order: __m512i, even: __m512, odd: __m512) -> __m512i {
-    let both = _mm512_cvtne2ps_pbh(odd, even);
-    // SAFETY: both are 64 bytes, and every pattern of bits is a vector of whole numbers.
-    let both = unsafe { std::mem::transmute::<__m512bh, __m512i>(both) };
-    _mm512_permutexvar_epi16(order, both)
 }
 
 /// What a number of a group counts, and what zero stands for.
