@@ -23,7 +23,9 @@ mod unit;
 pub(crate) use convert::in_turn;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 use none as unit;
-pub(crate) use product::{LayOut, Room, Spread, product};
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) use product::{LayOut, Room};
+pub(crate) use product::{Spread, product};
 pub(crate) use shared::Columns;
 pub(crate) use unit::Tiles;
 
