@@ -45,6 +45,10 @@ enum Command {
     /// What `hub` starts to split a document into pages, apart from everything else.
     #[command(name = pages::child::COMMAND, hide = true)]
     SplitPages,
+    /// What `hub` starts to fork such children.
+    #[cfg(target_os = "linux")]
+    #[command(name = pages::child::NURSERY, hide = true)]
+    SplitPagesNursery,
 }
 
 /// Brings models in, makes them smaller, tells where they fit
@@ -201,6 +205,8 @@ impl Cli {
                 &mut io::stdin().lock(),
                 &mut io::stdout().lock(),
             )?),
+            #[cfg(target_os = "linux")]
+            Command::SplitPagesNursery => Ok(pages::child::run_nursery()?),
         }
     }
 }

@@ -5,11 +5,16 @@
 //! object: `split` or `error`. Then it ends: no child ever sees two documents. A child that dies, says nothing sensible
 //! or takes too long is an error of the document.
 //!
-//! Starting a program takes longer than splitting a small image, so [`Ahead`] has children started before they are needed.
+//! Starting a program takes longer than splitting a small image, so [`Ahead`] has children started before they are needed,
+//! and forked instead of loaded where the system can ([`run_nursery`]).
 
 mod ahead;
+#[cfg(target_os = "linux")]
+mod nursery;
 
 pub use ahead::Ahead;
+#[cfg(target_os = "linux")]
+pub use nursery::{NURSERY, run_nursery};
 
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
@@ -69,15 +74,62 @@ enum Report {
     Error(PageError),
 }
 
+/// A child process, however it was started.
+trait Process: Send {
+    /// Does nothing to one that has ended.
+    fn kill(&mut self);
+    fn wait(&mut self) -> io::Result<ExitStatus>;
+    fn has_ended(&mut self) -> bool;
+}
+
+impl Process for Child {
+    fn kill(&mut self) {
+        let _ = Child::kill(self);
+    }
+
+    fn wait(&mut self) -> io::Result<ExitStatus> {
+        Child::wait(self)
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.try_wait(), Ok(None))
+    }
+}
+
 /// A child that waits for its order. Dropped, it is ended.
-struct Waiting(Child);
+struct Waiting {
+    process: Box<dyn Process>,
+    order: Option<Box<dyn Write + Send>>,
+    answer: Option<Box<dyn Read + Send>>,
+}
+
+impl Waiting {
+    fn new(
+        process: impl Process + 'static,
+        order: impl Write + Send + 'static,
+        answer: impl Read + Send + 'static,
+    ) -> Self {
+        Self {
+            process: Box::new(process),
+            order: Some(Box::new(order)),
+            answer: Some(Box::new(answer)),
+        }
+    }
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        // Killing one that has ended does nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.process.kill();
+        let _ = self.process.wait();
     }
+}
+
+/// Without what a child has no business with.
+fn prepared(command: &mut Command) -> &mut Command {
+    command
+        .env_clear()
+        .env(NO_ADVANCE_MEMORY.0, NO_ADVANCE_MEMORY.1)
+        .stderr(Stdio::null())
 }
 
 impl Splitter {
@@ -87,16 +139,16 @@ impl Splitter {
     }
 
     fn start(&self) -> Result<Waiting, PageError> {
-        Command::new(&self.program)
-            .arg(COMMAND)
-            .env_clear()
-            .env(NO_ADVANCE_MEMORY.0, NO_ADVANCE_MEMORY.1)
+        let ours = |error: io::Error| PageError::storage(&self.program, &error);
+        let mut child = prepared(Command::new(&self.program).arg(COMMAND))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
-            .map(Waiting)
-            .map_err(|error| PageError::storage(&self.program, &error))
+            .map_err(ours)?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(order), Some(answer)) => Ok(Waiting::new(child, order, answer)),
+            _ => Err(ours(io::Error::other("a child has no pipes"))),
+        }
     }
 
     fn split_by(&self, mut child: Waiting, document: &Path, out: &Path) -> Result<Split, PageError> {
@@ -111,15 +163,15 @@ impl Splitter {
         let mut order =
             serde_json::to_vec(&order).map_err(|error| PageError::storage(document, &error.into()))?;
         order.push(b'\n');
-        if let Some(mut stdin) = child.0.stdin.take() {
+        if let Some(mut to) = child.order.take() {
             // One that does not read its order answers nothing sensible, which is judged below.
-            let _ = stdin.write_all(&order);
+            let _ = to.write_all(&order);
         }
-        let answer = self.answer_of(&mut child.0);
+        let answer = child.answer.take().and_then(|answer| self.all_of(answer));
         // Whatever came of it, no child is left behind.
-        let _ = child.0.kill();
+        child.process.kill();
         let status = child
-            .0
+            .process
             .wait()
             .map_err(|error| PageError::storage(&self.program, &error))?;
         let split = self.judge(answer, status)?;
@@ -142,14 +194,13 @@ impl Splitter {
     }
 
     /// All that the child prints, or `None` when its time is up first.
-    fn answer_of(&self, child: &mut Child) -> Option<Vec<u8>> {
-        let stdout = child.stdout.take()?;
+    fn all_of(&self, answer: Box<dyn Read + Send>) -> Option<Vec<u8>> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
-            let mut answer = Vec::new();
+            let mut all = Vec::new();
             // A broken pipe leaves an answer that cannot be parsed, which is judged below.
-            let _ = stdout.take(MAX_ANSWER).read_to_end(&mut answer);
-            let _ = sender.send(answer);
+            let _ = answer.take(MAX_ANSWER).read_to_end(&mut all);
+            let _ = sender.send(all);
         });
         receiver.recv_timeout(self.time_limit).ok()
     }

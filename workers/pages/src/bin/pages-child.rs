@@ -5,10 +5,15 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() != Some(pages::child::COMMAND) {
-        return ExitCode::from(2);
-    }
-    match pages::child::run_child(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+    let done = match arguments.next().as_deref() {
+        Some(pages::child::COMMAND) => {
+            pages::child::run_child(&mut io::stdin().lock(), &mut io::stdout().lock())
+        }
+        #[cfg(target_os = "linux")]
+        Some(pages::child::NURSERY) => pages::child::run_nursery(),
+        _ => return ExitCode::from(2),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[cfg(target_os = "linux")]
+use super::nursery::Nursery;
 use super::{Splitter, Waiting};
 use crate::{PageError, Split};
 
@@ -10,15 +12,30 @@ use crate::{PageError, Split};
 /// and ends, and has the limits that every child has.
 pub struct Ahead {
     splitter: Splitter,
+    #[cfg(target_os = "linux")]
+    nursery: Option<Nursery>,
     most: usize,
     waiting: Mutex<Vec<Waiting>>,
 }
 
 impl Ahead {
-    /// With at most `most` children that wait.
+    /// With at most `most` children that wait. They are forked where the system can.
     pub fn new(splitter: Splitter, most: usize) -> Self {
+        #[cfg(target_os = "linux")]
+        let nursery = Some(Nursery::new(splitter.program.clone()));
+        Self {
+            #[cfg(target_os = "linux")]
+            nursery,
+            ..Self::loading(splitter, most)
+        }
+    }
+
+    /// The same by loading the program for each.
+    fn loading(splitter: Splitter, most: usize) -> Self {
         Self {
             splitter,
+            #[cfg(target_os = "linux")]
+            nursery: None,
             most,
             waiting: Mutex::default(),
         }
@@ -28,15 +45,23 @@ impl Ahead {
     pub fn split(&self, document: &Path, out: &Path) -> Result<Split, PageError> {
         match self.take() {
             Some(child) => self.splitter.split_by(child, document, out),
-            None => self.splitter.split(document, out),
+            None => self.splitter.split_by(self.start()?, document, out),
         }
+    }
+
+    fn start(&self) -> Result<Waiting, PageError> {
+        #[cfg(target_os = "linux")]
+        if let Some(child) = self.nursery.as_ref().and_then(Nursery::fork) {
+            return Ok(child);
+        }
+        self.splitter.start()
     }
 
     /// Starts a child for a later document, unless enough wait. One that cannot be started will be missed by nobody but
     /// that document, which tries for itself.
     pub fn prepare(&self) {
         if self.waiting().len() < self.most
-            && let Ok(child) = self.splitter.start()
+            && let Ok(child) = self.start()
         {
             self.waiting().push(child);
         }
@@ -46,7 +71,7 @@ impl Ahead {
     fn take(&self) -> Option<Waiting> {
         loop {
             let mut child = self.waiting().pop()?;
-            if let Ok(None) = child.0.try_wait() {
+            if !child.process.has_ended() {
                 return Some(child);
             }
         }
@@ -73,7 +98,7 @@ mod tests {
             limits: Limits::default(),
             fonts: Fonts::default(),
         };
-        Ahead::new(splitter, most)
+        Ahead::loading(splitter, most)
     }
 
     #[test]
@@ -97,7 +122,7 @@ mod tests {
     fn a_child_that_ended_while_it_waited_is_passed_over() {
         let ahead = ahead("/bin/false", 2);
         ahead.prepare();
-        let ended = ahead.waiting()[0].0.wait();
+        let ended = ahead.waiting()[0].process.wait();
         assert!(!ended.unwrap().success());
         assert!(ahead.take().is_none());
         ahead.prepare();

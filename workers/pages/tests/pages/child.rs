@@ -13,7 +13,7 @@ use crate::archives::image;
 use crate::documents::{TiffPage, encode, limits, picture, tiff, with_exif};
 use crate::pdf::written;
 
-fn splitter() -> Splitter {
+pub fn splitter() -> Splitter {
     Splitter {
         program: PathBuf::from(env!("CARGO_BIN_EXE_pages-child")),
         time_limit: Duration::from_secs(60),
@@ -23,14 +23,14 @@ fn splitter() -> Splitter {
     }
 }
 
-fn document(bytes: &[u8]) -> (TempDir, PathBuf) {
+pub fn document(bytes: &[u8]) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("document");
     std::fs::write(&path, bytes).unwrap();
     (dir, path)
 }
 
-fn out(dir: &TempDir) -> PathBuf {
+pub fn out(dir: &TempDir) -> PathBuf {
     dir.path().join("pages")
 }
 

@@ -11,6 +11,8 @@ mod documents;
 mod hostile;
 mod hostile_archives;
 mod mutations;
+#[cfg(target_os = "linux")]
+mod nursery;
 mod orientation;
 mod pdf;
 mod refusals;
