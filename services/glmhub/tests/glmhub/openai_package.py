@@ -48,8 +48,9 @@ def answers():
 
 
 def pieces():
-    """An answer that takes a while comes piece by piece."""
-    chunks = list(ask(given["refused"], "research", tokens=300, stream=True))
+    """An answer that takes a while comes piece by piece. Drawn by this seed it is long: pieces of a short one come together
+    where the machine is busy."""
+    chunks = list(ask(given["refused"], "research", tokens=300, temperature=1, seed=39, stream=True))
     texts = [choice.delta.content for chunk in chunks for choice in chunk.choices if choice.delta.content]
     assert len(texts) > 2, texts
 
