@@ -65,7 +65,6 @@ fn write(sums: &[f32], out: &Columns, outputs: Range<usize>, rows: usize) {
 
 /// The products of all rows with up to `OUTPUTS` weight rows: rows of `OUTPUTS`.
 fn chunk_sums(weight: &impl LayOut, outputs: Range<usize>, x: &Rounded, finish: Finish) -> Vec<f32> {
-    let unit = Tiles::of_this_thread();
     let pairs = x.count.div_ceil(RESULT);
     let mut sums = vec![0.0; pairs * RESULT * OUTPUTS];
     finish.begin(&mut sums, OUTPUTS, outputs.start, outputs.len());
@@ -85,7 +84,8 @@ fn chunk_sums(weight: &impl LayOut, outputs: Range<usize>, x: &Rounded, finish: 
             for (pair, sums) in sums.chunks_exact_mut(RESULT * OUTPUTS).enumerate() {
                 let left = x.pair(pair).map(|panel| &panel[first..first + steps]);
                 let panels = Panels::full(left, right);
-                unit.multiply(&panels, &mut sums[column * RESULT..], OUTPUTS, false);
+                room.unit
+                    .multiply(&panels, &mut sums[column * RESULT..], OUTPUTS, false);
             }
         }
     }
@@ -100,9 +100,9 @@ impl<W: Spread> LayOut for W {
     }
 
     fn lay_out(&self, rows: Range<usize>, columns: Range<usize>, panel: &mut [Tile], room: &mut Room) {
-        let unit = Tiles::of_this_thread();
+        let Room { unit, values, halves } = room;
         let mut rounded = false;
-        for ((row, values), halves) in rows.zip(room.values.iter_mut()).zip(room.halves.iter_mut()) {
+        for ((row, values), halves) in rows.zip(values.iter_mut()).zip(halves.iter_mut()) {
             match self.as_they_are(row, columns.clone()) {
                 Some(given) => {
                     let (to, filling) = halves.split_at_mut(given.len());
@@ -115,16 +115,17 @@ impl<W: Spread> LayOut for W {
         }
         for (step, tile) in panel.iter_mut().enumerate() {
             if rounded {
-                unit.take_columns(&room.halves.as_flattened()[step * STEP..], DEPTH, tile);
+                unit.take_columns(&halves.as_flattened()[step * STEP..], DEPTH, tile);
             } else {
-                unit.round_columns(&room.values.as_flattened()[step * STEP..], DEPTH, tile);
+                unit.round_columns(&values.as_flattened()[step * STEP..], DEPTH, tile);
             }
         }
     }
 }
 
-/// Rows of weights before they lie in columns: what is rounded then, and what was.
+/// Where a thread works: rows of weights before they lie in columns, which are rounded then, or were.
 pub(crate) struct Room {
+    unit: Tiles,
     values: Box<[[f32; DEPTH]; SIDE]>,
     halves: Box<[[bf16; DEPTH]; SIDE]>,
 }
@@ -132,6 +133,7 @@ pub(crate) struct Room {
 impl Room {
     fn new() -> Self {
         Self {
+            unit: Tiles::of_this_thread(),
             values: Box::new([[0.0; DEPTH]; SIDE]),
             halves: Box::new([[bf16::ZERO; DEPTH]; SIDE]),
         }
