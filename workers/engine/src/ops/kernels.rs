@@ -333,7 +333,9 @@ pub(super) fn rounds() -> bool {
     rounded_products()
 }
 
-pub(super) fn product_rounded(
+/// The products of rows with a bias and perhaps the exact GELU, into `y`, everything but the sums rounded to bf16. Only where
+/// [`super::Ops::rounds`] says so.
+pub fn product_rounded(
     weight: &Tensor,
     x: &Tensor,
     bias: Option<&Tensor>,

@@ -8,10 +8,10 @@ mod kernels;
 
 use ::kernels::attention::{Mask, RoundedContext, Shape};
 use ::kernels::rope::{self, Heads};
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor};
 
 pub use candle::{Operators, SCORE_BYTES};
-pub use kernels::{attend_rounded, with_values, with_values_of, write_to};
+pub use kernels::{attend_rounded, product_rounded, with_values, with_values_of, write_to};
 
 use crate::kv::KvType;
 
@@ -200,23 +200,8 @@ impl Ops {
         }
     }
 
-    /// Whether [`Self::product_rounded`] is to be had here.
+    /// Whether [`product_rounded`] is to be had here.
     pub fn rounds(&self) -> bool {
         matches!(self, Ops::Kernels(_)) && kernels::rounds()
-    }
-
-    /// The same with a bias and perhaps the exact GELU, into `y`, everything but the sums rounded to bf16.
-    pub fn product_rounded(
-        &self,
-        weight: &Tensor,
-        x: &Tensor,
-        bias: Option<&Tensor>,
-        gelu: bool,
-        y: &Tensor,
-    ) -> Result<()> {
-        match self {
-            Ops::Kernels(_) => kernels::product_rounded(weight, x, bias, gelu, y),
-            Ops::Candle(_) => bail!("products are rounded by the kernels alone"),
-        }
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::placed::Placed;
 use super::quantised::Quantised;
-use crate::ops::Ops;
+use crate::ops::{self, Ops};
 
 /// `y = x W^T + b` for rows `x`; the bias, `[outputs]`, in `f32`.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Linear {
     fn product_rounded(&self, x: &Tensor, y: &Tensor, rounding: Rounding, gelu: bool) -> Result<()> {
         let bias = self.bias.as_ref();
         match &self.weight {
-            Weight::Dense(weight) => self.ops.product_rounded(weight, x, bias, gelu, y),
+            Weight::Dense(weight) => ops::product_rounded(weight, x, bias, gelu, y),
             Weight::Quantised(weight) => weight.product_rounded(x, rounding, bias, gelu, y),
             Weight::Placed(_) => candle_core::bail!("products are rounded by the kernels alone"),
         }
