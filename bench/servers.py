@@ -40,6 +40,7 @@ class Postgres:
     """A PostgreSQL that flushes to disk whatever it has promised."""
 
     def __init__(self, scratch):
+        self.scratch = scratch
         self.port = free_port()
         self.bin = self.find()
         self.account = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
@@ -53,7 +54,7 @@ class Postgres:
         settings = {
             "port": self.port,
             "listen_addresses": "'127.0.0.1'",
-            "unix_socket_directories": "''",
+            "unix_socket_directories": f"'{self.data}'",
             "fsync": "on",
             "synchronous_commit": "on",
             "full_page_writes": "on",
@@ -81,7 +82,8 @@ class Postgres:
         return perform([self.bin / "psql", self.url(database), "-qtAc", text]).strip()
 
     def url(self, database):
-        return f"postgres://app@127.0.0.1:{self.port}/{database}"
+        # By its socket, as programs on one machine do.
+        return f"postgres://app@localhost:{self.port}/{database}?host={self.data}"
 
     def end(self):
         if (self.data / "postmaster.pid").exists():

@@ -102,6 +102,7 @@ pub async fn run(args: CatalogueArgs) -> anyhow::Result<()> {
                 workers: 0,
                 order_millis: 0,
                 settings: &[],
+                keep: false,
             };
             OwnHub::start_shared(None, &sharing).await?
         }

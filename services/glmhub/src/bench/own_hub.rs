@@ -40,6 +40,8 @@ pub struct Sharing<'a> {
     pub order_millis: u64,
     /// Settings as the environment has them.
     pub settings: &'a [(&'static str, String)],
+    /// Whether the folder stays when the hub has gone.
+    pub keep: bool,
 }
 
 impl OwnHub {
@@ -76,7 +78,8 @@ impl OwnHub {
         weights: Option<(&ModelName, &Path)>,
         sharing: &Sharing<'_>,
     ) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir().context("a folder for the hub")?;
+        let mut folder = tempfile::tempdir().context("a folder for the hub")?;
+        folder.disable_cleanup(sharing.keep);
         let mut settings = vec![
             ("GLMHUB_RECORDS__URL", sharing.postgres.to_owned()),
             ("GLMHUB_QUEUE__URL", sharing.redis.to_owned()),

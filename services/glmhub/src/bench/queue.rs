@@ -78,6 +78,9 @@ pub struct QueueArgs {
     /// Compare with the same calls while one more tenant floods the hub
     #[arg(long, requires = "tenants")]
     flood: bool,
+    /// Leave the data of hub and workers where it is, in the folder for temporary files
+    #[arg(long)]
+    keep: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -120,6 +123,7 @@ pub async fn run(args: QueueArgs) -> anyhow::Result<()> {
         workers: args.workers,
         order_millis: args.order_millis,
         settings: &settings,
+        keep: args.keep,
     };
     let hub = OwnHub::start_shared(Some((&args.name, &args.model)), &sharing).await?;
     match (args.backlog, args.tenants) {
