@@ -16,7 +16,7 @@ pub use ahead::Ahead;
 #[cfg(target_os = "linux")]
 pub use nursery::{NURSERY, run_nursery};
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -135,7 +135,7 @@ fn prepared(command: &mut Command) -> &mut Command {
 impl Splitter {
     /// As [`split`](crate::split), in a child.
     pub fn split(&self, document: &Path, out: &Path) -> Result<Split, PageError> {
-        self.split_by(self.start()?, document, out)
+        self.split_by(&mut self.start()?, document, out)
     }
 
     fn start(&self) -> Result<Waiting, PageError> {
@@ -151,7 +151,8 @@ impl Splitter {
         }
     }
 
-    fn split_by(&self, mut child: Waiting, document: &Path, out: &Path) -> Result<Split, PageError> {
+    /// As [`Splitter::split`], in `child`, which serves nothing else after. It may still be ending: dropped, it is waited for.
+    fn split_by(&self, child: &mut Waiting, document: &Path, out: &Path) -> Result<Split, PageError> {
         let order = Order {
             document: document.to_owned(),
             out: out.to_owned(),
@@ -168,13 +169,18 @@ impl Splitter {
             let _ = to.write_all(&order);
         }
         let answer = child.answer.take().and_then(|answer| self.all_of(answer));
-        // Whatever came of it, no child is left behind.
+        // Whatever came of it, it has nothing to do any more.
         child.process.kill();
-        let status = child
-            .process
-            .wait()
-            .map_err(|error| PageError::storage(&self.program, &error))?;
-        let split = self.judge(answer, status)?;
+        let split = match answer.as_deref().map(serde_json::from_slice) {
+            Some(Ok(Report::Split(Split { pages, warnings }))) => Split {
+                pages,
+                // A child in which a document has taken over says what it likes.
+                warnings: Warnings::of(warnings),
+            },
+            Some(Ok(Report::Error(error))) => return Err(error),
+            Some(Err(_)) => return Err(self.without_answer(child)?),
+            None => return Err(self.timed_out()),
+        };
         match self.holds(&split.pages, out) {
             true => Ok(split),
             false => Err(PageError::Crashed {
@@ -193,34 +199,33 @@ impl Splitter {
         pages.len() <= self.limits.max_pages as usize && pages.iter().all(lies)
     }
 
-    /// All that the child prints, or `None` when its time is up first.
+    /// The line that the child prints, or all of it if it prints none; `None` when its time is up first.
     fn all_of(&self, answer: Box<dyn Read + Send>) -> Option<Vec<u8>> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
-            let mut all = Vec::new();
+            let mut line = Vec::new();
             // A broken pipe leaves an answer that cannot be parsed, which is judged below.
-            let _ = answer.take(MAX_ANSWER).read_to_end(&mut all);
-            let _ = sender.send(all);
+            let _ = BufReader::new(answer.take(MAX_ANSWER)).read_until(b'\n', &mut line);
+            let _ = sender.send(line);
         });
         receiver.recv_timeout(self.time_limit).ok()
     }
 
-    fn judge(&self, answer: Option<Vec<u8>>, status: ExitStatus) -> Result<Split, PageError> {
-        let timed_out = PageError::TimedOut {
-            seconds: self.time_limit.as_secs(),
-        };
-        let answer = answer.ok_or_else(|| timed_out.clone())?;
-        match serde_json::from_slice(&answer) {
-            Ok(Report::Split(Split { pages, warnings })) => Ok(Split {
-                pages,
-                // A child in which a document has taken over says what it likes.
-                warnings: Warnings::of(warnings),
-            }),
-            Ok(Report::Error(error)) => Err(error),
-            Err(_) if ran_out_of_cpu(status) => Err(timed_out),
-            Err(_) => Err(PageError::Crashed {
+    /// Why a child has said nothing sensible.
+    fn without_answer(&self, child: &mut Waiting) -> Result<PageError, PageError> {
+        let ended = child.process.wait();
+        let status = ended.map_err(|error| PageError::storage(&self.program, &error))?;
+        Ok(match ran_out_of_cpu(status) {
+            true => self.timed_out(),
+            false => PageError::Crashed {
                 reason: format!("its process ended with {status}"),
-            }),
+            },
+        })
+    }
+
+    fn timed_out(&self) -> PageError {
+        PageError::TimedOut {
+            seconds: self.time_limit.as_secs(),
         }
     }
 }
@@ -251,6 +256,7 @@ pub fn run_child(input: &mut impl BufRead, out: &mut impl Write) -> io::Result<(
         Err(error) => Report::Error(error),
     };
     serde_json::to_writer(&mut *out, &report)?;
+    out.write_all(b"\n")?;
     out.flush()
 }
 

@@ -16,6 +16,8 @@ pub struct Ahead {
     nursery: Option<Nursery>,
     most: usize,
     waiting: Mutex<Vec<Waiting>>,
+    /// Those that have served and are ending.
+    served: Mutex<Vec<Waiting>>,
 }
 
 impl Ahead {
@@ -38,15 +40,20 @@ impl Ahead {
             nursery: None,
             most,
             waiting: Mutex::default(),
+            served: Mutex::default(),
         }
     }
 
     /// As [`split`](crate::split), in a child.
     pub fn split(&self, document: &Path, out: &Path) -> Result<Split, PageError> {
-        match self.take() {
-            Some(child) => self.splitter.split_by(child, document, out),
-            None => self.splitter.split_by(self.start()?, document, out),
-        }
+        let mut child = match self.take() {
+            Some(child) => child,
+            None => self.start()?,
+        };
+        let split = self.splitter.split_by(&mut child, document, out);
+        // That its memory is taken back need not be waited for here.
+        locked(&self.served).push(child);
+        split
     }
 
     fn start(&self) -> Result<Waiting, PageError> {
@@ -57,29 +64,31 @@ impl Ahead {
         self.splitter.start()
     }
 
-    /// Starts a child for a later document, unless enough wait. One that cannot be started will be missed by nobody but
-    /// that document, which tries for itself.
+    /// Waits for the children that have served, and starts one for a later document, unless enough wait. One that cannot be
+    /// started will be missed by nobody but that document, which tries for itself.
     pub fn prepare(&self) {
-        if self.waiting().len() < self.most
+        if locked(&self.waiting).len() < self.most
             && let Ok(child) = self.start()
         {
-            self.waiting().push(child);
+            locked(&self.waiting).push(child);
         }
+        let served = std::mem::take(&mut *locked(&self.served));
+        drop(served);
     }
 
     /// A child that waits. That one ended before it saw a document is not the document's fault.
     fn take(&self) -> Option<Waiting> {
         loop {
-            let mut child = self.waiting().pop()?;
+            let mut child = locked(&self.waiting).pop()?;
             if !child.process.has_ended() {
                 return Some(child);
             }
         }
     }
+}
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked(children: &Mutex<Vec<Waiting>>) -> MutexGuard<'_, Vec<Waiting>> {
+    children.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(test, unix))]
@@ -107,12 +116,12 @@ mod tests {
         for _ in 0..3 {
             ahead.prepare();
         }
-        assert_eq!(ahead.waiting().len(), 2);
+        assert_eq!(locked(&ahead.waiting).len(), 2);
         let (document, out) = (Path::new("document"), Path::new("pages"));
         for left in [1, 0, 0] {
             let refused = ahead.split(document, out).unwrap_err();
             assert_eq!(
-                (refused.code(), ahead.waiting().len()),
+                (refused.code(), locked(&ahead.waiting).len()),
                 ("splitting_crashed", left)
             );
         }
@@ -122,18 +131,18 @@ mod tests {
     fn a_child_that_ended_while_it_waited_is_passed_over() {
         let ahead = ahead("/bin/false", 2);
         ahead.prepare();
-        let ended = ahead.waiting()[0].process.wait();
+        let ended = locked(&ahead.waiting)[0].process.wait();
         assert!(!ended.unwrap().success());
         assert!(ahead.take().is_none());
         ahead.prepare();
-        assert_eq!(ahead.waiting().len(), 1);
+        assert_eq!(locked(&ahead.waiting).len(), 1);
     }
 
     #[test]
     fn what_cannot_be_started_is_told_to_whoever_needs_it() {
         let ahead = ahead("/nowhere/at/all", 2);
         ahead.prepare();
-        assert!(ahead.waiting().is_empty());
+        assert!(locked(&ahead.waiting).is_empty());
         let missing = ahead
             .split(Path::new("document"), Path::new("pages"))
             .unwrap_err();
