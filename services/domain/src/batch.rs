@@ -166,6 +166,28 @@ impl Batch {
     pub fn trace(&self) -> Option<&Trace> {
         self.trace.as_ref()
     }
+
+    /// What the records tell of it when it has just been stored, in a state that it may be in before it has documents.
+    pub fn stored(&self, state: BatchState) -> StoredBatch {
+        StoredBatch {
+            id: self.id,
+            tenant: self.tenant.clone(),
+            member: self.member.clone(),
+            license: self.license.clone(),
+            metadata: self.metadata.clone(),
+            priority: self.priority,
+            opened_at: self.opened_at,
+            expires_at: self.expires_at,
+            trace: self.trace.clone(),
+            is_awaited: self.is_awaited,
+            state,
+            documents: DocumentCounts::default(),
+            pages: 0,
+            jobs: JobCounts::default(),
+            documents_gone_at: None,
+            answers_gone_at: None,
+        }
+    }
 }
 
 /// A batch as the records tell of it.

@@ -1,5 +1,9 @@
 //! Asks the licence gate on behalf of a caller, and remembers what it said.
 
+mod given;
+
+pub use given::Given;
+
 use crate::problem::Problem;
 use actix_web::http::StatusCode;
 use domain::{
@@ -59,8 +63,8 @@ pub async fn ask(
     wanted: Wanted<'_>,
 ) -> Result<Allowed, Problem> {
     let nothing = || async { Ok(()) };
-    let (allowed, ()) = ask_before(db, policies, ids, now, caller, wanted, nothing(), nothing()).await?;
-    Ok(allowed)
+    let (given, ()) = ask_before(db, policies, ids, now, caller, wanted, nothing(), nothing()).await?;
+    Ok(given.allowed)
 }
 
 /// As [`ask`], unless `room` has a problem, with which nothing is decided; and does `work` once the answer is known to be
@@ -79,7 +83,7 @@ pub async fn ask_before<T>(
     wanted: Wanted<'_>,
     room: impl Future<Output = Result<(), Problem>>,
     work: impl Future<Output = Result<T, Problem>>,
-) -> Result<(Allowed, T), Problem> {
+) -> Result<(Given, T), Problem> {
     let model = wanted.model;
     let mut span = begun(&wanted);
     let (room, known) = tokio::join!(room, facts::of(db, &caller.tenant, model, wanted.revision));
@@ -112,7 +116,7 @@ pub async fn ask_before<T>(
             };
             let (kept, done) = tokio::join!(keep, work);
             kept?;
-            Ok((allowed, done?))
+            Ok((Given::new(allowed, now, known.epoch), done?))
         }
         Decision::Refused(refusal) => {
             keep(db, ids, &record).await?;
@@ -195,6 +199,19 @@ pub struct Confirmed {
     pub policies_sha256: Sha256,
     /// From when it would not hold any more: `Allowed::until`.
     pub until: Option<OffsetDateTime>,
+    /// The revocation epoch of the tenant when it was asked.
+    pub epoch: u64,
+}
+
+impl Confirmed {
+    fn of(allowed: &Allowed, epoch: u64) -> Self {
+        Self {
+            terms_sha256: allowed.terms_sha256(),
+            policies_sha256: allowed.policies_sha256(),
+            until: allowed.until(),
+            epoch,
+        }
+    }
 }
 
 /// Whether what was allowed earlier would be allowed now, and on what; or the refusal. A refusal is a decision of
@@ -206,13 +223,9 @@ pub async fn still_holds(
     now: OffsetDateTime,
     earlier: EarlierAllow<'_>,
 ) -> Result<Result<Confirmed, Refusal>, RecordsError> {
-    let (decision, record) = decide_again(db, policies, ids, now, earlier).await?;
+    let (decision, record, epoch) = decide_again(db, policies, ids, now, earlier).await?;
     match decision {
-        Decision::Allowed(allowed) => Ok(Ok(Confirmed {
-            terms_sha256: allowed.terms_sha256(),
-            policies_sha256: allowed.policies_sha256(),
-            until: allowed.until(),
-        })),
+        Decision::Allowed(allowed) => Ok(Ok(Confirmed::of(&allowed, epoch))),
         Decision::Refused(refusal) => {
             keep(db, ids, &record).await?;
             Ok(Err(refusal))
@@ -229,7 +242,7 @@ pub async fn allows_again(
     now: OffsetDateTime,
     earlier: EarlierAllow<'_>,
 ) -> Result<Option<Allowed>, RecordsError> {
-    let (decision, record) = decide_again(db, policies, ids, now, earlier).await?;
+    let (decision, record, _) = decide_again(db, policies, ids, now, earlier).await?;
     let Decision::Allowed(allowed) = decision else {
         return Ok(None);
     };
@@ -243,7 +256,7 @@ async fn decide_again(
     ids: &IdMaker,
     now: OffsetDateTime,
     earlier: EarlierAllow<'_>,
-) -> Result<(Decision, DecisionRecord), RecordsError> {
+) -> Result<(Decision, DecisionRecord, u64), RecordsError> {
     let known = facts::of(db, earlier.tenant, earlier.model, Some(&earlier.revision_sha256)).await?;
     let facts = match known.revision_sha256 {
         Some(_) => known.facts,
@@ -253,7 +266,7 @@ async fn decide_again(
     let (policies, request) = (policies.get(), earlier.request(&site, now));
     let decision = gate::decide(ids.make(), &policies, &request, &facts);
     let record = DecisionRecord::of(&decision, &policies, &request, &facts);
-    Ok((decision, record))
+    Ok((decision, record, known.epoch))
 }
 
 /// Whether what was allowed earlier is allowed now and would not be without the acceptance `without`. Nothing is

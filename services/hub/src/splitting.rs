@@ -58,19 +58,43 @@ pub struct SplitDocument {
     pub warnings: Vec<Warning>,
 }
 
+/// A folder for one document that is split, gone when this is dropped.
+pub struct SplitFolder(TempDir);
+
+impl SplitFolder {
+    /// Where the document is to be.
+    pub fn document(&self) -> PathBuf {
+        self.0.path().join("document")
+    }
+
+    fn pages(&self) -> PathBuf {
+        self.0.path().join("pages")
+    }
+}
+
 /// The pages of a document in a file, for as long as this is kept.
 struct Drawn<'a> {
     whole: Stored,
     pages: Vec<SplitPage>,
-    file: PathBuf,
     warnings: Vec<Warning>,
-    _folder: TempDir,
+    folder: SplitFolder,
     _permit: SemaphorePermit<'a>,
 }
 
 /// Where a page is in the file of pages, if it is there.
 fn part_of(page: &SplitPage) -> Option<Range<u64>> {
     page.at.map(|at| at..at.saturating_add(page.bytes))
+}
+
+/// A child in which a document has taken over may shorten its file of pages until it ends.
+fn unwritten(error: BlobError) -> SplitFault {
+    match error {
+        BlobError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => PageError::Crashed {
+            reason: "its process took back pages that it had written".to_owned(),
+        }
+        .into(),
+        other => other.into(),
+    }
 }
 
 fn warning(warning: &pages::Warning) -> Warning {
@@ -122,7 +146,26 @@ impl Splitting {
 
     /// The document `sha256`, split. When this returns, the bytes of its pages are durable.
     pub async fn split(&self, sha256: Sha256) -> Result<SplitDocument, SplitFault> {
-        let drawn = self.draw(&*self.blobs, sha256).await?;
+        self.kept(self.draw(&*self.blobs, sha256).await?).await
+    }
+
+    /// As [`Splitting::split`], of a document that is placed in a [folder](Splitting::folder). A page that is the document
+    /// itself is as durable as that.
+    pub async fn split_placed(
+        &self,
+        folder: SplitFolder,
+        document: Stored,
+    ) -> Result<SplitDocument, SplitFault> {
+        let permit = self.permit().await?;
+        self.kept(self.draw_in(folder, document, permit).await?).await
+    }
+
+    /// A place for a document that is to be split.
+    pub fn folder(&self) -> io::Result<SplitFolder> {
+        self.throwaway().map(SplitFolder)
+    }
+
+    async fn kept(&self, drawn: Drawn<'_>) -> Result<SplitDocument, SplitFault> {
         Ok(SplitDocument {
             pages: self.store(&drawn).await?,
             warnings: drawn.warnings,
@@ -141,20 +184,26 @@ impl Splitting {
         tempfile::tempdir_in(&self.scratch)
     }
 
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, SplitFault> {
+        let permit = self.permits.acquire().await;
+        permit.map_err(|closed| SplitFault::Ours(closed.into()))
+    }
+
     async fn draw(&self, blobs: &dyn Blobs, sha256: Sha256) -> Result<Drawn<'_>, SplitFault> {
-        let permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|closed| SplitFault::Ours(closed.into()))?;
-        let folder = tempfile::tempdir_in(&self.scratch)?;
-        let (document, out) = (folder.path().join("document"), folder.path().join("pages"));
+        let (permit, folder) = (self.permit().await?, self.folder()?);
+        let document = folder.document();
         blobs.fetch(sha256, &document).await?;
-        let whole = Stored {
-            sha256,
-            bytes: tokio::fs::metadata(&document).await?.len(),
-        };
-        let (children, file) = (self.children.clone(), out.clone());
+        let bytes = tokio::fs::metadata(&document).await?.len();
+        self.draw_in(folder, Stored { sha256, bytes }, permit).await
+    }
+
+    async fn draw_in<'a>(
+        &self,
+        folder: SplitFolder,
+        whole: Stored,
+        permit: SemaphorePermit<'a>,
+    ) -> Result<Drawn<'a>, SplitFault> {
+        let (children, document, out) = (self.children.clone(), folder.document(), folder.pages());
         let split = tokio::task::spawn_blocking(move || children.split(&document, &out))
             .await
             .map_err(|panicked| SplitFault::Ours(panicked.into()))??;
@@ -163,9 +212,8 @@ impl Splitting {
         Ok(Drawn {
             whole,
             pages: split.pages,
-            file,
             warnings: split.warnings.iter().map(warning).collect(),
-            _folder: folder,
+            folder,
             _permit: permit,
         })
     }
@@ -176,7 +224,11 @@ impl Splitting {
         let parts: Vec<_> = drawn.pages.iter().filter_map(part_of).collect();
         let mut stored = match parts.as_slice() {
             [] => Vec::new(),
-            parts => self.blobs.put_parts(&drawn.file, parts).await?,
+            parts => self
+                .blobs
+                .put_parts(&drawn.folder.pages(), parts)
+                .await
+                .map_err(unwritten)?,
         }
         .into_iter();
         let mut pages = Vec::with_capacity(drawn.pages.len());
@@ -195,5 +247,21 @@ impl Splitting {
             });
         }
         Ok(pages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_are_taken_back_are_the_documents_fault_and_a_full_disk_is_ours() {
+        let taken_back = unwritten(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        assert!(matches!(
+            taken_back,
+            SplitFault::Document(PageError::Crashed { .. })
+        ));
+        let full = unwritten(io::Error::from(io::ErrorKind::StorageFull).into());
+        assert!(matches!(full, SplitFault::Ours(_)));
     }
 }

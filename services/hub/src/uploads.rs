@@ -3,10 +3,10 @@
 use crate::{problem::Problem, work_settings::WorkSettings};
 use actix_web::http::StatusCode;
 use bytes::Bytes;
-use exchange::blobs::{BlobError, Blobs, ByteStream, Stored};
+use exchange::blobs::{BlobError, Blobs, ByteStream, Settling, Stored};
 use futures_util::{Stream, StreamExt, stream};
 use records::documents::NewDocument;
-use std::{fmt::Display, io, pin::pin};
+use std::{fmt::Display, io, path::Path, pin::pin};
 use tokio::sync::mpsc;
 
 /// How many pieces may wait between the connection and the blobs.
@@ -21,6 +21,14 @@ pub async fn store<E: Display>(
     limit: u64,
     source: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Stored, Problem> {
+    store_by(source, |incoming| blobs.put(incoming, limit)).await
+}
+
+/// As [`store`], by whatever `put` does with the body.
+async fn store_by<E: Display, T, F: Future<Output = Result<T, BlobError>>>(
+    source: impl Stream<Item = Result<Bytes, E>>,
+    put: impl FnOnce(ByteStream) -> F,
+) -> Result<T, Problem> {
     let mut source = pin!(source);
     let Some(first) = first_piece(&mut source).await? else {
         return Err(empty());
@@ -50,7 +58,7 @@ pub async fn store<E: Display>(
         drop(sender);
     };
     let stored = {
-        let mut put = pin!(blobs.put(incoming, limit));
+        let mut put = pin!(put(incoming));
         let mut pump = pin!(pump);
         tokio::select! {
             biased;
@@ -62,12 +70,17 @@ pub async fn store<E: Display>(
     match (stored, broken) {
         (_, Some(error)) => Err(broken_off(&error)),
         (Ok(stored), None) => Ok(stored),
-        (Err(BlobError::TooLarge { limit }), None) => Err(too_large(limit)),
-        (Err(error), None) => {
-            tracing::error!(cause = %error, "an upload could not be stored");
-            Err(unavailable())
-        }
+        (Err(error), None) => Err(not_stored(&error)),
     }
+}
+
+/// The problem of an upload that the blobs did not take.
+pub(crate) fn not_stored(error: &BlobError) -> Problem {
+    if let BlobError::TooLarge { limit } = error {
+        return too_large(*limit);
+    }
+    tracing::error!(cause = %error, "an upload could not be stored");
+    unavailable()
 }
 
 async fn first_piece<E: Display>(
@@ -100,13 +113,31 @@ pub async fn document<E: Display>(
     source: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<NewDocument, Problem> {
     let stored = store(blobs, settings.most_document_bytes, source).await?;
-    Ok(NewDocument {
+    Ok(received(name, media_type, stored))
+}
+
+/// As [`document`], which is placed at `copy` besides. It is durable when what is given with it has come to its end.
+pub async fn placed_document<E: Display>(
+    blobs: &dyn Blobs,
+    settings: &WorkSettings,
+    name: Option<String>,
+    media_type: String,
+    source: impl Stream<Item = Result<Bytes, E>>,
+    copy: &Path,
+) -> Result<(NewDocument, Settling), Problem> {
+    let put = |incoming| blobs.put_placed(incoming, settings.most_document_bytes, copy);
+    let (stored, settling) = store_by(source, put).await?;
+    Ok((received(name, media_type, stored), settling))
+}
+
+fn received(name: Option<String>, media_type: String, stored: Stored) -> NewDocument {
+    NewDocument {
         questions: None,
         name,
         media_type,
         sha256: stored.sha256,
         bytes: stored.bytes,
-    })
+    }
 }
 
 /// The 413 for a document beyond `limit` bytes.

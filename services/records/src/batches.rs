@@ -35,7 +35,7 @@ use sqlx::types::Json;
 const INSERT: &str = "INSERT INTO batches (id, tenant, member, model, revision_sha256, purpose, decision, \
     terms_sha256, duties, metadata, opened_at, priority, expires_at, api_key, traceparent, tracestate, \
     awaited, submitted_at, completed_at, cancelled_at, expired_at) VALUES \
-    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING *";
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 const INSERT_QUESTION: &str =
     "INSERT INTO questions (batch, place, text, parameters, scope) VALUES ($1, $2, $3, $4, $5)";
 const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
@@ -80,24 +80,24 @@ pub async fn open(
     questions: &[Question],
 ) -> Result<(), RecordsError> {
     let mut tx = db.begin().await?;
-    insert(&mut tx, stamp, batch, questions, BatchState::Open).await?;
+    insert(&mut tx, stamp, batch, questions, BatchState::Open);
     stamp.made(&mut tx, batch.tenant(), batch.id()).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// As [`open`], within a transaction, in a state that it may be in before it has documents. The batch is locked.
-pub(crate) async fn insert(
+/// As [`open`], within a transaction, in a state that it may be in before it has documents. Nobody else knows of the batch
+/// until that ends.
+pub(crate) fn insert(
     tx: &mut Tx,
     stamp: Stamp<'_>,
     batch: &Batch,
     questions: &[Question],
     state: BatchState,
-) -> Result<StoredBatch, RecordsError> {
+) -> StoredBatch {
     let (id, license) = (batch.id().to_string(), batch.license());
-    let [submitted, completed, cancelled, expired] = row::times(state);
-    let stored = on!(tx: &mut *tx, |c| sqlx::query_as::<_, BatchRow>(INSERT)
-        .bind(&id)
+    let write = Write::of(INSERT)
+        .bind(id.as_str())
         .bind(batch.tenant().as_str())
         .bind(batch.member().as_str())
         .bind(license.model.as_str())
@@ -105,20 +105,16 @@ pub(crate) async fn insert(
         .bind(license.purpose.as_str())
         .bind(license.decision.to_string())
         .bind(license.terms_sha256.map(|sha256| sha256.to_string()))
-        .bind(Json(&license.duties))
-        .bind(Json(batch.metadata()))
+        .bind(json!(license.duties))
+        .bind(json!(batch.metadata()))
         .bind(At(batch.opened_at()))
         .bind(batch.priority().rank())
         .bind(batch.expires_at().map(At))
         .bind(batch.key().map(|key| key.to_string()))
         .bind(batch.trace().map(Trace::traceparent))
         .bind(batch.trace().and_then(Trace::tracestate))
-        .bind(i64::from(batch.is_awaited()))
-        .bind(submitted)
-        .bind(completed)
-        .bind(cancelled)
-        .bind(expired)
-        .fetch_one(c))?;
+        .bind(i64::from(batch.is_awaited()));
+    tx.later(row::times(state).into_iter().fold(write, Write::bind));
     for (place, question) in questions.iter().enumerate() {
         let write = Write::of(INSERT_QUESTION)
             .bind(id.as_str())
@@ -137,7 +133,7 @@ pub(crate) async fn insert(
         Some(license.decision),
         detail,
     );
-    stored.read()
+    batch.stored(state)
 }
 
 /// A batch of `tenant`.

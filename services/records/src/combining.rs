@@ -298,8 +298,8 @@ async fn make_parts(
         .bind(Json(&parts))
         .run(c))?;
     let delta = Delta::default().jobs(JobPhase::Queued, number(parts.len()));
-    add_counts(tx, batch.id, &delta);
     turns::mark(tx, batch.id, stamp.at);
+    add_counts(tx, batch.id, &delta);
     Ok(())
 }
 

@@ -3,14 +3,14 @@
 mod claiming;
 pub(crate) mod sharing;
 
-pub use claiming::claim;
+pub use claiming::{AtOnce, claim};
+pub(crate) use claiming::{DueJobs, claim_new};
 
 use crate::{
-    At, Db, RecordsError, Stamp,
-    batches::{self, BatchRow},
+    At, Db, RecordsError, Stamp, batches,
     jobs::{self, JobRow},
     on,
-    read::Reading,
+    read::number,
     run::Run as _,
     turns::DuePage,
 };
@@ -21,21 +21,20 @@ use domain::{
     id::{BatchId, DecisionId, JobId, PageId},
     job::Out,
     order::{OrderQuestion, Parameters},
+    question::Question,
     webhook::EventKind,
 };
 use serde_json::json;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-const BATCH: &str = "SELECT b.*, COALESCE((SELECT epoch FROM tenant_epochs e WHERE e.tenant = b.tenant), 0) AS epoch \
-    FROM batches b WHERE b.id = $1 AND b.tenant = $2";
 const QUESTIONS: &str =
     "SELECT place, text, parameters, scope FROM questions WHERE batch = $1 ORDER BY place";
 const QUEUED_OF_BATCH: &str = "SELECT * FROM jobs WHERE batch = $1 AND state = 'queued' ORDER BY id";
 const PUT_OFF: &str = "UPDATE jobs SET not_before = $3 WHERE id IN (SELECT id FROM jobs WHERE batch = $1 \
     AND state = 'queued' AND not_before <= $2 ORDER BY id LIMIT 500)";
 
-pub(crate) const STATEMENTS: &[&str] = &[BATCH, QUESTIONS, QUEUED_OF_BATCH, PUT_OFF];
+pub(crate) const STATEMENTS: &[&str] = &[QUESTIONS, QUEUED_OF_BATCH, PUT_OFF];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[claiming::STATEMENTS, sharing::STATEMENTS];
 
 /// An order that is out as far as the records know; it still has to be offered.
@@ -74,9 +73,21 @@ pub struct Claimed {
 pub struct DueBatch {
     /// The batch.
     pub batch: StoredBatch,
-    /// The revocation epoch of its tenant at that moment.
-    pub epoch: u64,
     asked: Asked,
+}
+
+impl DueBatch {
+    /// A batch that is about to be stored with one page, and what is asked of that.
+    pub(crate) fn of_one_page(batch: StoredBatch, questions: &[Question]) -> Self {
+        let asked = |(place, question): (usize, &Question)| {
+            let (text, scope) = (question.text().to_owned(), question.scope().as_str().to_owned());
+            (number(place), text, Json(question.parameters().clone()), scope)
+        };
+        Self {
+            batch: StoredBatch { pages: 1, ..batch },
+            asked: questions.iter().enumerate().map(asked).collect(),
+        }
+    }
 }
 
 /// The questions of a batch, each at its place, with its scope. They never change.
@@ -91,34 +102,12 @@ pub struct Room {
     pub of_tenant: u64,
 }
 
-#[derive(sqlx::FromRow)]
-struct BatchOfPage {
-    #[sqlx(flatten)]
-    batch: BatchRow,
-    epoch: i64,
-}
-
 /// The batch of a page.
 pub async fn batch_of(db: &Db, due: &DuePage) -> Result<Option<DueBatch>, RecordsError> {
     let id = due.batch.to_string();
-    let batch = async {
-        on!(db, |c| sqlx::query_as::<_, BatchOfPage>(BATCH)
-            .bind(&id)
-            .bind(due.tenant.as_str())
-            .fetch_optional(c))
-    };
-    let asked = async { on!(db, |c| sqlx::query_as(QUESTIONS).bind(&id).fetch_all(c)) };
-    let (row, asked): (_, Asked) = tokio::try_join!(batch, asked)?;
-    let Some(row) = row else { return Ok(None) };
-    let reading = Reading {
-        table: "tenant_epochs",
-        id: due.tenant.as_str(),
-    };
-    Ok(Some(DueBatch {
-        batch: row.batch.read()?,
-        epoch: reading.whole(row.epoch)?,
-        asked,
-    }))
+    let asked = async { Ok(on!(db, |c| sqlx::query_as(QUESTIONS).bind(&id).fetch_all(c))?) };
+    let (batch, asked): (_, Asked) = tokio::try_join!(batches::get(db, &due.tenant, due.batch), asked)?;
+    Ok(batch.map(|batch| DueBatch { batch, asked }))
 }
 
 /// Puts off jobs of a batch that are due: they wait `until` then. A portion at a time, so that others get their turn.

@@ -9,7 +9,7 @@ mod same_pages;
 
 pub use intake::{TakenDocument, fail, prolong, put_back, put_back_all, split, take};
 pub use new_pages::NewPage;
-pub(crate) use new_pages::{Wanted, insert_wanted_pages};
+pub(crate) use new_pages::{Inserted, Wanted, insert_wanted_pages};
 pub use putting::{Put, put};
 
 use crate::{

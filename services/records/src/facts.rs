@@ -10,7 +10,7 @@ use domain::{
     names::{ModelName, TenantName},
 };
 use row::{LineageRow, is_lineage};
-use sqlx::{Error, FromRow};
+use sqlx::{Error, FromRow, Row as _};
 use std::collections::HashMap;
 
 // One row for each edge upward, one for each model without any, and one for each acceptance of the tenant: the
@@ -29,7 +29,8 @@ const FACTS: &str = "WITH RECURSIVE up (model) AS ( \
         FROM up LEFT JOIN models m ON m.name = up.model LEFT JOIN lineage_edges e ON e.child = up.model \
             LEFT JOIN own ON up.model = $1), \
     held AS (SELECT * FROM acceptances WHERE tenant = $2) \
-    SELECT above.*, held.* FROM above FULL JOIN held ON 1 = 0 ORDER BY held.id";
+    SELECT above.*, held.*, COALESCE((SELECT t.epoch FROM tenant_epochs t WHERE t.tenant = $2), 0) AS its_epoch \
+    FROM above FULL JOIN held ON 1 = 0 ORDER BY held.id";
 
 pub(crate) const STATEMENTS: &[&str] = &[FACTS];
 
@@ -40,6 +41,8 @@ pub struct Known {
     pub revision_sha256: Option<Sha256>,
     /// The facts.
     pub facts: Facts,
+    /// The revocation epoch of the tenant at the same moment: a revocation that is not among the facts has a later one.
+    pub epoch: u64,
 }
 
 /// The facts for a decision about a `revision` of `model` for `tenant`; about the current one if none is named.
@@ -49,7 +52,7 @@ pub async fn of(
     model: &ModelName,
     revision: Option<&Sha256>,
 ) -> Result<Known, RecordsError> {
-    let (lineage, held) = read(db, tenant.as_str(), model, revision).await?;
+    let Rows { lineage, held, epoch } = read(db, tenant.as_str(), model, revision).await?;
     let reading = Reading {
         table: "revisions",
         id: model.as_str(),
@@ -69,14 +72,23 @@ pub async fn of(
     Ok(Known {
         revision_sha256,
         facts: Facts { lineage, acceptances },
+        epoch: reading.whole(epoch)?,
     })
 }
 
 /// A model and all its ancestors with their licenses, nearest first.
 pub async fn lineage(db: &Db, model: &ModelName) -> Result<Vec<Licensed>, RecordsError> {
     // No tenant has an empty name, so no acceptance is read.
-    let (lineage, _) = read(db, "", model, None).await?;
+    let Rows { lineage, .. } = read(db, "", model, None).await?;
     licensed(model, &lineage)
+}
+
+/// What was read.
+#[derive(Default)]
+struct Rows {
+    lineage: Vec<LineageRow>,
+    held: Vec<AcceptanceRow>,
+    epoch: i64,
 }
 
 async fn read(
@@ -84,21 +96,22 @@ async fn read(
     tenant: &str,
     model: &ModelName,
     revision: Option<&Sha256>,
-) -> Result<(Vec<LineageRow>, Vec<AcceptanceRow>), RecordsError> {
+) -> Result<Rows, RecordsError> {
     let revision = revision.map(|sha256| sha256.to_string());
     let rows = on!(db, |c| async {
         let query = sqlx::query(FACTS)
             .bind(model.as_str())
             .bind(tenant)
             .bind(revision);
-        let (mut lineage, mut held) = (Vec::new(), Vec::new());
+        let mut read = Rows::default();
         for row in query.fetch_all(c).await? {
+            read.epoch = row.try_get("its_epoch")?;
             match is_lineage(&row)? {
-                true => lineage.push(LineageRow::from_row(&row)?),
-                false => held.push(AcceptanceRow::from_row(&row)?),
+                true => read.lineage.push(LineageRow::from_row(&row)?),
+                false => read.held.push(AcceptanceRow::from_row(&row)?),
             }
         }
-        Ok::<_, Error>((lineage, held))
+        Ok::<_, Error>(read)
     });
     Ok(rows?)
 }

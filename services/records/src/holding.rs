@@ -147,8 +147,8 @@ pub async fn resume(
     let delta = Delta::default()
         .jobs(JobPhase::Held, -number(jobs.len()))
         .jobs(JobPhase::Queued, number(jobs.len()));
-    add_counts(&mut tx, id, &delta);
     turns::mark(&mut tx, id, stamp.at);
+    add_counts(&mut tx, id, &delta);
     let detail = json!({ "jobs": jobs.len(), "earlier": batch.license.decision });
     stamp.audit(
         &mut tx,

@@ -361,9 +361,9 @@ pub(crate) async fn change(tx: &mut Tx, job: &Job, to: &JobState, tries: Tries) 
         .bind(columns.held_since)
         .run(c))?;
     let delta = Delta::default().moved(job.state.phase(), to.phase());
-    add_counts(tx, job.batch, &delta);
     if let JobState::Queued { not_before } = to {
         turns::mark(tx, job.batch, *not_before);
     }
+    add_counts(tx, job.batch, &delta);
     Ok(())
 }

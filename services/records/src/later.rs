@@ -37,6 +37,12 @@ impl From<&str> for Param {
     }
 }
 
+impl From<Option<String>> for Param {
+    fn from(text: Option<String>) -> Self {
+        Param::Text(text)
+    }
+}
+
 impl From<Option<&str>> for Param {
     fn from(text: Option<&str>) -> Self {
         Param::Text(text.map(str::to_owned))

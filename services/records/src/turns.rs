@@ -6,12 +6,19 @@
 //! So a job may come while dispatch takes the mark back. What is committed before that is seen by a look after it; what is
 //! committed later is marked again by whoever let it wait ([`mark_again`]). Should the latter die in between, dispatch
 //! looks once more after a while, and the sweep looks for waiting tenants that have no mark ([`recall`]).
+//!
+//! Whoever marks a tenant or locks its turn does so before it counts anything of it (`usage`, `backlog`): transactions that
+//! lock rows in one order never wait for each other in a circle.
+
+mod locking;
+
+pub(crate) use locking::{LockedTurn, lock, lock_if_first, store};
 
 use crate::{At, Db, RecordsError, Tx, later::Write, on, read::Reading, read::number, run::Run as _};
 use domain::{
     id::{BatchId, PageId},
     names::TenantName,
-    turn::{Priority, Turn},
+    turn::Priority,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -62,16 +69,6 @@ const LOOK_AGAIN: &str = "UPDATE turns SET due_at = $3, empty_since = $4 WHERE t
 const DUE: &str = "UPDATE turns SET due_at = $2 WHERE tenant = $1 AND (due_at IS NULL OR due_at > $2)";
 const REST: &str =
     "UPDATE turns SET due_at = NULL WHERE tenant = $1 AND due_at <= $2 AND empty_since IS NOT NULL";
-const LOCK: &str = "UPDATE turns SET empty_since = NULL WHERE tenant = $1";
-// With the round and the name of the tenant that would be served next without this one.
-const STANDING: &str = "SELECT own.round, own.credit, own.weight, COALESCE(own.most_orders, $3), d.round, \
-    (SELECT COUNT(*) FROM attempts WHERE tenant = $1 AND closed_at IS NULL), rival.round, rival.tenant \
-    FROM turns own CROSS JOIN dispatch_round d LEFT JOIN (SELECT round, tenant FROM turns WHERE due_at <= $2 \
-    AND tenant <> $1 AND (SELECT COUNT(*) FROM attempts WHERE attempts.tenant = turns.tenant \
-    AND attempts.closed_at IS NULL) < COALESCE(most_orders, $3) ORDER BY round, tenant LIMIT 1) AS rival ON TRUE \
-    WHERE own.tenant = $1";
-const SERVED: &str = "UPDATE turns SET round = $2, credit = $3 WHERE tenant = $1";
-const BEGIN_ROUND: &str = "UPDATE dispatch_round SET round = $1 WHERE round < $1";
 const RECALL: &str = "WITH RECURSIVE waiting(tenant) AS (SELECT MIN(tenant) FROM jobs WHERE state = 'queued' \
     UNION ALL SELECT (SELECT MIN(jobs.tenant) FROM jobs WHERE state = 'queued' AND jobs.tenant > waiting.tenant) \
         FROM waiting WHERE waiting.tenant IS NOT NULL) \
@@ -90,10 +87,10 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LOOK_AGAIN,
     DUE,
     REST,
-    LOCK,
-    STANDING,
-    SERVED,
-    BEGIN_ROUND,
+    locking::LOCK,
+    locking::STANDING,
+    locking::SERVED,
+    locking::BEGIN_ROUND,
     RECALL,
     FORGET_SHARES,
     SET_SHARE,
@@ -227,103 +224,6 @@ pub(crate) async fn mark_again(db: Db, marks: Vec<Mark>) {
             .bind(batch.to_string())
             .bind(At(at))
             .run(c));
-    }
-}
-
-/// A tenant's turn, locked: nobody else serves the tenant until the transaction ends.
-pub(crate) struct LockedTurn {
-    tenant: TenantName,
-    turn: Turn,
-    /// The latest round that was begun by anybody.
-    begun: u64,
-    /// As it was when the turn was locked.
-    begun_before: u64,
-    /// How many more orders of the tenant may be out.
-    left: u64,
-    /// Who would be served next without the tenant: the round and the name.
-    rival: Option<(u64, String)>,
-    served: bool,
-}
-
-/// A tenant's round, credit, weight and most orders; the latest round; how many orders of the tenant are out; and the round
-/// and name of its rival.
-type StandingRow = (i64, i64, i64, i64, i64, i64, Option<i64>, Option<String>);
-
-/// Locks the turn of `tenant`. `None`: as many of its orders are out as may be.
-pub(crate) async fn lock(
-    tx: &mut Tx,
-    tenant: &TenantName,
-    most: u64,
-    now: OffsetDateTime,
-) -> Result<Option<LockedTurn>, RecordsError> {
-    tx.later(Write::of(LOCK).bind(tenant.as_str()));
-    // Not in the statement above: what that reads may be from before it had the lock.
-    let row: Option<StandingRow> = on!(tx: tx, |c| sqlx::query_as(STANDING)
-        .bind(tenant.as_str())
-        .bind(At(now))
-        .bind(number(most))
-        .fetch_optional(c))?;
-    let reading = Reading {
-        table: "turns",
-        id: tenant.as_str(),
-    };
-    let (round, credit, weight, most_of_it, begun, out, rival, rivals_name) =
-        reading.required(row, "a row")?;
-    if out >= most_of_it {
-        return Ok(None);
-    }
-    let turn = Turn {
-        round: reading.whole(round)?,
-        credit: reading.whole(credit)?,
-        weight: reading.whole(weight)?,
-    };
-    let begun = reading.whole(begun)?;
-    Ok(Some(LockedTurn {
-        tenant: tenant.clone(),
-        turn,
-        begun,
-        begun_before: begun,
-        left: reading.whole(most_of_it - out)?,
-        rival: rival
-            .zip(rivals_name)
-            .map(|(round, name)| Ok::<_, RecordsError>((reading.whole(round)?, name)))
-            .transpose()?,
-        served: false,
-    }))
-}
-
-impl LockedTurn {
-    /// How many more orders of the tenant may be out.
-    pub(crate) fn left(&self) -> u64 {
-        self.left
-    }
-
-    /// Whether an order of `questions` goes out for the tenant now. The first does: who asked found that it is the
-    /// tenant's turn. After that the rule of [`next_page`] decides.
-    pub(crate) fn serve(&mut self, questions: usize) -> bool {
-        let rivals_turn = self
-            .rival
-            .as_ref()
-            .is_some_and(|(round, name)| (*round, name.as_str()) < (self.turn.round, self.tenant.as_str()));
-        if self.left == 0 || self.served && rivals_turn {
-            return false;
-        }
-        let joined = self.turn.joining(self.begun);
-        self.begun = self.begun.max(joined.round);
-        self.turn = joined.serve(questions as u64, self.begun);
-        self.left -= 1;
-        self.served = true;
-        true
-    }
-}
-
-/// Stores where a tenant stands after its orders.
-pub(crate) fn store(tx: &mut Tx, tenant: &TenantName, locked: &LockedTurn) {
-    let served = Write::of(SERVED).bind(tenant.as_str());
-    let served = served.bind(number(locked.turn.round));
-    tx.later(served.bind(number(locked.turn.credit)));
-    if locked.begun > locked.begun_before {
-        tx.later(Write::of(BEGIN_ROUND).bind(number(locked.begun)));
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[
 ];
 
 /// The endpoints of a tenant, and what each asked for.
+#[derive(Default)]
 pub(crate) struct Asking(Vec<(String, Json<EventTypes>)>);
 
 /// Which endpoints of `tenant` ask for events.

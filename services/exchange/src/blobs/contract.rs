@@ -29,6 +29,7 @@ macro_rules! blob_contract {
             a_part_of_a_blob_has_no_byte_too_many
             a_whole_blob_comes_as_often_as_it_is_asked_for
             a_stored_file_is_independent_of_its_original
+            what_is_placed_can_be_read_at_once_and_is_stored_when_it_has_settled
             parts_of_a_file_that_are_stored_together_come_back_in_their_order
             a_fetched_blob_stands_whole_at_its_place
             a_deleted_blob_is_absent
@@ -56,6 +57,44 @@ pub(crate) async fn bytes_come_back_under_their_digest(store: &dyn Blobs) {
     assert_eq!(store.size(stored.sha256).await.unwrap(), Some(stored.bytes));
     assert_eq!(read(store, stored.sha256, PLENTY).await.unwrap(), bytes);
     store.ping().await.unwrap();
+}
+
+pub(crate) async fn what_is_placed_can_be_read_at_once_and_is_stored_when_it_has_settled(store: &dyn Blobs) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let bytes = vec![7; 700_000];
+    let pieces: Vec<_> = bytes
+        .chunks(9_999)
+        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+        .collect();
+    let copy = place("copy");
+    let placed = store
+        .put_placed(stream::iter(pieces).boxed(), PLENTY, &copy)
+        .await;
+    let (stored, settling) = placed.unwrap();
+    assert_eq!(std::fs::read(&copy).unwrap(), bytes);
+    assert_eq!(
+        (stored.sha256, stored.bytes),
+        (Sha256::of(&bytes), bytes.len() as u64)
+    );
+    settling.await.unwrap();
+    assert_eq!(read(store, stored.sha256, PLENTY).await.unwrap(), bytes);
+    // It is stored even if nobody waits for it, and what is stored already is placed again.
+    for (name, bytes) in [("alone", "left alone"), ("again", "left alone")] {
+        let (stored, settling) = store
+            .put_placed(one_piece(bytes), PLENTY, &place(name))
+            .await
+            .unwrap();
+        drop(settling);
+        assert_eq!(std::fs::read(place(name)).unwrap(), bytes.as_bytes());
+        while store.size(stored.sha256).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    }
+    let refused = store.put_placed(one_piece("12345"), 4, &place("refused")).await;
+    assert!(matches!(refused.err(), Some(BlobError::TooLarge { limit: 4 })));
+    assert!(!place("refused").exists());
+    assert_eq!(store.size(Sha256::of(b"12345")).await.unwrap(), None);
 }
 
 pub(crate) async fn the_same_bytes_are_stored_once(store: &dyn Blobs) {

@@ -11,10 +11,10 @@
 //! ended: the next one to open the folder removes it. No age has to be guessed, and several processes may
 //! have the same folder open (a hub, and an import beside it).
 
-use super::{AT_ONCE, BlobError, Blobs, ByteStream, Stored, cut_short};
+use super::{AT_ONCE, BlobError, Blobs, ByteStream, Settling, Stored, cut_short};
 use async_trait::async_trait;
 use domain::digest::Sha256;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use sha2::Digest as _;
 use std::{
     collections::BTreeSet,
@@ -26,12 +26,12 @@ use std::{
     sync::Arc,
 };
 use tempfile::{NamedTempFile, TempPath};
-use tokio::io::AsyncWriteExt as _;
 
 mod drafts;
 mod reading;
 mod seals;
 mod whole;
+mod writing;
 
 use drafts::Drafts;
 use reading::Reading;
@@ -99,6 +99,13 @@ impl Inner {
     /// What a file is that is made now, by the clock of the filesystem.
     fn fresh(&self) -> io::Result<Seal> {
         Seal::of(self.drafts.file()?.as_file())
+    }
+
+    /// Makes a finished draft a blob.
+    fn settle(&self, draft: NamedTempFile, stored: Stored) -> Result<(), BlobError> {
+        draft.as_file().sync_all()?;
+        // Also for a known blob: whoever renamed it may not have come to the folder yet.
+        Ok(sync_folder(&self.name(draft.into_temp_path(), stored)?)?)
     }
 
     /// Gives a finished and synced draft its name. A blob that is there already stays, and the draft goes. Gives the
@@ -172,32 +179,36 @@ impl Inner {
 
 #[async_trait]
 impl Blobs for LocalBlobs {
-    async fn put(&self, mut stream: ByteStream, limit: u64) -> Result<Stored, BlobError> {
-        let (file, draft) = self
-            .blocking(|inner| Ok(inner.drafts.file()?))
-            .await?
-            .into_parts();
-        let mut file = tokio::fs::File::from_std(file);
-        let (mut hasher, mut bytes) = (sha2::Sha256::new(), 0u64);
-        while let Some(piece) = stream.next().await {
-            let piece = piece?;
-            bytes += piece.len() as u64;
-            if bytes > limit {
-                return Err(BlobError::TooLarge { limit });
-            }
-            hasher.update(&piece);
-            file.write_all(&piece).await?;
-        }
-        file.flush().await?;
-        file.sync_all().await?;
-        let stored = Stored {
-            sha256: Sha256::from_bytes(hasher.finalize().into()),
-            bytes,
+    async fn put(&self, stream: ByteStream, limit: u64) -> Result<Stored, BlobError> {
+        let received = writing::receive(self, stream, limit).await?;
+        let put = |inner: &Inner| {
+            let (draft, stored) = received.draft(inner)?;
+            inner.settle(draft, stored)?;
+            Ok(stored)
         };
-        // Also for a known blob: whoever renamed it may not have come to the folder yet.
-        self.blocking(move |inner| Ok(sync_folder(&inner.name(draft, stored)?)?))
-            .await?;
-        Ok(stored)
+        self.blocking(put).await
+    }
+
+    async fn put_placed(
+        &self,
+        stream: ByteStream,
+        limit: u64,
+        copy: &Path,
+    ) -> Result<(Stored, Settling), BlobError> {
+        let (received, copy) = (writing::receive(self, stream, limit).await?, copy.to_owned());
+        let placed = move |inner: &Inner| {
+            let (draft, stored) = received.draft(inner)?;
+            // It is the very file that was hashed, and changes no more.
+            make_read_only(draft.path())?;
+            let link = link_or_copy(draft.path(), copy.parent().unwrap_or(Path::new(".")))?;
+            link.persist(&copy).map_err(|error| error.error)?;
+            Ok((draft, stored))
+        };
+        let (draft, stored) = self.blocking(placed).await?;
+        let inner = self.0.clone();
+        let settling = tokio::task::spawn_blocking(move || inner.settle(draft, stored));
+        let settled = async { settling.await.map_err(io::Error::other)? };
+        Ok((stored, settled.boxed()))
     }
 
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError> {

@@ -13,7 +13,10 @@ mod contract;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::digest::Sha256;
-use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures_util::{
+    future::{self, BoxFuture, FutureExt as _},
+    stream::{self, BoxStream, StreamExt as _, TryStreamExt as _},
+};
 use in_parts::TakesParts;
 use sha2::Digest as _;
 use std::{io, ops::Range, path::Path, time::Duration};
@@ -26,6 +29,9 @@ use tokio_util::io::ReaderStream;
 
 /// Bytes on their way in or out, in pieces.
 pub type ByteStream = BoxStream<'static, Result<Bytes, std::io::Error>>;
+
+/// Comes to its end when bytes are durable, or cannot be stored.
+pub type Settling = BoxFuture<'static, Result<(), BlobError>>;
 
 /// How many files are stored at once: each waits for the disk, or for the bucket.
 const AT_ONCE: usize = 16;
@@ -85,6 +91,18 @@ pub trait Blobs: Send + Sync {
     /// Stores a stream of at most `limit` bytes, hashing it on the way. When this returns, the bytes are
     /// durable. If the stream fails or is too long, nothing is left behind.
     async fn put(&self, stream: ByteStream, limit: u64) -> Result<Stored, BlobError>;
+    /// As [`Blobs::put`], and places the bytes at `copy` for reading, whose folder is there. They are durable, and others find
+    /// them, when what is given besides has come to its end, which it does whether or not somebody waits for it.
+    async fn put_placed(
+        &self,
+        stream: ByteStream,
+        limit: u64,
+        copy: &Path,
+    ) -> Result<(Stored, Settling), BlobError> {
+        let stored = self.put(stream, limit).await?;
+        self.fetch(stored.sha256, copy).await?;
+        Ok((stored, future::ready(Ok(())).boxed()))
+    }
     /// Stores a file of this machine. The file is copied, never linked: whoever edits it later does not reach the blob.
     async fn put_file(&self, file: &Path) -> Result<Stored, BlobError>;
     /// Stores parts of such a file, each as a blob of its own, in less time than one after the other. Gives what was

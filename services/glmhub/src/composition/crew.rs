@@ -7,7 +7,7 @@ use hub::loops::{
     collect::{Collect, CollectParts},
     combine::{Combine, CombineParts},
     deliver::{Deliver, DeliverParts},
-    dispatch::{Dispatch, DispatchParts},
+    dispatch::Dispatch,
     expire::{Expire, ExpireParts},
     intake::{Intake, IntakeParts},
     model_uploads::{ModelUploads, ModelUploadsParts},
@@ -46,7 +46,7 @@ impl Crew {
         turns::set_shares(&pieces.db, &pieces.work.shares()).await?;
         backlog::recount(&pieces.db).await?;
         let (intake, sweep) = (intake_parts(pieces), sweep_parts(pieces));
-        let (dispatch, deliver) = (dispatch_parts(pieces), deliver_parts(pieces, address));
+        let (sending, deliver) = (pieces.sending.clone(), deliver_parts(pieces, address));
         if pieces.company == Company::Alone {
             Intake::new(intake.clone()).at_start().await?;
             Sweep::new(sweep.clone()).at_start().await?;
@@ -60,7 +60,7 @@ impl Crew {
             });
         }
         keep_up(&mut work, "dispatch", &work_ends, move |ends| {
-            Dispatch::new(dispatch.clone()).run(ends)
+            Dispatch::new(sending.clone()).run(ends)
         });
         keep_up(&mut work, "sweep", &work_ends, move |ends| {
             Sweep::new(sweep.clone()).run(ends)
@@ -177,19 +177,6 @@ fn measuring(pieces: &Pieces, has_collector: bool) -> Measuring {
         settings: pieces.work.clone(),
         depths: pieces.depths.clone(),
         has_collector,
-    }
-}
-
-fn dispatch_parts(pieces: &Pieces) -> DispatchParts {
-    DispatchParts {
-        db: pieces.db.clone(),
-        queue: pieces.queue.clone(),
-        policies: pieces.policies.clone(),
-        key: pieces.key.clone(),
-        ids: pieces.ids.clone(),
-        clock: pieces.clock.clone(),
-        settings: pieces.work.clone(),
-        signals: pieces.signals.clone(),
     }
 }
 

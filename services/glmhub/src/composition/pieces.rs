@@ -12,10 +12,20 @@ use anyhow::Context as _;
 use domain::{clock::SharedClock, id::IdMaker, model::Seed, policy::CurrentPolicies};
 use exchange::{blobs::Blobs, queue::Queue, signing::SigningKey};
 use hub::{
-    acceptance_settings::AcceptanceSettings, audit_settings::AuditSettings, checkpoints::Checkpoints,
-    depths::Depths, outgoing::Outgoing, prompt_tokens::PromptTokens, randomness::Randomness, reload::Reload,
-    retention_settings::RetentionSettings, signals::Signals, splitting::Splitting,
-    webhook_settings::WebhookSettings, work_settings::WorkSettings,
+    acceptance_settings::AcceptanceSettings,
+    audit_settings::AuditSettings,
+    checkpoints::Checkpoints,
+    depths::Depths,
+    outgoing::Outgoing,
+    prompt_tokens::PromptTokens,
+    randomness::Randomness,
+    reload::Reload,
+    retention_settings::RetentionSettings,
+    sending::{Sending, SendingParts},
+    signals::Signals,
+    splitting::Splitting,
+    webhook_settings::WebhookSettings,
+    work_settings::WorkSettings,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use records::{Db, epochs, models};
@@ -42,6 +52,8 @@ pub struct Pieces {
     /// What waited in the last hour.
     pub depths: Arc<Depths>,
     pub splitting: Arc<Splitting>,
+    /// Sends orders out, for dispatch and for calls.
+    pub sending: Arc<Sending>,
     pub prompt_tokens: Arc<dyn PromptTokens>,
     pub checkpoints: Arc<dyn Checkpoints>,
     pub outgoing: Outgoing,
@@ -109,6 +121,17 @@ impl Pieces {
             settings: settings.worker.clone(),
             computing: runner::Computing::Engine,
         });
+        let signals = Arc::<Signals>::default();
+        let sending = Sending::new(SendingParts {
+            db: db.clone(),
+            queue: queue.clone(),
+            policies: policies.clone(),
+            key: key.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            settings: work.clone(),
+            signals: signals.clone(),
+        });
         Ok(Self {
             company,
             workers,
@@ -126,7 +149,8 @@ impl Pieces {
             ids,
             policies,
             reload,
-            signals: Arc::default(),
+            signals,
+            sending: Arc::new(sending),
             depths: Arc::default(),
             splitting: Arc::new(splitting),
             prompt_tokens: Arc::new(prompt_tokens),

@@ -95,6 +95,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
         Data::from(pieces.work.clone()),
         Data::from(pieces.signals.clone()),
     );
+    let sending = Data::from(pieces.sending.clone());
     let depths = Data::from(pieces.depths.clone());
     let splitting = Data::from(pieces.splitting.clone());
     let prompt_tokens = Data::from(pieces.prompt_tokens.clone());
@@ -129,6 +130,7 @@ fn provide(pieces: &Pieces) -> anyhow::Result<impl Fn(&mut ServiceConfig) + Clon
             .app_data(policy_settings.clone())
             .app_data(work.clone())
             .app_data(signals.clone())
+            .app_data(sending.clone())
             .app_data(depths.clone())
             .app_data(splitting.clone())
             .app_data(prompt_tokens.clone())

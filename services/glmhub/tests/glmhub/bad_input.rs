@@ -189,8 +189,8 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
          content-type: image/png\r\ncontent-length: 1000000\r\n\r\n"
     )
     .unwrap();
-    connection.write_all(&[1; 100_000]).unwrap();
-    // The hub has begun to store it before it breaks off.
+    // More than a hub holds in memory: it has begun to store it before it breaks off.
+    connection.write_all(&[1; 400_000]).unwrap();
     eventually("the upload to begin", || async {
         (blobs(&hub) > before).then_some(())
     })

@@ -4,12 +4,13 @@
 
 use super::{batches::bad_questions, end, full, job_view::JobView, jobs::whole, schemas, stopped};
 use crate::{
-    gate::{self, Wanted},
+    gate::{self, Given, Wanted},
     idempotency::Once,
     problem::Problem,
     removed_files::are_back,
+    sending::Sending,
     signals::{Signals, Verdicts},
-    splitting::{SplitDocument, SplitFault, Splitting},
+    splitting::{SplitDocument, SplitFault, SplitFolder, Splitting},
     uploads,
     work_settings::WorkSettings,
 };
@@ -17,26 +18,29 @@ use actix_web::http::StatusCode;
 use bytes::Bytes;
 use domain::{
     access::Caller,
-    batch::{Batch, Metadata},
+    batch::{Batch, BatchState, Metadata},
     clock::SharedClock,
     document::Warning,
-    gate::Allowed,
     id::{ApiKeyId, IdMaker, JobId},
     job::JobState,
     names::ModelName,
-    order::Parameters,
+    order::{Parameters, WorkOrder},
     policy::CurrentPolicies,
     purpose::Purpose,
     question::{Question, questions},
     turn::Priority,
 };
-use exchange::{blobs::Blobs, spans};
+use exchange::{
+    blobs::{Blobs, Settling, Stored},
+    spans,
+};
 use futures_util::Stream;
 use pages::PageError;
 use records::{
     Db, RecordsError, Stamp, backlog,
     documents::{NewDocument, NewPage},
-    jobs, one_call,
+    jobs,
+    one_call::{self, Submitted},
 };
 use std::{fmt::Display, time::Duration};
 use time::OffsetDateTime;
@@ -60,13 +64,13 @@ pub(crate) struct Asking<'a> {
     pub(crate) signals: &'a Signals,
     /// Whether this was asked before.
     pub(crate) once: &'a Once,
-    /// Whether the caller waits for the answers while they are written.
-    pub(crate) is_awaited: bool,
+    /// Sends out at once what the caller waits for while it is written; where nobody waits, dispatch does in its time.
+    pub(crate) awaited: Option<&'a Sending>,
 }
 
 /// All that a call needs, read and allowed.
 pub(crate) struct Call {
-    pub(crate) allowed: Allowed,
+    pub(crate) given: Given,
     /// What is asked of the image.
     pub(crate) questions: Vec<Question>,
     pub(crate) priority: Priority,
@@ -74,17 +78,25 @@ pub(crate) struct Call {
     pub(crate) image: Image,
 }
 
-/// An image that is kept, and its only page, if it was split already.
+/// Jobs that were stored, and their order, if it was claimed at once: it has to be [sent out](Asking::dispatch).
+pub(crate) struct StoredCall {
+    pub(crate) jobs: Vec<JobId>,
+    orders: Vec<WorkOrder>,
+}
+
+/// An image that is kept as soon as it has settled, and its only page, if it was split already.
 pub(crate) struct Image {
     document: NewDocument,
+    folder: Option<SplitFolder>,
+    settling: Option<Settling>,
     page: Option<(NewPage, Vec<Warning>)>,
 }
 
 impl Asking<'_> {
     /// Asks the gate, if there is room for what it allows. Problems: those of [`full::problem`] and of [`gate::ask`].
-    pub(crate) async fn allow(&self, model: &ModelName, purpose: Purpose) -> Result<Allowed, Problem> {
-        let (allowed, ()) = self.allow_before(model, purpose, async { Ok(()) }).await?;
-        Ok(allowed)
+    pub(crate) async fn allow(&self, model: &ModelName, purpose: Purpose) -> Result<Given, Problem> {
+        let (given, ()) = self.allow_before(model, purpose, async { Ok(()) }).await?;
+        Ok(given)
     }
 
     /// As [`Asking::allow`], and does `work` if it is allowed. Problems: those of [`gate::ask_before`] beside.
@@ -93,7 +105,7 @@ impl Asking<'_> {
         model: &ModelName,
         purpose: Purpose,
         work: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<(Allowed, T), Problem> {
+    ) -> Result<(Given, T), Problem> {
         let room = async {
             let room = backlog::room(self.db, &self.caller.tenant, self.settings.bounds());
             room.await?.map_err(full::problem)
@@ -135,8 +147,22 @@ impl Asking<'_> {
         content: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<Image, Problem> {
         uploads::check_type(self.settings, &media_type)?;
-        let document = uploads::document(self.blobs, self.settings, name, media_type, content).await?;
-        Ok(Image { document, page: None })
+        let folder = self.splitting.folder().map_err(|error| no_room(&error.into()))?;
+        let (document, settling) = uploads::placed_document(
+            self.blobs,
+            self.settings,
+            name,
+            media_type,
+            content,
+            &folder.document(),
+        )
+        .await?;
+        Ok(Image {
+            document,
+            folder: Some(folder),
+            settling: Some(settling),
+            page: None,
+        })
     }
 
     /// As [`Asking::image`] for what is allowed, which is split as soon as it is there, unless this was asked before.
@@ -147,9 +173,28 @@ impl Asking<'_> {
     ) -> Result<Image, Problem> {
         let mut image = image.await?;
         if self.once.job().is_none() {
-            image.page = Some(one_page(self.splitting.split(image.document.sha256).await)?);
+            self.page_of(&mut image).await?;
         }
         Ok(image)
+    }
+
+    /// The only page of an image.
+    async fn page_of(&self, image: &mut Image) -> Result<(NewPage, Vec<Warning>), Problem> {
+        if let Some(page) = &image.page {
+            return Ok(page.clone());
+        }
+        let (sha256, bytes) = (image.document.sha256, image.document.bytes);
+        let split = match image.folder.take() {
+            Some(folder) => {
+                self.splitting
+                    .split_placed(folder, Stored { sha256, bytes })
+                    .await
+            }
+            None => self.splitting.split(sha256).await,
+        };
+        let page = one_page(split)?;
+        image.page = Some(page.clone());
+        Ok(page)
     }
 
     /// Splits the image, if that was not done before, and stores a job for each question, which are durable as soon as
@@ -158,44 +203,81 @@ impl Asking<'_> {
     /// [`full::problem`].
     ///
     /// A request that has made its jobs before makes none.
-    pub(crate) async fn submit(&self, call: &Call) -> Result<Vec<JobId>, Problem> {
-        let jobs = self.store(call).await?;
-        self.dispatch();
-        Ok(jobs)
+    pub(crate) async fn submit(&self, call: &mut Call) -> Result<Vec<JobId>, Problem> {
+        let stored = self.store(call).await?;
+        Ok(self.dispatch(stored).await)
     }
 
     /// As [`Asking::submit`], but for [`Asking::dispatch`], which is called next.
-    pub(crate) async fn store(&self, call: &Call) -> Result<Vec<JobId>, Problem> {
+    pub(crate) async fn store(&self, call: &mut Call) -> Result<StoredCall, Problem> {
         if let Some(job) = self.once.job() {
             let most = u32::try_from(call.questions.len()).unwrap_or(u32::MAX);
-            return Ok(jobs::of_one_call(self.db, &self.caller.tenant, job, most).await?);
+            let jobs = jobs::of_one_call(self.db, &self.caller.tenant, job, most).await?;
+            let orders = Vec::new();
+            return Ok(StoredCall { jobs, orders });
         }
-        let Image { document, page } = &call.image;
-        let (page, warnings) = match page {
-            Some(split) => split.clone(),
-            None => one_page(self.splitting.split(document.sha256).await)?,
-        };
+        let (page, warnings) = self.page_of(&mut call.image).await?;
+        let settling = call.image.settling.take();
+        let document = &call.image.document;
         let now = self.clock.now();
-        let batch = Batch::open(self.ids.make(), &call.allowed, Metadata::new(), now)
+        let batch = Batch::open(self.ids.make(), &call.given.allowed, Metadata::new(), now)
             .with_priority(call.priority)
             .with_end(call.expires_at)
             .with_key(self.key)
             .with_trace(spans::here())
-            .awaited(self.is_awaited);
+            .awaited(self.awaited.is_some());
         let stamp = Stamp::of(self.ids, now, self.caller).under(self.once.claim());
-        let bounds = self.settings.bounds();
-        let page = (page, &*warnings);
-        let submit = || one_call::submit(self.db, stamp, &batch, &call.questions, document, page, bounds);
+        let stored = batch.stored(BatchState::Running { submitted_at: now });
+        let files = [document.sha256, page.sha256];
+        let look = one_call::look(self.db, batch.tenant(), files, self.settings.bounds());
+        let at_once = async {
+            match self.awaited {
+                Some(sending) => sending.at_once(now, &stored, &call.given).await,
+                None => Ok(None),
+            }
+        };
+        let settled = async {
+            match settling {
+                Some(settling) => settling.await.map_err(|error| uploads::not_stored(&error)),
+                None => Ok(()),
+            }
+        };
+        let (looked, settled) = tokio::join!(async { tokio::try_join!(look, at_once) }, settled);
+        settled?;
+        let (looked, allowed) = looked?;
+        let looked = looked.map_err(full::problem)?;
+        let at_once = self.awaited.zip(allowed.as_ref());
+        let submit = || {
+            let claiming = at_once.map(|(sending, allowed)| sending.claiming(allowed));
+            let page = (page, &*warnings);
+            let (questions, db) = (&call.questions, self.db);
+            one_call::submit(db, stamp, &batch, questions, document, page, looked, claiming)
+        };
         let mut submitted = submit().await;
         if are_back(self.db, self.blobs, &submitted).await? {
             submitted = submit().await;
         }
-        submitted?.map_err(full::problem)
+        let Submitted { jobs, claimed } = submitted?;
+        let orders = match (at_once, claimed) {
+            (Some((sending, allowed)), Some(claimed)) => sending.orders(allowed, claimed),
+            _ => Vec::new(),
+        };
+        Ok(StoredCall { jobs, orders })
     }
 
     /// Has jobs that were stored handed out now, and not at the next look.
-    pub(crate) fn dispatch(&self) {
-        self.signals.dispatch.notify_one();
+    pub(crate) async fn dispatch(&self, stored: StoredCall) -> Vec<JobId> {
+        let StoredCall { jobs, orders } = stored;
+        match self.awaited.filter(|_| !orders.is_empty()) {
+            Some(sending) => {
+                if let Err(fault) = sending.send(orders).await {
+                    // The jobs are stored, and wait for dispatch.
+                    tracing::error!(cause = format!("{fault:#}"), "an order of a call did not go out");
+                }
+            }
+            None => self.signals.dispatch.notify_one(),
+        }
+        jobs
     }
 
     /// Waits until the jobs that were submitted are durable.

@@ -6,11 +6,13 @@
 
 use super::asking::{Asking, Call, Image};
 use crate::{
+    gate::Given,
     idempotency::Once,
     json_object::Object,
     limits::Submitting,
     multipart::{self, Part, Parts, checked_name},
     problem::Problem,
+    sending::Sending,
     signals::{Signals, Verdicts},
     splitting::Splitting,
     work_settings::WorkSettings,
@@ -23,7 +25,6 @@ use actix_web::{
 use domain::{
     access::Act,
     clock::SharedClock,
-    gate::Allowed,
     id::{IdMaker, JobId},
     names::ModelName,
     order::Parameters,
@@ -60,6 +61,7 @@ async fn ask(
     blobs: Data<dyn Blobs>,
     splitting: Data<Splitting>,
     signals: Data<Signals>,
+    sending: Data<Sending>,
 ) -> Result<HttpResponse, Problem> {
     let (caller, key) = (caller.may(Act::SubmitBatch)?, caller.key().map(|key| key.id));
     let wait = wanted_wait(&request, settings.longest_wait_seconds);
@@ -79,15 +81,15 @@ async fn ask(
         splitting: &splitting,
         signals: &signals,
         once: &once,
-        is_awaited: true,
+        awaited: Some(&sending),
     };
     // The body of a repetition was read when it was known again.
     if let Some(job) = once.job() {
         return answer(&asking, job, wait, None).await;
     }
-    let call = read(&asking, Parts::of(&request, payload)).await?;
+    let mut call = read(&asking, Parts::of(&request, payload)).await?;
     let heard = asking.listen();
-    let jobs = asking.submit(&call).await?;
+    let jobs = asking.submit(&mut call).await?;
     let job = jobs.first().copied().ok_or_else(|| Problem::not_found("job"))?;
     answer(&asking, job, wait, Some(heard)).await
 }
@@ -102,7 +104,7 @@ struct Draft {
     priority: Option<Priority>,
     expires_at: Option<String>,
     image: Option<Image>,
-    allowed: Option<Allowed>,
+    given: Option<Given>,
 }
 
 async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
@@ -116,12 +118,12 @@ async fn read(asking: &Asking<'_>, mut parts: Parts) -> Result<Call, Problem> {
         .await?;
     let expires_at = asking.end(draft.expires_at.as_deref())?;
     let image = draft.image.take().ok_or_else(|| missing("image"))?;
-    if draft.allowed.is_none() {
-        draft.allowed = Some(allow(asking, &draft).await?);
+    if draft.given.is_none() {
+        draft.given = Some(allow(asking, &draft).await?);
     }
-    let allowed = draft.allowed.ok_or_else(|| missing("model"))?;
+    let given = draft.given.ok_or_else(|| missing("model"))?;
     Ok(Call {
-        allowed,
+        given,
         questions,
         priority: draft.priority.unwrap_or_default(),
         expires_at,
@@ -170,16 +172,16 @@ async fn image(asking: &Asking<'_>, draft: &mut Draft, part: Part) -> Result<Ima
     let (name, media_type) = (checked_name(part.file_name())?, part.media_type());
     let image = asking.image(name, media_type, part.into_stream());
     match (&draft.model, draft.purpose) {
-        (Some(model), Some(purpose)) if draft.allowed.is_none() => {
-            let (allowed, image) = asking.allow_before(model, purpose, asking.split(image)).await?;
-            draft.allowed = Some(allowed);
+        (Some(model), Some(purpose)) if draft.given.is_none() => {
+            let (given, image) = asking.allow_before(model, purpose, asking.split(image)).await?;
+            draft.given = Some(given);
             Ok(image)
         }
         _ => image.await,
     }
 }
 
-async fn allow(asking: &Asking<'_>, draft: &Draft) -> Result<Allowed, Problem> {
+async fn allow(asking: &Asking<'_>, draft: &Draft) -> Result<Given, Problem> {
     let model = draft.model.as_ref().ok_or_else(|| missing("model"))?;
     let purpose = draft.purpose.ok_or_else(|| missing("purpose"))?;
     asking.allow(model, purpose).await

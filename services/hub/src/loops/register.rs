@@ -3,8 +3,8 @@
 //! A worker has no database. It announces itself through the queue, each announcement is read by one hub, and the
 //! records have what was last said. A hub that dies between the two loses nothing that is not said again soon.
 
-use super::{Outcome, Step, drive, lacking::in_the_way};
-use crate::work_settings::WorkSettings;
+use super::{Outcome, Step, drive};
+use crate::{lacking::in_the_way, work_settings::WorkSettings};
 use async_trait::async_trait;
 use domain::{clock::SharedClock, digest::Sha256};
 use exchange::queue::Queue;

@@ -22,6 +22,7 @@ use crate::{
     multipart::media_type,
     outgoing::Outgoing,
     problem::Problem,
+    sending::Sending,
     signals::Signals,
     splitting::Splitting,
     uploads,
@@ -64,6 +65,7 @@ pub(super) async fn complete(
     blobs: Data<dyn Blobs>,
     splitting: Data<Splitting>,
     signals: Data<Signals>,
+    sending: Data<Sending>,
     queue: Data<dyn Queue>,
     outgoing: Data<Outgoing>,
 ) -> Result<HttpResponse, Problem> {
@@ -89,24 +91,24 @@ pub(super) async fn complete(
         splitting: &splitting,
         signals: &signals,
         once: &once,
-        is_awaited: true,
+        awaited: Some(&sending),
     };
     let streamed = asked.streamed;
-    let call = call(&asking, asked, usual, &outgoing).await?;
+    let mut call = call(&asking, asked, usual, &outgoing).await?;
     if let Streamed::Tokens { usage } = streamed {
-        let jobs = asking.store(&call).await?;
+        let stored = asking.store(&mut call).await?;
         let with = Followed {
             db: db.clone(),
             queue,
             signals: signals.clone(),
         };
         // Whoever writes the answers finds that they are listened to, however short they are.
-        let streaming = Streaming::begin(with, &call.allowed, jobs, usage).await;
-        asking.dispatch();
+        let streaming = Streaming::begin(with, &call.given.allowed, stored.jobs.clone(), usage).await;
+        asking.dispatch(stored).await;
         asking.kept().await?;
-        return streaming?.respond(&call.allowed).await;
+        return streaming?.respond(&call.given.allowed).await;
     }
-    let jobs = asking.submit(&call).await?;
+    let jobs = asking.submit(&mut call).await?;
     let views = settled(&asking, jobs).await?;
     completion::respond(&views)
 }
@@ -154,9 +156,9 @@ pub(super) async fn call(
     let expires_at = asking.end(asked.expires_at.as_deref())?;
     let purpose = asked.purpose.unwrap_or(usual);
     let image = asking.split(image(asking, asked.image, outgoing));
-    let (allowed, image) = asking.allow_before(&asked.model, purpose, image).await?;
+    let (given, image) = asking.allow_before(&asked.model, purpose, image).await?;
     Ok(Call {
-        allowed,
+        given,
         questions,
         priority: Priority::default(),
         expires_at,

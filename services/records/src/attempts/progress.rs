@@ -11,7 +11,8 @@ use crate::{
     later::Write,
     many, on,
     read::Reading,
-    usage, webhooks,
+    usage,
+    webhooks::{self, Asking},
 };
 use domain::{
     batch::{JobCounts, StoredBatch},
@@ -27,10 +28,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(super) const BATCHES_OF: &str = "SELECT order_id, batch FROM attempts WHERE order_id IN \
     (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 // Which attempts are open is hidden from the planner, or it might go through all that are. With each job it is told whether
-// any job of the tenant is put off: those that wait for an answer are.
+// any job of the tenant is put off, as those are that wait for an answer, and whether any webhook endpoint is there to be
+// told.
 pub(super) const OPEN: &str = "SELECT j.*, a.attempt AS open_attempt, CAST(CASE WHEN EXISTS (SELECT 1 FROM jobs w \
     WHERE w.tenant = $2 AND w.state = 'queued' AND w.priority IN (0, 1, 2) AND w.not_before > $3) THEN 1 ELSE 0 END \
-    AS BIGINT) AS some_wait FROM attempts a JOIN jobs j ON j.order_id = a.order_id AND j.state IN ('dispatched', 'running') \
+    AS BIGINT) AS some_wait, CAST(CASE WHEN EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.tenant = $2 \
+    AND e.disabled_at IS NULL AND e.deleted_at IS NULL) THEN 1 ELSE 0 END AS BIGINT) AS some_listen FROM attempts a JOIN jobs j ON j.order_id = a.order_id AND j.state IN ('dispatched', 'running') \
     WHERE COALESCE(a.closed_at, a.closed_at) IS NULL AND a.order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 pub(super) const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $2), worker = r.value ->> 'worker', \
     missing_since = NULL FROM json_each($1) AS r WHERE order_id = r.value ->> 'order' \
@@ -109,6 +112,8 @@ struct Told<'a> {
     answers: Vec<NewAnswer<'a>>,
     /// Whether there may be jobs that wait for the answers.
     some_wait: bool,
+    /// Whether there may be webhook endpoints that are told of them.
+    some_listen: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -117,6 +122,7 @@ struct OpenRow {
     job: JobRow,
     open_attempt: i64,
     some_wait: i64,
+    some_listen: i64,
 }
 
 impl<'a> Told<'a> {
@@ -139,6 +145,7 @@ impl<'a> Told<'a> {
             jobs: BTreeMap::new(),
             answers: Vec::new(),
             some_wait: rows.iter().any(|row| row.some_wait != 0),
+            some_listen: rows.iter().any(|row| row.some_listen != 0),
         };
         for row in rows {
             let job = row.job.read()?;
@@ -209,7 +216,11 @@ impl<'a> Told<'a> {
                 if self.some_wait {
                     sharing::let_go(tx, stamp.at, batch.id, &answered_pages(&changed)).await?;
                 }
-                answered_with(tx, stamp, batch, &changed, &self.answers).await?;
+                let asking = match self.some_listen {
+                    true => webhooks::asking(tx, &batch.tenant).await?,
+                    false => Asking::default(),
+                };
+                answered_with(tx, stamp, batch, &changed, &self.answers, &asking).await?;
             }
         }
         write_senders(tx, stamp, HEARD, heard);
@@ -221,8 +232,8 @@ impl<'a> Told<'a> {
 /// Orders, and who spoke of each.
 type Senders = Vec<(OrderId, WorkerId)>;
 
-/// Moves jobs of `batch`, which is as it was locked, stores the answers of those that are answered by that, and tells of
-/// them; and of the batch, if the last verdict falls with them. Closing the orders that have no other job is left to do, and
+/// Moves jobs of `batch`, which is as it was locked, stores the answers of those that are answered by that, and tells those
+/// who are `asking` of them; and of the batch, if the last verdict falls with them. Closing the orders that have no other job is left to do, and
 /// letting go those that waited for the answers ([`sharing::let_go`]).
 pub(crate) async fn answered_with(
     tx: &mut Tx,
@@ -230,9 +241,9 @@ pub(crate) async fn answered_with(
     batch: &StoredBatch,
     changed: &[(Job, JobState)],
     answers: &[NewAnswer<'_>],
+    asking: &Asking,
 ) -> Result<(), RecordsError> {
     let decision = batch.license.decision;
-    let asking = webhooks::asking(tx, &batch.tenant).await?;
     let rows = answers::insert(tx, answers, decision, stamp.at).await?;
     let details = answers.iter().map(|answer| {
         let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
@@ -255,7 +266,7 @@ pub(crate) async fn answered_with(
         events.push(EventKind::BatchCompleted { batch: batch.id });
     }
     jobs::change_all(tx, batch.id, changed, delta).await?;
-    stamp.tell_those(tx, &batch.tenant, &asking, events).await
+    stamp.tell_those(tx, &batch.tenant, asking, events).await
 }
 
 /// What the answers took, whether or not they were computed for another job too.

@@ -9,7 +9,7 @@ use crate::{
     later::Write,
     many, on,
     read::{Reading, number},
-    turns::{self, DuePage},
+    turns::{self, DuePage, LockedTurn},
 };
 use domain::{
     batch::StoredBatch,
@@ -48,7 +48,7 @@ const MOST_TOGETHER: usize = 256;
 type Moves = Vec<(Job, JobState)>;
 
 /// The jobs of a page that are due.
-pub(super) struct DueJobs {
+pub(crate) struct DueJobs {
     pub page: PageId,
     pub page_sha256: Sha256,
     /// How many attempts there were at the page.
@@ -75,7 +75,7 @@ pub async fn claim(
     db: &Db,
     stamp: Stamp<'_>,
     first: &DuePage,
-    DueBatch { batch, asked, .. }: &DueBatch,
+    DueBatch { batch, asked }: &DueBatch,
     room: Room,
     since: Option<OffsetDateTime>,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
@@ -124,6 +124,33 @@ pub async fn claim(
         // Should it fail, nobody gets the orders, and they are found missing.
         db.flush().await?;
     }
+    Ok(Claimed { orders, shared })
+}
+
+/// What jobs that somebody waits for need to go out with the transaction that stores them.
+pub struct AtOnce<S> {
+    /// How many orders may be out, the new one included.
+    pub room: Room,
+    /// Makes the grant of an order.
+    pub sign: S,
+}
+
+/// As [`claim`], of the jobs of a page that `tx` has just stored, in the turn that it has locked for them, with the counters
+/// of their batch moved by `delta` too. They are computed, whatever other batches have.
+pub(crate) async fn claim_new(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    DueBatch { batch, asked }: &DueBatch,
+    mut turn: LockedTurn,
+    due: DueJobs,
+    delta: Delta,
+    sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
+) -> Result<Claimed, RecordsError> {
+    turn.serve(due.jobs.len());
+    let (orders, changes) = begin_orders(tx, stamp, batch, vec![due], asked, sign)?;
+    turns::store(tx, &batch.tenant, &turn);
+    jobs::change_all(tx, batch.id, &changes, delta).await?;
+    let shared = Vec::new();
     Ok(Claimed { orders, shared })
 }
 

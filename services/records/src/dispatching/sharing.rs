@@ -19,7 +19,7 @@ use crate::{
     many, on,
     read::{Reading, number},
     run::Run as _,
-    turns,
+    turns, webhooks,
 };
 use domain::{
     batch::StoredBatch,
@@ -283,7 +283,8 @@ async fn copy(
     }
     let new: Vec<NewAnswer<'_>> = copies.iter().map(Copied::answer).collect();
     let_go(tx, stamp.at, batch.id, &pages).await?;
-    attempts::answered_with(tx, stamp, &batch, &changes, &new).await?;
+    let asking = webhooks::asking(tx, &batch.tenant).await?;
+    attempts::answered_with(tx, stamp, &batch, &changes, &new, &asking).await?;
     let done = many::ids(copies.iter().map(|copied| copied.out.order));
     tx.later(Write::of(CLOSE).bind(done).bind(At(stamp.at)));
     Ok(copies.into_iter().map(|copied| copied.job).collect())

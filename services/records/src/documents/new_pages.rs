@@ -6,6 +6,7 @@ use crate::{
     batches::{Delta, add as add_counts},
     combining,
     deleting::files,
+    jobs::Job,
     later::Write,
     many, on,
     read::number,
@@ -17,7 +18,7 @@ use domain::{
     digest::Sha256,
     document::Document,
     id::{JobId, PageId},
-    job::JobPhase,
+    job::{JobPhase, JobState, Tries},
     limits::Usage,
 };
 use serde_json::{Value, json};
@@ -48,8 +49,7 @@ pub struct NewPage {
     pub height: u32,
 }
 
-/// Stores pages and their jobs within `tx` and counts them, together with `delta`. Gives the jobs in order of page and
-/// question.
+/// Stores pages and their jobs within `tx`, which may go out then, and counts them, together with `delta`.
 pub(super) async fn insert_pages(
     tx: &mut Tx,
     stamp: Stamp<'_>,
@@ -57,7 +57,7 @@ pub(super) async fn insert_pages(
     document: &Document,
     pages: &[NewPage],
     delta: Delta,
-) -> Result<Vec<JobId>, RecordsError> {
+) -> Result<(), RecordsError> {
     let batch_id = batch.id.to_string();
     let scopes: Vec<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(SCOPES).bind(&batch_id).fetch_all(c))?;
     let scopes: Vec<Scope> = scopes.iter().map(|scope| combining::scope(scope)).collect();
@@ -69,7 +69,10 @@ pub(super) async fn insert_pages(
         scopes,
         firsts,
     };
-    Ok(insert_wanted_pages(tx, stamp, batch, document, wanted, delta))
+    turns::mark(tx, batch.id, stamp.at);
+    let Inserted { delta, .. } = insert_wanted_pages(tx, stamp, batch, document, wanted, delta);
+    add_counts(tx, batch.id, &delta);
+    Ok(())
 }
 
 /// Pages whose files are known to stay.
@@ -81,7 +84,44 @@ pub(crate) struct Wanted<'a> {
     pub firsts: Firsts,
 }
 
-/// As [`insert_pages`].
+/// What has been stored.
+pub(crate) struct Inserted {
+    /// The jobs that may go out, in order of page and question.
+    pub jobs: Vec<NewJob>,
+    /// What is left to be added to the batch's counters.
+    pub delta: Delta,
+}
+
+/// A job that may go out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewJob {
+    pub id: JobId,
+    pub page: PageId,
+    page_number: u32,
+    question: u32,
+    role: Role,
+}
+
+impl NewJob {
+    /// As the records tell of it.
+    pub(crate) fn stored(self, stamp: Stamp<'_>, document: &Document, batch: &StoredBatch) -> Job {
+        Job {
+            id: self.id,
+            tenant: batch.tenant.clone(),
+            batch: batch.id,
+            document: document.id,
+            page: self.page,
+            page_number: self.page_number,
+            role: self.role,
+            question: self.question,
+            created_at: stamp.at,
+            state: JobState::Queued { not_before: stamp.at },
+            tries: Tries::default(),
+        }
+    }
+}
+
+/// As [`insert_pages`], but for the counters, and nobody is told that jobs wait.
 pub(crate) fn insert_wanted_pages(
     tx: &mut Tx,
     stamp: Stamp<'_>,
@@ -93,7 +133,7 @@ pub(crate) fn insert_wanted_pages(
         firsts,
     }: Wanted<'_>,
     delta: Delta,
-) -> Vec<JobId> {
+) -> Inserted {
     let batch_id = batch.id.to_string();
     // The questions that this document is asked, each at its place.
     let asked = scopes.iter().enumerate().filter(|(place, _)| {
@@ -119,31 +159,32 @@ pub(crate) fn insert_wanted_pages(
     tx.later(write);
     let delta = delta
         .pages(number(pages.len()))
-        .jobs(JobPhase::Queued, number(new.ids.len()))
+        .jobs(JobPhase::Queued, number(new.ready.len()))
         .jobs(JobPhase::Waiting, number(new.waiting));
     let used = Usage {
         pages: pages.len() as u64,
         ..Usage::default()
     };
     usage::add(tx, batch.id, stamp.at, used);
-    turns::mark(tx, batch.id, stamp.at);
-    add_counts(tx, batch.id, &delta);
-    new.ids
+    Inserted {
+        jobs: new.ready,
+        delta,
+    }
 }
 
 /// Rows of pages and of their jobs, as parameters.
 struct NewRows {
     pages: String,
     jobs: String,
-    /// The jobs, in order of page and question.
-    ids: Vec<JobId>,
+    /// The jobs that may go out, in order of page and question.
+    ready: Vec<NewJob>,
     /// How many more wait for what those answer.
     waiting: usize,
 }
 
 impl NewRows {
     fn of(stamp: Stamp<'_>, pages: &[NewPage], asked: &[(usize, Scope)], mut firsts: Firsts) -> Self {
-        let (mut page_rows, mut job_rows, mut ids) =
+        let (mut page_rows, mut job_rows, mut ready) =
             (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
         for page in pages {
             let id: PageId = stamp.ids.make();
@@ -161,7 +202,13 @@ impl NewRows {
                     "id": job, "page": id, "page_number": page.number, "question": question, "state": JobPhase::Queued,
                     "role": role.as_word(),
                 }));
-                ids.push(job);
+                ready.push(NewJob {
+                    id: job,
+                    page: id,
+                    page_number: page.number,
+                    question: u32::try_from(*question).unwrap_or(u32::MAX),
+                    role,
+                });
             }
         }
         let waiting = job_rows.len();
@@ -172,7 +219,7 @@ impl NewRows {
             waiting: job_rows.len() - waiting,
             pages: many::rows(page_rows),
             jobs: many::rows(job_rows),
-            ids,
+            ready,
         }
     }
 }

@@ -50,8 +50,8 @@ pub async fn requeue_failed(
         .jobs(JobPhase::Failed, -number(count))
         .jobs(JobPhase::Waiting, number(wholes.len()))
         .jobs(JobPhase::Queued, number(jobs.len()));
-    add_counts(&mut tx, id, &delta);
     turns::mark(&mut tx, id, stamp.at);
+    add_counts(&mut tx, id, &delta);
     let detail = json!({ "jobs": count });
     stamp.audit(&mut tx, tenant, "batch.requeued", id.to_string(), None, detail);
     tx.commit().await?;

@@ -1,6 +1,10 @@
 use super::*;
 use crate::blobs::{contract::blob_contract, one_piece, read};
-use futures_util::{FutureExt as _, stream};
+use futures_util::stream;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+};
 use tempfile::TempDir;
 
 async fn empty_store() -> (LocalBlobs, TempDir) {
@@ -52,12 +56,20 @@ async fn puts_that_fail_or_are_dropped_leave_no_file() {
     assert!(store.put_file(&folder.path().join("missing")).await.is_err());
     assert_eq!(files_below(folder.path()), [""; 0]);
 
-    let endless = stream::once(std::future::ready(Ok("begun".into()))).chain(stream::pending());
-    let mut dropped = store.put(endless.boxed(), 99);
-    while files_below(folder.path()).is_empty() {
+    // As much as is held in memory at most: when more is asked for, it has been written.
+    let asked_for_more = Arc::new(AtomicBool::new(false));
+    let (asked, begun) = (asked_for_more.clone(), vec![0; writing::HELD + 1]);
+    let more = stream::poll_fn(move |_| {
+        asked.store(true, Ordering::SeqCst);
+        Poll::Pending
+    });
+    let endless = stream::once(std::future::ready(Ok(begun.into()))).chain(more);
+    let mut dropped = store.put(endless.boxed(), u64::MAX);
+    while !asked_for_more.load(Ordering::SeqCst) {
         assert!((&mut dropped).now_or_never().is_none());
         tokio::task::yield_now().await;
     }
+    assert_eq!(files_below(folder.path()).len(), 1);
     drop(dropped);
     assert_eq!(files_below(folder.path()), [""; 0]);
 }

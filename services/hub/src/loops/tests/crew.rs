@@ -3,10 +3,11 @@
 use crate::{
     loops::{
         collect::{Collect, CollectParts},
-        dispatch::{Dispatch, DispatchParts},
+        dispatch::Dispatch,
         reconsider::{Reconsider, ReconsiderParts},
         sweep::{Sweep, SweepParts},
     },
+    sending::{Sending, SendingParts},
     signals::Signals,
     work_settings::WorkSettings,
 };
@@ -30,10 +31,10 @@ pub fn loops(
     queue: &Arc<EmbeddedQueue>,
     settings: &Arc<WorkSettings>,
     policies: &CurrentPolicies,
-) -> (Dispatch, Collect, Sweep, Reconsider) {
+) -> (Arc<Sending>, Dispatch, Collect, Sweep, Reconsider) {
     let signals = Arc::new(Signals::default());
     let (db, ids, settings) = (db.clone(), ids.clone(), settings.clone());
-    let dispatch = DispatchParts {
+    let sending = SendingParts {
         db: db.clone(),
         queue: queue.clone(),
         policies: policies.clone(),
@@ -68,8 +69,10 @@ pub fn loops(
         settings,
         signals,
     };
+    let sending = Arc::new(Sending::new(sending));
     (
-        Dispatch::new(dispatch),
+        sending.clone(),
+        Dispatch::new(sending),
         Collect::new(collect),
         Sweep::new(sweep),
         Reconsider::new(reconsider),

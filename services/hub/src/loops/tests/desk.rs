@@ -15,6 +15,7 @@ use crate::{
         reconsider::Reconsider,
         sweep::Sweep,
     },
+    sending::Sending,
     signals::Signals,
     work_settings::WorkSettings,
 };
@@ -53,6 +54,7 @@ pub struct Desk {
     pub queue: Arc<EmbeddedQueue>,
     pub settings: Arc<WorkSettings>,
     pub policies: CurrentPolicies,
+    pub sending: Arc<Sending>,
     pub dispatch: Dispatch,
     pub collect: Collect,
     pub sweep: Sweep,
@@ -104,7 +106,7 @@ impl Desk {
         let key = Arc::new(SigningKey::ephemeral().unwrap());
         let settings = Arc::new(settings);
         let policies = CurrentPolicies::new(Policies::shipped().unwrap(), "", start);
-        let (dispatch, collect, sweep, reconsider) =
+        let (sending, dispatch, collect, sweep, reconsider) =
             loops(&db, &clock, &ids, &key, &queue, &settings, &policies);
         let worker = ids.make();
         let blobs = Arc::new(LocalBlobs::open(folder.path().join("blobs")).unwrap());
@@ -116,6 +118,7 @@ impl Desk {
             queue,
             settings,
             policies,
+            sending,
             dispatch,
             collect,
             sweep,
@@ -142,7 +145,13 @@ impl Desk {
             &self.settings,
             &self.policies,
         );
-        (self.dispatch, self.collect, self.sweep, self.reconsider) = made;
+        (
+            self.sending,
+            self.dispatch,
+            self.collect,
+            self.sweep,
+            self.reconsider,
+        ) = made;
         self.sweep.at_start().await.unwrap();
     }
 
@@ -173,7 +182,7 @@ impl Desk {
     /// As another process has it.
     pub fn another_reconsider(&self) -> Reconsider {
         let (db, clock, ids, key) = (&self.db, &self.clock, &self.ids, &self.key);
-        loops(db, clock, ids, key, &self.queue, &self.settings, &self.policies).3
+        loops(db, clock, ids, key, &self.queue, &self.settings, &self.policies).4
     }
 
     /// From now on no license is known.

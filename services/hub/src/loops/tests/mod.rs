@@ -1,5 +1,6 @@
 //! The loops over real records and a real queue; the tests are the worker.
 
+mod at_once;
 mod combining;
 mod crew;
 mod deleted_files;

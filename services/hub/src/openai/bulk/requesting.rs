@@ -128,13 +128,13 @@ async fn ask(
         splitting: &parts.splitting,
         signals: &parts.signals,
         once,
-        is_awaited: false,
+        awaited: None,
     };
     let mut call = chat::call(&asking, asked, batch.purpose, &parts.outgoing).await?;
     let end = call
         .expires_at
         .map_or(batch.expires_at, |end| end.min(batch.expires_at));
     call.expires_at = Some(end);
-    let jobs = asking.submit(&call).await?;
+    let jobs = asking.submit(&mut call).await?;
     jobs.first().copied().ok_or_else(|| Problem::not_found("job"))
 }

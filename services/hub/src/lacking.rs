@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::SECOND;
 
 /// What has waited in vain for as long as it takes to know that a worker is gone, while there are workers for others.
 /// Where there are none at all nobody is held up.
-pub(super) async fn in_the_way(
+pub(crate) async fn in_the_way(
     db: &Db,
     settings: &WorkSettings,
     now: OffsetDateTime,
@@ -29,14 +29,14 @@ pub(super) async fn in_the_way(
 
 /// What is in the way, as it was at the last look.
 #[derive(Default)]
-pub(super) struct InTheWay {
+pub(crate) struct InTheWay {
     looked_at: Option<OffsetDateTime>,
     revisions: BTreeSet<(ModelName, Sha256)>,
 }
 
 impl InTheWay {
     /// Whether an order of `batch` would be in the way: one of its model is out already and waits in vain.
-    pub(super) async fn has(
+    pub(crate) async fn has(
         &mut self,
         db: &Db,
         settings: &WorkSettings,

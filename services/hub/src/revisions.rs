@@ -11,7 +11,7 @@ const MOST: usize = 1024;
 
 /// What an order tells of its revision.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Of all files.
     pub artifacts_sha256: Sha256,
     /// What it takes in memory.
@@ -20,11 +20,11 @@ pub(super) struct Told {
 
 /// See the module's text.
 #[derive(Default)]
-pub(super) struct Revisions(HashMap<(ModelName, Sha256), Told>);
+pub(crate) struct Revisions(HashMap<(ModelName, Sha256), Told>);
 
 impl Revisions {
     /// What is told of the revision of a batch.
-    pub(super) async fn of(&mut self, db: &Db, license: &LicenseFacts) -> Result<Told, RecordsError> {
+    pub(crate) async fn of(&mut self, db: &Db, license: &LicenseFacts) -> Result<Told, RecordsError> {
         let (model, revision) = (&license.model, license.revision_sha256);
         let key = (model.clone(), revision);
         if let Some(told) = self.0.get(&key) {
