@@ -16,6 +16,11 @@ pub(super) fn long(custom_id: &str, grey: u8) -> Value {
     long
 }
 
+/// A hub that answers one request after the other: which are answered when a batch ends is no matter of chance.
+fn hub_in_turn() -> Hub {
+    hub_with_model(&[("GLMHUB_WORKER__ORDERS_AT_ONCE", "1")])
+}
+
 /// Has a moment of each batch that is under way be long past.
 pub(super) fn age(hub: &Hub, moment: &str) {
     let under_way = "completed_at IS NULL AND failed_at IS NULL AND cancelled_at IS NULL";
@@ -30,7 +35,7 @@ pub(super) async fn cancel(client: &Client, batch: &Value) -> Value {
 
 #[tokio::test]
 async fn a_cancelled_batch_gives_what_was_answered_and_tells_the_rest() {
-    let hub = hub_with_model(&[]);
+    let hub = hub_in_turn();
     let client = hub.client("acme", &["submitter"]);
     let mut requests = vec![line("first", 1)];
     requests.extend((0..40).map(|number| long(&format!("long-{number}"), 100 + number)));
@@ -75,7 +80,7 @@ async fn a_cancelled_batch_gives_what_was_answered_and_tells_the_rest() {
 
 #[tokio::test]
 async fn an_expired_batch_gives_what_was_answered_and_tells_the_rest() {
-    let hub = hub_with_model(&[]);
+    let hub = hub_in_turn();
     let client = hub.client("acme", &["submitter"]);
     let mut requests = vec![line("first", 1)];
     requests.extend((0..40).map(|number| long(&format!("long-{number}"), 100 + number)));
