@@ -33,7 +33,8 @@ pub(super) const BATCHES_OF: &str = "SELECT order_id, batch FROM attempts WHERE 
 pub(super) const OPEN: &str = "SELECT j.*, a.attempt AS open_attempt, CAST(CASE WHEN EXISTS (SELECT 1 FROM jobs w \
     WHERE w.tenant = $2 AND w.state = 'queued' AND w.priority IN (0, 1, 2) AND w.not_before > $3) THEN 1 ELSE 0 END \
     AS BIGINT) AS some_wait, CAST(CASE WHEN EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.tenant = $2 \
-    AND e.disabled_at IS NULL AND e.deleted_at IS NULL) THEN 1 ELSE 0 END AS BIGINT) AS some_listen FROM attempts a JOIN jobs j ON j.order_id = a.order_id AND j.state IN ('dispatched', 'running') \
+    AND e.disabled_at IS NULL AND e.deleted_at IS NULL) THEN 1 ELSE 0 END AS BIGINT) AS some_listen \
+    FROM attempts a JOIN jobs j ON j.order_id = a.order_id AND j.state IN ('dispatched', 'running') \
     WHERE COALESCE(a.closed_at, a.closed_at) IS NULL AND a.order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 pub(super) const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $2), worker = r.value ->> 'worker', \
     missing_since = NULL FROM json_each($1) AS r WHERE order_id = r.value ->> 'order' \
@@ -233,8 +234,8 @@ impl<'a> Told<'a> {
 type Senders = Vec<(OrderId, WorkerId)>;
 
 /// Moves jobs of `batch`, which is as it was locked, stores the answers of those that are answered by that, and tells those
-/// who are `asking` of them; and of the batch, if the last verdict falls with them. Closing the orders that have no other job is left to do, and
-/// letting go those that waited for the answers ([`sharing::let_go`]).
+/// who are `asking` of them; and of the batch, if the last verdict falls with them. Closing the orders that have no other job
+/// is left to do, and letting go those that waited for the answers ([`sharing::let_go`]).
 pub(crate) async fn answered_with(
     tx: &mut Tx,
     stamp: Stamp<'_>,

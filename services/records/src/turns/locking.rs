@@ -10,7 +10,8 @@ pub(super) const LOCK: &str = "UPDATE turns SET empty_since = NULL WHERE tenant 
 pub(super) const STANDING: &str = "SELECT own.round, own.credit, own.weight, COALESCE(own.most_orders, $3), d.round, \
     (SELECT COUNT(*) FROM attempts WHERE tenant = $1 AND closed_at IS NULL), rival.round, rival.tenant, \
     CAST(CASE WHEN own.due_at <= $2 THEN 1 ELSE 0 END AS BIGINT), \
-    (SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL) FROM turns own CROSS JOIN dispatch_round d LEFT JOIN (SELECT round, tenant FROM turns WHERE due_at <= $2 \
+    (SELECT COUNT(*) FROM attempts WHERE closed_at IS NULL) FROM turns own CROSS JOIN dispatch_round d \
+    LEFT JOIN (SELECT round, tenant FROM turns WHERE due_at <= $2 \
     AND tenant <> $1 AND (SELECT COUNT(*) FROM attempts WHERE attempts.tenant = turns.tenant \
     AND attempts.closed_at IS NULL) < COALESCE(most_orders, $3) ORDER BY round, tenant LIMIT 1) AS rival ON TRUE \
     WHERE own.tenant = $1";
@@ -138,7 +139,7 @@ impl LockedTurn {
     }
 
     /// Whether an order of `questions` goes out for the tenant now. The first does: who asked found that it is the
-    /// tenant's turn. After that the rule of [`next_page`] decides.
+    /// tenant's turn. After that the rule of [`super::next_page`] decides.
     pub(crate) fn serve(&mut self, questions: usize) -> bool {
         let rivals_turn = self
             .rival
