@@ -8,7 +8,7 @@ use crate::dense::Weight;
 use crate::micro::{Factors, products};
 use crate::pool;
 use crate::simd::{Isa, Level, Work, dispatch, level};
-use crate::tiles::{self, Rounded, Spread};
+use crate::tiles::{self, Out, Rounded, Spread};
 use half::bf16;
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ pub fn product<W: Weight>(weight: &[W], x: &[f32], width: usize, out: &mut [f32]
 /// # Panics
 ///
 /// If the lengths do not go together, or where [`tiles::rounded_products`] is false.
-pub fn product_rounded<W: Weight>(weight: &[W], x: &Rounded, width: usize, finish: Finish, out: &mut [f32]) {
+pub fn product_rounded<W: Weight>(weight: &[W], x: &Rounded, width: usize, finish: Finish, out: Out) {
     assert!(weight.len().is_multiple_of(width));
     tiles::product(&Wide { weight, width }, x, finish, out);
 }
@@ -257,12 +257,22 @@ mod tests {
                 let (mut out, bias) = (vec![f32::NAN; rows * outputs], noise(outputs, 2.9));
                 let bias = biased.then_some(&bias[..]);
                 let rounded = Rounded::of(&x, width, Rounded::filled(width));
-                product_rounded(&weight, &rounded, width, Finish { bias, gelu: false }, &mut out);
+                product_rounded(&weight, &rounded, width, Finish { bias, gelu: false }, Out::Values(&mut out));
                 let mut active = vec![f32::NAN; rows * outputs];
-                product_rounded(&weight, &rounded, width, Finish { bias, gelu: true }, &mut active);
+                let finish = Finish { bias, gelu: true };
+                product_rounded(&weight, &rounded, width, finish, Out::Values(&mut active));
                 let mut expected = out.clone();
                 crate::activation::gelu(&mut expected);
-                prop_assert_eq!(active, expected);
+                prop_assert_eq!(&active, &expected);
+                let padded = outputs.next_multiple_of(DEPTH);
+                let mut passed = Rounded::room(rows + 40, padded);
+                // Fewer rows come after more.
+                for rows in [rows, rows.div_ceil(3)] {
+                    let rounded = Rounded::of(&x[..rows * width], width, Rounded::filled(width));
+                    product_rounded(&weight, &rounded, width, finish, Out::Rounded(&mut passed));
+                    let expected = Rounded::of(&active[..rows * outputs], outputs, padded);
+                    prop_assert_eq!(passed.lines(), expected.lines());
+                }
                 for (at, &got) in out.iter().enumerate() {
                     let (row, output) = (at / outputs, at % outputs);
                     let pairs = weight[output * width..][..width].iter().zip(&x[row * width..]);

@@ -7,7 +7,7 @@ use super::blocks::for_blocks;
 use super::trace::{ComputeError, Stage, Trace, ask, report};
 use crate::config::VisionConfig;
 use crate::ops::{ContextRun, LayerNorm, Ops, attend_rounded};
-use crate::weights::{Linear, Rounding, Weights, WeightsError};
+use crate::weights::{Between, Linear, Rounding, Weights, WeightsError};
 
 /// Rows that go through a part at one time: bounds the memory of `[rows, inner]`, and how long a breaking off takes.
 const BLOCK: usize = 768;
@@ -22,6 +22,7 @@ const ATTENDING: usize = 1024;
 pub struct Tower {
     ops: Ops,
     config: VisionConfig,
+    rounding: Rounding,
     /// `[channels * side * side] -> [D]`, the inputs in the order channel, row, column.
     patches: Linear,
     /// `[1, D]`
@@ -51,6 +52,7 @@ impl Tower {
         let at = "transformer.vision.patch_embedding";
         Ok(Self {
             ops: weights.ops().clone(),
+            rounding: weights.tower_rounding(),
             patches: weights.linear_of(
                 &format!("{at}.proj"),
                 &[hidden, config.channels, side, side],
@@ -75,8 +77,7 @@ impl Tower {
         let x = Tensor::cat(&[&self.class_row, &patches], 0)?;
         self.ops.add(&x, &self.positions)?;
         report(trace, Stage::Patches, &x)?;
-        let quantised = self.blocks.iter().any(|block| block.fc1.is_quantised());
-        let room = Room::new(&self.config, quantised, x.device())?;
+        let room = Room::new(self, x.device())?;
         for (index, block) in self.blocks.iter().enumerate() {
             block.forward(&x, &room, trace)?;
             report(trace, Stage::TowerBlock(index), &x)?;
@@ -111,21 +112,25 @@ struct Room {
     /// `[P, D]`.
     attended: Tensor,
     /// `[B, F]`, F = inner.
-    inner: Tensor,
+    inner: Between,
     /// `[B, D]`.
     branch: Tensor,
 }
 
 impl Room {
-    fn new(config: &VisionConfig, quantised: bool, device: &Device) -> candle_core::Result<Self> {
+    fn new(tower: &Tower, device: &Device) -> candle_core::Result<Self> {
+        let Tower { config, blocks, .. } = tower;
         let (positions, hidden) = (config.positions(), config.hidden);
+        let quantised = blocks.iter().any(|block| block.fc1.is_quantised());
         let block = if quantised { BLOCK_QUANTISED } else { BLOCK }.min(positions);
+        let layers = blocks.iter().map(|block| [&block.fc1, &block.fc2]);
+        let inner = Between::of(layers, (block, config.inner), tower.rounding, device)?;
         let zeros = |rows, columns| Tensor::zeros((rows, columns), DType::F32, device);
         Ok(Self {
             block,
             qkv: zeros(positions, 3 * hidden)?,
             attended: zeros(positions, hidden)?,
-            inner: zeros(block, config.inner)?,
+            inner,
             branch: zeros(block, hidden)?,
         })
     }
@@ -180,7 +185,10 @@ impl Block {
         for_blocks(x, room.block, trace, |_, x, trace| {
             let inner = self.fc1.forward_gelu_in(&room.inner, x, self.rounding)?;
             ask(trace)?;
-            let branch = self.fc2.forward_in(&room.branch, &inner, self.rounding)?;
+            let rows = x.dim(0)?;
+            let branch = self
+                .fc2
+                .forward_passed_in(&room.branch, &inner, rows, self.rounding)?;
             self.ops.layer_norm(&self.mlp_norm, &branch)?;
             Ok(self.ops.add(x, &branch)?)
         })

@@ -11,7 +11,9 @@ use ::kernels::rope::{self, Heads};
 use candle_core::{Device, Result, Tensor};
 
 pub use candle::{Operators, SCORE_BYTES};
-pub use kernels::{attend_rounded, product_rounded, with_values, with_values_of, write_to};
+pub use kernels::{
+    From, To, attend_rounded, product_rounded, round_through, with_values, with_values_of, write_to,
+};
 
 use crate::kv::KvType;
 

@@ -1,10 +1,13 @@
 //! A linear layer over whichever form its weight is kept in.
 
-use candle_core::{Result, Tensor};
+use std::cell::RefCell;
+
+use candle_core::{DType, Device, Result, Tensor};
+use kernels::tiles::Rounded;
 
 use super::placed::Placed;
 use super::quantised::Quantised;
-use crate::ops::{self, Ops};
+use crate::ops::{self, From, Ops, To};
 
 /// `y = x W^T + b` for rows `x`; the bias, `[outputs]`, in `f32`.
 #[derive(Debug)]
@@ -33,6 +36,38 @@ enum Weight {
     Quantised(Quantised),
     /// In few bits, for candle's operators.
     Placed(Placed),
+}
+
+/// Room for rows that one layer passes to the next.
+pub enum Between {
+    /// `[rows, inner]`.
+    Rows(Tensor),
+    /// As the next multiplies them.
+    Rounded(RefCell<Rounded>),
+}
+
+impl Between {
+    /// For up to `rows` rows of `inner` values, for each of these pairs of layers in turn.
+    pub fn of<'a>(
+        layers: impl Iterator<Item = [&'a Linear; 2]>,
+        (rows, inner): (usize, usize),
+        rounding: Rounding,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut padded = layers.map(|[first, second]| first.halves(rounding).and(second.halves(rounding)));
+        match padded.next().flatten() {
+            Some(one) if padded.all(|other| other == Some(one)) => {
+                Ok(Self::Rounded(RefCell::new(Rounded::room(rows, one))))
+            }
+            _ => Tensor::zeros((rows, inner), DType::F32, device).map(Self::Rows),
+        }
+    }
+}
+
+/// What a layer has left in [`Between`] for the next.
+pub enum Passed<'a> {
+    Rows(Tensor),
+    Rounded(&'a RefCell<Rounded>),
 }
 
 impl Linear {
@@ -73,43 +108,90 @@ impl Linear {
     /// As [`Self::forward`], into `y`, and for many rows: it may round as `rounding` says.
     pub fn forward_into(&self, x: &Tensor, y: &Tensor, rounding: Rounding) -> Result<()> {
         match self.rounds(rounding) {
-            true => self.product_rounded(x, y, rounding, false),
+            true => self.product_rounded(&From::Rows(x), &To::Rows(y), rounding, false),
             false => y.slice_set(&self.forward(x)?, 0, 0),
         }
     }
 
-    fn product_rounded(&self, x: &Tensor, y: &Tensor, rounding: Rounding, gelu: bool) -> Result<()> {
+    fn product_rounded(&self, x: &From, to: &To, rounding: Rounding, gelu: bool) -> Result<()> {
         let bias = self.bias.as_ref();
         match &self.weight {
-            Weight::Dense(weight) => ops::product_rounded(weight, x, bias, gelu, y),
-            Weight::Quantised(weight) => weight.product_rounded(x, rounding, bias, gelu, y),
+            Weight::Dense(weight) => ops::product_rounded(weight, x, bias, gelu, to),
+            Weight::Quantised(weight) => weight.product_rounded(x, rounding, bias, gelu, to),
             Weight::Placed(_) => candle_core::bail!("products are rounded by the kernels alone"),
         }
     }
 
-    /// As [`Self::forward_in`], and the exact GELU of it.
-    pub fn forward_gelu_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
-        if self.rounds(rounding) {
-            return self.rounded_in(room, x, rounding, true);
+    /// As [`Self::forward_in`], and the exact GELU of it, for another layer.
+    pub fn forward_gelu_in<'a>(
+        &self,
+        room: &'a Between,
+        x: &Tensor,
+        rounding: Rounding,
+    ) -> Result<Passed<'a>> {
+        match room {
+            Between::Rounded(room) => {
+                self.product_rounded(&From::Rows(x), &To::Rounded(room), rounding, true)?;
+                Ok(Passed::Rounded(room))
+            }
+            Between::Rows(room) if self.rounds(rounding) => Ok(Passed::Rows(self.rounded_in(
+                room,
+                &From::Rows(x),
+                x.dim(0)?,
+                rounding,
+                true,
+            )?)),
+            Between::Rows(_) => {
+                let y = self.forward(x)?;
+                self.ops.gelu(&y)?;
+                Ok(Passed::Rows(y))
+            }
         }
-        let y = self.forward(x)?;
-        self.ops.gelu(&y)?;
-        Ok(y)
     }
 
     /// As [`Self::forward`], and for many rows: it may round as `rounding` says, and then takes the first rows of `room`,
     /// which is as wide as its outputs.
     pub fn forward_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
         match self.rounds(rounding) {
-            true => self.rounded_in(room, x, rounding, false),
+            true => self.rounded_in(room, &From::Rows(x), x.dim(0)?, rounding, false),
             false => self.forward(x),
         }
     }
 
-    fn rounded_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding, gelu: bool) -> Result<Tensor> {
-        let y = room.narrow(0, 0, x.dim(0)?)?;
-        self.product_rounded(x, &y, rounding, gelu)?;
+    /// As [`Self::forward_in`], of `rows` rows that another layer passes on.
+    pub fn forward_passed_in(
+        &self,
+        room: &Tensor,
+        passed: &Passed,
+        rows: usize,
+        rounding: Rounding,
+    ) -> Result<Tensor> {
+        match passed {
+            Passed::Rows(x) => self.forward_in(room, x, rounding),
+            Passed::Rounded(x) => self.rounded_in(room, &From::Rounded(x), rows, rounding, false),
+        }
+    }
+
+    fn rounded_in(
+        &self,
+        room: &Tensor,
+        x: &From,
+        rows: usize,
+        rounding: Rounding,
+        gelu: bool,
+    ) -> Result<Tensor> {
+        let y = room.narrow(0, 0, rows)?;
+        self.product_rounded(x, &To::Rows(&y), rounding, gelu)?;
         Ok(y)
+    }
+
+    /// What rows are filled up to where [`Self::forward_into`] multiplies them in bf16.
+    fn halves(&self, rounding: Rounding) -> Option<usize> {
+        match &self.weight {
+            Weight::Dense(weight) if self.rounds(rounding) => weight.dim(1).ok().map(Rounded::filled),
+            Weight::Quantised(weight) => weight.halves(rounding),
+            _ => None,
+        }
     }
 
     /// As [`Self::forward`]. Rows that quantised weights would be multiplied with in eight bits keep fifteen, for twice the

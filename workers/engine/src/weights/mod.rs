@@ -23,7 +23,7 @@ use half::{bf16, f16};
 use convert::{Kept, convert};
 pub use error::WeightsError;
 use files::{Files, Place, Stored};
-pub use linear::{Linear, Rounding};
+pub use linear::{Between, Linear, Rounding};
 use quantised::Quantised;
 pub use quantised::padded;
 pub use table::Table;

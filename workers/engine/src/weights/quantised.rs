@@ -16,7 +16,7 @@ use memmap2::{Mmap, MmapMut};
 use super::linear::Rounding;
 use super::placed::Placed;
 use crate::map::{anonymous, release};
-use crate::ops;
+use crate::ops::{self, From, To};
 
 /// From so many rows on, spreading the weights out for the tile unit pays.
 const MANY: usize = 16;
@@ -110,32 +110,44 @@ impl Quantised {
         matches!(self.kept, Kept::Strips(_))
     }
 
-    /// As [`Self::product`] with a bias and perhaps the exact GELU, into `y`. Weights and rows are rounded to bf16 where
+    /// As [`Self::product`] with a bias and perhaps the exact GELU. Weights and rows are rounded to bf16 where
     /// everything may be and the processor multiplies that; else rows to eight bits, and weights too where that is faster.
     pub(super) fn product_rounded(
         &self,
-        x: &Tensor,
+        x: &From,
         rounding: Rounding,
         bias: Option<&Tensor>,
         gelu: bool,
-        y: &Tensor,
+        to: &To,
     ) -> Result<()> {
         let Kept::Strips(strips) = &self.kept else {
             candle_core::bail!("a matrix is rounded only where it is laid out for products");
         };
-        self.check(x)?;
-        let write = |product: &dyn Fn(Finish, &mut [f32])| {
-            ops::with_values_of(bias, |bias| {
-                ops::write_to(y, |y| product(Finish { bias, gelu }, y))
-            })?
-        };
-        if rounding == Rounding::Everything && strips_in_bf16() {
-            let wide = self.inputs.next_multiple_of(BLOCK);
-            let x = ops::with_values(x, |x| Rounded::of(x, self.inputs, wide))?;
-            return write(&|finish, y| product_bf16(self.kind, strips, &x, finish, y));
+        if let From::Rows(x) = x {
+            self.check(x)?;
         }
+        if let Some(wide) = self.halves(rounding) {
+            return ops::with_values_of(bias, |bias| {
+                ops::round_through(x, (self.inputs, wide), to, |x, out| {
+                    product_bf16(self.kind, strips, x, self.outputs, Finish { bias, gelu }, out)
+                })
+            })?;
+        }
+        let (From::Rows(x), To::Rows(y)) = (x, to) else {
+            candle_core::bail!("rows in bf16 are multiplied in eight bits nowhere");
+        };
         let x = ops::with_values(x, |x| Rows::quantise(x, self.inputs))?;
-        write(&|finish, y| product_w8a8(self.kind, strips, &x, finish, y))
+        ops::with_values_of(bias, |bias| {
+            ops::write_to(y, |y| {
+                product_w8a8(self.kind, strips, &x, Finish { bias, gelu }, y)
+            })
+        })?
+    }
+
+    /// What rows are filled up to where [`Self::product_rounded`] multiplies them in bf16.
+    pub(super) fn halves(&self, rounding: Rounding) -> Option<usize> {
+        let halves = rounding == Rounding::Everything && self.rounds() && strips_in_bf16();
+        halves.then(|| self.inputs.next_multiple_of(BLOCK))
     }
 
     fn check(&self, x: &Tensor) -> Result<()> {

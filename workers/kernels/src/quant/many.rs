@@ -5,7 +5,7 @@
 
 use super::{BLOCK, QuantType, dequantise};
 use crate::Finish;
-use crate::tiles::{self, Rounded, STEP, Spread};
+use crate::tiles::{self, Out, Rounded, STEP, Spread};
 use std::ops::Range;
 
 /// `out[r, o] = x[r, :] . weight[o, :]`, as [`super::product`], with rows that were filled up to whole blocks of 256.
@@ -19,7 +19,7 @@ pub fn product(kind: QuantType, weight: &[u8], x: &Rounded, out: &mut [f32]) {
     let bytes = width / kind.block_values() * kind.block_bytes();
     assert!(weight.len().is_multiple_of(bytes));
     let weight = Weight { kind, weight, bytes };
-    tiles::product(&weight, x, Finish::default(), out);
+    tiles::product(&weight, x, Finish::default(), Out::Values(out));
 }
 
 /// Rows of `bytes` bytes.

@@ -22,7 +22,7 @@ mod x86;
 use super::{BLOCK, GROUP, QuantType, SMALL_BLOCK, Unpacked, q4_k, q5_k, q6_k, q8_0, rows::Rows};
 use crate::Finish;
 use crate::pool;
-use crate::tiles::{self, Rounded};
+use crate::tiles::{self, Out, Rounded};
 
 /// Rows of a strip.
 pub(super) const ROWS: usize = 16;
@@ -251,16 +251,15 @@ pub fn strips_in_bf16() -> bool {
 /// # Panics
 ///
 /// If the lengths do not go together, or where [`strips_in_bf16`] is false.
-pub fn product_bf16(kind: QuantType, strips: &[u8], x: &Rounded, finish: Finish, out: &mut [f32]) {
+pub fn product_bf16(kind: QuantType, strips: &[u8], x: &Rounded, outputs: usize, finish: Finish, out: Out) {
     let width = x.steps * tiles::STEP;
-    assert!(out.len().is_multiple_of(x.count) && width.is_multiple_of(BLOCK));
-    let outputs = out.len() / x.count;
+    assert!(width.is_multiple_of(BLOCK));
     assert_eq!(strips.len(), strips_bytes(kind, outputs, width));
     assert!(strips_in_bf16());
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     x86::halves::product(kind, strips, x, outputs, finish, out);
     #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-    let _ = finish;
+    let _ = (finish, out);
 }
 
 /// [`product`] with each of the vectors that this processor has.

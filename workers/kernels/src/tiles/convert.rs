@@ -89,10 +89,10 @@ pub(super) fn round_columns(columns: &[f32], stride: usize, tile: &mut Tile) {
 }
 
 #[target_feature(enable = "avx512f")]
-pub(super) fn take_columns(columns: &[bf16], stride: usize, tile: &mut Tile) {
+pub(super) fn take_columns(columns: &[&[bf16]; SIDE], first: usize, tile: &mut Tile) {
     let mut lines = [_mm512_setzero_si512(); SIDE];
-    for (column, line) in lines.iter_mut().enumerate() {
-        let column = &columns[column * stride..][..STEP];
+    for (column, line) in columns.iter().zip(&mut lines) {
+        let column = &column[first..][..STEP];
         // SAFETY: 64 bytes are there, and the load needs no alignment.
         *line = unsafe { _mm512_loadu_si512(column.as_ptr().cast()) };
     }

@@ -23,6 +23,7 @@ mod unit;
 pub(crate) use convert::in_turn;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 use none as unit;
+pub use product::Out;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) use product::{LayOut, Room};
 pub(crate) use product::{Spread, product};
@@ -131,10 +132,39 @@ impl Rounded {
     }
 
     fn zeros(values: usize, width: usize, padded: usize) -> Self {
-        assert!(values.is_multiple_of(width) && padded.is_multiple_of(STEP) && padded >= width);
-        let (count, steps) = (values / width, padded / STEP);
-        let tiles = vec![Tile::ZERO; count.div_ceil(RESULT) * 2 * steps];
-        Self { count, steps, tiles }
+        assert!(values.is_multiple_of(width) && padded >= width);
+        Self::room(values / width, padded)
+    }
+
+    /// Zeros where up to `rows` rows that are filled up to `padded`, a multiple of 32, are to be written ([`Out`]).
+    ///
+    /// # Panics
+    ///
+    /// If `padded` is no such multiple.
+    pub fn room(rows: usize, padded: usize) -> Self {
+        assert!(padded.is_multiple_of(STEP));
+        let steps = padded / STEP;
+        let tiles = vec![Tile::ZERO; rows.div_ceil(RESULT) * 2 * steps];
+        Self {
+            count: rows,
+            steps,
+            tiles,
+        }
+    }
+
+    /// To write `count` rows of `width` values: panel by panel, step by step. What they are filled up with stays.
+    fn columns(&mut self, count: usize, width: usize) -> Columns<'_, Tile> {
+        let used = count.div_ceil(RESULT) * 2 * self.steps;
+        assert!(used <= self.tiles.len() && width <= self.steps * STEP);
+        self.count = count;
+        Columns::of(&mut self.tiles[..used], self.steps)
+    }
+
+    /// All rows' panels, tile by tile.
+    #[cfg(test)]
+    pub(crate) fn lines(&self) -> Vec<&[u32]> {
+        let used = self.count.div_ceil(RESULT) * 2 * self.steps;
+        self.tiles[..used].iter().map(|tile| &tile.0[..]).collect()
     }
 
     /// Two panels: 32 rows.

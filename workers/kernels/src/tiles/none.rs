@@ -1,6 +1,6 @@
 //! No tile unit: on other processors and systems.
 
-use super::{Panels, Tile};
+use super::{Panels, SIDE, Tile};
 use half::bf16;
 use std::convert::Infallible;
 
@@ -36,7 +36,7 @@ impl Tiles {
         match self.0 {}
     }
 
-    pub(crate) fn take_columns(&self, _: &[bf16], _: usize, _: &mut Tile) {
+    pub(crate) fn take_columns(&self, _: &[&[bf16]; SIDE], _: usize, _: &mut Tile) {
         match self.0 {}
     }
 

@@ -38,20 +38,45 @@ pub(crate) trait LayOut: Sync {
     fn lay_out(&self, rows: Range<usize>, columns: Range<usize>, panel: &mut [Tile], room: &mut Room);
 }
 
+/// Where a product goes.
+pub enum Out<'a> {
+    /// A row of outputs for each row of the left side.
+    Values(&'a mut [f32]),
+    /// The same, rounded as the left side of another product: [`Rounded::room`] for as many rows or more.
+    Rounded(&'a mut Rounded),
+}
+
 /// `out[r, o] = x[r, :] . weight[o, :]`, finished as `finish` says.
 ///
 /// # Panics
 ///
 /// If the lengths do not go together, or where [`super::rounded_products`] is false.
-pub(crate) fn product(weight: &impl LayOut, x: &Rounded, finish: Finish, out: &mut [f32]) {
+pub(crate) fn product(weight: &impl LayOut, x: &Rounded, finish: Finish, out: Out) {
     let outputs = weight.outputs();
-    assert_eq!(out.len(), outputs * x.count);
     assert!(finish.bias.is_none_or(|bias| bias.len() == outputs));
-    let out = Columns::of(out, outputs);
+    match out {
+        Out::Values(out) => {
+            assert_eq!(out.len(), outputs * x.count);
+            let out = Columns::of(out, outputs);
+            chunks(weight, x, finish, |sums, outputs| {
+                write(sums, &out, outputs, x.count)
+            });
+        }
+        Out::Rounded(out) => {
+            let out = out.columns(x.count, outputs);
+            chunks(weight, x, finish, |sums, outputs| {
+                round(sums, &out, outputs, x.count)
+            });
+        }
+    }
+}
+
+/// Calls `f` with the sums of each chunk of outputs, in rows of `OUTPUTS`.
+fn chunks(weight: &impl LayOut, x: &Rounded, finish: Finish, f: impl Fn(&[f32], Range<usize>) + Sync) {
+    let outputs = weight.outputs();
     pool::for_each(0..outputs.div_ceil(OUTPUTS), |chunk| {
         let outputs = chunk * OUTPUTS..outputs.min((chunk + 1) * OUTPUTS);
-        let sums = chunk_sums(weight, outputs.clone(), x, finish);
-        write(&sums, &out, outputs, x.count);
+        f(&chunk_sums(weight, outputs.clone(), x, finish), outputs);
     });
 }
 
@@ -60,6 +85,27 @@ fn write(sums: &[f32], out: &Columns, outputs: Range<usize>, rows: usize) {
     for (row, sums) in sums.chunks_exact(OUTPUTS).take(rows).enumerate() {
         // SAFETY: every chunk of outputs is another range of columns.
         unsafe { out.write(row, outputs.start, &sums[..outputs.len()]) };
+    }
+}
+
+/// As [`write`], into panels of tiles: zeros in rows after the last.
+#[expect(unsafe_code, reason = "threads write disjoint columns")]
+fn round(sums: &[f32], out: &Columns<Tile>, outputs: Range<usize>, rows: usize) {
+    let unit = Tiles::of_this_thread();
+    for (panel, sums) in sums.chunks_exact(SIDE * OUTPUTS).enumerate() {
+        let mut tiles = [Tile::ZERO; OUTPUTS / STEP];
+        let left = rows.saturating_sub(panel * SIDE);
+        for (row, sums) in sums.chunks_exact(OUTPUTS).take(left).enumerate() {
+            unit.round_row(&sums[..outputs.len()], row, &mut tiles);
+        }
+        // SAFETY: every chunk of outputs is another range of columns, whole tiles wide.
+        unsafe {
+            out.write(
+                panel,
+                outputs.start / STEP,
+                &tiles[..outputs.len().div_ceil(STEP)],
+            )
+        };
     }
 }
 
@@ -101,21 +147,30 @@ impl<W: Spread> LayOut for W {
 
     fn lay_out(&self, rows: Range<usize>, columns: Range<usize>, panel: &mut [Tile], room: &mut Room) {
         let Room { unit, values, halves } = room;
-        let mut rounded = false;
-        for ((row, values), halves) in rows.zip(values.iter_mut()).zip(halves.iter_mut()) {
-            match self.as_they_are(row, columns.clone()) {
-                Some(given) => {
-                    let (to, filling) = halves.split_at_mut(given.len());
-                    to.copy_from_slice(given);
+        let mut given = [None; SIDE];
+        for ((row, given), (values, halves)) in
+            rows.zip(&mut given).zip(values.iter_mut().zip(halves.iter_mut()))
+        {
+            *given = self.as_they_are(row, columns.clone());
+            match *given {
+                // It is taken from where it is.
+                Some(whole) if whole.len() == columns.len() => {}
+                Some(part) => {
+                    let (to, filling) = halves.split_at_mut(part.len());
+                    to.copy_from_slice(part);
                     filling.fill(bf16::ZERO);
-                    rounded = true;
                 }
                 None => self.spread(row, columns.clone(), &mut values[..columns.len()]),
             }
         }
+        let rounded = given[0].is_some();
+        let columns: [&[bf16]; SIDE] = std::array::from_fn(|column| match given[column] {
+            Some(whole) if whole.len() == columns.len() => whole,
+            _ => &halves[column][..columns.len()],
+        });
         for (step, tile) in panel.iter_mut().enumerate() {
             if rounded {
-                unit.take_columns(&halves.as_flattened()[step * STEP..], DEPTH, tile);
+                unit.take_columns(&columns, step * STEP, tile);
             } else {
                 unit.round_columns(&values.as_flattened()[step * STEP..], DEPTH, tile);
             }

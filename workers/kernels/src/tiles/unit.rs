@@ -7,7 +7,7 @@
 
 use half::bf16;
 
-use super::{Panels, STEP, Tile, amx, convert, dots};
+use super::{Panels, SIDE, STEP, Tile, amx, convert, dots};
 
 /// Whether this processor has the instructions.
 pub(crate) fn available() -> bool {
@@ -65,15 +65,14 @@ impl Tiles {
         unsafe { convert::round_columns(columns, stride, tile) }
     }
 
-    /// The same of numbers that are rounded already.
+    /// The same of numbers that are rounded already: those from `first` on.
     ///
     /// # Panics
     ///
-    /// If `columns` is too short.
-    pub(crate) fn take_columns(&self, columns: &[bf16], stride: usize, tile: &mut Tile) {
-        assert!(columns.len() >= 15 * stride + STEP);
+    /// If a column is too short.
+    pub(crate) fn take_columns(&self, columns: &[&[bf16]; SIDE], first: usize, tile: &mut Tile) {
         // SAFETY: as for `round_row`.
-        unsafe { convert::take_columns(columns, stride, tile) }
+        unsafe { convert::take_columns(columns, first, tile) }
     }
 
     /// Rounds numbers that follow one another in two columns' direction: line `pair` of a right side's tiles gets the

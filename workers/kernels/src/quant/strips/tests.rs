@@ -88,7 +88,7 @@ proptest! {
             let mut strips = vec![0; strips_bytes(kind, outputs, width)];
             lay_out(kind, &weight, outputs, &mut strips);
             let (mut got, mut expected) = (vec![f32::NAN; rows * outputs], vec![f32::NAN; rows * outputs]);
-            product_bf16(kind, &strips, &x, Finish::default(), &mut got);
+            product_bf16(kind, &strips, &x, outputs, Finish::default(), Out::Values(&mut got));
             product_of_many(kind, &weight, &x, &mut expected);
             for (got, expected) in got.iter().zip(&expected) {
                 prop_assert!((got - expected).abs() <= 5e-4 * (width as f32).sqrt(), "{expected}, got {got}");

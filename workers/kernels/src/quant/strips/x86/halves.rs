@@ -9,7 +9,7 @@ use super::scales::Scales;
 use super::vectors::{Line, keep, load};
 use crate::Finish;
 use crate::quant::{BLOCK, QuantType};
-use crate::tiles::{self, LayOut, Room, Rounded, STEP, Tile, in_turn};
+use crate::tiles::{self, LayOut, Out, Room, Rounded, STEP, Tile, in_turn};
 use std::arch::x86_64::{
     __m512, __m512i, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_set1_epi32,
     _mm512_set1_ps, _mm512_srli_epi32,
@@ -24,7 +24,7 @@ pub(in super::super) fn product(
     x: &Rounded,
     outputs: usize,
     finish: Finish,
-    out: &mut [f32],
+    out: Out,
 ) {
     let (lines, blocks) = (strips.as_chunks().0, x.steps * STEP / BLOCK);
     match kind {
