@@ -18,7 +18,7 @@ use domain::{
     purpose::Purpose,
 };
 use exchange::spans::{self, Kind, Span};
-use records::{Db, RecordsError, decisions, facts, models};
+use records::{Db, RecordsError, Tx, decisions, facts, models};
 use serde_json::json;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -64,12 +64,14 @@ pub async fn ask(
 ) -> Result<Allowed, Problem> {
     let nothing = || async { Ok(()) };
     let (given, ()) = ask_before(db, policies, ids, now, caller, wanted, nothing(), nothing()).await?;
+    db.flush().await.map_err(RecordsError::from)?;
     Ok(given.allowed)
 }
 
 /// As [`ask`], unless `room` has a problem, with which nothing is decided; and does `work` once the answer is known to be
-/// an allow, while that is being recorded: both wait for the disk. Nothing that comes of `work` may be used or told before
-/// this returns. Problems: those of [`ask`], of `room` and of `work`.
+/// an allow, while that is being recorded. Nothing that comes of `work` may be used or told before this returns. An allow is
+/// on the disk with whatever is committed after it and waits for that, or after [`Db::flush`]: nothing may be done under it
+/// before. Problems: those of [`ask`], of `room` and of `work`.
 #[expect(
     clippy::too_many_arguments,
     reason = "who asks for what, and what happens meanwhile"
@@ -112,14 +114,15 @@ pub async fn ask_before<T>(
             // What is done meanwhile is no part of the decision.
             let keep = async {
                 let _span = span;
-                keep(db, ids, &record).await
+                keep(db.begin_without_flush().await?, ids, &record).await
             };
             let (kept, done) = tokio::join!(keep, work);
             kept?;
             Ok((Given::new(allowed, now, known.epoch), done?))
         }
         Decision::Refused(refusal) => {
-            keep(db, ids, &record).await?;
+            let tx = db.begin().await.map_err(RecordsError::from)?;
+            keep(tx, ids, &record).await?;
             Err(problem(&refusal))
         }
     }
@@ -134,8 +137,8 @@ fn begun(wanted: &Wanted<'_>) -> Span {
 
 /// Records a decision with its audit entry, and says so in the log: what a caller was told, a webhook tells or an order
 /// carries is found there by the same id.
-async fn keep(db: &Db, ids: &IdMaker, record: &DecisionRecord) -> Result<(), RecordsError> {
-    decisions::record(db, ids, record).await?;
+async fn keep(tx: Tx, ids: &IdMaker, record: &DecisionRecord) -> Result<(), RecordsError> {
+    decisions::record(tx, ids, record).await?;
     let code = record.reasons.first().map(|reason| reason.code.to_string());
     tracing::info!(
         decision = %record.id,
@@ -227,7 +230,7 @@ pub async fn still_holds(
     match decision {
         Decision::Allowed(allowed) => Ok(Ok(Confirmed::of(&allowed, epoch))),
         Decision::Refused(refusal) => {
-            keep(db, ids, &record).await?;
+            keep(db.begin().await?, ids, &record).await?;
             Ok(Err(refusal))
         }
     }
@@ -246,7 +249,7 @@ pub async fn allows_again(
     let Decision::Allowed(allowed) = decision else {
         return Ok(None);
     };
-    keep(db, ids, &record).await?;
+    keep(db.begin().await?, ids, &record).await?;
     Ok(Some(allowed))
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     At, Db, RecordsError, Tx,
     audit::rows::{Fact, Rows},
+    later::{Param, Write},
     many, on,
     read::{Reading, number},
 };
@@ -24,11 +25,11 @@ const OF_BATCH: &str = "SELECT a.* FROM answers a WHERE a.job IN (SELECT id FROM
     AND (document_place, page_number, question) \
     <= (SELECT document_place, page_number, question FROM jobs WHERE id = $4 AND batch || '' = $2))";
 const INSERT: &str = "INSERT INTO answers (job, order_id, attempt, text, finish_reason, input_tokens, output_tokens, \
-    compute_ms, engine, worker, answered_at, decision, logprobs, shared_from) SELECT r.value ->> 'job', r.value ->> 'order', \
+    compute_ms, engine, worker, answered_at, decision, logprobs, shared_from) SELECT r.value ->> 'job', r.value ->> 'order_id', \
     CAST(r.value ->> 'attempt' AS BIGINT), r.value ->> 'text', r.value ->> 'finish_reason', \
     CAST(r.value ->> 'input_tokens' AS BIGINT), CAST(r.value ->> 'output_tokens' AS BIGINT), \
     CAST(r.value ->> 'compute_ms' AS BIGINT), r.value ->> 'engine', r.value ->> 'worker', $2, $3, r.value -> 'logprobs', \
-    r.value ->> 'shared_from' FROM json_each($1) AS r RETURNING job AS fact, *";
+    r.value ->> 'shared_from' FROM json_each($1) AS r";
 const OF_JOBS: &str = "SELECT * FROM answers WHERE job IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 
 pub(crate) const STATEMENTS: &[&str] = &[COLUMNS_OF_JOB, OF_BATCH, INSERT, OF_JOBS];
@@ -159,7 +160,9 @@ pub(crate) struct NewAnswer<'a> {
 }
 
 impl NewAnswer<'_> {
-    fn row(&self) -> Value {
+    /// What is stored of it, but for what all that are stored together share. Where nothing is, no column has a value: the
+    /// log's digests leave it out.
+    fn columns(&self) -> Vec<(&'static str, Param)> {
         let Self {
             job,
             out,
@@ -167,36 +170,45 @@ impl NewAnswer<'_> {
             report,
             shared_from,
         } = self;
-        let mut row = json!({
-            "job": job, "order": out.order, "attempt": out.attempt, "text": as_stored(&report.text),
-            "finish_reason": report.finish_reason, "input_tokens": report.input_tokens,
-            "output_tokens": report.output_tokens, "compute_ms": number(report.compute_ms),
-            "engine": as_stored(&report.engine), "worker": worker,
-        });
-        // Where nothing is, no column has a value: the log's digests leave it out.
-        if let Some(tokens) = &report.logprobs {
-            row["logprobs"] = json!(logprobs_as_stored(tokens));
-        }
-        if let Some(first) = shared_from {
-            row["shared_from"] = json!(first);
-        }
-        row
+        let logprobs = report.logprobs.as_ref();
+        vec![
+            ("job", job.to_string().into()),
+            ("order_id", out.order.to_string().into()),
+            ("attempt", number(out.attempt).into()),
+            ("text", as_stored(&report.text).into()),
+            ("finish_reason", json!(report.finish_reason).as_str().into()),
+            ("input_tokens", number(report.input_tokens).into()),
+            ("output_tokens", number(report.output_tokens).into()),
+            ("compute_ms", number(report.compute_ms).into()),
+            ("engine", as_stored(&report.engine).into()),
+            ("worker", worker.to_string().into()),
+            (
+                "logprobs",
+                logprobs.map(|tokens| json!(logprobs_as_stored(tokens))).into(),
+            ),
+            ("shared_from", shared_from.map(|first| first.to_string()).into()),
+        ]
     }
 }
 
-/// Stores answers that `decision` allowed. Gives their rows.
-pub(crate) async fn insert(
+/// Has answers that `decision` allowed stored. Gives their rows.
+pub(crate) fn insert(
     tx: &mut Tx,
     answers: &[NewAnswer<'_>],
     decision: DecisionId,
     at: OffsetDateTime,
 ) -> Result<Rows, RecordsError> {
-    let (rows, decision) = (
-        many::rows(answers.iter().map(NewAnswer::row)),
-        decision.to_string(),
-    );
-    on!(tx: tx, |c| async {
-        let insert = sqlx::query(INSERT).bind(&rows).bind(At(at)).bind(&decision);
-        Rows::of(Fact::Answer, &insert.fetch_all(c).await?)
-    })
+    let mut columns: Vec<_> = answers.iter().map(NewAnswer::columns).collect();
+    let member = |(name, value): &(&str, Param)| Some(((*name).to_owned(), value.as_member()?));
+    let object = |columns: &Vec<_>| Value::Object(columns.iter().filter_map(member).collect());
+    let write = Write::of(INSERT)
+        .bind(many::rows(columns.iter().map(object)))
+        .bind(At(at))
+        .bind(decision.to_string());
+    tx.later(write);
+    for columns in &mut columns {
+        columns.push(("answered_at", At(at).into()));
+        columns.push(("decision", decision.to_string().into()));
+    }
+    Rows::of_new(tx.db(), Fact::Answer, columns.iter().map(Vec::as_slice))
 }

@@ -4,7 +4,14 @@ use sqlx::{
     Database, Decode, Encode, Postgres, Sqlite, Type, encode::IsNull, error::BoxDynError,
     postgres::PgTypeInfo, sqlite::SqliteTypeInfo,
 };
-use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::{
+    OffsetDateTime, PrimitiveDateTime, UtcOffset, error::Format, format_description::BorrowedFormatItem,
+    macros::format_description,
+};
+
+/// What sorts by time.
+const TEXT: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond]");
 
 /// A moment in UTC. `timestamptz` on PostgreSQL; on SQLite a text that sorts by time (the driver's own
 /// form for moments with an offset does not).
@@ -12,6 +19,17 @@ use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 pub struct At(pub OffsetDateTime);
 
 impl At {
+    /// As PostgreSQL keeps it.
+    pub(crate) fn in_micros(self) -> OffsetDateTime {
+        let utc = self.0.to_offset(UtcOffset::UTC);
+        utc.replace_microsecond(utc.microsecond()).unwrap_or(utc)
+    }
+
+    /// As SQLite keeps it.
+    pub(crate) fn as_text(self) -> Result<String, Format> {
+        self.without_offset().format(TEXT)
+    }
+
     fn without_offset(self) -> PrimitiveDateTime {
         let utc = self.0.to_offset(UtcOffset::UTC);
         PrimitiveDateTime::new(utc.date(), utc.time())
@@ -60,7 +78,7 @@ impl Encode<'_, Sqlite> for At {
         &self,
         buffer: &mut <Sqlite as Database>::ArgumentBuffer,
     ) -> Result<IsNull, BoxDynError> {
-        Encode::<Sqlite>::encode_by_ref(&self.without_offset(), buffer)
+        Encode::<Sqlite>::encode(self.as_text()?, buffer)
     }
 }
 

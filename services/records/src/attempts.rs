@@ -7,7 +7,7 @@ mod progress;
 
 pub use open::{OpenAttempt, forget_missing, mark_missing, open_after};
 pub(crate) use progress::answered_with;
-pub use progress::{Progress, Said, batches_of, progress};
+pub use progress::{Of, Progress, Said, Told, batches_of, progress};
 
 use crate::{
     At, Db, RecordsError, Stamp, Tx,
@@ -19,7 +19,7 @@ use crate::{
 };
 use domain::{
     batch::StoredBatch,
-    id::{BatchId, JobId, OrderId, WorkerId},
+    id::{JobId, OrderId, WorkerId},
     job::{ATTEMPT_LOST, JobState, Out, RetryRule},
     order::Fault,
     webhook::EventKind,
@@ -27,7 +27,6 @@ use domain::{
 use serde_json::json;
 use time::OffsetDateTime;
 
-const BATCH_OF: &str = "SELECT batch FROM attempts WHERE order_id = $1";
 const HEARD: &str = "UPDATE attempts SET started_at = COALESCE(started_at, $3), worker = $4, missing_since = NULL \
     WHERE order_id = $1 AND attempt = $2 AND closed_at IS NULL";
 const STILL_OPEN: &str = "SELECT attempt, started_at FROM attempts WHERE order_id = $1 AND closed_at IS NULL";
@@ -37,7 +36,6 @@ const INSERT_FAULT: &str = "INSERT INTO job_faults (job, order_id, attempt, code
     VALUES ($1, $2, $3, $4, $5, $6)";
 
 pub(crate) const STATEMENTS: &[&str] = &[
-    BATCH_OF,
     HEARD,
     STILL_OPEN,
     CLOSE,
@@ -154,7 +152,7 @@ pub async fn lose(
     rule: &RetryRule,
 ) -> Result<Taken, RecordsError> {
     let mut tx = db.begin().await?;
-    let Some(batch) = lock_batch_of(&mut tx, order).await? else {
+    let Some(batch) = batches::lock_of(&mut tx, order).await? else {
         return Ok(Taken::Fenced);
     };
     let open: Option<(i64, Option<At>)> =
@@ -199,7 +197,7 @@ async fn lose_job(
 
 /// Locks the batch of the sender's order and notes that the sender lives. `None`: the attempt is not open.
 async fn hear(tx: &mut Tx, stamp: Stamp<'_>, sender: Sender) -> Result<Option<StoredBatch>, RecordsError> {
-    let batch = lock_batch_of(tx, sender.out.order).await?;
+    let batch = batches::lock_of(tx, sender.out.order).await?;
     // When its time is up nothing is heard of it any more, whether or not that was written down.
     let Some(batch) = batch.filter(|batch| !batch.is_over(stamp.at)) else {
         return Ok(None);
@@ -223,19 +221,6 @@ async fn hear_of(
         return Ok(None);
     };
     Ok(jobs::in_batch(tx, batch.id, job).await?.map(|job| (batch, job)))
-}
-
-async fn lock_batch_of(tx: &mut Tx, order: OrderId) -> Result<Option<StoredBatch>, RecordsError> {
-    let text = order.to_string();
-    let batch: Option<String> =
-        on!(tx: &mut *tx, |c| sqlx::query_scalar(BATCH_OF).bind(&text).fetch_optional(c))?;
-    let Some(batch) = batch else { return Ok(None) };
-    let batch: BatchId = Reading {
-        table: "attempts",
-        id: &text,
-    }
-    .parsed(&batch)?;
-    batches::lock(tx, batch).await
 }
 
 /// Closes the attempt of `order`, if it is open.

@@ -42,6 +42,8 @@ const GET: &str = "SELECT * FROM batches WHERE id = $1 AND tenant = $2";
 const LIST: &str = "SELECT * FROM batches WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 const READ: &str = "SELECT * FROM batches WHERE id = $1";
 const LOCK: &str = "UPDATE batches SET tenant = tenant WHERE id = $1 RETURNING *";
+const LOCK_OF_ORDER: &str = "UPDATE batches SET tenant = tenant \
+    WHERE id = (SELECT batch FROM attempts WHERE order_id = $1) RETURNING *";
 const LOCK_UNREAD: &str = "UPDATE batches SET tenant = tenant WHERE id = $1";
 const WRITE_STATE: &str = "UPDATE batches SET submitted_at = $2, completed_at = $3, cancelled_at = $4, expired_at = $5 WHERE id = $1";
 const QUESTIONS: &str = "SELECT q.text, q.parameters, q.scope FROM questions q JOIN batches b ON b.id = q.batch \
@@ -62,6 +64,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LIST,
     READ,
     LOCK,
+    LOCK_OF_ORDER,
     LOCK_UNREAD,
     WRITE_STATE,
     QUESTIONS,
@@ -290,6 +293,14 @@ pub(crate) async fn withdraw_attempts(
 /// The batch as it is now; nobody else changes it, its documents or its jobs until `tx` ends.
 pub(crate) async fn lock(tx: &mut Tx, id: BatchId) -> Result<Option<StoredBatch>, RecordsError> {
     let row = on!(tx: tx, |c| sqlx::query_as::<_, BatchRow>(LOCK).bind(id.to_string()).fetch_optional(c))?;
+    row.map(BatchRow::read).transpose()
+}
+
+/// As [`lock`], of the batch that `order` was made for.
+pub(crate) async fn lock_of(tx: &mut Tx, order: OrderId) -> Result<Option<StoredBatch>, RecordsError> {
+    let row = on!(tx: tx, |c| sqlx::query_as::<_, BatchRow>(LOCK_OF_ORDER)
+        .bind(order.to_string())
+        .fetch_optional(c))?;
     row.map(BatchRow::read).transpose()
 }
 

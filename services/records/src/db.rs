@@ -240,6 +240,11 @@ impl Tx {
         }
     }
 
+    /// The database that it is on.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// Appends an entry to the audit log with what it tells of: neither is ever there without the other.
     pub(crate) fn append(&mut self, entry: NewAudit) {
         self.entries.push(entry);

@@ -5,8 +5,9 @@ mod replay;
 pub use replay::{Recent, since};
 
 use crate::{
-    At, Db, RecordsError,
+    At, Db, RecordsError, Tx,
     audit::rows::{Fact, Rows},
+    later::{Param, Write},
     on,
     read::Reading,
 };
@@ -21,14 +22,14 @@ use sqlx::types::Json;
 
 const INSERT: &str = "INSERT INTO decisions (id, tenant, member, model, revision_sha256, purpose, at, outcome, \
     terms_sha256, duties, reasons, metadata, site, policies_sha256) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id AS fact, *";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 const GET: &str = "SELECT * FROM decisions WHERE id = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, GET];
 pub(crate) const MORE_STATEMENTS: &[&[&str]] = &[replay::STATEMENTS];
 
-/// Records a decision together with its entry in the audit log.
-pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result<(), RecordsError> {
+/// Records a decision together with its entry in the audit log, and commits `tx`.
+pub async fn record(mut tx: Tx, ids: &IdMaker, decision: &DecisionRecord) -> Result<(), RecordsError> {
     let request = &decision.request;
     let kind = match decision.outcome {
         Outcome::Allowed => "decision.allowed",
@@ -48,26 +49,32 @@ pub async fn record(db: &Db, ids: &IdMaker, decision: &DecisionRecord) -> Result
             "policies_sha256": decision.policies_sha256,
         }),
     };
-    let mut tx = db.begin().await?;
-    let written: Result<Rows, RecordsError> = on!(tx: &mut tx, |c| async {
-        let insert = sqlx::query(INSERT)
-            .bind(decision.id.to_string())
-            .bind(request.tenant.as_str())
-            .bind(request.member.as_str())
-            .bind(request.model.as_str())
-            .bind(request.revision_sha256.to_string())
-            .bind(request.purpose.as_str())
-            .bind(At(request.at))
-            .bind(decision.outcome.as_str())
-            .bind(decision.terms_sha256.map(|sha256| sha256.to_string()))
-            .bind(Json(&decision.duties))
-            .bind(Json(&decision.reasons))
-            .bind(Json(&request.metadata))
-            .bind(&request.site)
-            .bind(decision.policies_sha256.map(|sha256| sha256.to_string()));
-        Rows::of(Fact::Decision, &insert.fetch_all(c).await?)
-    });
-    entry.detail = written?.vouched_for(&entry.subject, entry.detail)?;
+    let columns: Vec<(&str, Param)> = vec![
+        ("id", decision.id.to_string().into()),
+        ("tenant", request.tenant.as_str().into()),
+        ("member", request.member.as_str().into()),
+        ("model", request.model.as_str().into()),
+        ("revision_sha256", request.revision_sha256.to_string().into()),
+        ("purpose", request.purpose.as_str().into()),
+        ("at", At(request.at).into()),
+        ("outcome", decision.outcome.as_str().into()),
+        (
+            "terms_sha256",
+            decision.terms_sha256.map(|sha256| sha256.to_string()).into(),
+        ),
+        ("duties", json!(decision.duties).into()),
+        ("reasons", json!(decision.reasons).into()),
+        ("metadata", json!(request.metadata).into()),
+        ("site", request.site.as_str().into()),
+        (
+            "policies_sha256",
+            decision.policies_sha256.map(|sha256| sha256.to_string()).into(),
+        ),
+    ];
+    let rows = Rows::of_new(tx.db(), Fact::Decision, [&columns[..]])?;
+    entry.detail = rows.vouched_for(&entry.subject, entry.detail)?;
+    let values = columns.into_iter().map(|(_, value)| value);
+    tx.later(values.fold(Write::of(INSERT), Write::bind));
     tx.append(entry);
     tx.commit().await?;
     Ok(())

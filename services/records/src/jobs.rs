@@ -97,31 +97,52 @@ pub enum FailedJobs {
 
 /// A job of `tenant`.
 pub async fn get(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<WholeJob>, RecordsError> {
+    match find(db, tenant, id).await? {
+        Some(found) => found.whole(db).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A job, before what belongs to it is read: that is never older than the job.
+#[derive(Debug)]
+pub struct FoundJob {
+    /// The job.
+    pub job: Job,
+    warnings: Vec<Warning>,
+}
+
+/// As [`get`], so far as to tell what else is to be read.
+pub async fn find(db: &Db, tenant: &TenantName, id: JobId) -> Result<Option<FoundJob>, RecordsError> {
     let row = on!(db, |c| sqlx::query_as::<_, WholeJobRow>(GET_WHOLE)
         .bind(id.to_string())
         .bind(tenant.as_str())
         .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
-    let job = row.job.read()?;
-    let has_tried = job.tries != Tries::default();
-    let (faults, answer) = tokio::try_join!(
-        async {
-            match has_tried {
-                true => faults(db, id).await,
+    let warnings = row.document_warnings.map(|warnings| warnings.0);
+    Ok(Some(FoundJob {
+        job: row.job.read()?,
+        warnings: warnings.unwrap_or_default(),
+    }))
+}
+
+impl FoundJob {
+    /// The job with all that is known of it.
+    pub async fn whole(self, db: &Db) -> Result<WholeJob, RecordsError> {
+        let Self { job, warnings } = self;
+        let faults = async {
+            match job.tries != Tries::default() {
+                true => faults(db, job.id).await,
                 false => Ok(Vec::new()),
             }
-        },
-        answers::of_job(db, tenant, id)
-    )?;
-    Ok(Some(WholeJob {
-        job,
-        answer,
-        faults,
-        warnings: row
-            .document_warnings
-            .map(|warnings| warnings.0)
-            .unwrap_or_default(),
-    }))
+        };
+        let (faults, answer) = tokio::try_join!(faults, answers::of_job(db, &job.tenant, job.id))?;
+        Ok(WholeJob {
+            job,
+            answer,
+            faults,
+            warnings,
+        })
+    }
 }
 
 async fn faults(db: &Db, id: JobId) -> Result<Vec<JobFault>, RecordsError> {

@@ -6,8 +6,11 @@
 //! that are only added to a table, which may be added to in several ways at once. Each table that a write names has a word
 //! before it that says so: lists of tables are joins here.
 
-use crate::{At, run::Run as _};
-use serde_json::Value;
+mod values;
+
+pub(crate) use values::Param;
+
+use crate::run::Run as _;
 use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr as _, SqliteConnection, types::Json};
 use std::fmt::Write as _;
 
@@ -15,74 +18,6 @@ use std::fmt::Write as _;
 pub(crate) struct Write {
     sql: &'static str,
     values: Vec<Param>,
-}
-
-/// A parameter.
-pub(crate) enum Param {
-    Text(Option<String>),
-    Number(Option<i64>),
-    Moment(Option<At>),
-    Json(Option<Value>),
-}
-
-impl From<String> for Param {
-    fn from(text: String) -> Self {
-        Param::Text(Some(text))
-    }
-}
-
-impl From<&str> for Param {
-    fn from(text: &str) -> Self {
-        Param::Text(Some(text.to_owned()))
-    }
-}
-
-impl From<Option<String>> for Param {
-    fn from(text: Option<String>) -> Self {
-        Param::Text(text)
-    }
-}
-
-impl From<Option<&str>> for Param {
-    fn from(text: Option<&str>) -> Self {
-        Param::Text(text.map(str::to_owned))
-    }
-}
-
-impl From<i64> for Param {
-    fn from(number: i64) -> Self {
-        Param::Number(Some(number))
-    }
-}
-
-impl From<Option<i64>> for Param {
-    fn from(number: Option<i64>) -> Self {
-        Param::Number(number)
-    }
-}
-
-impl From<At> for Param {
-    fn from(at: At) -> Self {
-        Param::Moment(Some(at))
-    }
-}
-
-impl From<Option<At>> for Param {
-    fn from(at: Option<At>) -> Self {
-        Param::Moment(at)
-    }
-}
-
-impl From<Value> for Param {
-    fn from(value: Value) -> Self {
-        Param::Json(Some(value))
-    }
-}
-
-impl From<Option<Value>> for Param {
-    fn from(value: Option<Value>) -> Self {
-        Param::Json(value)
-    }
 }
 
 impl Write {

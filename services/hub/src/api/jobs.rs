@@ -128,10 +128,12 @@ async fn requeue(caller: Authenticated, path: Path<JobId>, desk: Desk) -> Result
 
 /// A job of `tenant` with its question, answer and faults.
 pub(crate) async fn whole(db: &Db, tenant: &TenantName, id: JobId) -> Result<JobView, Problem> {
-    let mut job = jobs::get(db, tenant, id).await?.ok_or_else(no_job)?;
-    let (batch, questions) = tokio::try_join!(
-        batches::get(db, tenant, job.job.batch),
-        batches::questions(db, tenant, job.job.batch),
+    let found = jobs::find(db, tenant, id).await?.ok_or_else(no_job)?;
+    let of = found.job.batch;
+    let (mut job, batch, questions) = tokio::try_join!(
+        found.whole(db),
+        batches::get(db, tenant, of),
+        batches::questions(db, tenant, of),
     )?;
     let batch = batch.ok_or_else(no_job)?;
     job.answer = job.answer.filter(|_| batch.answers_gone_at.is_none());

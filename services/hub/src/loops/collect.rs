@@ -8,7 +8,7 @@ use crate::{signals::Signals, work_settings::WorkSettings};
 use async_trait::async_trait;
 use domain::{
     clock::SharedClock,
-    id::{BatchId, IdMaker},
+    id::{IdMaker, OrderId},
     job::Out,
     order::{Fault, Report, ReportKind},
 };
@@ -19,9 +19,13 @@ use exchange::{
 use futures_util::{StreamExt as _, stream};
 use records::{
     Db, RecordsError, Stamp,
-    attempts::{self, Progress, Retry, Said, Sender, Taken},
+    attempts::{self, Of, Progress, Retry, Sender, Taken},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +52,27 @@ pub struct CollectParts {
 /// See the module's text. Several may run at once, in one process or many.
 pub struct Collect(CollectParts);
 
+/// Reports that are done with.
+#[derive(Default)]
+struct Done {
+    receipts: Vec<String>,
+    /// Whether combine may find something by them.
+    some_combine: bool,
+    /// Whether deliver may.
+    some_listen: bool,
+}
+
+impl Done {
+    fn add(&mut self, more: Done) {
+        self.receipts.extend(more.receipts);
+        self.some_combine |= more.some_combine;
+        self.some_listen |= more.some_listen;
+    }
+}
+
+/// A report, and what it says.
+type Said<'a> = (&'a Received, Progress<'a>);
+
 impl Collect {
     /// A collect over `parts`.
     pub fn new(parts: CollectParts) -> Self {
@@ -72,83 +97,108 @@ impl Collect {
         if received.is_empty() {
             return Ok(Outcome::Idle);
         }
-        let (mut receipts, mut fault) = (Vec::with_capacity(received.len()), None);
+        let (mut done, mut fault) = (Done::default(), None);
         // What goes well is stored together; anything else is stored in its place between, so that each order's reports
         // take effect as they came.
         let plain = |one: &Received| progress_of(&one.report).is_some();
         for stretch in received.chunk_by(|one, next| plain(one) && plain(next)) {
-            match self.store(stretch, &mut receipts).await {
+            match self.store(stretch, &mut done).await {
                 Ok(()) => {}
                 // They come again; the others are not held up.
                 Err(error) => fault = Some(error),
             }
         }
-        self.0.queue.acknowledge(&receipts).await?;
-        self.0.signals.dispatch.notify_one();
-        self.0.signals.combine.notify_one();
-        self.0.signals.deliver.notify_one();
+        self.0.queue.acknowledge(&done.receipts).await?;
+        let signals = &self.0.signals;
+        signals.dispatch.notify_one();
+        if done.some_combine {
+            signals.combine.notify_one();
+        }
+        if done.some_listen {
+            signals.deliver.notify_one();
+        }
         fault.map_or(Ok(Outcome::Worked), |error| Err(error.into()))
     }
 
-    /// Stores reports that are all plain, or one that is not. Adds the receipts of those that are done with.
-    async fn store(&self, stretch: &[Received], receipts: &mut Vec<String>) -> Result<(), RecordsError> {
-        let mut by_batch: BTreeMap<BatchId, Vec<(&Received, Progress<'_>)>> = BTreeMap::new();
+    /// Stores reports that are all plain, or one that is not. Adds those that are done with.
+    async fn store(&self, stretch: &[Received], done: &mut Done) -> Result<(), RecordsError> {
         let plain = stretch
             .iter()
             .filter_map(|one| Some((one, progress_of(&one.report)?)));
-        let orders = plain.clone().map(|(one, _)| one.report.order);
-        let batches = attempts::batches_of(&self.0.db, orders).await?;
-        for (one, progress) in plain {
-            match batches.get(&one.report.order) {
-                Some(batch) => by_batch.entry(*batch).or_default().push((one, progress)),
-                None => receipts.push(self.done_with(one, Taken::Fenced)),
-            }
-        }
-        let together: Vec<_> = by_batch
+        let together = self.together(plain.collect(), done).await?;
+        let together: Vec<_> = together
             .iter()
-            .map(|(batch, ones)| self.store_together(*batch, ones))
+            .map(|(of, ones)| self.store_together(*of, ones))
             .collect();
         let together = stream::iter(together).buffer_unordered(BATCHES_AT_ONCE);
         let stored: Vec<_> = together.collect().await;
         let mut fault = None;
-        for (done, result) in stored {
-            receipts.extend(done);
+        for (some, result) in stored {
+            done.add(some);
             fault = result.err().or(fault);
         }
         for one in stretch.iter().filter(|one| progress_of(&one.report).is_none()) {
             let taken = self.store_end(&one.report).await?;
-            receipts.push(self.done_with(one, taken));
+            done.add(Done {
+                receipts: vec![self.done_with(one, taken)],
+                some_combine: true,
+                some_listen: true,
+            });
         }
         fault.map_or(Ok(()), Err)
     }
 
-    /// Stores what was said of a batch in one transaction. If that cannot be, for a reason that does not pass by itself,
-    /// each is tried alone, so that one does not hold up the others. Gives the receipts of those that are done with.
-    async fn store_together(
+    /// What is stored in one transaction each. Adds what nobody knows the batch of.
+    async fn together<'a>(
         &self,
-        batch: BatchId,
-        ones: &[(&Received, Progress<'_>)],
-    ) -> (Vec<String>, Result<(), RecordsError>) {
+        plain: Vec<Said<'a>>,
+        done: &mut Done,
+    ) -> Result<BTreeMap<Of, Vec<Said<'a>>>, RecordsError> {
+        let mut together = BTreeMap::new();
+        let orders: BTreeSet<OrderId> = plain.iter().map(|(one, _)| one.report.order).collect();
+        if let (Some(order), 1) = (orders.first(), orders.len()) {
+            // Its batch is found where it is locked.
+            together.insert(Of::Order(*order), plain);
+            return Ok(together);
+        }
+        let batches = attempts::batches_of(&self.0.db, orders).await?;
+        for (one, progress) in plain {
+            match batches.get(&one.report.order) {
+                Some(batch) => {
+                    let of = Of::Batch(*batch);
+                    together.entry(of).or_default().push((one, progress));
+                }
+                None => done.receipts.push(self.done_with(one, Taken::Fenced)),
+            }
+        }
+        Ok(together)
+    }
+
+    /// Stores what was said in one transaction. If that cannot be, for a reason that does not pass by itself, each is tried
+    /// alone, so that one does not hold up the others. Gives those that are done with.
+    async fn store_together(&self, of: Of, ones: &[Said<'_>]) -> (Done, Result<(), RecordsError>) {
         let said: Vec<Progress<'_>> = ones.iter().map(|(_, progress)| *progress).collect();
-        match attempts::progress(&self.0.db, self.stamp(), batch, &said).await {
-            Ok(taken) => {
-                let taken = ones.iter().zip(taken);
-                (
-                    taken
+        match attempts::progress(&self.0.db, self.stamp(), of, &said).await {
+            Ok(told) => {
+                let taken = ones.iter().zip(told.taken);
+                let done = Done {
+                    receipts: taken
                         .map(|((one, _), taken)| self.done_with(one, taken))
                         .collect(),
-                    Ok(()),
-                )
+                    some_combine: told.some_combine,
+                    some_listen: told.some_listen,
+                };
+                (done, Ok(()))
             }
-            Err(error) if ones.len() == 1 || error.may_pass() => (Vec::new(), Err(error)),
+            Err(error) if ones.len() == 1 || error.may_pass() => (Done::default(), Err(error)),
             Err(_) => {
-                let (mut receipts, mut stored) = (Vec::new(), Ok(()));
+                let (mut done, mut stored) = (Done::default(), Ok(()));
                 for one in ones.chunks(1) {
-                    let (done, result) = Box::pin(self.store_together(batch, one)).await;
-                    receipts.extend(done);
+                    let (some, result) = Box::pin(self.store_together(of, one)).await;
+                    done.add(some);
                     stored = result.and(stored);
                 }
-                (receipts, stored)
+                (done, stored)
             }
         }
     }
@@ -217,8 +267,8 @@ fn sender_of(report: &Report) -> Sender {
 /// What a report says, if all goes well.
 fn progress_of(report: &Report) -> Option<Progress<'_>> {
     let said = match &report.kind {
-        ReportKind::Started => Said::Began,
-        ReportKind::Answered { job, answer } => Said::Answered(*job, answer),
+        ReportKind::Started => attempts::Said::Began,
+        ReportKind::Answered { job, answer } => attempts::Said::Answered(*job, answer),
         ReportKind::Failed { .. } | ReportKind::HandedBack => return None,
     };
     Some(Progress {

@@ -178,7 +178,9 @@ impl Desk<'_> {
         let facts = known.unwrap().facts;
         let decision = gate::decide(self.ids.make(), &self.policies, &request, &facts);
         let record = DecisionRecord::of(&decision, &self.policies, &request, &facts);
-        decisions::record(self.db, &self.ids, &record).await.unwrap();
+        decisions::record(self.db.begin().await.unwrap(), &self.ids, &record)
+            .await
+            .unwrap();
         assert_eq!(decisions::get(self.db, record.id).await.unwrap(), Some(record));
         match decision {
             Decision::Allowed(_) => Vec::new(),

@@ -75,35 +75,66 @@ pub async fn batches_of(
     rows.into_iter().map(read).collect()
 }
 
-/// Stores what was said of orders of `batch`, in its order: starts jobs, stores answers, moves the counters, tells of it.
-/// Gives of each whether it changed anything.
+/// Of what something was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Of {
+    /// Of one order, whosever it is.
+    Order(OrderId),
+    /// Of orders of this batch.
+    Batch(BatchId),
+}
+
+/// What came of what was said.
+#[derive(Debug)]
+pub struct Told {
+    /// Of each, whether it changed anything.
+    pub taken: Vec<Taken>,
+    /// Whether something of the batch may wait for answers to all that was asked of a document's pages.
+    pub some_combine: bool,
+    /// Whether webhook endpoints may be told of it.
+    pub some_listen: bool,
+}
+
+/// Stores what was said, in its order: starts jobs, stores answers, moves the counters, tells of it.
 pub async fn progress(
     db: &Db,
     stamp: Stamp<'_>,
-    batch: BatchId,
+    of: Of,
     said: &[Progress<'_>],
-) -> Result<Vec<Taken>, RecordsError> {
+) -> Result<Told, RecordsError> {
     // That work began is told to whoever looks, and decides nothing.
     let mut tx = match said.iter().all(|one| matches!(one.said, Said::Began)) {
         true => db.begin_without_flush().await?,
         false => db.begin().await?,
     };
-    let batch = batches::lock(&mut tx, batch).await?;
+    let batch = match of {
+        Of::Order(order) => batches::lock_of(&mut tx, order).await?,
+        Of::Batch(batch) => batches::lock(&mut tx, batch).await?,
+    };
     // When its time is up nothing is answered any more, whether or not that was written down.
     let Some(batch) = batch.filter(|batch| !batch.is_over(stamp.at)) else {
-        return Ok(vec![Taken::Fenced; said.len()]);
+        return Ok(Told {
+            taken: vec![Taken::Fenced; said.len()],
+            some_combine: false,
+            some_listen: false,
+        });
     };
-    let mut told = Told::begin(&mut tx, stamp, &batch, said).await?;
-    let taken: Vec<Taken> = said.iter().map(|one| told.take(stamp, one)).collect();
+    let mut telling = Telling::begin(&mut tx, stamp, &batch, said).await?;
+    let taken: Vec<Taken> = said.iter().map(|one| telling.take(stamp, one)).collect();
+    let some_listen = telling.some_listen;
     if taken.contains(&Taken::Stored) {
-        told.store(&mut tx, stamp, &batch).await?;
+        telling.store(&mut tx, stamp, &batch).await?;
         tx.commit().await?;
     }
-    Ok(taken)
+    Ok(Told {
+        taken,
+        some_combine: batch.jobs.waiting > 0,
+        some_listen,
+    })
 }
 
 /// What has been told so far, on its way into the records.
-struct Told<'a> {
+struct Telling<'a> {
     /// The attempts of orders that are out.
     open: BTreeMap<OrderId, u32>,
     /// Who spoke last of those that are.
@@ -126,7 +157,7 @@ struct OpenRow {
     some_listen: i64,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Telling<'a> {
     async fn begin(
         tx: &mut Tx,
         stamp: Stamp<'_>,
@@ -140,7 +171,7 @@ impl<'a> Told<'a> {
             .bind(batch.tenant.as_str())
             .bind(At(stamp.at))
             .fetch_all(c))?;
-        let mut told = Self {
+        let mut telling = Self {
             open: BTreeMap::new(),
             heard: BTreeMap::new(),
             jobs: BTreeMap::new(),
@@ -152,12 +183,13 @@ impl<'a> Told<'a> {
             let job = row.job.read()?;
             if let Some(out) = job.state.out() {
                 let order = out.order.to_string();
-                told.open
+                telling
+                    .open
                     .insert(out.order, reading(&order).whole(row.open_attempt)?);
             }
-            told.jobs.insert(job.id, (job.clone(), job.state));
+            telling.jobs.insert(job.id, (job.clone(), job.state));
         }
-        Ok(told)
+        Ok(telling)
     }
 
     fn take(&mut self, stamp: Stamp<'_>, one: &Progress<'a>) -> Taken {
@@ -245,7 +277,7 @@ pub(crate) async fn answered_with(
     asking: &Asking,
 ) -> Result<(), RecordsError> {
     let decision = batch.license.decision;
-    let rows = answers::insert(tx, answers, decision, stamp.at).await?;
+    let rows = answers::insert(tx, answers, decision, stamp.at)?;
     let details = answers.iter().map(|answer| {
         let detail = json!({ "batch": batch.id, "attempt": answer.out.attempt, "worker": answer.worker });
         (answer.job.to_string(), detail)

@@ -3,7 +3,7 @@
 //! A digest is over the canonical JSON of the row as it stands in its database, columns without a value left out:
 //! a column that is added later without a default changes no digest.
 
-use crate::{At, RecordsError, Tx, many, on};
+use crate::{At, Db, RecordsError, Tx, later::Param, many, on};
 use domain::{audit::canonical, digest::Sha256, id::OrderId};
 use serde_json::{Map, Value, json};
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow, types::Json};
@@ -98,6 +98,7 @@ pub(crate) async fn with_row(
 }
 
 /// Rows of a fact as they stand in the database, by their ids.
+#[derive(Debug)]
 pub(crate) struct Rows {
     fact: Fact,
     rows: HashMap<String, Value>,
@@ -112,6 +113,29 @@ impl Rows {
             Ok((id, row))
         };
         let rows = rows.iter().map(read).collect::<Result<_, RecordsError>>()?;
+        Ok(Self { fact, rows })
+    }
+
+    /// Rows that are about to be written, the first column of which is their id.
+    pub(crate) fn of_new<'a>(
+        db: &Db,
+        fact: Fact,
+        rows: impl IntoIterator<Item = &'a [(&'static str, Param)]>,
+    ) -> Result<Self, RecordsError> {
+        let row = |columns: &[(&'static str, Param)]| {
+            let mut row = Map::new();
+            for (name, value) in columns {
+                let value = value.as_read(db);
+                let value = value.map_err(|error| RecordsError::nonsense(fact.as_str(), name, error))?;
+                if !value.is_null() {
+                    row.insert((*name).to_owned(), value);
+                }
+            }
+            let id = columns.first().and_then(|(name, _)| row.get(*name)?.as_str());
+            let id = id.unwrap_or_default().to_owned();
+            Ok((id, Value::Object(row)))
+        };
+        let rows = rows.into_iter().map(row).collect::<Result<_, RecordsError>>()?;
         Ok(Self { fact, rows })
     }
 

@@ -43,7 +43,9 @@ async fn decide(db: &Db, ids: &IdMaker, count: u64) {
             reasons: Vec::new(),
             policies_sha256: None,
         };
-        decisions::record(db, ids, &decision).await.unwrap();
+        decisions::record(db.begin().await.unwrap(), ids, &decision)
+            .await
+            .unwrap();
     }
 }
 
