@@ -185,10 +185,7 @@ impl Block {
         for_blocks(x, room.block, trace, |_, x, trace| {
             let inner = self.fc1.forward_gelu_in(&room.inner, x, self.rounding)?;
             ask(trace)?;
-            let rows = x.dim(0)?;
-            let branch = self
-                .fc2
-                .forward_passed_in(&room.branch, &inner, rows, self.rounding)?;
+            let branch = self.fc2.forward_passed_in(&room.branch, &inner, self.rounding)?;
             self.ops.layer_norm(&self.mlp_norm, &branch)?;
             Ok(self.ops.add(x, &branch)?)
         })

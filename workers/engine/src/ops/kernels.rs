@@ -13,7 +13,7 @@ use kernels::{activation, norm};
 mod rounded;
 
 pub(super) use rounded::rounds;
-pub use rounded::{From, To, product_rounded, round_through};
+pub use rounded::{Input, Output, product_rounded, round_through};
 
 use super::{ContextRun, FEW, LayerNorm, RmsNorm};
 use crate::kv::KvType;

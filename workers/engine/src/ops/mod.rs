@@ -12,7 +12,7 @@ use candle_core::{Device, Result, Tensor};
 
 pub use candle::{Operators, SCORE_BYTES};
 pub use kernels::{
-    From, To, attend_rounded, product_rounded, round_through, with_values, with_values_of, write_to,
+    Input, Output, attend_rounded, product_rounded, round_through, with_values, with_values_of, write_to,
 };
 
 use crate::kv::KvType;

@@ -7,7 +7,7 @@ use kernels::tiles::Rounded;
 
 use super::placed::Placed;
 use super::quantised::Quantised;
-use crate::ops::{self, From, Ops, To};
+use crate::ops::{self, Input, Ops, Output};
 
 /// `y = x W^T + b` for rows `x`; the bias, `[outputs]`, in `f32`.
 #[derive(Debug)]
@@ -108,12 +108,12 @@ impl Linear {
     /// As [`Self::forward`], into `y`, and for many rows: it may round as `rounding` says.
     pub fn forward_into(&self, x: &Tensor, y: &Tensor, rounding: Rounding) -> Result<()> {
         match self.rounds(rounding) {
-            true => self.product_rounded(&From::Rows(x), &To::Rows(y), rounding, false),
+            true => self.product_rounded(&Input::Rows(x), &Output::Rows(y), rounding, false),
             false => y.slice_set(&self.forward(x)?, 0, 0),
         }
     }
 
-    fn product_rounded(&self, x: &From, to: &To, rounding: Rounding, gelu: bool) -> Result<()> {
+    fn product_rounded(&self, x: &Input, to: &Output, rounding: Rounding, gelu: bool) -> Result<()> {
         let bias = self.bias.as_ref();
         match &self.weight {
             Weight::Dense(weight) => ops::product_rounded(weight, x, bias, gelu, to),
@@ -131,12 +131,12 @@ impl Linear {
     ) -> Result<Passed<'a>> {
         match room {
             Between::Rounded(room) => {
-                self.product_rounded(&From::Rows(x), &To::Rounded(room), rounding, true)?;
+                self.product_rounded(&Input::Rows(x), &Output::Rounded(room), rounding, true)?;
                 Ok(Passed::Rounded(room))
             }
             Between::Rows(room) if self.rounds(rounding) => Ok(Passed::Rows(self.rounded_in(
                 room,
-                &From::Rows(x),
+                &Input::Rows(x),
                 x.dim(0)?,
                 rounding,
                 true,
@@ -153,35 +153,32 @@ impl Linear {
     /// which is as wide as its outputs.
     pub fn forward_in(&self, room: &Tensor, x: &Tensor, rounding: Rounding) -> Result<Tensor> {
         match self.rounds(rounding) {
-            true => self.rounded_in(room, &From::Rows(x), x.dim(0)?, rounding, false),
+            true => self.rounded_in(room, &Input::Rows(x), x.dim(0)?, rounding, false),
             false => self.forward(x),
         }
     }
 
-    /// As [`Self::forward_in`], of `rows` rows that another layer passes on.
-    pub fn forward_passed_in(
-        &self,
-        room: &Tensor,
-        passed: &Passed,
-        rows: usize,
-        rounding: Rounding,
-    ) -> Result<Tensor> {
+    /// As [`Self::forward_in`], of rows that another layer passes on.
+    pub fn forward_passed_in(&self, room: &Tensor, passed: &Passed, rounding: Rounding) -> Result<Tensor> {
         match passed {
             Passed::Rows(x) => self.forward_in(room, x, rounding),
-            Passed::Rounded(x) => self.rounded_in(room, &From::Rounded(x), rows, rounding, false),
+            Passed::Rounded(x) => {
+                let rows = x.borrow().rows();
+                self.rounded_in(room, &Input::Rounded(x), rows, rounding, false)
+            }
         }
     }
 
     fn rounded_in(
         &self,
         room: &Tensor,
-        x: &From,
+        x: &Input,
         rows: usize,
         rounding: Rounding,
         gelu: bool,
     ) -> Result<Tensor> {
         let y = room.narrow(0, 0, rows)?;
-        self.product_rounded(x, &To::Rows(&y), rounding, gelu)?;
+        self.product_rounded(x, &Output::Rows(&y), rounding, gelu)?;
         Ok(y)
     }
 

@@ -16,7 +16,7 @@ use memmap2::{Mmap, MmapMut};
 use super::linear::Rounding;
 use super::placed::Placed;
 use crate::map::{anonymous, release};
-use crate::ops::{self, From, To};
+use crate::ops::{self, Input, Output};
 
 /// From so many rows on, spreading the weights out for the tile unit pays.
 const MANY: usize = 16;
@@ -114,16 +114,16 @@ impl Quantised {
     /// everything may be and the processor multiplies that; else rows to eight bits, and weights too where that is faster.
     pub(super) fn product_rounded(
         &self,
-        x: &From,
+        x: &Input,
         rounding: Rounding,
         bias: Option<&Tensor>,
         gelu: bool,
-        to: &To,
+        to: &Output,
     ) -> Result<()> {
         let Kept::Strips(strips) = &self.kept else {
             candle_core::bail!("a matrix is rounded only where it is laid out for products");
         };
-        if let From::Rows(x) = x {
+        if let Input::Rows(x) = x {
             self.check(x)?;
         }
         if let Some(wide) = self.halves(rounding) {
@@ -133,7 +133,7 @@ impl Quantised {
                 })
             })?;
         }
-        let (From::Rows(x), To::Rows(y)) = (x, to) else {
+        let (Input::Rows(x), Output::Rows(y)) = (x, to) else {
             candle_core::bail!("rows in bf16 are multiplied in eight bits nowhere");
         };
         let x = ops::with_values(x, |x| Rows::quantise(x, self.inputs))?;

@@ -116,6 +116,11 @@ impl Rounded {
         rounded
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.count
+    }
+
     /// What rows of `width` values are filled up to.
     pub fn filled(width: usize) -> usize {
         width.next_multiple_of(STEP)

@@ -18,3 +18,4 @@ mod revocations;
 mod room;
 mod same_pages;
 mod verdicts;
+mod waking;

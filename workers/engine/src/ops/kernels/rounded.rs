@@ -17,39 +17,39 @@ pub(in super::super) fn rounds() -> bool {
 }
 
 /// Rows for a product of numbers in bf16.
-pub enum From<'a> {
+pub enum Input<'a> {
     Rows(&'a Tensor),
     /// The same, rounded.
     Rounded(&'a RefCell<Rounded>),
 }
 
 /// Where a product of numbers in bf16 goes.
-pub enum To<'a> {
+pub enum Output<'a> {
     Rows(&'a Tensor),
     Rounded(&'a RefCell<Rounded>),
 }
 
 /// Calls `product` with the rows of `x`, filled up to `padded`, and with the place that `to` is.
 pub fn round_through(
-    x: &From,
+    x: &Input,
     (width, padded): (usize, usize),
-    to: &To,
+    to: &Output,
     product: impl Fn(&Rounded, Out),
 ) -> Result<()> {
     let (rounded, borrowed);
     let x = match x {
-        From::Rows(x) => {
+        Input::Rows(x) => {
             rounded = with_values(x, |x| Rounded::of(x, width, padded))?;
             &rounded
         }
-        From::Rounded(x) => {
+        Input::Rounded(x) => {
             borrowed = x.borrow();
             &*borrowed
         }
     };
     match to {
-        To::Rows(y) => write_to(y, |y| product(x, Out::Values(y))),
-        To::Rounded(y) => {
+        Output::Rows(y) => write_to(y, |y| product(x, Out::Values(y))),
+        Output::Rounded(y) => {
             product(x, Out::Rounded(&mut y.borrow_mut()));
             Ok(())
         }
@@ -58,7 +58,13 @@ pub fn round_through(
 
 /// The products of rows with a bias and perhaps the exact GELU, everything but the sums rounded to bf16. Only where
 /// [`super::Ops::rounds`] says so.
-pub fn product_rounded(weight: &Tensor, x: &From, bias: Option<&Tensor>, gelu: bool, to: &To) -> Result<()> {
+pub fn product_rounded(
+    weight: &Tensor,
+    x: &Input,
+    bias: Option<&Tensor>,
+    gelu: bool,
+    to: &Output,
+) -> Result<()> {
     match weight.dtype() {
         DType::F32 => product_rounded_of::<f32>(weight, x, bias, gelu, to),
         DType::BF16 => product_rounded_of::<bf16>(weight, x, bias, gelu, to),
@@ -69,14 +75,14 @@ pub fn product_rounded(weight: &Tensor, x: &From, bias: Option<&Tensor>, gelu: b
 
 fn product_rounded_of<W: Weight + WithDType>(
     weight: &Tensor,
-    x: &From,
+    x: &Input,
     bias: Option<&Tensor>,
     gelu: bool,
-    to: &To,
+    to: &Output,
 ) -> Result<()> {
     let width = match x {
-        From::Rows(x) => product_shape(weight, x)?.2,
-        From::Rounded(_) => weight.dim(1)?,
+        Input::Rows(x) => product_shape(weight, x)?.2,
+        Input::Rounded(_) => weight.dim(1)?,
     };
     let weights = Values::of(weight)?;
     let weights = weights.as_slice::<W>()?;

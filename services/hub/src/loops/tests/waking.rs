@@ -1,0 +1,78 @@
+//! Whom reports wake: those who may find something by them.
+
+use super::{
+    desk::{Desk, failed},
+    revocations::listen,
+};
+use crate::{
+    loops::{
+        Outcome,
+        collect::{Collect, CollectParts},
+    },
+    signals::Signals,
+};
+use domain::{combining::Scope, order::ReportKind};
+use exchange::queue::Queue as _;
+use futures_util::FutureExt as _;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+
+/// Collects all that was reported. Tells whether dispatch, combine and deliver were woken.
+async fn woken(desk: &Desk) -> [bool; 3] {
+    let signals = Arc::new(Signals::default());
+    let mut collect = Collect::new(CollectParts {
+        db: desk.db.clone(),
+        queue: desk.queue.clone(),
+        ids: desk.ids.clone(),
+        clock: desk.clock.clone(),
+        settings: desk.settings.clone(),
+        signals: signals.clone(),
+    });
+    while collect.collect(Duration::ZERO).await.unwrap() == Outcome::Worked {}
+    let was_woken = |one: &Notify| one.notified().now_or_never().is_some();
+    [&signals.dispatch, &signals.combine, &signals.deliver].map(was_woken)
+}
+
+/// A batch of so many pages, each of which is answered.
+async fn answer(desk: &mut Desk, pages: u32) {
+    desk.batch("acme", pages, 1).await;
+    desk.dispatch_all().await;
+    while let Some(lease) = desk.take().await {
+        desk.answer_all(&lease).await;
+    }
+}
+
+#[tokio::test]
+async fn reports_wake_those_who_may_find_something() {
+    let mut desk = Desk::new().await;
+    // Of one order, and of several.
+    for pages in [1, 3] {
+        answer(&mut desk, pages).await;
+        assert_eq!(woken(&desk).await, [true, false, false], "{pages}");
+        assert_eq!(woken(&desk).await, [false; 3]);
+    }
+    desk.scope = Scope::Document;
+    answer(&mut desk, 2).await;
+    assert_eq!(woken(&desk).await, [true, true, false]);
+    desk.scope = Scope::Page;
+    listen(&desk).await;
+    answer(&mut desk, 1).await;
+    assert_eq!(woken(&desk).await, [true, false, true]);
+}
+
+#[tokio::test]
+async fn what_does_not_go_well_wakes_everybody() {
+    let mut desk = Desk::new().await;
+    for kind in [None, Some(true), Some(false)] {
+        desk.batch("acme", 1, 1).await;
+        desk.dispatch_all().await;
+        let lease = desk.take().await.unwrap();
+        let kind = match kind {
+            None => ReportKind::HandedBack,
+            Some(may_pass) => failed(lease.order.questions[0].job, may_pass),
+        };
+        desk.report(&lease.order, kind).await;
+        assert_eq!(woken(&desk).await, [true; 3]);
+        desk.queue.settle(&lease).await.unwrap();
+    }
+}
