@@ -22,7 +22,6 @@ const ATTENDING: usize = 1024;
 pub struct Tower {
     ops: Ops,
     config: VisionConfig,
-    rounding: Rounding,
     /// `[channels * side * side] -> [D]`, the inputs in the order channel, row, column.
     patches: Linear,
     /// `[1, D]`
@@ -52,7 +51,6 @@ impl Tower {
         let at = "transformer.vision.patch_embedding";
         Ok(Self {
             ops: weights.ops().clone(),
-            rounding: weights.tower_rounding(),
             patches: weights.linear_of(
                 &format!("{at}.proj"),
                 &[hidden, config.channels, side, side],
@@ -123,8 +121,10 @@ impl Room {
         let (positions, hidden) = (config.positions(), config.hidden);
         let quantised = blocks.iter().any(|block| block.fc1.is_quantised());
         let block = if quantised { BLOCK_QUANTISED } else { BLOCK }.min(positions);
-        let layers = blocks.iter().map(|block| [&block.fc1, &block.fc2]);
-        let inner = Between::of(layers, (block, config.inner), tower.rounding, device)?;
+        let padded = blocks
+            .iter()
+            .map(|block| block.fc1.passes_rounded(&block.fc2, block.rounding));
+        let inner = Between::of(padded, (block, config.inner), device)?;
         let zeros = |rows, columns| Tensor::zeros((rows, columns), DType::F32, device);
         Ok(Self {
             block,

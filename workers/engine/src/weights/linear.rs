@@ -47,14 +47,13 @@ pub enum Between {
 }
 
 impl Between {
-    /// For up to `rows` rows of `inner` values, for each of these pairs of layers in turn.
-    pub fn of<'a>(
-        layers: impl Iterator<Item = [&'a Linear; 2]>,
+    /// For up to `rows` rows of `inner` values, which the layers of each block in turn pass on as [`Linear::passes_rounded`]
+    /// says.
+    pub fn of(
+        mut padded: impl Iterator<Item = Option<usize>>,
         (rows, inner): (usize, usize),
-        rounding: Rounding,
         device: &Device,
     ) -> Result<Self> {
-        let mut padded = layers.map(|[first, second]| first.halves(rounding).and(second.halves(rounding)));
         match padded.next().flatten() {
             Some(one) if padded.all(|other| other == Some(one)) => {
                 Ok(Self::Rounded(RefCell::new(Rounded::room(rows, one))))
@@ -180,6 +179,11 @@ impl Linear {
         let y = room.narrow(0, 0, rows)?;
         self.product_rounded(x, &Output::Rows(&y), rounding, gelu)?;
         Ok(y)
+    }
+
+    /// What rows from here to `next` are filled up to, where both multiply in bf16.
+    pub fn passes_rounded(&self, next: &Linear, rounding: Rounding) -> Option<usize> {
+        self.halves(rounding).and(next.halves(rounding))
     }
 
     /// What rows are filled up to where [`Self::forward_into`] multiplies them in bf16.

@@ -147,14 +147,15 @@ impl<W: Spread> LayOut for W {
 
     fn lay_out(&self, rows: Range<usize>, columns: Range<usize>, panel: &mut [Tile], room: &mut Room) {
         let Room { unit, values, halves } = room;
-        let mut given = [None; SIDE];
-        for ((row, given), (values, halves)) in
-            rows.zip(&mut given).zip(values.iter_mut().zip(halves.iter_mut()))
+        let (mut rounded, mut in_place) = (false, [None; SIDE]);
+        for ((row, in_place), (values, halves)) in rows
+            .zip(&mut in_place)
+            .zip(values.iter_mut().zip(halves.iter_mut()))
         {
-            *given = self.as_they_are(row, columns.clone());
-            match *given {
-                // It is taken from where it is.
-                Some(whole) if whole.len() == columns.len() => {}
+            let given = self.as_they_are(row, columns.clone());
+            rounded |= given.is_some();
+            match given {
+                Some(whole) if whole.len() == columns.len() => *in_place = Some(whole),
                 Some(part) => {
                     let (to, filling) = halves.split_at_mut(part.len());
                     to.copy_from_slice(part);
@@ -163,11 +164,8 @@ impl<W: Spread> LayOut for W {
                 None => self.spread(row, columns.clone(), &mut values[..columns.len()]),
             }
         }
-        let rounded = given[0].is_some();
-        let columns: [&[bf16]; SIDE] = std::array::from_fn(|column| match given[column] {
-            Some(whole) if whole.len() == columns.len() => whole,
-            _ => &halves[column][..columns.len()],
-        });
+        let columns: [&[bf16]; SIDE] =
+            std::array::from_fn(|column| in_place[column].unwrap_or(&halves[column][..columns.len()]));
         for (step, tile) in panel.iter_mut().enumerate() {
             if rounded {
                 unit.take_columns(&columns, step * STEP, tile);
