@@ -62,10 +62,10 @@ pub async fn ask(
     caller: &Caller,
     wanted: Wanted<'_>,
 ) -> Result<Allowed, Problem> {
-    let nothing = || async { Ok(()) };
-    let (given, ()) = ask_before(db, policies, ids, now, caller, wanted, nothing(), nothing()).await?;
-    db.flush().await.map_err(RecordsError::from)?;
-    Ok(given.allowed)
+    let nothing = async { Ok(()) };
+    let allow = decide(db, policies, ids, now, caller, wanted, nothing).await?;
+    keep(db, ids, &allow.record).await?;
+    Ok(allow.allowed)
 }
 
 /// As [`ask`], unless `room` has a problem, with which nothing is decided; and does `work` once the answer is known to be
@@ -86,6 +86,42 @@ pub async fn ask_before<T>(
     room: impl Future<Output = Result<(), Problem>>,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<(Given, T), Problem> {
+    let Allow {
+        span,
+        allowed,
+        record,
+        epoch,
+    } = decide(db, policies, ids, now, caller, wanted, room).await?;
+    // What is done meanwhile is no part of the decision.
+    let keep = async {
+        let _span = span;
+        keep_in(db.begin_without_flush().await?, ids, &record).await
+    };
+    let (kept, done) = tokio::join!(keep, work);
+    kept?;
+    Ok((Given::new(allowed, now, epoch), done?))
+}
+
+/// An allow that is not recorded yet.
+struct Allow {
+    /// Ends when it is.
+    span: Span,
+    allowed: Allowed,
+    record: DecisionRecord,
+    /// The tenant's revocation epoch of that moment.
+    epoch: u64,
+}
+
+/// Decides, unless `room` has a problem. A refusal is recorded, and is the problem.
+async fn decide(
+    db: &Db,
+    policies: &CurrentPolicies,
+    ids: &IdMaker,
+    now: OffsetDateTime,
+    caller: &Caller,
+    wanted: Wanted<'_>,
+    room: impl Future<Output = Result<(), Problem>>,
+) -> Result<Allow, Problem> {
     let model = wanted.model;
     let mut span = begun(&wanted);
     let (room, known) = tokio::join!(room, facts::of(db, &caller.tenant, model, wanted.revision));
@@ -110,19 +146,14 @@ pub async fn ask_before<T>(
     span.tell("glmhub.decision", record.id.to_string());
     span.tell("glmhub.outcome", record.outcome.as_str());
     match decision {
-        Decision::Allowed(allowed) => {
-            // What is done meanwhile is no part of the decision.
-            let keep = async {
-                let _span = span;
-                keep(db.begin_without_flush().await?, ids, &record).await
-            };
-            let (kept, done) = tokio::join!(keep, work);
-            kept?;
-            Ok((Given::new(allowed, now, known.epoch), done?))
-        }
+        Decision::Allowed(allowed) => Ok(Allow {
+            span,
+            allowed,
+            record,
+            epoch: known.epoch,
+        }),
         Decision::Refused(refusal) => {
-            let tx = db.begin().await.map_err(RecordsError::from)?;
-            keep(tx, ids, &record).await?;
+            keep(db, ids, &record).await?;
             Err(problem(&refusal))
         }
     }
@@ -137,7 +168,12 @@ fn begun(wanted: &Wanted<'_>) -> Span {
 
 /// Records a decision with its audit entry, and says so in the log: what a caller was told, a webhook tells or an order
 /// carries is found there by the same id.
-async fn keep(tx: Tx, ids: &IdMaker, record: &DecisionRecord) -> Result<(), RecordsError> {
+async fn keep(db: &Db, ids: &IdMaker, record: &DecisionRecord) -> Result<(), RecordsError> {
+    keep_in(db.begin().await?, ids, record).await
+}
+
+/// As [`keep`], in a transaction that ends with it.
+async fn keep_in(tx: Tx, ids: &IdMaker, record: &DecisionRecord) -> Result<(), RecordsError> {
     decisions::record(tx, ids, record).await?;
     let code = record.reasons.first().map(|reason| reason.code.to_string());
     tracing::info!(
@@ -230,7 +266,7 @@ pub async fn still_holds(
     match decision {
         Decision::Allowed(allowed) => Ok(Ok(Confirmed::of(&allowed, epoch))),
         Decision::Refused(refusal) => {
-            keep(db.begin().await?, ids, &record).await?;
+            keep(db, ids, &record).await?;
             Ok(Err(refusal))
         }
     }
@@ -249,7 +285,7 @@ pub async fn allows_again(
     let Decision::Allowed(allowed) = decision else {
         return Ok(None);
     };
-    keep(db.begin().await?, ids, &record).await?;
+    keep(db, ids, &record).await?;
     Ok(Some(allowed))
 }
 
