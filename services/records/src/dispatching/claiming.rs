@@ -75,11 +75,12 @@ pub async fn claim(
     db: &Db,
     stamp: Stamp<'_>,
     first: &DuePage,
-    DueBatch { batch, asked }: &DueBatch,
+    of: &DueBatch,
     room: Room,
     since: Option<OffsetDateTime>,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<Claimed, RecordsError> {
+    let DueBatch { batch, asked } = of;
     // A batch of more pages is not locked while the disk is waited for: others have answers of it to store.
     let is_alone = batch.pages == 1;
     let mut tx = match is_alone {
@@ -115,9 +116,7 @@ pub async fn claim(
         .take_while(|page| turn.serve(page.jobs.len()))
         .count();
     due.truncate(served);
-    let (orders, changes) = begin_orders(&mut tx, stamp, batch, due, asked, sign)?;
-    turns::store(&mut tx, &first.tenant, &turn);
-    jobs::change_all(&mut tx, batch.id, &changes, Delta::default()).await?;
+    let orders = let_out(&mut tx, stamp, of, &turn, due, Delta::default(), sign).await?;
     tx.commit().await?;
     // Answers that were shared have made the commit wait for the disk already.
     if !is_alone && shared.is_empty() && !orders.is_empty() {
@@ -140,18 +139,33 @@ pub struct AtOnce<S> {
 pub(crate) async fn claim_new(
     tx: &mut Tx,
     stamp: Stamp<'_>,
-    DueBatch { batch, asked }: &DueBatch,
+    of: &DueBatch,
     mut turn: LockedTurn,
     due: DueJobs,
     delta: Delta,
     sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
 ) -> Result<Claimed, RecordsError> {
     turn.serve(due.jobs.len());
-    let (orders, changes) = begin_orders(tx, stamp, batch, vec![due], asked, sign)?;
-    turns::store(tx, &batch.tenant, &turn);
-    jobs::change_all(tx, batch.id, &changes, delta).await?;
+    let orders = let_out(tx, stamp, of, &turn, vec![due], delta, sign).await?;
     let shared = Vec::new();
     Ok(Claimed { orders, shared })
+}
+
+/// Stores the orders for jobs that were served in a locked turn, with the turn and with what becomes of the jobs; `delta` moves
+/// the counters of their batch too.
+async fn let_out(
+    tx: &mut Tx,
+    stamp: Stamp<'_>,
+    DueBatch { batch, asked }: &DueBatch,
+    turn: &LockedTurn,
+    due: Vec<DueJobs>,
+    delta: Delta,
+    sign: impl Fn(&ClaimedPage) -> Result<Signed, String>,
+) -> Result<Vec<(ClaimedPage, Signed)>, RecordsError> {
+    let (orders, changes) = begin_orders(tx, stamp, batch, due, asked, sign)?;
+    turns::store(tx, turn);
+    jobs::change_all(tx, batch.id, &changes, delta).await?;
+    Ok(orders)
 }
 
 /// Orders for the jobs of pages, with their grants; and what becomes of the jobs by them, which is left to do.

@@ -157,9 +157,9 @@ impl LockedTurn {
     }
 }
 
-/// Stores where a tenant stands after its orders.
-pub(crate) fn store(tx: &mut Tx, tenant: &TenantName, locked: &LockedTurn) {
-    let served = Write::of(SERVED).bind(tenant.as_str());
+/// Stores where the tenant stands after its orders.
+pub(crate) fn store(tx: &mut Tx, locked: &LockedTurn) {
+    let served = Write::of(SERVED).bind(locked.tenant.as_str());
     let served = served.bind(number(locked.turn.round));
     tx.later(served.bind(number(locked.turn.credit)));
     if locked.begun > locked.begun_before {
