@@ -3,17 +3,28 @@
 //! `FROM json_each($1) AS r` gives a row for each element; `r.value ->> 'name'` is a text (`CAST(… AS BIGINT)` makes a
 //! number of it), `r.value -> 'name'` is JSON. Moments are parameters of their own: all rows share them.
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 use std::fmt::Display;
 
-/// The parameter that stands for `rows`.
-pub(crate) fn rows(rows: impl IntoIterator<Item = Value>) -> String {
-    Value::from_iter(rows).to_string()
+/// The parameter that stands for `rows`, which are objects.
+pub(crate) fn rows(rows: impl IntoIterator<Item = impl Serialize>) -> String {
+    let rows: Vec<_> = rows.into_iter().collect();
+    // Plain structs of texts and numbers can always be written; a statement would refuse what is no JSON.
+    serde_json::to_string(&rows).unwrap_or_default()
 }
 
 /// The parameter for rows that are an `id` each.
 pub(crate) fn ids(ids: impl IntoIterator<Item = impl Display>) -> String {
-    rows(ids.into_iter().map(|id| json!({ "id": id.to_string() })))
+    #[derive(Serialize)]
+    struct Row<I: Display> {
+        #[serde(serialize_with = "as_text")]
+        id: I,
+    }
+    rows(ids.into_iter().map(|id| Row { id }))
+}
+
+fn as_text<S: Serializer>(shown: &impl Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(shown)
 }
 
 #[cfg(test)]

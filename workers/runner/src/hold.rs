@@ -8,7 +8,7 @@ use domain::{
 };
 use exchange::{
     grant::GrantError,
-    queue::{Lease, Queue, QueueError, Standing, Under},
+    queue::{Lease, Queue, QueueError, Standing, Then, Under},
 };
 use std::{
     collections::HashMap,
@@ -92,6 +92,8 @@ pub(crate) struct Hold {
     look: Duration,
     pub(crate) stop: Arc<Stop>,
     confirmed: Mutex<Instant>,
+    /// Whether the order was removed with the last report about it.
+    settled: OnceLock<()>,
 }
 
 impl Hold {
@@ -112,6 +114,7 @@ impl Hold {
             look,
             stop: Arc::default(),
             confirmed,
+            settled: OnceLock::new(),
         }
     }
 
@@ -184,18 +187,23 @@ impl Hold {
         }
     }
 
-    /// Reports, if the work goes on; tells whether it was reported. Tries for as long as the lease lasts.
-    pub(crate) async fn report(&self, kinds: &[ReportKind]) -> bool {
+    /// Reports, if the work goes on; tells whether it was reported. Tries for as long as the lease lasts. The order is settled
+    /// with reports after which its work [ends](Then::Ends).
+    pub(crate) async fn report(&self, kinds: &[ReportKind], then: Then) -> bool {
         let reports = self.signed(kinds);
         let (tenant, epoch) = (&self.grant.tenant, self.grant.epoch);
         self.heed_epoch(Ok(self.epochs.highest(tenant, 0)));
         while !self.stop.is_set() {
-            let under = Under { tenant, epoch };
+            let under = Under { tenant, epoch, then };
             match self.queue.report_under(&self.lease, under, &reports).await {
                 Ok(stands) => {
+                    let told = stands.standing == Standing::Held && stands.epoch <= epoch;
+                    if told && then == Then::Ends {
+                        self.settled.get_or_init(|| ());
+                    }
                     self.heed(stands.standing);
                     self.heed_epoch(Ok(self.epochs.highest(tenant, stands.epoch)));
-                    return stands.standing == Standing::Held && stands.epoch <= epoch;
+                    return told;
                 }
                 Err(error) => self.unanswered(&error, "a report was not taken; trying again"),
             }
@@ -212,9 +220,20 @@ impl Hold {
         }
     }
 
+    /// Why the work stopped. What comes to light when the order was settled is none of it: its lease has ended with it.
+    pub(crate) fn stopped_by(&self) -> Option<&StopReason> {
+        match self.settled.get() {
+            Some(()) => None,
+            None => self.stop.reason(),
+        }
+    }
+
     /// Reports the last things about an order whose work has stopped, and settles it, if it is still held. If
     /// that fails the order stays, and another worker will have it when the lease has ended.
     pub(crate) async fn end(&self, last: &[ReportKind]) -> Result<Standing, QueueError> {
+        if self.settled.get().is_some() {
+            return Ok(Standing::Held);
+        }
         if !last.is_empty() {
             let standing = self.queue.extend(&self.lease).await?;
             if standing != Standing::Held {

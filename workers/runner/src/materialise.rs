@@ -13,7 +13,11 @@ use crate::{
     models_folder::{ModelsFolder, mark_used, of_disk},
     seal::{Seal, Sealed},
 };
-use domain::{digest::Sha256, model::Artifact, order::Fault};
+use domain::{
+    digest::Sha256,
+    model::{Artifact, artifacts_digest},
+    order::Fault,
+};
 use exchange::{
     blobs::{self, Blobs},
     manifest::{self, Manifest, ManifestFile},
@@ -69,6 +73,7 @@ pub(crate) async fn materialise(
     }
     Ok(Sealed {
         folder: complete,
+        artifacts_sha256: artifacts_digest(&artifacts),
         artifacts,
         seals,
         in_use,

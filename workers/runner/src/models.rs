@@ -8,13 +8,7 @@ use crate::{
     seal::{Seal, Sealed},
 };
 use domain::{
-    digest::Sha256,
-    grant::Grant,
-    hardware::Need,
-    model::{Artifact, artifacts_digest},
-    names::ModelName,
-    order::Fault,
-    worker,
+    digest::Sha256, grant::Grant, hardware::Need, model::Artifact, names::ModelName, order::Fault, worker,
 };
 use engine::{Engine, EngineHandle, EngineThread, LoadOptions};
 use exchange::{blobs::Blobs, grant::GrantError, queue::Preference};
@@ -190,7 +184,7 @@ fn weights_of(there: &Sealed) -> PathBuf {
 /// text of a revision's terms is the one that came with its weights.
 fn agree(there: &Sealed, grant: &Grant) -> Result<(), Fault> {
     let mismatch = |field| Err(fault::of_grant(&GrantError::Mismatch { field }));
-    if artifacts_digest(&there.artifacts) != grant.artifacts_sha256 {
+    if there.artifacts_sha256 != grant.artifacts_sha256 {
         return mismatch("artifacts_sha256");
     }
     let is_there = |terms| there.artifacts.iter().any(|artifact| artifact.sha256 == terms);

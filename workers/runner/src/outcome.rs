@@ -81,15 +81,17 @@ impl Tally {
     }
 
     pub fn count(&mut self, kind: &ReportKind) {
-        let (outcome, job) = match kind {
-            ReportKind::Answered { job, answer } => {
+        let Some(job) = job_of(kind) else {
+            return;
+        };
+        let outcome = match kind {
+            ReportKind::Answered { answer, .. } => {
                 self.input_tokens += u64::from(answer.input_tokens);
                 self.output_tokens += u64::from(answer.output_tokens);
                 told::answered(&self.model, answer.compute_ms);
-                ("answered", *job)
+                "answered"
             }
-            ReportKind::Failed { job, .. } => ("failed", *job),
-            ReportKind::Started | ReportKind::HandedBack => return,
+            _ => "failed",
         };
         self.open.retain(|open| *open != job);
         if outcome == "answered" {
@@ -98,6 +100,12 @@ impl Tally {
             self.failed += 1
         }
         metrics::counter!("glmhub_answers_total", "outcome" => outcome).increment(1);
+    }
+
+    /// Whether no job is open any more when `kinds` have been reported too.
+    pub fn is_complete_with(&self, kinds: &[ReportKind]) -> bool {
+        let verdicts: Vec<JobId> = kinds.iter().filter_map(job_of).collect();
+        self.open.iter().all(|open| verdicts.contains(open))
     }
 
     /// Reports that fail what is still open.
@@ -109,5 +117,13 @@ impl Tally {
                 fault: fault.clone(),
             })
             .collect()
+    }
+}
+
+/// The job whose verdict is reported.
+fn job_of(kind: &ReportKind) -> Option<JobId> {
+    match kind {
+        ReportKind::Answered { job, .. } | ReportKind::Failed { job, .. } => Some(*job),
+        ReportKind::Started | ReportKind::HandedBack => None,
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::{announcing::Pace, hold::Hold, outcome::Tally};
 use domain::order::ReportKind;
+use exchange::queue::Then;
 use std::time::Duration;
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 
 /// Answers that are reported at one time.
-const TOLD_AT_ONCE: usize = 32;
+const TOLD_AT_ONCE: usize = 256;
 
 /// Work that ends so soon after it began is told of together with its beginning.
 const SHORT_WORK: Duration = Duration::from_millis(5);
@@ -23,7 +24,11 @@ pub(crate) async fn relay(
     let at_once = timeout(SHORT_WORK, told.recv_many(&mut kinds, TOLD_AT_ONCE));
     let mut more = hold.stop.unless(at_once).await.map(|_| kinds.len());
     while let Some(1..) = more {
-        if !hold.report(&kinds).await {
+        let then = match tally.is_complete_with(&kinds) {
+            true => Then::Ends,
+            false => Then::GoesOn,
+        };
+        if !hold.report(&kinds, then).await {
             break;
         }
         for kind in kinds.drain(..) {

@@ -71,6 +71,8 @@ pub(crate) struct Sealed {
     pub folder: PathBuf,
     /// What is in it.
     pub artifacts: Vec<Artifact>,
+    /// Their digest.
+    pub artifacts_sha256: Sha256,
     /// One for each artifact.
     pub seals: Vec<Seal>,
     /// While this is held nobody removes the files to make room.

@@ -4,25 +4,41 @@
 
 use domain::{grant::Grant, id::OrderId};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashSet},
     sync::{Mutex, PoisonError},
 };
 
-/// The orders and attempts whose work is done, each with the moment from which its grant is refused anyway.
+/// The orders and attempts whose work is done, until their grants are refused anyway.
 #[derive(Default)]
-pub(crate) struct Spent(Mutex<HashMap<(OrderId, u32), i64>>);
+pub(crate) struct Spent(Mutex<Done>);
+
+/// An order and the attempt at it.
+type Attempt = (OrderId, u32);
+
+#[derive(Default)]
+struct Done {
+    attempts: HashSet<Attempt>,
+    /// By the moment from which each is refused, so that those that are over are found without a look at all others.
+    until: BTreeSet<(i64, Attempt)>,
+}
 
 impl Spent {
     /// Remembers that the work of `grant` is done. At `refused_from` (seconds since 1970) it is over by itself.
     pub(crate) fn note(&self, order: OrderId, attempt: u32, refused_from: i64) {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        spent.insert((order, attempt), refused_from);
+        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        done.attempts.insert((order, attempt));
+        done.until.insert((refused_from, (order, attempt)));
     }
 
     /// Whether the work of `grant` is done; forgets what is over at `now`.
     pub(crate) fn holds(&self, grant: &Grant, now: i64) -> bool {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        spent.retain(|_, refused_from| *refused_from > now);
-        spent.contains_key(&(grant.order, grant.attempt))
+        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((refused_from, over)) = done.until.first().copied()
+            && refused_from <= now
+        {
+            done.until.pop_first();
+            done.attempts.remove(&over);
+        }
+        done.attempts.contains(&(grant.order, grant.attempt))
     }
 }

@@ -331,7 +331,7 @@ impl Worker {
     ) -> Result<Outcome, QueueError> {
         let order = hold.order().id;
         // Read once: settling ends the lease, which the hold then finds lost.
-        let reason = hold.stop.reason().cloned();
+        let reason = hold.stopped_by().cloned();
         let last = match (&reason, fault) {
             (Some(StopReason::Lost), _) => return Ok(Outcome::Lost { order }),
             (Some(StopReason::Withdrawn), _) => return Ok(Outcome::Withdrawn { order }),

@@ -1,7 +1,7 @@
 //! What every queue does, written against the trait. A queue's tests call [`queue_contract`] with something that
 //! makes an empty one of at least eight orders, and a [`Stage`] that lets its leases run out.
 
-use super::{Depth, Lease, Queue, Standing, Taker, Under};
+use super::{Depth, Lease, Queue, Standing, Stands, Taker, Then, Under};
 use crate::fixtures::Desk;
 use async_trait::async_trait;
 use domain::{
@@ -54,6 +54,7 @@ macro_rules! queue_contract {
             reports_come_again_until_acknowledged
             a_collector_that_waits_gets_what_arrives
             what_is_said_under_a_lease_is_told_while_it_and_its_grant_stand
+            the_last_words_under_a_lease_end_it_if_they_are_told
             an_epoch_only_rises
             an_order_goes_only_to_a_worker_that_has_room_for_its_model_and_holds_nobody_up
             a_worker_that_waits_is_not_given_what_it_has_no_room_for
@@ -325,7 +326,12 @@ pub(crate) async fn what_is_said_under_a_lease_is_told_while_it_and_its_grant_st
     let said = async |lease: &Lease, epoch: u64| {
         let reports =
             [ReportKind::Started, ReportKind::HandedBack].map(|kind| stage.report(&lease.order, kind));
-        let under = Under { tenant: &acme, epoch };
+        let then = Then::GoesOn;
+        let under = Under {
+            tenant: &acme,
+            epoch,
+            then,
+        };
         let stands = stage.queue.report_under(lease, under, &reports).await.unwrap();
         let told = stage.queue.collect(9, NO_WAIT).await.unwrap();
         let receipts: Vec<String> = told.iter().map(|one| one.receipt.clone()).collect();
@@ -353,6 +359,32 @@ pub(crate) async fn what_is_said_under_a_lease_is_told_while_it_and_its_grant_st
     assert_eq!(said(&leases[0], 2).await, (Standing::Lost, 2, 0));
     assert_eq!(said(&leases[2], 2).await, (Standing::Lost, 2, 0));
     assert_eq!(said(&again, 2).await, (Standing::Held, 2, 2));
+}
+
+pub(crate) async fn the_last_words_under_a_lease_end_it_if_they_are_told<Q: Queue>(stage: &Stage<Q>) {
+    let acme = "acme".parse().unwrap();
+    let order = stage.offered().await;
+    let taker = Taker::of_anything(stage.worker());
+    let lease = stage.queue.take(&taker, NO_WAIT).await.unwrap().unwrap();
+    let last = stage.report(&order, ReportKind::Started);
+    stage.queue.announce_epoch(&acme, 2).await.unwrap();
+    let says_under = async |epoch: u64| {
+        let then = Then::Ends;
+        let under = Under {
+            tenant: &acme,
+            epoch,
+            then,
+        };
+        let said = stage.queue.report_under(&lease, under, from_ref(&last)).await;
+        (said.unwrap(), stage.depth().await)
+    };
+    let stands = |standing| Stands { standing, epoch: 2 };
+    assert_eq!(says_under(1).await, (stands(Standing::Held), (0, 1, 0)));
+    assert_eq!(says_under(2).await, (stands(Standing::Held), (0, 0, 1)));
+    assert_eq!(stage.queue.held(&[order.id]).await.unwrap(), []);
+    assert_eq!(says_under(2).await, (stands(Standing::Lost), (0, 0, 1)));
+    let told = stage.queue.collect(9, NO_WAIT).await.unwrap();
+    assert_eq!(told[0].report, last);
 }
 
 pub(crate) async fn an_epoch_only_rises<Q: Queue>(stage: &Stage<Q>) {

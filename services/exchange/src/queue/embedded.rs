@@ -6,7 +6,8 @@
 //! or is about to come due.
 
 use super::{
-    Depth, Lease, Listener, Queue, QueueError, Received, Standing, Stands, Taker, Tokens, Under, Written,
+    Depth, Lease, Listener, Queue, QueueError, Received, Standing, Stands, Taker, Then, Tokens, Under,
+    Written,
     tokens::{Listeners, Listening},
 };
 use async_trait::async_trait;
@@ -193,6 +194,9 @@ impl Queue for EmbeddedQueue {
         let (standing, epoch) = (held.extend(lease, now), held.epoch(under.tenant));
         if standing == Standing::Held && epoch <= under.epoch {
             reports.iter().for_each(|report| held.report(report.clone()));
+            if under.then == Then::Ends {
+                held.settle(lease);
+            }
         }
         drop(held);
         self.reports_arrive.notify_waiters();

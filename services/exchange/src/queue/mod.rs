@@ -65,13 +65,24 @@ pub enum Standing {
     Withdrawn,
 }
 
-/// The tenant whose order it is, and the epoch of the order's grant.
+/// The tenant whose order it is, the epoch of the order's grant, and what becomes of its lease.
 #[derive(Debug, Clone, Copy)]
 pub struct Under<'a> {
     /// Whose order it is.
     pub tenant: &'a TenantName,
     /// The epoch that the grant is of.
     pub epoch: u64,
+    /// What becomes of the lease.
+    pub then: Then,
+}
+
+/// What becomes of a lease when something was told under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It is prolonged, as by [`Queue::extend`].
+    GoesOn,
+    /// Nothing else is to be told: the order is removed in the same step, as by [`Queue::settle`].
+    Ends,
 }
 
 /// How a lease and its grant stand.
@@ -134,8 +145,8 @@ pub trait Queue: Tokens {
     async fn held(&self, orders: &[OrderId]) -> Result<Vec<OrderId>, QueueError>;
     /// Tells the hub something, in this order. If it fails, some of it may have been told.
     async fn report(&self, reports: &[Report]) -> Result<(), QueueError>;
-    /// Prolongs a lease as [`Queue::extend`] does and tells the hub something as [`Queue::report`] does, if the lease still
-    /// stands and no epoch of the tenant above `under` was announced; otherwise the hub is told nothing.
+    /// Prolongs a lease, or ends it, and tells the hub something as [`Queue::report`] does, if the lease still stands and no
+    /// epoch of the tenant above `under` was announced; otherwise the hub is told nothing, and what stands goes on.
     async fn report_under(
         &self,
         lease: &Lease,

@@ -27,7 +27,7 @@
 //! reader vanish with an entry in its hands, the lease ends like any other. A queue that was emptied makes its groups
 //! anew and goes on.
 
-use super::{Depth, Lease, Queue, QueueError, Received, Standing, Stands, Taker, Under};
+use super::{Depth, Lease, Queue, QueueError, Received, Standing, Stands, Taker, Then, Under};
 use async_trait::async_trait;
 use domain::{
     digest::Sha256,
@@ -300,6 +300,7 @@ impl Queue for RedisQueue {
         let mut report = self.prepared(&self.scripts.report, lease);
         report.arg(&self.keys.reports).arg(&self.keys.epochs);
         report.arg(under.tenant.as_str()).arg(under.epoch);
+        report.arg(under.then == Then::Ends);
         for one in reports {
             report.arg(json(one)?);
         }

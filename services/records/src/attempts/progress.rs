@@ -22,6 +22,7 @@ use domain::{
     order::AnswerReport,
     webhook::EventKind,
 };
+use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -328,8 +329,12 @@ fn write_senders(tx: &mut Tx, stamp: Stamp<'_>, sql: &'static str, senders: Send
     if senders.is_empty() {
         return;
     }
-    let row = |(order, worker): (OrderId, WorkerId)| json!({ "order": order, "worker": worker });
-    let rows = many::rows(senders.into_iter().map(row));
+    #[derive(Serialize)]
+    struct Row {
+        order: OrderId,
+        worker: WorkerId,
+    }
+    let rows = many::rows(senders.into_iter().map(|(order, worker)| Row { order, worker }));
     tx.later(Write::of(sql).bind(rows).bind(At(stamp.at)));
 }
 

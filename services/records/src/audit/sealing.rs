@@ -13,7 +13,7 @@ use domain::{
     },
     digest::Sha256,
 };
-use serde_json::json;
+use serde::Serialize;
 use time::OffsetDateTime;
 
 const WAITING: &str = "SELECT entry FROM audit_pending LIMIT 1";
@@ -99,14 +99,25 @@ pub async fn seal(
 }
 
 async fn add(tx: &mut Tx, tree: &mut Tree, entries: &[AuditEntry]) -> Result<(), SealError> {
+    #[derive(Serialize)]
+    struct Leaf<'a> {
+        place: u64,
+        entry: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Hash {
+        place: u64,
+        sha256: Sha256,
+    }
     let (mut leaves, mut hashes) = (Vec::with_capacity(entries.len()), Vec::new());
     for entry in entries {
-        leaves.push(json!({ "place": tree.size(), "entry": entry.id }));
+        let (place, entry_id) = (tree.size(), &*entry.id);
+        leaves.push(Leaf {
+            place,
+            entry: entry_id,
+        });
         let new = tree.push(&entry.leaf())?;
-        hashes.extend(
-            new.into_iter()
-                .map(|(place, sha256)| json!({ "place": place, "sha256": sha256 })),
-        );
+        hashes.extend(new.into_iter().map(|(place, sha256)| Hash { place, sha256 }));
     }
     let (leaves, hashes) = (many::rows(leaves), many::rows(hashes));
     on!(tx: &mut *tx, |c| sqlx::query(ADD_LEAVES).bind(&leaves).run(c))?;

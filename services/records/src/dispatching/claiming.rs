@@ -14,10 +14,11 @@ use crate::{
 use domain::{
     batch::StoredBatch,
     digest::Sha256,
-    id::PageId,
+    id::{OrderId, PageId},
     job::{JobState, Out},
     order::OrderQuestion,
 };
+use serde::Serialize;
 use serde_json::json;
 use sqlx::types::Json;
 use std::collections::{HashMap, HashSet};
@@ -326,12 +327,16 @@ fn together(due: Vec<DueJobs>) -> Vec<Alike> {
 
 /// Pages that go out together have one number of attempts from now on.
 fn count_attempts(tx: &mut Tx, together: &[Alike]) {
+    #[derive(Serialize)]
+    struct Row {
+        page: PageId,
+        attempt: u32,
+    }
     let counted = together.iter().flat_map(|alike| {
-        let pages = alike.pages.iter();
-        pages.map(|page| json!({ "page": page, "attempt": alike.attempt }))
+        let attempt = alike.attempt;
+        alike.pages.iter().map(move |&page| Row { page, attempt })
     });
-    let counted: Vec<_> = counted.collect();
-    if !counted.is_empty() {
+    if !together.is_empty() {
         tx.later(Write::of(COUNT_ATTEMPTS).bind(many::rows(counted)));
     }
 }
@@ -354,11 +359,21 @@ fn store_attempts(
     of: &StoredBatch,
     claimed: &[(ClaimedPage, Signed)],
 ) -> Result<(), RecordsError> {
-    let row = |(page, signed): &(ClaimedPage, Signed)| {
-        json!({
-            "order": page.out.order, "page": page.page, "attempt": page.out.attempt, "token": signed.token,
-        })
-    };
+    #[derive(Serialize)]
+    struct Row<'a> {
+        order: OrderId,
+        page: PageId,
+        attempt: u32,
+        token: &'a str,
+    }
+    fn row((page, signed): &(ClaimedPage, Signed)) -> Row<'_> {
+        Row {
+            order: page.out.order,
+            page: page.page,
+            attempt: page.out.attempt,
+            token: &signed.token,
+        }
+    }
     let Some((_, Signed { grant, .. })) = claimed.first() else {
         return Ok(());
     };

@@ -21,7 +21,7 @@ use domain::{
     job::{JobPhase, JobState, Tries},
     limits::Usage,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 pub(super) const INSERT_PAGES: &str = "INSERT INTO pages (id, tenant, batch, document, number, sha256, bytes, width, \
     height, same_as) SELECT r.value ->> 'id', $2, $3, $4, CAST(r.value ->> 'number' AS BIGINT), r.value ->> 'sha256', \
@@ -172,6 +172,49 @@ pub(crate) fn insert_wanted_pages(
     }
 }
 
+/// What is written of a page, but for what all of a document share.
+#[derive(Serialize)]
+struct PageRow {
+    id: PageId,
+    number: u32,
+    sha256: Sha256,
+    bytes: i64,
+    width: u32,
+    height: u32,
+    same_as: Option<PageId>,
+}
+
+impl PageRow {
+    fn of(id: PageId, page: &NewPage, same_as: Option<PageId>) -> Self {
+        let NewPage {
+            sha256,
+            width,
+            height,
+            ..
+        } = *page;
+        Self {
+            id,
+            number: page.number,
+            sha256,
+            bytes: number(page.bytes),
+            width,
+            height,
+            same_as,
+        }
+    }
+}
+
+/// What is written of a job, but for what all of a document share.
+#[derive(Serialize)]
+struct JobRow {
+    id: JobId,
+    page: PageId,
+    page_number: u32,
+    question: usize,
+    state: JobPhase,
+    role: Option<&'static str>,
+}
+
 /// Rows of pages and of their jobs, as parameters.
 struct NewRows {
     pages: String,
@@ -188,20 +231,21 @@ impl NewRows {
             (Vec::with_capacity(pages.len()), Vec::new(), Vec::new());
         for page in pages {
             let id: PageId = stamp.ids.make();
-            page_rows.push(json!({
-                "id": id, "number": page.number, "sha256": page.sha256, "bytes": number(page.bytes),
-                "width": page.width, "height": page.height, "same_as": firsts.same_as(page.sha256, id),
-            }));
+            page_rows.push(PageRow::of(id, page, firsts.same_as(page.sha256, id)));
             for (question, scope) in asked {
                 let job: JobId = stamp.ids.make();
                 let role = match scope {
                     Scope::Page => Role::Page,
                     Scope::Document => Role::Source,
                 };
-                job_rows.push(json!({
-                    "id": job, "page": id, "page_number": page.number, "question": question, "state": JobPhase::Queued,
-                    "role": role.as_word(),
-                }));
+                job_rows.push(JobRow {
+                    id: job,
+                    page: id,
+                    page_number: page.number,
+                    question: *question,
+                    state: JobPhase::Queued,
+                    role: role.as_word(),
+                });
                 ready.push(NewJob {
                     id: job,
                     page: id,
@@ -225,17 +269,26 @@ impl NewRows {
 }
 
 /// Adds the job that gives the answer about the document for each question of that scope, with the text that it will read.
-fn push_wholes(stamp: Stamp<'_>, asked: &[(usize, Scope)], pages: &mut Vec<Value>, jobs: &mut Vec<Value>) {
+fn push_wholes(stamp: Stamp<'_>, asked: &[(usize, Scope)], pages: &mut Vec<PageRow>, jobs: &mut Vec<JobRow>) {
     let about_all = asked.iter().filter(|(_, scope)| *scope == Scope::Document);
     for (place, (question, _)) in about_all.enumerate() {
         let (page, job): (PageId, JobId) = (stamp.ids.make(), stamp.ids.make());
-        let number = u64::from(FIRST_TEXT) + place as u64;
-        pages.push(json!({
-            "id": page, "number": number, "sha256": Sha256::of(b""), "bytes": 0, "width": 0, "height": 0,
-        }));
-        jobs.push(json!({
-            "id": job, "page": page, "page_number": number, "question": question, "state": JobPhase::Waiting,
-            "role": Role::Whole.as_word(),
-        }));
+        let number = FIRST_TEXT.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
+        let text = NewPage {
+            number,
+            sha256: Sha256::of(b""),
+            bytes: 0,
+            width: 0,
+            height: 0,
+        };
+        pages.push(PageRow::of(page, &text, None));
+        jobs.push(JobRow {
+            id: job,
+            page,
+            page_number: number,
+            question: *question,
+            state: JobPhase::Waiting,
+            role: Role::Whole.as_word(),
+        });
     }
 }

@@ -113,6 +113,26 @@ async fn a_workers_user_does_a_workers_part() {
     worker.write(written.clone()).await.unwrap();
     assert_eq!(listener.next().await, written);
     assert_eq!(hub.queue.held(&[second.id]).await.unwrap(), []);
+    let third = hub.desk.order();
+    hub.queue.offer(third.clone()).await.unwrap();
+    let lease = worker
+        .take(&Taker::of_anything(id), NO_WAIT)
+        .await
+        .unwrap()
+        .unwrap();
+    let (epoch, then) = (4, Then::Ends);
+    let under = Under {
+        tenant: &tenant,
+        epoch,
+        then,
+    };
+    let last = Report {
+        order: third.id,
+        ..report
+    };
+    let stands = worker.report_under(&lease, under, from_ref(&last)).await.unwrap();
+    assert_eq!((stands.standing, stands.epoch), (Standing::Held, epoch));
+    assert_eq!(hub.queue.held(&[third.id]).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -1,0 +1,2 @@
+-- SQLite leaves no room of its own.
+SELECT 1;
