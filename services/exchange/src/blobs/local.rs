@@ -41,6 +41,9 @@ use whole::Whole;
 /// How many bytes are hashed at once.
 const PIECE: usize = 256 * 1024;
 
+/// An unfinished file, and what is in it.
+type Draft = (TempPath, Stored);
+
 /// See the module's text. Cheap to clone.
 #[derive(Clone)]
 pub struct LocalBlobs(Arc<Inner>);
@@ -125,22 +128,27 @@ impl Inner {
         Ok(shard.to_owned())
     }
 
-    /// What is written is hashed, whatever somebody does to the original meanwhile.
-    fn copy_in(&self, (file, part): (PathBuf, Range<u64>)) -> Result<(TempPath, Stored), BlobError> {
-        let length = part.end.saturating_sub(part.start);
-        let mut original = File::open(&file)?;
-        original.seek(io::SeekFrom::Start(part.start))?;
-        let mut draft = self.drafts.file()?;
-        let stored = hash_each(original.take(length), length, |piece| draft.write_all(piece))?;
-        match stored.bytes == length {
-            true => Ok((draft.into_temp_path(), stored)),
-            false => Err(cut_short(&file)),
-        }
+    /// Copies of parts of a file. What is written is hashed, whatever somebody does to the original meanwhile.
+    fn copy_in(&self, (file, parts): (PathBuf, Vec<Range<u64>>)) -> Result<Vec<Draft>, BlobError> {
+        let original = File::open(&file)?;
+        let copy = |part: Range<u64>| {
+            let length = part.end.saturating_sub(part.start);
+            (&original).seek(io::SeekFrom::Start(part.start))?;
+            let mut draft = self.drafts.file()?;
+            let stored = hash_each((&original).take(length), length, |piece| draft.write_all(piece))?;
+            match stored.bytes == length {
+                true => Ok((draft.into_temp_path(), stored)),
+                false => Err(cut_short(&file)),
+            }
+        };
+        parts.into_iter().map(copy).collect()
     }
 
-    fn sync_draft(&self, (draft, stored): (TempPath, Stored)) -> Result<(TempPath, Stored), BlobError> {
-        File::open(&draft)?.sync_all()?;
-        Ok((draft, stored))
+    fn sync_drafts(&self, drafts: Vec<Draft>) -> Result<Vec<Draft>, BlobError> {
+        for (draft, _) in &drafts {
+            File::open(draft)?.sync_all()?;
+        }
+        Ok(drafts)
     }
 
     fn place_at(&self, sha256: Sha256, to: &Path) -> Result<(), BlobError> {
@@ -219,11 +227,20 @@ impl Blobs for LocalBlobs {
     }
 
     /// All parts together, step by step: what waits for the disk at the same moment waits for the same flush, and each
-    /// folder is synced once.
+    /// folder is synced once. Several threads share them, since waking one takes as long as writing a small part.
     async fn put_parts(&self, file: &Path, parts: &[Range<u64>]) -> Result<Vec<Stored>, BlobError> {
-        let parts: Vec<_> = parts.iter().map(|part| (file.to_owned(), part.clone())).collect();
-        let drafts = self.each(parts, Inner::copy_in).await?;
-        let drafts = self.each(drafts, Inner::sync_draft).await?;
+        let share = parts.len().div_ceil(AT_ONCE).max(1);
+        let shares: Vec<_> = parts
+            .chunks(share)
+            .map(|parts| (file.to_owned(), parts.to_vec()))
+            .collect();
+        let drafts = self.each(shares, Inner::copy_in).await?;
+        let drafts: Vec<Draft> = self
+            .each(drafts, Inner::sync_drafts)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
         let stored = drafts.iter().map(|(_, stored)| *stored).collect();
         let name_all = |inner: &Inner| {
             let folders = drafts
