@@ -257,7 +257,11 @@ impl Blobs for LocalBlobs {
         let open = move |inner: &Inner| {
             File::open(inner.path_of(sha256)).map_err(|error| absent_or_io(sha256, error))
         };
-        Ok(Reading::of(self.blocking(open).await?.into(), part).stream())
+        let file = match reading::open_at_once(&self.0.path_of(sha256)) {
+            Some(file) => file,
+            None => self.blocking(open).await?,
+        };
+        Ok(Reading::of(file.into(), part).stream())
     }
 
     async fn get_whole(&self, sha256: Sha256) -> Result<ByteStream, BlobError> {

@@ -3,11 +3,11 @@
 //! What the system has in memory already is read at once, which takes no longer than copying it; only for what has to
 //! come from the disk another thread waits. A piece whose reader is done with it is the room for another one.
 
-use super::{Arc, ByteStream, File, io};
+use super::{Arc, ByteStream, File, Path, io};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use rustix::{
-    fs::{Advice, fadvise},
+    fs::{Advice, CWD, Mode, OFlags, ResolveFlags, fadvise, openat2},
     io::{ReadWriteFlags, preadv2},
 };
 use std::{io::IoSliceMut, ops::Range, os::unix::fs::FileExt as _};
@@ -37,10 +37,11 @@ pub(super) struct Reading {
 impl Reading {
     /// Of `part` of `file`, or as much of it as there is.
     pub(super) fn of(file: Arc<File>, part: Range<u64>) -> Self {
+        let there = file.metadata().map_or(u64::MAX, |file| file.len());
         Self {
             file,
             piece: PIECE,
-            part,
+            part: part.start..part.end.min(there),
             given: Vec::new(),
             in_turn: 0,
         }
@@ -53,8 +54,11 @@ impl Reading {
 
     /// All of it.
     pub(super) fn stream(self) -> ByteStream {
-        // Advice only: what the system does not take does no harm.
-        let _ = fadvise(&self.file, self.part.start, None, Advice::Sequential);
+        let left = self.part.end.saturating_sub(self.part.start);
+        if left > self.piece as u64 {
+            // Advice only: what the system does not take does no harm.
+            let _ = fadvise(&self.file, self.part.start, None, Advice::Sequential);
+        }
         let next = |mut reading: Self| async move {
             let piece = reading.next().await?;
             Ok(piece.map(|piece| (piece, reading)))
@@ -72,7 +76,7 @@ impl Reading {
             self.in_turn = 0;
             yield_now().await;
         }
-        let mut room = self.room();
+        let mut room = self.room(wanted);
         let mut there = [IoSliceMut::new(&mut room[..wanted])];
         // An error here is either that it has to come from the disk, or comes again when it is waited for.
         let read = match preadv2(&self.file, &mut there, self.part.start, ReadWriteFlags::NOWAIT) {
@@ -99,8 +103,9 @@ impl Reading {
         Ok(Some(piece))
     }
 
-    /// Room for a piece: that of the last one with which its reader is done, or new.
-    fn room(&mut self) -> BytesMut {
+    /// Room for a piece of `wanted` bytes, which is never more than for the one before: that of the last one with which its reader
+    /// is done, or new.
+    fn room(&mut self, wanted: usize) -> BytesMut {
         let free = self.given.iter().rposition(Bytes::is_unique);
         let free = free.map(|place| self.given.swap_remove(place));
         if self.given.len() == REMEMBERED {
@@ -108,9 +113,16 @@ impl Reading {
         }
         match free.map(Bytes::try_into_mut) {
             Some(Ok(room)) => room,
-            _ => BytesMut::zeroed(self.piece),
+            _ => BytesMut::zeroed(wanted),
         }
     }
+}
+
+/// Opens a file whose names the system has in memory, so that nothing waits for the disk; none if that cannot be said.
+pub(super) fn open_at_once(path: &Path) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED);
+    opened.ok().map(File::from)
 }
 
 fn read_at(file: &File, room: &mut [u8], start: u64) -> io::Result<usize> {
