@@ -5,7 +5,7 @@ use crate::{
     grant::Grant,
     hardware::Need,
     id::{JobId, OrderId, WorkerId},
-    names::ModelName,
+    names::{ModelName, TenantName},
     trace::{self, Trace},
 };
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,10 @@ pub struct WorkOrder {
         deserialize_with = "trace::if_readable"
     )]
     pub trace: Option<Trace>,
+    /// Whose order it is, if that is known without its grant. A queue says it beside the order, and workers hold it against the
+    /// grant.
+    #[serde(skip)]
+    pub tenant: Option<TenantName>,
 }
 
 impl WorkOrder {
@@ -114,6 +118,7 @@ impl WorkOrder {
             grant: signed,
             need: None,
             trace: None,
+            tenant: Some(grant.tenant.clone()),
         }
     }
 

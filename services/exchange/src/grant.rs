@@ -179,11 +179,16 @@ fn check_contents(grant: &Grant, order: &WorkOrder) -> Result<(), GrantError> {
         need: _,
         // It is only told.
         trace: _,
+        tenant,
     } = order;
     let jobs: Vec<JobId> = questions.iter().map(|question| question.job).collect();
     let agreements = [
         ("order", grant.order == *id),
         ("attempt", grant.attempt == *attempt),
+        (
+            "tenant",
+            tenant.as_ref().is_none_or(|tenant| grant.tenant == *tenant),
+        ),
         ("page_sha256", grant.page_sha256 == *page_sha256),
         ("model", grant.model == *model),
         ("revision_sha256", grant.revision_sha256 == *revision_sha256),

@@ -75,7 +75,7 @@ impl Epochs {
     }
 
     /// The highest of what was seen before and what is announced now.
-    fn highest(&self, tenant: &TenantName, announced: u64) -> u64 {
+    pub(crate) fn highest(&self, tenant: &TenantName, announced: u64) -> u64 {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let highest = seen.entry(tenant.clone()).or_default();
         *highest = announced.max(*highest);

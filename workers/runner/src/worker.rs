@@ -23,7 +23,7 @@ use domain::{
     clock::SharedClock,
     grant::Grant,
     id::WorkerId,
-    order::{Fault, ReportKind, WorkOrder},
+    order::{Fault, ReportKind},
 };
 use engine::EngineHandle;
 use exchange::{
@@ -173,7 +173,7 @@ impl Worker {
     }
 
     async fn work(&self, lease: Lease, leaving: &CancellationToken, told: &mut Span) -> Outcome {
-        let grant = match self.believe(&lease.order).await {
+        let grant = match self.believe(&lease).await {
             Ok(grant) => grant,
             Err(Unbelieved::Grant(error)) => return self.refuse(&lease, &error).await,
             Err(Unbelieved::Queue(error)) => return error.into(),
@@ -200,18 +200,22 @@ impl Worker {
     }
 
     /// The grant of an order, if it holds for exactly this order, now.
-    async fn believe(&self, order: &WorkOrder) -> Result<Grant, Unbelieved> {
+    async fn believe(&self, Lease { order, epoch, .. }: &Lease) -> Result<Grant, Unbelieved> {
         let WorkerParts {
             queue, keys, clock, ..
         } = &self.parts;
         let now = clock.now();
         let checked =
             grant::check(keys, &order.grant, order, now, self.leeway()).map_err(Unbelieved::Grant)?;
-        let epoch = self
-            .epochs
-            .of(&**queue, checked.tenant())
-            .await
-            .map_err(Unbelieved::Queue)?;
+        let epoch = match epoch {
+            // Of this tenant: it was held against the grant.
+            Some(announced) => self.epochs.highest(checked.tenant(), *announced),
+            None => self
+                .epochs
+                .of(&**queue, checked.tenant())
+                .await
+                .map_err(Unbelieved::Queue)?,
+        };
         let grant = checked.against_epoch(epoch).map_err(Unbelieved::Grant)?;
         match self.spent.holds(&grant, now.unix_timestamp()) {
             true => Err(Unbelieved::Grant(GrantError::Replayed)),

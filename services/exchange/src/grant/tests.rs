@@ -122,6 +122,19 @@ fn a_grant_replayed_on_another_order_is_refused() {
 }
 
 #[test]
+fn an_order_that_says_it_is_another_tenants_is_refused_and_one_that_says_nothing_is_not() {
+    let desk = Desk::new();
+    let order = desk.order();
+    let of = |tenant: Option<&str>| WorkOrder {
+        tenant: tenant.map(|name| name.parse().unwrap()),
+        ..order.clone()
+    };
+    assert_eq!(seen(&desk, &of(Some("rival"))), mismatch("tenant"));
+    assert!(seen(&desk, &of(None)).is_ok());
+    assert!(seen(&desk, &order).is_ok());
+}
+
+#[test]
 fn an_expired_grant_is_refused_when_the_leeway_is_over() {
     let desk = Desk::new();
     let order = desk.order();

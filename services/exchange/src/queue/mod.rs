@@ -52,6 +52,9 @@ pub struct Lease {
     pub delivery: u64,
     /// How long the hold lasts from its last extension. Extend it well before.
     pub lasts: Duration,
+    /// The epoch that was announced for the order's tenant when it was taken, if the order says whose it is and the queue
+    /// looked; [`Queue::epoch`] tells otherwise.
+    pub epoch: Option<u64>,
 }
 
 /// Whether a lease still stands.

@@ -228,6 +228,9 @@ impl Queue for RedisQueue {
             .arg(self.most_orders)
             .arg(self.most_orders.saturating_mul(REPORTS_PER_ORDER));
         offer.arg(revision.to_string()).arg(json(&order.need)?);
+        if let Some(tenant) = &order.tenant {
+            offer.arg(tenant.as_str());
+        }
         let taken: bool = self.links.invoke(&offer).await?;
         if taken {
             Ok(())

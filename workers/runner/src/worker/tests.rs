@@ -8,7 +8,11 @@ mod pages_again;
 use super::*;
 use crate::announcing::announcement;
 use crate::fixtures::{Bench, FILES, LEASE, faults, golden, golden_question_and_answer, import};
-use domain::{digest::Sha256, order::FinishReason, worker::Announcement};
+use domain::{
+    digest::Sha256,
+    order::{FinishReason, WorkOrder},
+    worker::Announcement,
+};
 use exchange::queue::Depth;
 use std::time::Duration;
 

@@ -100,7 +100,9 @@ impl Held {
             until: now + lasts,
         };
         self.leased.insert(order.id, hold);
+        let epoch = order.tenant.as_ref().map(|tenant| self.epoch(tenant));
         Some(Lease {
+            epoch,
             order,
             worker: taker.worker,
             delivery,

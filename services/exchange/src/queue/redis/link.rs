@@ -95,8 +95,10 @@ pub(super) struct Waiting<'a> {
 pub(super) struct Entry {
     pub(super) stream: String,
     pub(super) id: String,
-    /// Its first field.
+    /// The value of its first field.
     pub(super) body: String,
+    /// Names and values of the others.
+    pub(super) more: Vec<String>,
 }
 
 /// The reply of XREADGROUP and XREAD: for each stream its entries, each with its fields.
@@ -201,10 +203,12 @@ impl Links {
 /// The entries of one stream of a reply.
 fn entries((stream, entries): (String, Vec<(String, Vec<String>)>)) -> impl Iterator<Item = Entry> {
     entries.into_iter().filter_map(move |(id, fields)| {
+        let mut fields = fields.into_iter();
         Some(Entry {
             stream: stream.clone(),
             id,
-            body: fields.into_iter().nth(1)?,
+            body: fields.nth(1)?,
+            more: fields.collect(),
         })
     })
 }

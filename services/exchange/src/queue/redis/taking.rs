@@ -5,7 +5,7 @@ use super::{
     link::{Entry, Waiting},
 };
 use crate::queue::taker::Taker;
-use domain::{digest::Sha256, hardware::Need, order::WorkOrder};
+use domain::{digest::Sha256, hardware::Need, names::TenantName, order::WorkOrder};
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
@@ -14,6 +14,9 @@ use tokio::time::{Instant, sleep};
 
 /// How long a worker pauses that has room for none of the revisions that have had orders.
 const NOTHING_TO_TAKE: Duration = Duration::from_millis(100);
+
+/// Where the tenant of an order is among what follows its body: an entry is `body`, `order` and `tenant`, each with its value.
+const OF_TENANT: usize = 3;
 
 /// For how long a worker that finds orders goes by what it knows of revisions.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
@@ -27,6 +30,10 @@ struct Given {
     entry: String,
     order: String,
     delivery: u64,
+    /// Whose order it is, if whoever offered it said so.
+    tenant: Option<TenantName>,
+    /// The epoch that was announced for that tenant, where it was asked for with the order.
+    epoch: Option<u64>,
 }
 
 impl RedisQueue {
@@ -101,13 +108,19 @@ impl RedisQueue {
         take.key(&self.keys.places).key(streams);
         take.arg(WORKERS)
             .arg(taker.worker.to_string())
-            .arg(self.lease_millis());
-        let free: Option<(String, String, String, u64)> = self.links.invoke(&take).await?;
-        Ok(free.map(|(stream, entry, order, delivery)| Given {
-            stream,
-            entry,
-            order,
-            delivery,
+            .arg(self.lease_millis())
+            .arg(&self.keys.epochs);
+        let free: Option<(String, String, String, u64, String, u64)> = self.links.invoke(&take).await?;
+        Ok(free.map(|(stream, entry, order, delivery, tenant, epoch)| {
+            let tenant: Option<TenantName> = tenant.parse().ok();
+            Given {
+                stream,
+                entry,
+                order,
+                delivery,
+                epoch: tenant.is_some().then_some(epoch),
+                tenant,
+            }
         }))
     }
 
@@ -140,6 +153,8 @@ impl RedisQueue {
             entry: entry.id,
             order: entry.body,
             delivery: 1,
+            tenant: entry.more.get(OF_TENANT).and_then(|tenant| tenant.parse().ok()),
+            epoch: None,
         }))
     }
 
@@ -157,12 +172,14 @@ impl RedisQueue {
 
     /// What a worker was given, as a lease. An entry that is no order is removed: the hub finds it missing.
     async fn leased(&self, taker: &Taker, given: Given) -> Result<Option<Lease>, QueueError> {
+        let tenant = given.tenant;
         match serde_json::from_str::<WorkOrder>(&given.order) {
             Ok(order) => Ok(Some(Lease {
-                order,
+                order: WorkOrder { tenant, ..order },
                 worker: taker.worker,
                 delivery: given.delivery,
                 lasts: self.lease,
+                epoch: given.epoch,
             })),
             Err(_) => {
                 self.remove(&given.stream, WORKERS, &[given.entry]).await?;

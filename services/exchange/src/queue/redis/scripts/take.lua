@@ -1,5 +1,6 @@
--- KEYS: places, streams of orders. ARGV: group, worker, lease in ms. Gives stream, entry, JSON and delivery of the oldest
--- order that is free in the first stream that has one.
+-- KEYS: places, streams of orders. ARGV: group, worker, lease in ms, epochs. Gives stream, entry, JSON and delivery of the
+-- oldest order that is free in the first stream that has one; and its tenant, empty if it is not known, with the epoch that was
+-- announced. The epochs are named here, and not above, as workers may only read them.
 local places = KEYS[1]
 local group, worker, lease = ARGV[1], ARGV[2], ARGV[3]
 
@@ -28,7 +29,9 @@ for n = 2, #KEYS do
     local id, fields = entry[1], entry[2]
     local place = redis.call('HGET', places, fields[4])
     if place and string.match(place, '^%S+') == id then
-      return {orders, id, fields[2], redis.call('XPENDING', orders, group, id, id, 1)[1][4]}
+      local tenant = fields[6] or ''
+      local epoch = tonumber(redis.call('HGET', ARGV[4], tenant) or 0)
+      return {orders, id, fields[2], redis.call('XPENDING', orders, group, id, id, 1)[1][4], tenant, epoch}
     end
     -- Its place is gone, by a hand from outside: nobody could settle it.
     redis.call('XACK', orders, group, id)
