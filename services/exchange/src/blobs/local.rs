@@ -21,6 +21,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Seek as _, Write as _},
     ops::Range,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     slice,
     sync::Arc,
@@ -118,12 +119,15 @@ impl Inner {
         let shard = place.parent().unwrap_or(&self.folder);
         let known = fs::metadata(&place).is_ok_and(|there| there.len() == stored.bytes);
         if !known {
-            make_read_only(&draft)?;
-            if !shard.is_dir() {
-                fs::create_dir_all(shard)?;
-                sync_folder(&self.folder.join("sha256"))?;
+            match draft.persist(&place) {
+                // The first blob of its folder.
+                Err(missing) if missing.error.kind() == io::ErrorKind::NotFound => {
+                    fs::create_dir_all(shard)?;
+                    sync_folder(&self.folder.join("sha256"))?;
+                    missing.path.persist(&place).map_err(|error| error.error)?;
+                }
+                named => named.map_err(|error| error.error)?,
             }
-            draft.persist(&place).map_err(|error| error.error)?;
         }
         Ok(shard.to_owned())
     }
@@ -207,7 +211,6 @@ impl Blobs for LocalBlobs {
         let placed = move |inner: &Inner| {
             let (draft, stored) = received.draft(inner)?;
             // It is the very file that was hashed, and changes no more.
-            make_read_only(draft.path())?;
             let link = link_or_copy(draft.path(), copy.parent().unwrap_or(Path::new(".")))?;
             link.persist(&copy).map_err(|error| error.error)?;
             Ok((draft, stored))
@@ -363,11 +366,9 @@ fn link_or_copy(blob: &Path, folder: &Path) -> io::Result<TempPath> {
     }
 }
 
-/// A blob never changes; its links in models' folders are the same file.
-pub(super) fn make_read_only(file: &Path) -> io::Result<()> {
-    let mut permissions = fs::metadata(file)?.permissions();
-    permissions.set_readonly(true);
-    fs::set_permissions(file, permissions)
+/// Of files that nobody writes to but their maker: a blob never changes, and its links in models' folders are the same file.
+pub(super) fn read_only() -> fs::Permissions {
+    fs::Permissions::from_mode(0o400)
 }
 
 /// Makes names in a folder durable.

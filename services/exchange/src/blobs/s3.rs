@@ -22,7 +22,7 @@
 use super::{
     BlobError, Blobs, ByteStream, Linked, Stored, UploadLink,
     in_parts::TakesParts,
-    local::{hash, make_read_only, sync_folder},
+    local::{hash, read_only, sync_folder},
 };
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -279,6 +279,7 @@ impl Blobs for S3Blobs {
         fs::create_dir_all(&folder)?;
         let (file, draft) = tempfile::Builder::new()
             .prefix(".fetch-")
+            .permissions(read_only())
             .tempfile_in(&folder)?
             .into_parts();
         let mut file = tokio::fs::File::from_std(file);
@@ -288,7 +289,6 @@ impl Blobs for S3Blobs {
         }
         file.flush().await?;
         file.sync_all().await?;
-        make_read_only(&draft)?;
         draft.persist(to).map_err(|error| error.error)?;
         Ok(sync_folder(&folder)?)
     }

@@ -1,6 +1,6 @@
 //! The unfinished files of one open store, in a folder that only it writes to.
 
-use super::{File, NamedTempFile, Path, PathBuf, fs, gone, io};
+use super::{File, NamedTempFile, Path, PathBuf, fs, gone, io, read_only};
 use std::{fs::TryLockError, sync::Mutex};
 use tempfile::TempDir;
 
@@ -35,7 +35,9 @@ impl Drafts {
 
     /// A new unfinished file. It goes when it is dropped, unless it was given a name elsewhere.
     pub(super) fn file(&self) -> io::Result<NamedTempFile> {
-        NamedTempFile::new_in(self.folder())
+        tempfile::Builder::new()
+            .permissions(read_only())
+            .tempfile_in(self.folder())
     }
 
     /// Where the unfinished files stand.
