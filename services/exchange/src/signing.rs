@@ -328,6 +328,20 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_the_one_that_the_library_makes() {
+        let pkcs8 = generate().unwrap();
+        let key = SigningKey::from_pkcs8(&pkcs8).unwrap();
+        let claims = json!({ "tenant": "ünï \"1\"", "exp": 1_796_205_500, "terms": null });
+        let header = Header {
+            kid: Some(key.kid().to_owned()),
+            typ: Some("grant".to_owned()),
+            ..Header::new(Algorithm::EdDSA)
+        };
+        let encoded = jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_ed_der(&pkcs8));
+        assert_eq!(key.sign("grant", &claims).unwrap(), encoded.unwrap());
+    }
+
+    #[test]
     fn an_altered_token_is_forged() {
         let key = SigningKey::ephemeral().unwrap();
         let token = key.sign("grant", &json!({"a": 1})).unwrap();

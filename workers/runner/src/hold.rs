@@ -324,4 +324,27 @@ mod tests {
         queue.withdraw(hold.order().id).await.unwrap();
         assert_eq!(stopped(&hold).await, StopReason::Withdrawn);
     }
+    #[tokio::test]
+    async fn that_a_lease_has_ended_with_the_last_report_is_no_reason_to_stop() {
+        let (_bench, queue, hold) = held_for_an_hour().await;
+        let order = hold.order().id;
+        assert!(hold.report(&[ReportKind::Started], Then::GoesOn).await);
+        assert_eq!(queue.held(&[order]).await.unwrap(), [order]);
+        assert!(hold.report(&[ReportKind::HandedBack], Then::Ends).await);
+        assert_eq!(queue.held(&[order]).await.unwrap(), []);
+        assert_eq!(stopped(&hold).await, StopReason::Lost);
+        assert_eq!(hold.stopped_by(), None);
+        assert_eq!(hold.end(&[ReportKind::HandedBack]).await.unwrap(), Standing::Held);
+        assert_eq!(queue.depth().await.unwrap().reports, 2);
+    }
+
+    #[tokio::test]
+    async fn a_last_report_under_a_grant_that_was_revoked_is_not_told_and_ends_nothing() {
+        let (_bench, queue, hold) = held_for_an_hour().await;
+        queue.announce_epoch(&hold.grant.tenant, 1).await.unwrap();
+        assert!(!hold.report(&[ReportKind::HandedBack], Then::Ends).await);
+        assert!(matches!(hold.stopped_by(), Some(StopReason::Superseded(_))));
+        let depth = queue.depth().await.unwrap();
+        assert_eq!((depth.leased, depth.reports), (1, 0));
+    }
 }

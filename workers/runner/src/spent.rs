@@ -42,3 +42,29 @@ impl Spent {
         done.attempts.contains(&(grant.order, grant.attempt))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::Bench;
+
+    #[tokio::test]
+    async fn what_is_done_is_remembered_until_its_own_grant_is_over() {
+        let bench = Bench::new().await;
+        let [first, second] = [(); 2].map(|()| bench.grant(&[bench.question("Who signed?", 2)]));
+        let again = Grant {
+            attempt: second.attempt + 1,
+            ..second.clone()
+        };
+        let spent = Spent::default();
+        let holds = |now| [&first, &second, &again].map(|grant| spent.holds(grant, now));
+        assert_eq!(holds(0), [false, false, false]);
+        spent.note(second.order, second.attempt, 20);
+        spent.note(first.order, first.attempt, 10);
+        assert_eq!(holds(9), [true, true, false]);
+        assert_eq!(holds(10), [false, true, false]);
+        assert_eq!(holds(20), [false, false, false]);
+        let done = spent.0.lock().unwrap();
+        assert!(done.attempts.is_empty() && done.until.is_empty());
+    }
+}
