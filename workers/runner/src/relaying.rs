@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 
 /// Answers that are reported at one time.
-const TOLD_AT_ONCE: usize = 256;
+const TOLD_AT_ONCE: usize = 128;
 
 /// Work that ends so soon after it began is told of together with its beginning.
 const SHORT_WORK: Duration = Duration::from_millis(5);

@@ -111,10 +111,9 @@ async fn add(tx: &mut Tx, tree: &mut Tree, entries: &[AuditEntry]) -> Result<(),
     }
     let (mut leaves, mut hashes) = (Vec::with_capacity(entries.len()), Vec::new());
     for entry in entries {
-        let (place, entry_id) = (tree.size(), &*entry.id);
         leaves.push(Leaf {
-            place,
-            entry: entry_id,
+            place: tree.size(),
+            entry: &entry.id,
         });
         let new = tree.push(&entry.leaf())?;
         hashes.extend(new.into_iter().map(|(place, sha256)| Hash { place, sha256 }));

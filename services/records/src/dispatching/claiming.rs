@@ -366,19 +366,17 @@ fn store_attempts(
         attempt: u32,
         token: &'a str,
     }
-    fn row((page, signed): &(ClaimedPage, Signed)) -> Row<'_> {
-        Row {
-            order: page.out.order,
-            page: page.page,
-            attempt: page.out.attempt,
-            token: &signed.token,
-        }
-    }
     let Some((_, Signed { grant, .. })) = claimed.first() else {
         return Ok(());
     };
+    let rows = claimed.iter().map(|(page, signed)| Row {
+        order: page.out.order,
+        page: page.page,
+        attempt: page.out.attempt,
+        token: &signed.token,
+    });
     let write = Write::of(INSERT_ATTEMPTS)
-        .bind(many::rows(claimed.iter().map(row)))
+        .bind(many::rows(rows))
         .bind(of.tenant.as_str())
         .bind(of.id.to_string())
         .bind(At(stamp.at));
