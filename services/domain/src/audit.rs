@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-/// An entry to be written.
-#[derive(Debug, Clone, PartialEq)]
+/// An entry to be written. Its moment is no part of its JSON: those that are written together share one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NewAudit {
     /// Its id.
     pub id: AuditId,
     /// When it happened.
+    #[serde(skip)]
     pub at: OffsetDateTime,
     /// The tenant that it concerns.
     pub tenant: TenantName,

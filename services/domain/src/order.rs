@@ -224,6 +224,16 @@ pub enum ReportKind {
     HandedBack,
 }
 
+impl ReportKind {
+    /// The job that it tells the outcome of, if it tells one.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            ReportKind::Answered { job, .. } | ReportKind::Failed { job, .. } => Some(*job),
+            ReportKind::Started | ReportKind::HandedBack => None,
+        }
+    }
+}
+
 /// A report: which order and attempt, from whom, what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {

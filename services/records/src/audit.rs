@@ -13,12 +13,7 @@ pub mod sealing;
 mod tests;
 
 use crate::{At, Db, RecordsError, Tx, later::Write, many};
-use domain::{
-    audit::{AuditEntry, NewAudit},
-    id::{AuditId, DecisionId},
-    names::{MemberName, TenantName},
-};
-use serde::Serialize;
+use domain::audit::{AuditEntry, NewAudit};
 use serde_json::Value;
 use sqlx::types::Json;
 
@@ -35,36 +30,10 @@ pub(crate) const MORE_STATEMENTS: [&[&str]; 4] = [
     checking::STATEMENTS,
 ];
 
-/// What is written of an entry, but for its moment.
-#[derive(Serialize)]
-struct NewRow<'a> {
-    id: AuditId,
-    tenant: &'a TenantName,
-    member: Option<&'a MemberName>,
-    kind: &'a str,
-    subject: &'a str,
-    decision: Option<DecisionId>,
-    detail: &'a Value,
-}
-
-impl<'a> NewRow<'a> {
-    fn of(entry: &'a NewAudit) -> Self {
-        Self {
-            id: entry.id,
-            tenant: &entry.tenant,
-            member: entry.member.as_ref(),
-            kind: entry.kind,
-            subject: &entry.subject,
-            decision: entry.decision,
-            detail: &entry.detail,
-        }
-    }
-}
-
 /// Has entries written that a transaction appends: all of one moment together.
 pub(crate) fn write(tx: &mut Tx, entries: &[NewAudit]) {
     for same_moment in entries.chunk_by(|one, next| one.at == next.at) {
-        let rows = many::rows(same_moment.iter().map(NewRow::of));
+        let rows = many::rows(same_moment);
         tx.later(Write::of(APPEND).bind(rows).bind(At(same_moment[0].at)));
         let ids = many::ids(same_moment.iter().map(|entry| &entry.id));
         tx.later(Write::of(AWAIT_SEAL).bind(ids));

@@ -13,7 +13,10 @@ use exchange::{
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
@@ -93,7 +96,7 @@ pub(crate) struct Hold {
     pub(crate) stop: Arc<Stop>,
     confirmed: Mutex<Instant>,
     /// Whether the order was removed with the last report about it.
-    settled: OnceLock<()>,
+    settled: AtomicBool,
 }
 
 impl Hold {
@@ -114,7 +117,7 @@ impl Hold {
             look,
             stop: Arc::default(),
             confirmed,
-            settled: OnceLock::new(),
+            settled: AtomicBool::new(false),
         }
     }
 
@@ -199,7 +202,7 @@ impl Hold {
                 Ok(stands) => {
                     let told = stands.standing == Standing::Held && stands.epoch <= epoch;
                     if told && then == Then::Ends {
-                        self.settled.get_or_init(|| ());
+                        self.settled.store(true, Ordering::Relaxed);
                     }
                     self.heed(stands.standing);
                     self.heed_epoch(Ok(self.epochs.highest(tenant, stands.epoch)));
@@ -222,16 +225,15 @@ impl Hold {
 
     /// Why the work stopped. What comes to light when the order was settled is none of it: its lease has ended with it.
     pub(crate) fn stopped_by(&self) -> Option<&StopReason> {
-        match self.settled.get() {
-            Some(()) => None,
-            None => self.stop.reason(),
-        }
+        self.stop
+            .reason()
+            .filter(|_| !self.settled.load(Ordering::Relaxed))
     }
 
     /// Reports the last things about an order whose work has stopped, and settles it, if it is still held. If
     /// that fails the order stays, and another worker will have it when the lease has ended.
     pub(crate) async fn end(&self, last: &[ReportKind]) -> Result<Standing, QueueError> {
-        if self.settled.get().is_some() {
+        if self.settled.load(Ordering::Relaxed) {
             return Ok(Standing::Held);
         }
         if !last.is_empty() {

@@ -81,31 +81,27 @@ impl Tally {
     }
 
     pub fn count(&mut self, kind: &ReportKind) {
-        let Some(job) = job_of(kind) else {
+        let Some(job) = kind.job() else {
             return;
         };
-        let outcome = match kind {
-            ReportKind::Answered { answer, .. } => {
-                self.input_tokens += u64::from(answer.input_tokens);
-                self.output_tokens += u64::from(answer.output_tokens);
-                told::answered(&self.model, answer.compute_ms);
-                "answered"
-            }
-            _ => "failed",
-        };
         self.open.retain(|open| *open != job);
-        if outcome == "answered" {
-            self.answered += 1
+        let outcome = if let ReportKind::Answered { answer, .. } = kind {
+            self.answered += 1;
+            self.input_tokens += u64::from(answer.input_tokens);
+            self.output_tokens += u64::from(answer.output_tokens);
+            told::answered(&self.model, answer.compute_ms);
+            "answered"
         } else {
-            self.failed += 1
-        }
+            self.failed += 1;
+            "failed"
+        };
         metrics::counter!("glmhub_answers_total", "outcome" => outcome).increment(1);
     }
 
     /// Whether no job is open any more when `kinds` have been reported too.
     pub fn is_complete_with(&self, kinds: &[ReportKind]) -> bool {
-        let verdicts: Vec<JobId> = kinds.iter().filter_map(job_of).collect();
-        self.open.iter().all(|open| verdicts.contains(open))
+        let told: Vec<JobId> = kinds.iter().filter_map(ReportKind::job).collect();
+        self.open.iter().all(|open| told.contains(open))
     }
 
     /// Reports that fail what is still open.
@@ -117,13 +113,5 @@ impl Tally {
                 fault: fault.clone(),
             })
             .collect()
-    }
-}
-
-/// The job whose verdict is reported.
-fn job_of(kind: &ReportKind) -> Option<JobId> {
-    match kind {
-        ReportKind::Answered { job, .. } | ReportKind::Failed { job, .. } => Some(*job),
-        ReportKind::Started | ReportKind::HandedBack => None,
     }
 }

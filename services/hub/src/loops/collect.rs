@@ -209,10 +209,8 @@ impl Collect {
 
     /// Tells whoever listens that a report was taken. Gives its receipt.
     fn done_with(&self, one: &Received, taken: Taken) -> String {
-        if let (Taken::Stored, ReportKind::Answered { job, .. } | ReportKind::Failed { job, .. }) =
-            (taken, &one.report.kind)
-        {
-            self.0.signals.settled(*job);
+        if let (Taken::Stored, Some(job)) = (taken, one.report.kind.job()) {
+            self.0.signals.settled(job);
         }
         self.count(&one.report, taken);
         one.receipt.clone()

@@ -186,19 +186,13 @@ struct PageRow {
 
 impl PageRow {
     fn of(id: PageId, page: &NewPage, same_as: Option<PageId>) -> Self {
-        let NewPage {
-            sha256,
-            width,
-            height,
-            ..
-        } = *page;
         Self {
             id,
             number: page.number,
-            sha256,
+            sha256: page.sha256,
             bytes: number(page.bytes),
-            width,
-            height,
+            width: page.width,
+            height: page.height,
             same_as,
         }
     }
