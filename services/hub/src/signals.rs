@@ -21,6 +21,8 @@ pub struct Signals {
     pub intake: Notify,
     /// Jobs may be due, or there is room for orders.
     pub dispatch: Notify,
+    /// More reports have come than are collected at once.
+    pub collect: Notify,
     /// What documents were asked may have its verdicts.
     pub combine: Notify,
     /// Something is to be deleted.
@@ -41,6 +43,7 @@ impl Default for Signals {
         Self {
             intake: Notify::new(),
             dispatch: Notify::new(),
+            collect: Notify::new(),
             combine: Notify::new(),
             retain: Notify::new(),
             deliver: Notify::new(),

@@ -107,6 +107,7 @@ pub async fn submit(
             let due = DueJobs {
                 page: first.page,
                 page_sha256: page.sha256,
+                is_first: true,
                 attempts: 0,
                 jobs: jobs
                     .iter()

@@ -4,7 +4,7 @@ use super::{backends::Company, hangups, pieces::Pieces, upkeep::keep_up};
 use hub::api::health;
 use hub::loops::{
     acceptances::{Acceptances, AcceptancesParts},
-    collect::{Collect, CollectParts},
+    collect::{Collect, CollectParts, Relief},
     combine::{Combine, CombineParts},
     deliver::{Deliver, DeliverParts},
     dispatch::Dispatch,
@@ -130,6 +130,12 @@ impl Crew {
         keep_up(&mut collect, "collect", &collect_ends, move |ends| {
             Collect::new(parts.clone()).run(ends)
         });
+        for _ in 0..Relief::MOST {
+            let parts = collect_parts.clone();
+            keep_up(&mut collect, "collect", &collect_ends, move |ends| {
+                Relief::new(parts.clone()).run(ends)
+            });
+        }
         Ok(Self {
             work,
             work_ends,

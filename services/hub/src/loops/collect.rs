@@ -2,6 +2,10 @@
 //!
 //! What was said of one batch is stored in one transaction, and only then acknowledged: a process that dies between the
 //! two gets the reports again, finds the jobs settled, and drops them as fenced.
+//!
+//! Where more reports have come than are collected at once, others of the process collect too ([`Relief`]). As with several
+//! processes, what was said of an order in two portions may then be stored the other way round: jobs and attempts take
+//! either order, and what comes too late is fenced.
 
 use super::{Outcome, Step, drive};
 use crate::{signals::Signals, work_settings::WorkSettings};
@@ -52,6 +56,20 @@ pub struct CollectParts {
 /// See the module's text. Several may run at once, in one process or many.
 pub struct Collect(CollectParts);
 
+/// Collects too while reports come faster than one stores them, and rests otherwise: what is stored together costs less.
+pub struct Relief(Collect);
+
+/// What was there to be collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Portion {
+    /// Nothing.
+    None,
+    /// All that there was.
+    All,
+    /// As much as is collected at once: there may be more.
+    Full,
+}
+
 /// Reports that are done with.
 #[derive(Default)]
 struct Done {
@@ -93,9 +111,23 @@ impl Collect {
 
     /// As [`Collect::step`], waiting for the first report for up to `wait`.
     pub async fn collect(&mut self, wait: Duration) -> anyhow::Result<Outcome> {
-        let received = self.0.queue.collect(self.0.settings.most_reports, wait).await?;
-        if received.is_empty() {
-            return Ok(Outcome::Idle);
+        Ok(match self.portion(wait).await? {
+            Portion::None => Outcome::Idle,
+            Portion::All | Portion::Full => Outcome::Worked,
+        })
+    }
+
+    /// Stores as many reports as are collected at once.
+    async fn portion(&self, wait: Duration) -> anyhow::Result<Portion> {
+        let most = self.0.settings.most_reports;
+        let received = self.0.queue.collect(most, wait).await?;
+        let portion = match received.len() {
+            0 => return Ok(Portion::None),
+            some if some < most => Portion::All,
+            _ => Portion::Full,
+        };
+        if portion == Portion::Full {
+            self.0.signals.collect.notify_one();
         }
         let (mut done, mut fault) = (Done::default(), None);
         // What goes well is stored together; anything else is stored in its place between, so that each order's reports
@@ -117,7 +149,7 @@ impl Collect {
         if done.some_listen {
             signals.deliver.notify_one();
         }
-        fault.map_or(Ok(Outcome::Worked), |error| Err(error.into()))
+        fault.map_or(Ok(portion), |error| Err(error.into()))
     }
 
     /// Stores reports that are all plain, or one that is not. Adds those that are done with.
@@ -289,6 +321,35 @@ fn voided(fault: &Fault) -> bool {
     ]
     .iter()
     .any(|error| fault.code == error.code())
+}
+
+impl Relief {
+    /// How many of them a process has. Each holds as many connections to the database as it stores batches at once.
+    pub const MOST: usize = 2;
+
+    /// One over `parts`.
+    pub fn new(parts: CollectParts) -> Self {
+        Self(Collect::new(parts))
+    }
+
+    /// Runs until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Collect(parts) = &self.0;
+        let (signals, idle) = (parts.signals.clone(), parts.settings.idle());
+        drive(self, idle, &signals.collect, shutdown).await;
+    }
+}
+
+#[async_trait]
+impl Step for Relief {
+    const NAME: &'static str = "collect";
+
+    async fn step(&mut self) -> anyhow::Result<Outcome> {
+        Ok(match self.0.portion(Duration::ZERO).await? {
+            Portion::None | Portion::All => Outcome::Idle,
+            Portion::Full => Outcome::Worked,
+        })
+    }
 }
 
 #[async_trait]

@@ -28,9 +28,8 @@ use time::OffsetDateTime;
 const DUE_IN_TURN: &str = "SELECT batch, page FROM jobs WHERE tenant = $1 AND state = 'queued' \
     AND priority = (SELECT priority FROM batches WHERE id = $2) AND not_before <= $3 ORDER BY not_before, id LIMIT $4";
 // The state is hidden from the planner, or it might go through all jobs that wait for those of the pages.
-const DUE_OF_PAGES: &str = "SELECT j.*, p.attempts AS page_attempts, p.sha256 AS page_sha256 FROM json_each($1) AS r \
-    JOIN pages p ON p.id = r.value ->> 'id' JOIN jobs j ON j.page = p.id \
-    WHERE j.state || '' = 'queued' AND j.not_before <= $2 ORDER BY j.question";
+const DUE_OF_PAGES: &str = "SELECT j.*, p.attempts AS page_attempts, p.sha256 AS page_sha256, p.same_as AS page_same_as \
+    FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'id' JOIN jobs j ON j.page = p.id WHERE j.state || '' = 'queued' AND j.not_before <= $2 ORDER BY j.question";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at, grant_token) \
     SELECT r.value ->> 'order', $2, $3, r.value ->> 'page', CAST(r.value ->> 'attempt' AS BIGINT), $4, \
     r.value ->> 'token' FROM json_each($1) AS r";
@@ -52,6 +51,8 @@ type Moves = Vec<(Job, JobState)>;
 pub(crate) struct DueJobs {
     pub page: PageId,
     pub page_sha256: Sha256,
+    /// Whether no page of the batch before it has its bytes.
+    pub is_first: bool,
     /// How many attempts there were at the page.
     pub attempts: u32,
     pub jobs: Vec<Job>,
@@ -63,6 +64,7 @@ struct DueRow {
     job: JobRow,
     page_attempts: i64,
     page_sha256: String,
+    page_same_as: Option<String>,
 }
 
 /// Claims the jobs that are due of the page `first`, and of those of its batch that come right after it: from now on
@@ -227,6 +229,7 @@ async fn due_jobs(tx: &mut Tx, stamp: Stamp<'_>, pages: &[String]) -> Result<Vec
         job,
         page_attempts,
         page_sha256,
+        page_same_as,
     } in rows
     {
         let job = job.read()?;
@@ -239,6 +242,7 @@ async fn due_jobs(tx: &mut Tx, stamp: Stamp<'_>, pages: &[String]) -> Result<Vec
         let of_page = of_page.entry(page).or_insert_with(|| DueJobs {
             page: job.page,
             page_sha256,
+            is_first: page_same_as.is_none(),
             attempts,
             jobs: Vec::new(),
         });

@@ -27,7 +27,7 @@ use domain::{
     job::{JobPhase, Out},
     order::AnswerReport,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 use time::{Duration, OffsetDateTime};
 
@@ -195,18 +195,27 @@ async fn find(
     asked: &Asked,
     since: Option<OffsetDateTime>,
 ) -> Result<HashMap<JobId, Alike>, RecordsError> {
-    let wanted = |job: &Job| {
-        let question = first_question(asked, job)?;
-        Some(json!({ "job": job.id, "page": job.page, "question": question }))
-    };
-    let jobs = due.iter().flat_map(|page| &page.jobs);
-    let wanted: Vec<Value> = jobs.filter_map(wanted).collect();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
+    let (mut wanted, mut later) = (Vec::new(), Vec::new());
+    for page in due {
+        for job in &page.jobs {
+            let Some(question) = first_question(asked, job) else {
+                continue;
+            };
+            let one = json!({ "job": job.id, "page": job.page, "question": question });
+            // The first of its kind in its batch has none there to look for.
+            if !page.is_first || question != number(job.question) {
+                later.push(one.clone());
+            }
+            wanted.push(one);
+        }
     }
-    let wanted = many::rows(wanted);
-    let mut rows: Vec<AlikeRow> = on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&wanted).fetch_all(c))?;
-    if let Some(since) = since {
+    let mut rows: Vec<AlikeRow> = Vec::new();
+    if !later.is_empty() {
+        let later = many::rows(later);
+        rows = on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&later).fetch_all(c))?;
+    }
+    if let Some(since) = since.filter(|_| !wanted.is_empty()) {
+        let wanted = many::rows(wanted);
         let elsewhere: Vec<AlikeRow> = on!(tx: tx, |c| sqlx::query_as(ELSEWHERE)
             .bind(&wanted)
             .bind(At(since))

@@ -1,35 +1,43 @@
 //! Whom reports wake: those who may find something by them.
 
 use super::{
-    desk::{Desk, failed},
+    desk::{Desk, failed, shipped},
     revocations::listen,
 };
 use crate::{
     loops::{
-        Outcome,
-        collect::{Collect, CollectParts},
+        Outcome, Step as _,
+        collect::{Collect, CollectParts, Relief},
     },
     signals::Signals,
+    work_settings::WorkSettings,
 };
-use domain::{combining::Scope, order::ReportKind};
+use domain::{combining::Scope, job::JobPhase, order::ReportKind};
 use exchange::queue::Queue as _;
 use futures_util::FutureExt as _;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
-/// Collects all that was reported. Tells whether dispatch, combine and deliver were woken.
-async fn woken(desk: &Desk) -> [bool; 3] {
-    let signals = Arc::new(Signals::default());
-    let mut collect = Collect::new(CollectParts {
+fn parts(desk: &Desk, signals: &Arc<Signals>) -> CollectParts {
+    CollectParts {
         db: desk.db.clone(),
         queue: desk.queue.clone(),
         ids: desk.ids.clone(),
         clock: desk.clock.clone(),
         settings: desk.settings.clone(),
         signals: signals.clone(),
-    });
+    }
+}
+
+fn was_woken(one: &Notify) -> bool {
+    one.notified().now_or_never().is_some()
+}
+
+/// Collects all that was reported. Tells whether dispatch, combine and deliver were woken.
+async fn woken(desk: &Desk) -> [bool; 3] {
+    let signals = Arc::new(Signals::default());
+    let mut collect = Collect::new(parts(desk, &signals));
     while collect.collect(Duration::ZERO).await.unwrap() == Outcome::Worked {}
-    let was_woken = |one: &Notify| one.notified().now_or_never().is_some();
     [&signals.dispatch, &signals.combine, &signals.deliver].map(was_woken)
 }
 
@@ -75,4 +83,35 @@ async fn what_does_not_go_well_wakes_everybody() {
         assert_eq!(woken(&desk).await, [true; 3]);
         desk.queue.settle(&lease).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn more_than_is_collected_at_once_wakes_those_who_relieve_until_there_is_no_more() {
+    let mut desk = Desk::with(WorkSettings {
+        most_reports: 4,
+        ..shipped()
+    })
+    .await;
+    let signals = Arc::new(Signals::default());
+    let mut collect = Collect::new(parts(&desk, &signals));
+    let mut relief = Relief::new(parts(&desk, &signals));
+    // The batch's seven orders are begun and answered: fourteen reports.
+    let batch = desk.batch("acme", 7, 1).await;
+    desk.dispatch_all().await;
+    while let Some(lease) = desk.take().await {
+        desk.answer_all(&lease).await;
+    }
+    assert_eq!(collect.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
+    assert!(was_woken(&signals.collect));
+    for expected in [Outcome::Worked, Outcome::Worked, Outcome::Idle] {
+        assert_eq!(relief.step().await.unwrap(), expected);
+    }
+    let jobs = desk.jobs("acme", batch).await;
+    let answered = |phase| phase == JobPhase::Answered;
+    assert!(jobs.iter().all(|job| answered(job.state.phase())), "{jobs:?}");
+    // The last full portion may have had more behind it; what was less had not.
+    assert!(was_woken(&signals.collect));
+    answer(&mut desk, 1).await;
+    assert_eq!(collect.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
+    assert!(!was_woken(&signals.collect));
 }
