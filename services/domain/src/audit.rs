@@ -7,8 +7,8 @@ use crate::{
     id::{AuditId, DecisionId},
     names::{MemberName, TenantName},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 /// An entry to be written. Its moment is no part of its JSON: those that are written together share one.
@@ -60,8 +60,42 @@ pub struct AuditEntry {
 impl AuditEntry {
     /// The bytes that are a leaf of the tree: the entry's canonical JSON, all of its fields.
     pub fn leaf(&self) -> Vec<u8> {
+        /// The members of an entry in the order of their names.
+        #[derive(Serialize)]
+        struct Leaf<'a> {
+            #[serde(with = "time::serde::rfc3339")]
+            at: OffsetDateTime,
+            decision: &'a Option<String>,
+            detail: Ordered<'a>,
+            id: &'a str,
+            kind: &'a str,
+            member: &'a Option<String>,
+            subject: &'a str,
+            tenant: &'a str,
+        }
+        let Self {
+            id,
+            at,
+            tenant,
+            member,
+            kind,
+            subject,
+            decision,
+            detail,
+        } = self;
+        let (at, detail) = (*at, Ordered(detail));
         // An entry is plain texts and JSON; nothing else could be hashed to the same leaf as nothing.
-        canonical(&serde_json::to_value(self).unwrap_or_default())
+        let leaf = serde_json::to_vec(&Leaf {
+            at,
+            decision,
+            detail,
+            id,
+            kind,
+            member,
+            subject,
+            tenant,
+        });
+        leaf.unwrap_or_default()
     }
 
     /// The digest of the row that the entry tells of, where it gives one.
@@ -74,22 +108,42 @@ impl AuditEntry {
 /// JSON in its one canonical form: no spaces, members in the order of their names' bytes, as RFC 8785 writes it for
 /// the names and numbers that are used here.
 pub fn canonical(value: &Value) -> Vec<u8> {
-    ordered(value).to_string().into_bytes()
+    // A value can always be written.
+    serde_json::to_vec(&Ordered(value)).unwrap_or_default()
 }
 
-fn ordered(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let mut names: Vec<&String> = members.keys().collect();
-            names.sort_unstable();
-            let pairs = names
-                .into_iter()
-                .map(|name| (name.clone(), ordered(&members[name])));
-            Value::Object(pairs.collect::<Map<_, _>>())
+/// As [`canonical`], of the object that has these members.
+pub fn canonical_object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut to = serde_json::Serializer::new(&mut bytes);
+    // Neither can an object fail to be, whose names are texts.
+    let _ = in_order(members, &mut to);
+    bytes
+}
+
+/// A value that is written in its canonical form.
+struct Ordered<'a>(&'a Value);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(members) => {
+                in_order(members.iter().map(|(name, value)| (name.as_str(), value)), to)
+            }
+            Value::Array(values) => to.collect_seq(values.iter().map(Ordered)),
+            plain => plain.serialize(to),
         }
-        Value::Array(values) => Value::Array(values.iter().map(ordered).collect()),
-        plain => plain.clone(),
     }
+}
+
+/// Writes an object with these members in the order of their names.
+fn in_order<'a, S: Serializer>(
+    members: impl IntoIterator<Item = (&'a str, &'a Value)>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    let mut members: Vec<_> = members.into_iter().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    to.collect_map(members.into_iter().map(|(name, value)| (name, Ordered(value))))
 }
 
 #[cfg(test)]

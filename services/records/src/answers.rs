@@ -3,7 +3,7 @@
 use crate::{
     At, Db, RecordsError, Tx,
     audit::rows::{Fact, Rows},
-    later::{Param, Write},
+    later::{Members, Param, Write},
     many, on,
     read::{Reading, number},
 };
@@ -13,7 +13,7 @@ use domain::{
     names::TenantName,
     order::{AnswerReport, FinishReason, TokenLogprob},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
@@ -199,10 +199,8 @@ pub(crate) fn insert(
     at: OffsetDateTime,
 ) -> Result<Rows, RecordsError> {
     let mut columns: Vec<_> = answers.iter().map(NewAnswer::columns).collect();
-    let member = |(name, value): &(&str, Param)| Some(((*name).to_owned(), value.as_member()?));
-    let object = |columns: &Vec<_>| Value::Object(columns.iter().filter_map(member).collect());
     let write = Write::of(INSERT)
-        .bind(many::rows(columns.iter().map(object)))
+        .bind(many::rows(columns.iter().map(|columns| Members(columns))))
         .bind(At(at))
         .bind(decision.to_string());
     tx.later(write);

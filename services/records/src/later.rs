@@ -8,7 +8,7 @@
 
 mod values;
 
-pub(crate) use values::Param;
+pub(crate) use values::{Members, Param};
 
 use crate::run::Run as _;
 use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr as _, SqliteConnection, types::Json};

@@ -4,10 +4,14 @@
 //! a column that is added later without a default changes no digest.
 
 use crate::{At, Db, RecordsError, Tx, later::Param, many, on};
-use domain::{audit::canonical, digest::Sha256, id::OrderId};
+use domain::{
+    audit::{canonical, canonical_object},
+    digest::Sha256,
+    id::OrderId,
+};
 use serde_json::{Map, Value, json};
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow, types::Json};
-use std::{collections::HashMap, fmt::Display};
+use std::collections::HashMap;
 use time::format_description::well_known::Rfc3339;
 
 const ACCEPTANCE: &str = "SELECT id AS fact, a.* FROM acceptances a WHERE id IN \
@@ -94,57 +98,60 @@ pub(crate) async fn with_row(
     fact: Fact,
     id: &str,
 ) -> Result<Value, RecordsError> {
-    read_all(tx, fact, &[id]).await?.vouched_for(id, detail)
+    let row = read(tx, fact, id).await?;
+    let row = row.ok_or_else(|| absent(fact, id))?;
+    Ok(vouched_for(fact, &sha256(&row), detail))
 }
 
-/// Rows of a fact as they stand in the database, by their ids.
+/// `detail` with the digest of a row of `fact`.
+fn vouched_for(fact: Fact, sha256: &Sha256, mut detail: Value) -> Value {
+    detail["row"] = json!({ "of": fact.as_str(), "sha256": sha256.to_string() });
+    detail
+}
+
+/// Digests of rows of a fact as they stand in the database, by the rows' ids.
 #[derive(Debug)]
 pub(crate) struct Rows {
     fact: Fact,
-    rows: HashMap<String, Value>,
+    sha256: HashMap<String, Sha256>,
 }
 
 impl Rows {
-    /// What a statement gave that reads or writes rows of `fact`, with the id of each as the column `fact`.
-    pub(crate) fn of<R: AnyRow>(fact: Fact, rows: &[R]) -> Result<Self, RecordsError> {
-        let read = |row: &R| {
-            let (id, row) = row.found()?;
-            let row = row.map_err(|why| RecordsError::nonsense(fact.as_str(), &id, why))?;
-            Ok((id, row))
-        };
-        let rows = rows.iter().map(read).collect::<Result<_, RecordsError>>()?;
-        Ok(Self { fact, rows })
-    }
-
     /// Rows that are about to be written, the first column of which is their id.
     pub(crate) fn of_new<'a>(
         db: &Db,
         fact: Fact,
         rows: impl IntoIterator<Item = &'a [(&'static str, Param)]>,
     ) -> Result<Self, RecordsError> {
-        let row = |columns: &[(&'static str, Param)]| {
-            let mut row = Map::new();
-            for (name, value) in columns {
+        let digest = |columns: &[(&'static str, Param)]| {
+            let read = |(name, value): &(&'static str, Param)| {
                 let value = value.as_read(db);
                 let value = value.map_err(|error| RecordsError::nonsense(fact.as_str(), name, error))?;
-                if !value.is_null() {
-                    row.insert((*name).to_owned(), value);
-                }
-            }
-            let id = columns.first().and_then(|(name, _)| row.get(*name)?.as_str());
-            let id = id.unwrap_or_default().to_owned();
-            Ok((id, Value::Object(row)))
+                Ok((*name, value))
+            };
+            let row = columns
+                .iter()
+                .map(read)
+                .collect::<Result<Vec<_>, RecordsError>>()?;
+            let id = row.first().and_then(|(_, id)| id.as_str()).unwrap_or_default();
+            let members = row.iter().filter(|(_, value)| !value.is_null());
+            let members = members.map(|(name, value)| (*name, value));
+            Ok((id.to_owned(), Sha256::of(&canonical_object(members))))
         };
-        let rows = rows.into_iter().map(row).collect::<Result<_, RecordsError>>()?;
-        Ok(Self { fact, rows })
+        let sha256 = rows
+            .into_iter()
+            .map(digest)
+            .collect::<Result<_, RecordsError>>()?;
+        Ok(Self { fact, sha256 })
     }
 
     /// Grants that are about to be written, each by its order. What vouches for one is its token alone.
     pub(crate) fn of_grants<'a>(tokens: impl Iterator<Item = (OrderId, &'a str)>) -> Self {
-        let row = |(order, token): (OrderId, &str)| (order.to_string(), json!({ "grant_token": token }));
+        let digest =
+            |(order, token): (OrderId, &str)| (order.to_string(), sha256(&json!({ "grant_token": token })));
         Self {
             fact: Fact::Grant,
-            rows: tokens.map(row).collect(),
+            sha256: tokens.map(digest).collect(),
         }
     }
 
@@ -160,10 +167,9 @@ impl Rows {
     }
 
     /// `detail` with the digest of the row of this id.
-    pub(crate) fn vouched_for(&self, id: &str, mut detail: Value) -> Result<Value, RecordsError> {
-        let row = self.rows.get(id).ok_or_else(|| absent(self.fact, id))?;
-        detail["row"] = json!({ "of": self.fact.as_str(), "sha256": sha256(row).to_string() });
-        Ok(detail)
+    pub(crate) fn vouched_for(&self, id: &str, detail: Value) -> Result<Value, RecordsError> {
+        let sha256 = self.sha256.get(id).ok_or_else(|| absent(self.fact, id))?;
+        Ok(vouched_for(self.fact, sha256, detail))
     }
 }
 
@@ -178,13 +184,13 @@ pub fn sha256(row: &Value) -> Sha256 {
 
 /// The row of `fact`, as canonical JSON.
 pub(crate) async fn read(tx: &mut Tx, fact: Fact, id: &str) -> Result<Option<Value>, RecordsError> {
-    Ok(read_all(tx, fact, &[id]).await?.rows.remove(id))
-}
-
-/// The rows of `fact` that are there, by their ids.
-async fn read_all(tx: &mut Tx, fact: Fact, ids: &[impl Display]) -> Result<Rows, RecordsError> {
-    let wanted = many::ids(ids);
-    on!(tx: tx, |c| async { Rows::of(fact, &sqlx::query(fact.these()).bind(&wanted).fetch_all(c).await?) })
+    let wanted = many::ids([id]);
+    let found: Option<Found> = on!(tx: tx, |c| async {
+        let row = sqlx::query(fact.these()).bind(&wanted).fetch_optional(c).await?;
+        row.map(|row| row.found()).transpose()
+    })?;
+    let row = found.map(|(_, row)| row.map_err(|why| RecordsError::nonsense(fact.as_str(), id, why)));
+    row.transpose()
 }
 
 /// The next rows of `fact` after the id `after`; none are left if it gives none.

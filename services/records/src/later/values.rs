@@ -1,6 +1,7 @@
 //! Parameters of writes, and what the columns that they are written to are read as afterwards.
 
 use crate::{At, Db};
+use serde::{Serialize, Serializer};
 use serde_json::{Number, Value};
 use time::{error::Format, format_description::well_known::Rfc3339};
 
@@ -88,14 +89,35 @@ impl Param {
     }
 
     /// What stands for it in JSON that a statement reads its rows from.
-    pub(crate) fn as_member(&self) -> Option<Value> {
+    fn member(&self) -> Option<Member<'_>> {
         match self {
-            Param::Text(text) => text.clone().map(Value::from),
-            Param::Number(number) => number.map(Value::from),
-            Param::Json(value) => value.clone(),
+            Param::Text(text) => text.as_deref().map(Member::Text),
+            Param::Number(number) => number.map(Member::Number),
+            Param::Json(value) => value.as_ref().map(Member::Json),
             // They are parameters of their own.
             Param::Moment(_) => None,
         }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Member<'a> {
+    Text(&'a str),
+    Number(i64),
+    Json(&'a Value),
+}
+
+/// Columns as the JSON that a statement reads their row from. Where nothing is, there is no member.
+pub(crate) struct Members<'a>(pub &'a [(&'static str, Param)]);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(
+            self.0
+                .iter()
+                .filter_map(|(name, value)| Some((name, value.member()?))),
+        )
     }
 }
 
@@ -128,10 +150,10 @@ fn decimal(number: &Number) -> Option<Number> {
 mod tests {
     use super::*;
     use crate::{
-        audit::rows::{Fact, Rows},
+        audit::rows::{self, AnyRow as _, Fact, Rows},
         databases::on_each,
         later::Write,
-        on,
+        many, on,
         run::Run as _,
     };
     use serde_json::json;
@@ -201,10 +223,7 @@ mod tests {
                 foretold.push(Rows::of_new(db, Fact::Decision, [&by_parameters[..]]).unwrap());
                 let by_json = row(2 * number + 1, detail.clone());
                 foretold.push(Rows::of_new(db, Fact::Decision, [&by_json[..]]).unwrap());
-                let members = by_json
-                    .iter()
-                    .filter_map(|(name, value)| Some(((*name).to_owned(), value.as_member()?)));
-                let members = json!([Value::Object(members.collect())]).to_string();
+                let members = many::rows([Members(&by_json)]);
                 let at = by_json.into_iter().nth(3).unwrap().1;
                 let mut tx = db.begin().await.unwrap();
                 let values = by_parameters.into_iter().map(|(_, value)| value);
@@ -214,19 +233,15 @@ mod tests {
             }
             for (number, foretold) in foretold.iter().enumerate() {
                 let sql = "SELECT id AS fact, t.* FROM things t WHERE id = $1";
-                let read: Rows = on!(db, |c| async {
-                    Rows::of(
-                        Fact::Decision,
-                        &sqlx::query(sql).bind(number.to_string()).fetch_all(c).await?,
-                    )
-                })
-                .unwrap();
-                let digest = |rows: &Rows| rows.vouched_for(&number.to_string(), json!({})).unwrap();
-                assert_eq!(
-                    digest(foretold),
-                    digest(&read),
-                    "{number}: {foretold:?}, {read:?}"
-                );
+                let read = on!(db, |c| async {
+                    let row = sqlx::query(sql).bind(number.to_string()).fetch_one(c).await?;
+                    row.found()
+                });
+                let (id, row) = read.unwrap();
+                let row = row.unwrap();
+                let digest = json!({ "row": { "of": "decision", "sha256": rows::sha256(&row).to_string() } });
+                let foretold = foretold.vouched_for(&id, json!({})).unwrap();
+                assert_eq!(foretold, digest, "{number}: {row}");
             }
         })
         .await;
