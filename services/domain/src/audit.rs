@@ -116,7 +116,7 @@ pub fn canonical(value: &Value) -> Vec<u8> {
 pub fn canonical_object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut to = serde_json::Serializer::new(&mut bytes);
-    // Neither can an object fail to be, whose names are texts.
+    // Nor can this fail: its names are texts.
     let _ = in_order(members, &mut to);
     bytes
 }

@@ -29,7 +29,8 @@ const DUE_IN_TURN: &str = "SELECT batch, page FROM jobs WHERE tenant = $1 AND st
     AND priority = (SELECT priority FROM batches WHERE id = $2) AND not_before <= $3 ORDER BY not_before, id LIMIT $4";
 // The state is hidden from the planner, or it might go through all jobs that wait for those of the pages.
 const DUE_OF_PAGES: &str = "SELECT j.*, p.attempts AS page_attempts, p.sha256 AS page_sha256, p.same_as AS page_same_as \
-    FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'id' JOIN jobs j ON j.page = p.id WHERE j.state || '' = 'queued' AND j.not_before <= $2 ORDER BY j.question";
+    FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'id' JOIN jobs j ON j.page = p.id \
+    WHERE j.state || '' = 'queued' AND j.not_before <= $2 ORDER BY j.question";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempts (order_id, tenant, batch, page, attempt, dispatched_at, grant_token) \
     SELECT r.value ->> 'order', $2, $3, r.value ->> 'page', CAST(r.value ->> 'attempt' AS BIGINT), $4, \
     r.value ->> 'token' FROM json_each($1) AS r";
