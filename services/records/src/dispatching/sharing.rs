@@ -27,14 +27,19 @@ use domain::{
     job::{JobPhase, Out},
     order::AnswerReport,
 };
+use serde::Serialize;
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 use time::{Duration, OffsetDateTime};
 
 const FIRSTS: &str = "SELECT r.value ->> 'job', f.id, f.page, f.state, a.job FROM json_each($1) AS r \
     JOIN pages p ON p.id = r.value ->> 'page' JOIN jobs f ON f.page = COALESCE(p.same_as, p.id) \
     AND f.question = CAST(r.value ->> 'question' AS BIGINT) LEFT JOIN answers a ON a.job = f.id \
     WHERE f.id <> r.value ->> 'job'";
+// Pages whose bytes another batch of their tenant has too: most have none, and need not be looked for job by job.
+const KNOWN_ELSEWHERE: &str = "SELECT p.id FROM json_each($1) AS r JOIN pages p ON p.id = r.value ->> 'id' AND p.width > 0 \
+    WHERE EXISTS (SELECT 1 FROM pages t WHERE t.tenant = p.tenant AND t.sha256 = p.sha256 AND t.same_as IS NULL \
+    AND t.batch <> p.batch)";
 // Of the pages with the same bytes, the first of each of the latest batches. What was given again is as old as the answer that
 // was computed, and gone with it.
 const ELSEWHERE: &str = "SELECT r.value ->> 'job', COALESCE(c.job, f.id), COALESCE(p.same_as, p.id), f.state, c.job \
@@ -73,7 +78,16 @@ const LET_GO: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (\
 const CLOSE: &str = "UPDATE attempts SET closed_at = $2, outcome = 'done' WHERE COALESCE(closed_at, closed_at) IS NULL \
     AND order_id IN (SELECT r.value ->> 'id' FROM json_each($1) AS r)";
 
-pub(crate) const STATEMENTS: &[&str] = &[FIRSTS, ELSEWHERE, ATTEMPTS, WAIT, WAIT_TOO, LET_GO, CLOSE];
+pub(crate) const STATEMENTS: &[&str] = &[
+    FIRSTS,
+    KNOWN_ELSEWHERE,
+    ELSEWHERE,
+    ATTEMPTS,
+    WAIT,
+    WAIT_TOO,
+    LET_GO,
+    CLOSE,
+];
 
 /// After how long jobs are looked at again that wait for one of their kind. Its answer lets them go at once.
 const LOOK_AGAIN: Duration = Duration::seconds(15);
@@ -188,6 +202,22 @@ async fn wait(tx: &mut Tx, now: OffsetDateTime, waiting: &[(Job, PageId)]) -> Re
     Ok(())
 }
 
+/// A job that others of its kind are looked for, with the first question of its batch that asks the same.
+#[derive(Clone, Copy, Serialize)]
+struct Asking {
+    job: JobId,
+    page: PageId,
+    question: i64,
+}
+
+/// Those pages whose bytes other batches of the tenant have too.
+async fn known_elsewhere(tx: &mut Tx, due: &[DueJobs]) -> Result<HashSet<PageId>, RecordsError> {
+    let pages = many::ids(due.iter().map(|page| page.page));
+    let known: Vec<String> = on!(tx: tx, |c| sqlx::query_scalar(KNOWN_ELSEWHERE).bind(&pages).fetch_all(c))?;
+    let page = |id: &String| Reading { table: "pages", id }.parsed(id);
+    known.iter().map(page).collect()
+}
+
 /// For each job that can be answered as another one was, the one of its kind that says most about it.
 async fn find(
     tx: &mut Tx,
@@ -195,33 +225,43 @@ async fn find(
     asked: &Asked,
     since: Option<OffsetDateTime>,
 ) -> Result<HashMap<JobId, Alike>, RecordsError> {
-    let (mut wanted, mut later) = (Vec::new(), Vec::new());
+    let elsewhere = match since {
+        Some(_) => known_elsewhere(tx, due).await?,
+        None => HashSet::new(),
+    };
+    let (mut in_batch, mut in_others) = (Vec::new(), Vec::new());
     for page in due {
         for job in &page.jobs {
             let Some(question) = first_question(asked, job) else {
                 continue;
             };
-            let one = json!({ "job": job.id, "page": job.page, "question": question });
+            let one = Asking {
+                job: job.id,
+                page: job.page,
+                question,
+            };
             // The first of its kind in its batch has none there to look for.
             if !page.is_first || question != number(job.question) {
-                later.push(one.clone());
+                in_batch.push(one);
             }
-            wanted.push(one);
+            if elsewhere.contains(&page.page) {
+                in_others.push(one);
+            }
         }
     }
     let mut rows: Vec<AlikeRow> = Vec::new();
-    if !later.is_empty() {
-        let later = many::rows(later);
-        rows = on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&later).fetch_all(c))?;
+    if !in_batch.is_empty() {
+        let asking = many::rows(in_batch);
+        rows = on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&asking).fetch_all(c))?;
     }
-    if let Some(since) = since.filter(|_| !wanted.is_empty()) {
-        let wanted = many::rows(wanted);
-        let elsewhere: Vec<AlikeRow> = on!(tx: tx, |c| sqlx::query_as(ELSEWHERE)
-            .bind(&wanted)
+    if let Some(since) = since.filter(|_| !in_others.is_empty()) {
+        let asking = many::rows(in_others);
+        let more: Vec<AlikeRow> = on!(tx: tx, |c| sqlx::query_as(ELSEWHERE)
+            .bind(&asking)
             .bind(At(since))
             .bind(MOST_BATCHES - 1)
             .fetch_all(c))?;
-        rows.extend(elsewhere);
+        rows.extend(more);
     }
     let mut known: HashMap<JobId, Alike> = HashMap::new();
     for (job, id, page, phase, answer) in rows {
