@@ -33,7 +33,7 @@ pub struct Crew {
     /// Collects what the others report, so it leaves after them.
     collect: JoinSet<()>,
     collect_ends: CancellationToken,
-    collect_parts: CollectParts,
+    collector: Collect,
     seal_parts: SealParts,
     company: Company,
 }
@@ -125,23 +125,23 @@ impl Crew {
             workers.start(&mut work, &work_ends)?;
         }
         let (mut collect, collect_ends) = (JoinSet::new(), CancellationToken::new());
-        let collect_parts = collect_parts(pieces);
-        let parts = collect_parts.clone();
-        keep_up(&mut collect, "collect", &collect_ends, move |ends| {
-            Collect::new(parts.clone()).run(ends)
-        });
+        let collector = Collect::new(collect_parts(pieces));
         for _ in 0..Relief::MOST {
-            let parts = collect_parts.clone();
+            let collector = collector.clone();
             keep_up(&mut collect, "collect", &collect_ends, move |ends| {
-                Relief::new(parts.clone()).run(ends)
+                collector.relief().run(ends)
             });
         }
+        let first = collector.clone();
+        keep_up(&mut collect, "collect", &collect_ends, move |ends| {
+            first.clone().run(ends)
+        });
         Ok(Self {
             work,
             work_ends,
             collect,
             collect_ends,
-            collect_parts,
+            collector,
             seal_parts,
             company: pieces.company,
         })
@@ -155,7 +155,7 @@ impl Crew {
         self.collect.join_all().await;
         if self.company == Company::Alone {
             // What workers said last is in a queue that ends with this process.
-            let mut collect = Collect::new(self.collect_parts);
+            let mut collect = self.collector;
             while let Ok(hub::loops::Outcome::Worked) = collect.collect(Duration::ZERO).await {}
         }
         // What was logged last shall not stay unsealed until the next start.

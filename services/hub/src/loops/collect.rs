@@ -20,7 +20,7 @@ use exchange::{
     grant::GrantError,
     queue::{Queue, Received},
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::join_all;
 use records::{
     Db, RecordsError, Stamp,
     attempts::{self, Of, Progress, Retry, Sender, Taken},
@@ -30,10 +30,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// How many batches' reports are stored at once.
+/// How many batches' reports are stored at once, by all of a process that collect: each takes a connection to the database,
+/// and callers need some too.
 const BATCHES_AT_ONCE: usize = 4;
 
 /// What collect works with.
@@ -54,7 +55,12 @@ pub struct CollectParts {
 }
 
 /// See the module's text. Several may run at once, in one process or many.
-pub struct Collect(CollectParts);
+#[derive(Clone)]
+pub struct Collect {
+    parts: CollectParts,
+    /// Whoever holds a permit stores reports of a batch. Clones share them.
+    batches: Arc<Semaphore>,
+}
 
 /// Collects too while reports come faster than one stores them, and rests otherwise: what is stored together costs less.
 pub struct Relief(Collect);
@@ -94,19 +100,25 @@ type Said<'a> = (&'a Received, Progress<'a>);
 impl Collect {
     /// A collect over `parts`.
     pub fn new(parts: CollectParts) -> Self {
-        Self(parts)
+        let batches = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
+        Self { parts, batches }
+    }
+
+    /// Another one that collects while there is more than this one stores.
+    pub fn relief(&self) -> Relief {
+        Relief(self.clone())
     }
 
     /// Runs until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        let idle = self.0.settings.idle();
+        let idle = self.parts.settings.idle();
         // The queue itself wakes it: nobody needs to nudge.
         drive(self, idle, &Notify::new(), shutdown).await;
     }
 
     /// Stores the reports that have come; waits for the first one for up to one idle pause.
     pub async fn step(&mut self) -> anyhow::Result<Outcome> {
-        self.collect(self.0.settings.idle()).await
+        self.collect(self.parts.settings.idle()).await
     }
 
     /// As [`Collect::step`], waiting for the first report for up to `wait`.
@@ -119,15 +131,15 @@ impl Collect {
 
     /// Stores as many reports as are collected at once.
     async fn portion(&self, wait: Duration) -> anyhow::Result<Portion> {
-        let most = self.0.settings.most_reports;
-        let received = self.0.queue.collect(most, wait).await?;
+        let most = self.parts.settings.most_reports;
+        let received = self.parts.queue.collect(most, wait).await?;
         let portion = match received.len() {
             0 => return Ok(Portion::None),
             some if some < most => Portion::All,
             _ => Portion::Full,
         };
         if portion == Portion::Full {
-            self.0.signals.collect.notify_one();
+            self.parts.signals.collect.notify_one();
         }
         let (mut done, mut fault) = (Done::default(), None);
         // What goes well is stored together; anything else is stored in its place between, so that each order's reports
@@ -140,8 +152,8 @@ impl Collect {
                 Err(error) => fault = Some(error),
             }
         }
-        self.0.queue.acknowledge(&done.receipts).await?;
-        let signals = &self.0.signals;
+        self.parts.queue.acknowledge(&done.receipts).await?;
+        let signals = &self.parts.signals;
         signals.dispatch.notify_one();
         if done.some_combine {
             signals.combine.notify_one();
@@ -160,12 +172,10 @@ impl Collect {
         let together = self.together(plain.collect(), done).await?;
         let together: Vec<_> = together
             .iter()
-            .map(|(of, ones)| self.store_together(*of, ones))
+            .map(|(of, ones)| self.store_in_turn(*of, ones))
             .collect();
-        let together = stream::iter(together).buffer_unordered(BATCHES_AT_ONCE);
-        let stored: Vec<_> = together.collect().await;
         let mut fault = None;
-        for (some, result) in stored {
+        for (some, result) in join_all(together).await {
             done.add(some);
             fault = result.err().or(fault);
         }
@@ -193,7 +203,7 @@ impl Collect {
             together.insert(Of::Order(*order), plain);
             return Ok(together);
         }
-        let batches = attempts::batches_of(&self.0.db, orders).await?;
+        let batches = attempts::batches_of(&self.parts.db, orders).await?;
         for (one, progress) in plain {
             match batches.get(&one.report.order) {
                 Some(batch) => {
@@ -206,11 +216,18 @@ impl Collect {
         Ok(together)
     }
 
+    /// Stores what was said of a batch, when it is its turn.
+    async fn store_in_turn(&self, of: Of, ones: &[Said<'_>]) -> (Done, Result<(), RecordsError>) {
+        // Nobody closes it, so there is a permit sooner or later.
+        let _permit = self.batches.acquire().await;
+        self.store_together(of, ones).await
+    }
+
     /// Stores what was said in one transaction. If that cannot be, for a reason that does not pass by itself, each is tried
     /// alone, so that one does not hold up the others. Gives those that are done with.
     async fn store_together(&self, of: Of, ones: &[Said<'_>]) -> (Done, Result<(), RecordsError>) {
         let said: Vec<Progress<'_>> = ones.iter().map(|(_, progress)| *progress).collect();
-        match attempts::progress(&self.0.db, self.stamp(), of, &said).await {
+        match attempts::progress(&self.parts.db, self.stamp(), of, &said).await {
             Ok(told) => {
                 let taken = ones.iter().zip(told.taken);
                 let done = Done {
@@ -236,13 +253,13 @@ impl Collect {
     }
 
     fn stamp(&self) -> Stamp<'_> {
-        Stamp::of_hub(&self.0.ids, self.0.clock.now())
+        Stamp::of_hub(&self.parts.ids, self.parts.clock.now())
     }
 
     /// Tells whoever listens that a report was taken. Gives its receipt.
     fn done_with(&self, one: &Received, taken: Taken) -> String {
         if let (Taken::Stored, Some(job)) = (taken, one.report.kind.job()) {
-            self.0.signals.settled(job);
+            self.parts.signals.settled(job);
         }
         self.count(&one.report, taken);
         one.receipt.clone()
@@ -250,7 +267,7 @@ impl Collect {
 
     /// Stores that a job, or an order, came to nothing for now.
     async fn store_end(&self, report: &Report) -> Result<Taken, RecordsError> {
-        let (parts, stamp, sender) = (&self.0, self.stamp(), sender_of(report));
+        let (parts, stamp, sender) = (&self.parts, self.stamp(), sender_of(report));
         let rule = parts.settings.retry_rule();
         match &report.kind {
             ReportKind::Failed { job, fault } if voided(fault) => {
@@ -324,17 +341,12 @@ fn voided(fault: &Fault) -> bool {
 }
 
 impl Relief {
-    /// How many of them a process has. Each holds as many connections to the database as it stores batches at once.
+    /// How many of them a process has.
     pub const MOST: usize = 2;
-
-    /// One over `parts`.
-    pub fn new(parts: CollectParts) -> Self {
-        Self(Collect::new(parts))
-    }
 
     /// Runs until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Collect(parts) = &self.0;
+        let parts = &self.0.parts;
         let (signals, idle) = (parts.signals.clone(), parts.settings.idle());
         drive(self, idle, &signals.collect, shutdown).await;
     }

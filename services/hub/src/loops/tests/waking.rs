@@ -7,7 +7,7 @@ use super::{
 use crate::{
     loops::{
         Outcome, Step as _,
-        collect::{Collect, CollectParts, Relief},
+        collect::{Collect, CollectParts},
     },
     signals::Signals,
     work_settings::WorkSettings,
@@ -94,7 +94,7 @@ async fn more_than_is_collected_at_once_wakes_those_who_relieve_until_there_is_n
     .await;
     let signals = Arc::new(Signals::default());
     let mut collect = Collect::new(parts(&desk, &signals));
-    let mut relief = Relief::new(parts(&desk, &signals));
+    let mut relief = collect.relief();
     // The batch's seven orders are begun and answered: fourteen reports.
     let batch = desk.batch("acme", 7, 1).await;
     desk.dispatch_all().await;
