@@ -7,7 +7,7 @@
 //! processes, what was said of an order in two portions may then be stored the other way round: jobs and attempts take
 //! either order, and what comes too late is fenced.
 
-use super::{Outcome, Step, drive};
+use super::{Outcome, Step, drive, tell_fault};
 use crate::{signals::Signals, work_settings::WorkSettings};
 use async_trait::async_trait;
 use domain::{
@@ -344,19 +344,26 @@ impl Relief {
     /// How many of them a process has.
     pub const MOST: usize = 2;
 
-    /// Runs until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let parts = &self.0.parts;
-        let (signals, idle) = (parts.signals.clone(), parts.settings.idle());
-        drive(self, idle, &signals.collect, shutdown).await;
+    /// Runs until `shutdown`. It never looks by itself: what is less than a portion is the collect's own, and two that write
+    /// it would only be in each other's way.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let signals = self.0.parts.signals.clone();
+        while let Some(()) = shutdown.run_until_cancelled(signals.collect.notified()).await {
+            loop {
+                match self.step().await {
+                    Ok(Outcome::Worked) if !shutdown.is_cancelled() => {}
+                    Ok(_) => break,
+                    Err(fault) => {
+                        tell_fault(Collect::NAME, &fault);
+                        break;
+                    }
+                }
+            }
+        }
     }
-}
 
-#[async_trait]
-impl Step for Relief {
-    const NAME: &'static str = "collect";
-
-    async fn step(&mut self) -> anyhow::Result<Outcome> {
+    /// Stores a portion. With less than a full one it rests.
+    pub async fn step(&mut self) -> anyhow::Result<Outcome> {
         Ok(match self.0.portion(Duration::ZERO).await? {
             Portion::None | Portion::All => Outcome::Idle,
             Portion::Full => Outcome::Worked,

@@ -55,11 +55,7 @@ pub async fn drive<S: Step>(mut body: S, idle: Duration, nudge: &Notify, shutdow
                 }
             }
             Err(fault) => {
-                tracing::error!(
-                    name = S::NAME,
-                    cause = format!("{fault:#}"),
-                    "a loop's step failed"
-                );
+                tell_fault(S::NAME, &fault);
                 tokio::select! {
                     () = shutdown.cancelled() => {}
                     () = tokio::time::sleep(idle) => {}
@@ -67,6 +63,10 @@ pub async fn drive<S: Step>(mut body: S, idle: Duration, nudge: &Notify, shutdow
             }
         }
     }
+}
+
+fn tell_fault(name: &'static str, fault: &anyhow::Error) {
+    tracing::error!(name, cause = format!("{fault:#}"), "a loop's step failed");
 }
 
 #[cfg(test)]

@@ -226,24 +226,19 @@ async fn due_jobs(tx: &mut Tx, stamp: Stamp<'_>, pages: &[String]) -> Result<Vec
         .bind(At(stamp.at))
         .fetch_all(c))?;
     let mut of_page: HashMap<String, DueJobs> = HashMap::new();
-    for DueRow {
-        job,
-        page_attempts,
-        page_sha256,
-        page_same_as,
-    } in rows
-    {
-        let job = job.read()?;
+    for row in rows {
+        let job = row.job.read()?;
         let page = job.page.to_string();
         let reading = Reading {
             table: "pages",
             id: &page,
         };
-        let (attempts, page_sha256) = (reading.whole(page_attempts)?, reading.parsed(&page_sha256)?);
+        let attempts = reading.whole(row.page_attempts)?;
+        let page_sha256 = reading.parsed(&row.page_sha256)?;
         let of_page = of_page.entry(page).or_insert_with(|| DueJobs {
             page: job.page,
             page_sha256,
-            is_first: page_same_as.is_none(),
+            is_first: row.page_same_as.is_none(),
             attempts,
             jobs: Vec::new(),
         });

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     loops::{
-        Outcome, Step as _,
+        Outcome,
         collect::{Collect, CollectParts},
     },
     signals::Signals,
@@ -14,9 +14,10 @@ use crate::{
 };
 use domain::{combining::Scope, job::JobPhase, order::ReportKind};
 use exchange::queue::Queue as _;
-use futures_util::FutureExt as _;
-use std::{sync::Arc, time::Duration};
+use futures_util::{FutureExt as _, future::join};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 fn parts(desk: &Desk, signals: &Arc<Signals>) -> CollectParts {
     CollectParts {
@@ -114,4 +115,25 @@ async fn more_than_is_collected_at_once_wakes_those_who_relieve_until_there_is_n
     answer(&mut desk, 1).await;
     assert_eq!(collect.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
     assert!(!was_woken(&signals.collect));
+}
+
+#[tokio::test]
+async fn those_who_relieve_take_nothing_until_they_are_woken() {
+    let mut desk = Desk::new().await;
+    let signals = Arc::new(Signals::default());
+    let mut collect = Collect::new(parts(&desk, &signals));
+    let ends = CancellationToken::new();
+    let mut running = pin!(collect.relief().run(ends.clone()));
+    answer(&mut desk, 1).await;
+    assert!(running.as_mut().now_or_never().is_none());
+    assert_eq!(collect.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
+    answer(&mut desk, 1).await;
+    signals.collect.notify_one();
+    let stored = async {
+        while desk.queue.depth().await.unwrap().reports > 0 {
+            tokio::task::yield_now().await;
+        }
+        ends.cancel();
+    };
+    join(running, stored).await;
 }
