@@ -210,12 +210,32 @@ struct Asking {
     question: i64,
 }
 
-/// Those pages whose bytes other batches of the tenant have too.
-async fn known_elsewhere(tx: &mut Tx, due: &[DueJobs]) -> Result<HashSet<PageId>, RecordsError> {
-    let pages = many::ids(due.iter().map(|page| page.page));
-    let known: Vec<String> = on!(tx: tx, |c| sqlx::query_scalar(KNOWN_ELSEWHERE).bind(&pages).fetch_all(c))?;
+/// The others of their kind in other batches, if they are out or were answered `since` then.
+async fn elsewhere(
+    tx: &mut Tx,
+    mut asking: Vec<Asking>,
+    since: OffsetDateTime,
+) -> Result<Vec<AlikeRow>, RecordsError> {
+    let pages: BTreeSet<PageId> = asking.iter().map(|one| one.page).collect();
+    if pages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pages = many::ids(pages);
+    let known: Vec<String> = on!(tx: &mut *tx, |c| sqlx::query_scalar(KNOWN_ELSEWHERE)
+        .bind(&pages)
+        .fetch_all(c))?;
     let page = |id: &String| Reading { table: "pages", id }.parsed(id);
-    known.iter().map(page).collect()
+    let known: HashSet<PageId> = known.iter().map(page).collect::<Result<_, RecordsError>>()?;
+    asking.retain(|one| known.contains(&one.page));
+    if asking.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asking = many::rows(asking);
+    Ok(on!(tx: tx, |c| sqlx::query_as(ELSEWHERE)
+        .bind(&asking)
+        .bind(At(since))
+        .bind(MOST_BATCHES - 1)
+        .fetch_all(c))?)
 }
 
 /// For each job that can be answered as another one was, the one of its kind that says most about it.
@@ -225,11 +245,7 @@ async fn find(
     asked: &Asked,
     since: Option<OffsetDateTime>,
 ) -> Result<HashMap<JobId, Alike>, RecordsError> {
-    let elsewhere = match since {
-        Some(_) => known_elsewhere(tx, due).await?,
-        None => HashSet::new(),
-    };
-    let (mut in_batch, mut in_others) = (Vec::new(), Vec::new());
+    let (mut in_batch, mut all) = (Vec::new(), Vec::new());
     for page in due {
         for job in &page.jobs {
             let Some(question) = first_question(asked, job) else {
@@ -244,9 +260,7 @@ async fn find(
             if !page.is_first || question != number(job.question) {
                 in_batch.push(one);
             }
-            if elsewhere.contains(&page.page) {
-                in_others.push(one);
-            }
+            all.push(one);
         }
     }
     let mut rows: Vec<AlikeRow> = Vec::new();
@@ -254,14 +268,8 @@ async fn find(
         let asking = many::rows(in_batch);
         rows = on!(tx: &mut *tx, |c| sqlx::query_as(FIRSTS).bind(&asking).fetch_all(c))?;
     }
-    if let Some(since) = since.filter(|_| !in_others.is_empty()) {
-        let asking = many::rows(in_others);
-        let more: Vec<AlikeRow> = on!(tx: tx, |c| sqlx::query_as(ELSEWHERE)
-            .bind(&asking)
-            .bind(At(since))
-            .bind(MOST_BATCHES - 1)
-            .fetch_all(c))?;
-        rows.extend(more);
+    if let Some(since) = since {
+        rows.extend(elsewhere(tx, all, since).await?);
     }
     let mut known: HashMap<JobId, Alike> = HashMap::new();
     for (job, id, page, phase, answer) in rows {
