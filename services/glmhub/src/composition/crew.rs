@@ -4,7 +4,7 @@ use super::{backends::Company, hangups, pieces::Pieces, upkeep::keep_up};
 use hub::api::health;
 use hub::loops::{
     acceptances::{Acceptances, AcceptancesParts},
-    collect::{Collect, CollectParts, Relief},
+    collect::{Collect, CollectParts},
     combine::{Combine, CombineParts},
     deliver::{Deliver, DeliverParts},
     dispatch::Dispatch,
@@ -126,10 +126,10 @@ impl Crew {
         }
         let (mut collect, collect_ends) = (JoinSet::new(), CancellationToken::new());
         let collector = Collect::new(collect_parts(pieces));
-        for _ in 0..Relief::MOST {
+        for _ in 0..Collect::RELIEVED_BY {
             let collector = collector.clone();
             keep_up(&mut collect, "collect", &collect_ends, move |ends| {
-                collector.relief().run(ends)
+                collector.clone().relieve(ends)
             });
         }
         let first = collector.clone();

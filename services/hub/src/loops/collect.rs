@@ -3,7 +3,7 @@
 //! What was said of one batch is stored in one transaction, and only then acknowledged: a process that dies between the
 //! two gets the reports again, finds the jobs settled, and drops them as fenced.
 //!
-//! Where more reports have come than are collected at once, others of the process collect too ([`Relief`]). As with several
+//! Where more reports have come than are collected at once, others of the process collect too ([`Collect::relieve`]). As with several
 //! processes, what was said of an order in two portions may then be stored the other way round: jobs and attempts take
 //! either order, and what comes too late is fenced.
 
@@ -62,20 +62,6 @@ pub struct Collect {
     batches: Arc<Semaphore>,
 }
 
-/// Collects too while reports come faster than one stores them, and rests otherwise: what is stored together costs less.
-pub struct Relief(Collect);
-
-/// What was there to be collected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Portion {
-    /// Nothing.
-    None,
-    /// All that there was.
-    All,
-    /// As much as is collected at once: there may be more.
-    Full,
-}
-
 /// Reports that are done with.
 #[derive(Default)]
 struct Done {
@@ -104,16 +90,26 @@ impl Collect {
         Self { parts, batches }
     }
 
-    /// Another one that collects while there is more than this one stores.
-    pub fn relief(&self) -> Relief {
-        Relief(self.clone())
-    }
+    /// How many clones of it relieve one.
+    pub const RELIEVED_BY: usize = 2;
 
     /// Runs until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         let idle = self.parts.settings.idle();
         // The queue itself wakes it: nobody needs to nudge.
         drive(self, idle, &Notify::new(), shutdown).await;
+    }
+
+    /// Collects too, until `shutdown`, while reports come faster than one stores them, and rests otherwise: what is stored
+    /// together costs less. It never looks by itself: what is less than a portion is the other's own, and two that write it
+    /// would only be in each other's way.
+    pub async fn relieve(mut self, shutdown: CancellationToken) {
+        let signals = self.parts.signals.clone();
+        while let Some(()) = shutdown.run_until_cancelled(signals.collect.notified()).await {
+            if let Err(fault) = self.collect(Duration::ZERO).await {
+                tell_fault(Self::NAME, &fault);
+            }
+        }
     }
 
     /// Stores the reports that have come; waits for the first one for up to one idle pause.
@@ -123,22 +119,13 @@ impl Collect {
 
     /// As [`Collect::step`], waiting for the first report for up to `wait`.
     pub async fn collect(&mut self, wait: Duration) -> anyhow::Result<Outcome> {
-        Ok(match self.portion(wait).await? {
-            Portion::None => Outcome::Idle,
-            Portion::All | Portion::Full => Outcome::Worked,
-        })
-    }
-
-    /// Stores as many reports as are collected at once.
-    async fn portion(&self, wait: Duration) -> anyhow::Result<Portion> {
         let most = self.parts.settings.most_reports;
         let received = self.parts.queue.collect(most, wait).await?;
-        let portion = match received.len() {
-            0 => return Ok(Portion::None),
-            some if some < most => Portion::All,
-            _ => Portion::Full,
-        };
-        if portion == Portion::Full {
+        if received.is_empty() {
+            return Ok(Outcome::Idle);
+        }
+        // A full portion may have more behind it.
+        if received.len() >= most {
             self.parts.signals.collect.notify_one();
         }
         let (mut done, mut fault) = (Done::default(), None);
@@ -161,7 +148,7 @@ impl Collect {
         if done.some_listen {
             signals.deliver.notify_one();
         }
-        fault.map_or(Ok(portion), |error| Err(error.into()))
+        fault.map_or(Ok(Outcome::Worked), |error| Err(error.into()))
     }
 
     /// Stores reports that are all plain, or one that is not. Adds those that are done with.
@@ -338,37 +325,6 @@ fn voided(fault: &Fault) -> bool {
     ]
     .iter()
     .any(|error| fault.code == error.code())
-}
-
-impl Relief {
-    /// How many of them a process has.
-    pub const MOST: usize = 2;
-
-    /// Runs until `shutdown`. It never looks by itself: what is less than a portion is the collect's own, and two that write
-    /// it would only be in each other's way.
-    pub async fn run(mut self, shutdown: CancellationToken) {
-        let signals = self.0.parts.signals.clone();
-        while let Some(()) = shutdown.run_until_cancelled(signals.collect.notified()).await {
-            loop {
-                match self.step().await {
-                    Ok(Outcome::Worked) if !shutdown.is_cancelled() => {}
-                    Ok(_) => break,
-                    Err(fault) => {
-                        tell_fault(Collect::NAME, &fault);
-                        break;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Stores a portion. With less than a full one it rests.
-    pub async fn step(&mut self) -> anyhow::Result<Outcome> {
-        Ok(match self.0.portion(Duration::ZERO).await? {
-            Portion::None | Portion::All => Outcome::Idle,
-            Portion::Full => Outcome::Worked,
-        })
-    }
 }
 
 #[async_trait]

@@ -95,7 +95,7 @@ async fn more_than_is_collected_at_once_wakes_those_who_relieve_until_there_is_n
     .await;
     let signals = Arc::new(Signals::default());
     let mut collect = Collect::new(parts(&desk, &signals));
-    let mut relief = collect.relief();
+    let mut relief = collect.clone();
     // The batch's seven orders are begun and answered: fourteen reports.
     let batch = desk.batch("acme", 7, 1).await;
     desk.dispatch_all().await;
@@ -104,14 +104,15 @@ async fn more_than_is_collected_at_once_wakes_those_who_relieve_until_there_is_n
     }
     assert_eq!(collect.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
     assert!(was_woken(&signals.collect));
-    for expected in [Outcome::Worked, Outcome::Worked, Outcome::Idle] {
-        assert_eq!(relief.step().await.unwrap(), expected);
+    for is_full in [true, true, false] {
+        assert_eq!(relief.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
+        // A full portion may have more behind it; what is less has not.
+        assert_eq!(was_woken(&signals.collect), is_full);
     }
+    assert_eq!(relief.collect(Duration::ZERO).await.unwrap(), Outcome::Idle);
     let jobs = desk.jobs("acme", batch).await;
     let answered = |phase| phase == JobPhase::Answered;
     assert!(jobs.iter().all(|job| answered(job.state.phase())), "{jobs:?}");
-    // The last full portion may have had more behind it; what was less had not.
-    assert!(was_woken(&signals.collect));
     answer(&mut desk, 1).await;
     assert_eq!(collect.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
     assert!(!was_woken(&signals.collect));
@@ -123,7 +124,7 @@ async fn those_who_relieve_take_nothing_until_they_are_woken() {
     let signals = Arc::new(Signals::default());
     let mut collect = Collect::new(parts(&desk, &signals));
     let ends = CancellationToken::new();
-    let mut running = pin!(collect.relief().run(ends.clone()));
+    let mut running = pin!(collect.clone().relieve(ends.clone()));
     answer(&mut desk, 1).await;
     assert!(running.as_mut().now_or_never().is_none());
     assert_eq!(collect.collect(Duration::ZERO).await.unwrap(), Outcome::Worked);
